@@ -1,0 +1,3 @@
+select day, flights, cancelled, diverted, late
+from {{ this }}
+where cancelled + diverted + late > flights

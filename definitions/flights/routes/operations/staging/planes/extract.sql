@@ -1,0 +1,2 @@
+select tailnum, year, type, manufacturer, model, engines, seats, speed, engine
+from planes

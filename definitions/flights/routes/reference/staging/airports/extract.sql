@@ -1,0 +1,2 @@
+select faa, name, lat, lon, alt, tz, dst, tzone
+from airports
