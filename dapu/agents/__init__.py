@@ -1,0 +1,1 @@
+"""Agents: the code that performs an action, one file an agent."""

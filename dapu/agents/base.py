@@ -1,0 +1,106 @@
+"""What an agent is, and what a job gives it.
+
+An agent is a class with a `name` (what stands after `do:`), a model of its `options`, and `run`.
+Most agents bring rows from somewhere: they are `SourceAgent`s, which only read; the loader does
+the rest.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from psycopg2.extensions import connection as PgSession
+
+from dapu.definitions.models import ActionOptions
+from dapu.definitions.templates import Statement, TableName, read_template
+from dapu.loading.load import load
+from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.loading.rows import Rows
+from dapu.registry.watermarks import Watermark
+from dapu.warehouse import Warehouse
+
+Options = TypeVar("Options", bound=ActionOptions)
+LoadingOptions = TypeVar("LoadingOptions", bound=LoadOptions)
+
+
+class Stops(Protocol):
+    """Where an agent leaves word of how its running work is stopped from another thread."""
+
+    def on_stop(self, stop: Callable[[], None]) -> Callable[[], None]:
+        """`stop` is called when the job is to end at once; returns what takes it back."""
+        ...
+
+
+class Note(Protocol):
+    """Tells an event of the running action."""
+
+    def __call__(self, message: str, data: dict[str, Any] | None = None) -> None: ...
+
+
+@dataclass
+class Context:
+    """What an agent works with: one action of one job.
+
+    session: the warehouse's database, in the job's transaction; an agent never commits.
+    position: which action of the task it is, from 1.
+    low: the watermark as the last run left it; None at the first run and with `--full`.
+    high: what the agent read up to; the job stores it when the action is done.
+    """
+
+    warehouse: Warehouse
+    session: PgSession
+    folder: Path
+    table: TableName
+    task: str
+    connection: str
+    position: int
+    variables: Mapping[str, Any]
+    stops: Stops
+    note: Note
+    low: Watermark | None = None
+    high: Watermark | None = field(default=None)
+
+    def sql(self, file: str, **values: Any) -> Statement:
+        """A SQL file of the task as a statement, with the names that a template may use."""
+        names = dict(self.variables) | {"task": self.task, "this": self.table, "watermark": None}
+        return read_template(self.folder / file).render(names | values)
+
+    @contextmanager
+    def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, `stop` is called when the job is cancelled or times out."""
+        take_back = self.stops.on_stop(stop)
+        try:
+            yield
+        finally:
+            take_back()
+
+
+class Agent(ABC, Generic[Options]):
+    """Performs one action."""
+
+    name: ClassVar[str]
+    options: ClassVar[type[ActionOptions]]
+
+    @abstractmethod
+    def run(self, context: Context, options: Options) -> LoadResult:
+        """Does the action in the job's transaction. Raises JobError when it cannot be done."""
+
+
+class SourceAgent(Agent[LoadingOptions]):
+    """Brings rows from somewhere into the task's table."""
+
+    def run(self, context: Context, options: LoadingOptions) -> LoadResult:
+        """Reads, and loads what was read as the options say."""
+        with self.read(context, options) as rows, context.session.cursor() as cursor:
+            return load(cursor, context.table, rows, options)
+
+    @abstractmethod
+    @contextmanager
+    def read(self, context: Context, options: LoadingOptions) -> Iterator[Rows]:
+        """Opens the source and gives its rows; closes the source at the end of the block."""

@@ -1,0 +1,103 @@
+"""`do: transform`: a SELECT in the warehouse becomes the task's table or view."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import psycopg2
+from psycopg2 import extensions, sql
+from psycopg2.extensions import cursor as Cursor
+from pydantic import Field, model_validator
+
+from dapu.agents.base import Agent, Context
+from dapu.agents.database import bounded_query
+from dapu.definitions.templates import Statement
+from dapu.errors import Fault, JobError
+from dapu.loading.load import load
+from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.loading.rows import QueryRows
+from dapu.loading.tables import columns_of
+from dapu.loading.views import put_view
+from dapu.loading.watermark import without_end
+from dapu.named_sql import compose
+
+
+class TransformOptions(LoadOptions):
+    """Builds the task's table or view from a SELECT in the warehouse."""
+
+    do: Literal["transform"]
+    query: str = Field(description="A SQL file with one SELECT")
+    materialize: Literal["table", "view"] = "table"
+
+    def sql_files(self) -> list[str]:
+        """The query."""
+        return [self.query]
+
+    @model_validator(mode="after")
+    def _view_has_no_rows(self) -> TransformOptions:
+        if self.materialize == "view" and (self.watermark or self.key or self.load != "replace"):
+            raise ValueError("a view has no rows of its own: leave `load`, `key`, `watermark` out")
+        if self.watermark and self.load == "replace":
+            raise ValueError("`watermark` reads only what is new: give `load: append` with it")
+        return self
+
+
+class _Warehouse:
+    """The warehouse as its own source, in the job's transaction."""
+
+    description = "the warehouse"
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    def quote(self, identifier: str) -> str:
+        return extensions.quote_ident(identifier, self._cursor)
+
+    def value(self, query: Statement) -> Any:
+        self._cursor.execute(query.composed())
+        row = self._cursor.fetchone()
+        return row[0] if row else None
+
+
+class TransformAgent(Agent[TransformOptions]):
+    """Builds a table or view from a SELECT; one that would be as it is stays untouched."""
+
+    name = "transform"
+    options = TransformOptions
+
+    def run(self, context: Context, options: TransformOptions) -> LoadResult:
+        """Builds aside, compares, and swaps."""
+        with context.session.cursor() as cursor:
+            try:
+                return _build(cursor, context, options)
+            except (psycopg2.errors.QueryCanceled, psycopg2.OperationalError):
+                raise
+            except psycopg2.Error as error:
+                reason = error.diag.message_primary or str(error)
+                fault = Fault(context.folder / options.query, 1, reason)
+                raise JobError(str(fault)) from error
+
+
+def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadResult:
+    if options.watermark is None:
+        statement = context.sql(options.query)
+    else:
+        source = _Warehouse(cursor)
+        statement = bounded_query(context, options.query, options.watermark, source)
+    query = without_end(statement).composed()
+    if options.materialize == "view":
+        return put_view(cursor, context.table, query)
+    rows = QueryRows(_columns(cursor, query), query)
+    return load(cursor, context.table, rows, options, keep_equal=True)
+
+
+def _columns(cursor: Cursor, query: sql.Composable) -> list[Any]:
+    """The query's columns with their exact types, which a view on it tells."""
+    view = sql.Identifier("pg_temp", "dapu_columns")
+    cursor.execute(compose("table.create_view", view=view, query=query))
+    cursor.execute("select 'pg_temp.dapu_columns'::regclass::oid::bigint")
+    row = cursor.fetchone()
+    columns = list(columns_of(cursor, row[0] if row else 0))
+    cursor.execute(compose("table.drop_view", view=view))
+    return columns

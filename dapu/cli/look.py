@@ -1,0 +1,186 @@
+"""The commands that only look."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.agents.known import known_agents
+from dapu.cli.arguments import AS_JSON, DIRECTORY
+from dapu.cli.console import complain, say, show_json, show_table
+from dapu.definitions.catalogue import compile_catalogue
+from dapu.definitions.folders import scan
+from dapu.definitions.models import task_model
+from dapu.errors import ConfigurationError
+from dapu.registry import agenda, control, tasks
+from dapu.registry.events import events_of_task
+from dapu.registry.store import Registry
+from dapu.settings import Settings
+from dapu.versioner import check_registry, registry_of
+from dapu.warehouse import open_warehouse
+from dapu.yamlfile import json_schema, nearest
+
+_JOBS, _EVENTS = 10, 30
+
+
+@click.command("status")
+@DIRECTORY
+@click.argument("task", required=False)
+@AS_JSON
+def status(directory: Path, task: str | None, as_json: bool) -> None:
+    """Show how all tasks are, or the jobs and events of one TASK.
+
+    \b
+    Examples:
+      dapu status finances
+      dapu status finances erp.staging.invoice --json
+    """
+    warehouse = open_warehouse(directory)
+    registry = registry_of(warehouse)
+    with warehouse.session("status") as session, session.cursor() as cursor:
+        check_registry(cursor, registry)
+        if task is None:
+            _show_all(cursor, registry, as_json)
+        else:
+            _show_task(cursor, registry, task, as_json)
+
+
+def _show_all(cursor: Cursor, registry: Registry, as_json: bool) -> None:
+    rows = tasks.overview(cursor, registry)
+    pause = control.paused(cursor, registry)
+    counts = agenda.counts(cursor, registry)
+    if as_json:
+        show_json(
+            {
+                "paused_by": pause and pause.get("by"),
+                "jobs": counts,
+                "tasks": [row._asdict() for row in rows],
+            }
+        )
+        return
+    names = ("task", "now", "last", "ended", "took", "rows", "message")
+    show_table(
+        names,
+        [
+            (r.task, _now(r), r.last_status, r.last_ended_at, r.took, r.rows, r.fault or r.message)
+            for r in rows
+        ],
+    )
+    listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    say(f"{len(rows)} tasks; jobs now and of the last day: {listed or 'none'}")
+    if pause is not None:
+        say(f"The warehouse is paused (by {pause.get('by')}).")
+
+
+def _now(row: tasks.Overview) -> str:
+    if row.state != "ready":
+        return row.state
+    return "blacklisted" if row.blacklisted else row.now or ""
+
+
+def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> None:
+    found = tasks.overview(cursor, registry, task)
+    if not found:
+        known = tasks.names(cursor, registry)
+        raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
+    jobs = agenda.history(cursor, registry, task, _JOBS)
+    events = events_of_task(cursor, registry, task, _EVENTS)
+    if as_json:
+        show_json(
+            {
+                "task": found[0]._asdict(),
+                "jobs": [job._asdict() for job in jobs],
+                "events": [event._asdict() for event in events],
+            }
+        )
+        return
+    say(f"{task}: {found[0].description or ''}".rstrip(": "))
+    if found[0].fault:
+        say(f"faulty: {found[0].fault}")
+    show_table(
+        ("job", "status", "cause", "try", "started", "ended", "rows", "message"),
+        [
+            (j.number, j.status, j.cause, j.tries, j.started_at, j.ended_at, j.rows, j.message)
+            for j in jobs
+        ],
+    )
+    show_table(
+        ("at", "job", "level", "event"),
+        [(e.at, e.job, e.level, e.message) for e in reversed(events)],
+    )
+    for event in events[:1]:
+        offending = (event.data or {}).get("rows")
+        if offending:
+            say("Offending rows:")
+            show_table(list(offending[0]), [list(row.values()) for row in offending])
+
+
+@click.command("query")
+@DIRECTORY
+@click.argument("sql")
+@AS_JSON
+def query(directory: Path, sql: str, as_json: bool) -> None:
+    """Print what a SQL query gives in the warehouse; `-` reads it from standard input.
+
+    It only reads. Example: dapu query finances 'select count(*) from staging.invoice'
+    """
+    warehouse = open_warehouse(directory)
+    text = sys.stdin.read() if sql == "-" else sql
+    with warehouse.session("query") as session, session.cursor() as cursor:
+        session.set_session(readonly=True)
+        try:
+            cursor.execute(text)
+            rows = cursor.fetchall() if cursor.description else []
+        except psycopg2.Error as error:
+            raise ConfigurationError(f"the query fails: {str(error).strip()}") from None
+        names = [column.name for column in cursor.description or ()]
+    if as_json:
+        show_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        show_table(names, rows)
+
+
+@click.command("validate")
+@DIRECTORY
+@AS_JSON
+def validate(directory: Path, as_json: bool) -> None:
+    """Check all files of a warehouse directory; needs no database.
+
+    Example: dapu validate finances
+    """
+    warehouse = open_warehouse(directory)
+    reader = known_agents(warehouse.settings).reader(warehouse.settings)
+    catalogue = compile_catalogue(scan(warehouse.folder), reader, known={}, masters={})
+    for route in catalogue.routes.values():
+        warehouse.connections.named(route.connection)
+    faults = [str(fault) for fault in catalogue.faults]
+    if as_json:
+        show_json({"tasks": len(catalogue.definitions), "faults": faults})
+    else:
+        for fault in faults:
+            complain(fault)
+        say(f"{len(catalogue.definitions)} tasks are right; {len(faults)} faults")
+    sys.exit(1 if faults else 0)
+
+
+@click.command("schema")
+@click.argument(
+    "directory", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]", required=False
+)
+def schema(directory: Path | None) -> None:
+    """Print the JSON Schema of task.yaml, for editors; with DIR its own agents are in it.
+
+    \b
+    Example: dapu schema > task.schema.json
+    and in task.yaml:  # yaml-language-server: $schema=../task.schema.json
+    """
+    settings = open_warehouse(directory).settings if directory else Settings()
+    agents = known_agents(settings)
+    show_json(json_schema(task_model(tuple(agent.options for agent in agents.values()))))
+
+
+COMMANDS = (status, query, validate, schema)

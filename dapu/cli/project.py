@@ -1,0 +1,64 @@
+"""The commands that make files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from dapu.cli.console import say
+from dapu.environment import fill_in_text, read_environment
+from dapu.errors import ConfigurationError
+from dapu.yamlfile import read_text
+
+
+@click.command("init")
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+def init(directory: Path) -> None:
+    """Make a warehouse directory that runs as it is.
+
+    It has an embedded PostgreSQL, one route and one example task, with comments that teach.
+
+    Example: dapu init finances
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigurationError(f"{directory} is there already, and not empty")
+    with as_file(files("dapu").joinpath("starter")) as starter:
+        shutil.copytree(starter, directory, dirs_exist_ok=True)
+    say(f"{directory} is made. Now:")
+    for command in ("versioner", "registrar", "manager", "worker", "status"):
+        say(f"  dapu {command} {directory}")
+
+
+@click.command("conf-prep")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write here instead of over FILE; `-` is standard output.",
+)
+def conf_prep(file: Path, output: Path | None) -> None:
+    """Replace every ${NAME} in FILE from the environment, or from the .env beside it.
+
+    For deploys that want plain files. Nothing is written when a name is missing.
+
+    Example: dapu conf-prep finances/connections.yaml
+    """
+    text = fill_in_text(read_text(file), read_environment(file.parent), file)
+    if str(output) == "-":
+        click.echo(text, nl=False)
+        return
+    target = output or file
+    aside = target.with_name(f".{target.name}.new")
+    # It may hold secrets: nobody else may read it, and nobody may find half of it.
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as new:
+        new.write(text)
+    aside.replace(target)
+    say(f"{target} is written")
+
+
+COMMANDS = (init, conf_prep)

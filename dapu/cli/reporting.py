@@ -1,0 +1,91 @@
+"""How a worker's doings are shown: bars on a terminal, lines with time stamps under cron."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from dapu.cli.console import console, is_terminal, stamped
+from dapu.job import Outcome
+from dapu.registry.agenda import Job
+from dapu.registry.events import Level
+from dapu.secrets import redact
+from dapu.warehouse import Warehouse
+from dapu.worker import Reporter
+
+_MARKS = {"done": "[green]✓[/]", "skipped": "[yellow]-[/]", "cancelled": "[yellow]-[/]"}
+_FAILED = "[red]✗[/]"
+
+
+class Lines:
+    """One line at the beginning and one at the end of each job."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._say = stamped(warehouse.settings.zone)
+
+    def started(self, job: Job) -> None:
+        """See `Reporter`."""
+        again = f", try {job.tries}" if job.tries > 1 else ""
+        self._say(f"{job.task}: job {job.number} started{again}")
+
+    def progress(self, job: Job, rows: int) -> None:
+        """See `Reporter`. A log needs no bar."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """See `Reporter`."""
+        self._say(f"{job.task}: job {job.number} {outcome.status}: {outcome.message}")
+
+    def note(self, level: Level, task: str, message: str) -> None:
+        """See `Reporter`."""
+        self._say(": ".join(part for part in (level, task, message) if part))
+
+
+class Bars:
+    """A bar for each running job, and a line for each that ended."""
+
+    def __init__(self, on: Console, progress: Progress) -> None:
+        self._console, self._progress = on, progress
+        self._bars: dict[int, TaskID] = {}
+
+    def started(self, job: Job) -> None:
+        """See `Reporter`."""
+        self._bars[job.number] = self._progress.add_task(job.task, total=None, rows="")
+
+    def progress(self, job: Job, rows: int) -> None:
+        """See `Reporter`."""
+        if job.number in self._bars:
+            self._progress.update(self._bars[job.number], rows=f"{rows:,} rows")
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """See `Reporter`."""
+        bar = self._bars.pop(job.number, None)
+        if bar is not None:
+            self._progress.remove_task(bar)
+        mark = _MARKS.get(outcome.status, _FAILED)
+        self._console.print(f"{mark} {job.task}: {escape(redact(outcome.message))}")
+
+    def note(self, level: Level, task: str, message: str) -> None:
+        """See `Reporter`."""
+        text = ": ".join(part for part in (task, message) if part)
+        self._console.print(f"[yellow]{level}[/] {escape(redact(text))}")
+
+
+@contextmanager
+def open_reporter(warehouse: Warehouse) -> Iterator[Reporter]:
+    """The reporter that fits where the output goes, for the length of a block."""
+    if not is_terminal():
+        yield Lines(warehouse)
+        return
+    on = console()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[rows]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=on, transient=True) as progress:
+        yield Bars(on, progress)

@@ -1,0 +1,166 @@
+"""connections.yaml: the named places that a warehouse reads from and writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from dapu.environment import fill_in
+from dapu.errors import ConfigurationError, Fault, FaultyFile
+from dapu.secrets import remember
+from dapu.yamlfile import Strict, line_of, nearest, parse_yaml, read_text, validate
+
+FILE = "connections.yaml"
+MAIN = "main"
+
+
+class Connection(Strict):
+    """What every connection has. `folder` is the warehouse directory, for relative paths."""
+
+    name: str
+
+
+class PgConnection(Connection):
+    """A PostgreSQL server: the warehouse itself, or a source."""
+
+    driver: Literal["pg"]
+    host: str | None = None
+    port: int = Field(5432, ge=1, le=65535)
+    database: str
+    username: str | None = None
+    password: SecretStr | None = None
+    extra: dict[str, str | int] = {}
+
+    def libpq(self) -> dict[str, Any]:
+        """The keywords that libpq takes."""
+        known = {
+            "host": self.host,
+            "port": self.port,
+            "dbname": self.database,
+            "user": self.username,
+            "password": self.password.get_secret_value() if self.password else None,
+        }
+        return {key: value for key, value in known.items() if value is not None} | self.extra
+
+    def __str__(self) -> str:
+        return f"{self.username or ''}@{self.host or 'local socket'}:{self.port}/{self.database}"
+
+
+class EmbeddedConnection(Connection):
+    """A private PostgreSQL that dapu starts under `path`."""
+
+    driver: Literal["embedded"]
+    path: str = ".dapu/postgres"
+    database: str = "warehouse"
+
+    def __str__(self) -> str:
+        return f"embedded PostgreSQL, {self.path}, {self.database}"
+
+
+class UrlConnection(Connection):
+    """Any database that SQLAlchemy knows."""
+
+    url: SecretStr
+    extra: dict[str, Any] = {}
+
+    def sqlalchemy_url(self, folder: Path) -> URL:
+        """The URL; the file of a relative SQLite path is sought in the warehouse directory."""
+        url = make_url(self.url.get_secret_value())
+        if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+            return url.set(database=str(folder / url.database))
+        return url
+
+    def __str__(self) -> str:
+        return make_url(self.url.get_secret_value()).render_as_string(hide_password=True)
+
+
+class FilesConnection(Connection):
+    """A folder with files: a mounted share, for example."""
+
+    driver: Literal["files"]
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+_BY_DRIVER: dict[str, type[Connection]] = {
+    "pg": PgConnection,
+    "embedded": EmbeddedConnection,
+    "files": FilesConnection,
+}
+
+
+class Connections(dict[str, Connection]):
+    """The connections by name."""
+
+    def named(self, name: str) -> Connection:
+        """Raises ConfigurationError that names the nearest known connection."""
+        if name not in self:
+            raise ConfigurationError(
+                f"there is no connection `{name}` in {FILE}{nearest(name, self)}"
+            )
+        return self[name]
+
+
+def read_connections(folder: Path, environment: Mapping[str, str]) -> Connections:
+    """Reads connections.yaml of a warehouse directory.
+
+    Raises FaultyFile with the faults of the file.
+    """
+    path = folder / FILE
+    text = read_text(path)
+    entries = fill_in(parse_yaml(path, text), environment, path, text)
+    if not isinstance(entries, list):
+        raise FaultyFile([Fault(path, 1, "is not a list of connections (`- name: main` …)")])
+    connections = Connections()
+    for position, entry in enumerate(entries):
+        connection = _read_one(entry, position, path, text)
+        if connection.name in connections:
+            line = line_of(text, (position,))
+            raise FaultyFile([Fault(path, line, f"connection `{connection.name}` is there twice")])
+        connections[connection.name] = connection
+    if not isinstance(connections.get(MAIN), PgConnection | EmbeddedConnection):
+        message = "needs a connection `main` with `driver: pg` or `driver: embedded`"
+        raise FaultyFile([Fault(path, 1, message)])
+    return connections
+
+
+def _read_one(entry: Any, position: int, path: Path, text: str) -> Connection:
+    keys = entry if isinstance(entry, dict) else {}
+    driver = str(keys.get("driver", ""))
+    for key in ("password", "url"):
+        if key in keys:
+            _remember_secret(key, str(keys[key]))
+    if "url" in keys and not driver:
+        connection: Connection = validate(UrlConnection, entry, path, text, (position,))
+        _check_url(keys["url"], path, line_of(text, (position, "url")))
+        return connection
+    if driver not in _BY_DRIVER:
+        line = line_of(text, (position, "driver"))
+        what = f"unknown driver `{driver}`" if driver else "needs `driver:` or `url:`"
+        raise FaultyFile([Fault(path, line, f"{what}{nearest(driver, _BY_DRIVER)}")])
+    return validate(_BY_DRIVER[driver], entry, path, text, (position,))
+
+
+def _remember_secret(key: str, value: str) -> None:
+    if key == "password":
+        remember(value)
+        return
+    try:
+        remember(str(make_url(value).password or ""))
+    except ArgumentError:
+        remember(value)
+
+
+def _check_url(url: str, path: Path, line: int) -> None:
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        message = "url: is no database URL; write, for example, mysql+pymysql://user:pwd@host/name"
+        raise FaultyFile([Fault(path, line, message)]) from None

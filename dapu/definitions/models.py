@@ -1,0 +1,137 @@
+"""task.yaml and route.yaml as typed models."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Annotated, Any, Literal, Union
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, Field, SerializeAsAny, create_model, model_validator
+
+from dapu.durations import Duration
+from dapu.yamlfile import Strict
+
+
+def _readable_cron(expression: str) -> str:
+    try:
+        CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"{expression!r} is no cron expression: {error}") from None
+    return expression
+
+
+Columns = Annotated[list[str], Field(min_length=1)]
+
+
+class Run(Strict):
+    """When a task runs, how urgently, and how often it is tried."""
+
+    pause: Duration | None = Field(
+        None,
+        description="The least time between the end of one run and the next; "
+        "default 23 hours, or none where `cron` is given",
+    )
+    when: list[str] | str = Field([], description="Parts of the day, from warehouse.yaml")
+    cron: Annotated[str, AfterValidator(_readable_cron)] | None = Field(
+        None, description="Cron expression in the warehouse's time zone, instead of `when`"
+    )
+    priority: int = Field(5, ge=1, le=100, description="1 is the most urgent")
+    retries: int = Field(3, ge=0, le=20, description="Tries after the first; then the job failed")
+    retry_wait: Duration = Field(timedelta(minutes=1), description="Doubles with each try")
+    timeout: Duration = Field(timedelta(hours=2), description="Then the job is stopped")
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> Run:
+        if self.when and self.cron:
+            raise ValueError("give either `when` or `cron`, not both")
+        return self
+
+    @property
+    def day_parts(self) -> list[str]:
+        """`when` as a list."""
+        return [self.when] if isinstance(self.when, str) else self.when
+
+    @property
+    def least_pause(self) -> timedelta:
+        """`pause`, or the default that fits."""
+        if self.pause is not None:
+            return self.pause
+        return timedelta(0) if self.cron else timedelta(hours=23)
+
+
+class ActionOptions(Strict):
+    """One step of a task; each agent has its own options beside `do`."""
+
+    do: str
+
+    def sql_files(self) -> list[str]:
+        """The SQL files in the task's folder that the action names."""
+        return []
+
+
+class Check(Strict):
+    """What must hold after the actions; give exactly one of the three."""
+
+    unique: Columns | None = Field(None, description="No two rows have the same values here")
+    not_null: Columns | None = Field(None, description="No row is without a value here")
+    sql: str | None = Field(None, description="A SQL file; the check passes when it returns no row")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Check:
+        if sum(value is not None for value in (self.unique, self.not_null, self.sql)) != 1:
+            raise ValueError("a check is one of `unique`, `not_null` and `sql`")
+        return self
+
+
+class Upgrade(Strict):
+    """What the steps in ver/ do to the data."""
+
+    keeps_data: list[int] = Field(
+        [], description="Steps after which the rows are still right; others reset the watermark"
+    )
+
+
+class Task(Strict):
+    """task.yaml, with the defaults of its route and its warehouse filled in."""
+
+    description: str | None = None
+    status: Literal["active", "draft", "old"] = "active"
+    depends: list[str] = Field([], description="Task ids: route.schema.table")
+    run: Run = Run()
+    actions: list[SerializeAsAny[ActionOptions]] = Field(min_length=1)
+    checks: list[Check] = []
+    upgrade: Upgrade = Upgrade()
+    variables: dict[str, Any] = Field({}, description="Names for the SQL templates")
+
+    @property
+    def on_masters(self) -> bool:
+        """Whether it runs when what it depends on has run, and at no time of its own."""
+        return bool(self.depends) and not self.run.when and not self.run.cron
+
+    def sql_files(self) -> list[str]:
+        """Every SQL file that the task names, checks included."""
+        of_actions = [file for action in self.actions for file in action.sql_files()]
+        return of_actions + [check.sql for check in self.checks if check.sql]
+
+
+class Route(Strict):
+    """route.yaml."""
+
+    name: str | None = None
+    connection: str = "main"
+    concurrency: int | None = Field(None, ge=1)
+    disabled: list[Literal["registrar", "manager", "worker"]] = []
+    defaults: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
+
+
+@cache
+def task_model(actions: tuple[type[ActionOptions], ...]) -> type[Task]:
+    """The model of task.yaml in which `actions` takes the options of the agents that are there."""
+    if len(actions) == 1:
+        one: Any = actions[0]
+    else:
+        one = Annotated[Union[actions], Field(discriminator="do")]  # noqa: UP007
+    several = Annotated[list[one], Field(min_length=1)]
+    return create_model("Task", __base__=Task, __doc__=Task.__doc__, actions=(several, ...))

@@ -1,0 +1,63 @@
+"""Lengths of time as people write them: `23 hours`, `90 s`, `1 day 12 hours`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_UNITS = {
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+    "week": timedelta(weeks=1),
+}
+_SHORT = {"s": "second", "sec": "second", "m": "minute", "min": "minute", "h": "hour", "d": "day"}
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Reads `4 hours`, `5 min` or `1 day 12 hours`; a bare 0 is no time at all.
+
+    Raises ValueError, with an example in its text, for anything else.
+    """
+    if isinstance(value, timedelta):
+        return value
+    if value in (0, "0"):
+        return timedelta(0)
+    total, end, text = timedelta(0), 0, str(value)
+    for part in _PART.finditer(text):
+        unit = part[2].lower()
+        unit = _SHORT.get(unit, unit.removesuffix("s"))
+        if part.start() != end or unit not in _UNITS:
+            break
+        total, end = total + float(part[1]) * _UNITS[unit], part.end()
+    if end == 0 or end != len(text) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a length of time; write, for example, `4 hours`")
+    return total
+
+
+def show_duration(value: timedelta) -> str:
+    """A length of time for a person: `1.9 s`, `4 min 10 s`, `2 days 3 h`."""
+    seconds = value.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} days {hours % 24} h"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda value: f"{value.total_seconds():.6f} s", when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["4 hours", "5 minutes", "1 day 12 hours"]}),
+]
+"""A pydantic field that reads a length of time as people write it."""

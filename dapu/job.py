@@ -1,0 +1,250 @@
+"""One run of one task: all its actions, checks, watermarks and its ending in one commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import psycopg2
+from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.agents.base import Context
+from dapu.agents.known import Agents
+from dapu.definitions.folders import fingerprint
+from dapu.definitions.models import ActionOptions, Task
+from dapu.definitions.reader import DefinitionReader
+from dapu.definitions.templates import TableName
+from dapu.durations import show_duration
+from dapu.errors import (
+    DapuError,
+    JobError,
+    JobInterrupted,
+    TaskChanged,
+    TaskVanished,
+)
+from dapu.loading.checks import run_check
+from dapu.registry import agenda, tasks, watermarks
+from dapu.registry.agenda import Ending, Job
+from dapu.registry.events import EventLog, Level
+from dapu.registry.store import Registry
+from dapu.registry.tasks import StoredTask
+from dapu.registry.watermarks import Watermark
+from dapu.secrets import redact
+from dapu.warehouse import Warehouse
+from dapu.watch import Watch
+
+
+class Outcome(NamedTuple):
+    """How a job went. status: `waiting` when it will be tried again or was given back."""
+
+    status: str
+    rows: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs jobs of one worker, one after the other.
+
+    session: the warehouse's database, for the jobs' transactions.
+    """
+
+    warehouse: Warehouse
+    registry: Registry
+    agents: Agents
+    reader: DefinitionReader
+    worker: int
+    session: PgSession
+    events: EventLog
+    watch: Watch
+
+    def run(self, job: Job) -> Outcome:
+        """Runs a job to its end.
+
+        Raises psycopg2.Error when the warehouse's database is gone: the job then is no longer
+        this worker's to end.
+        """
+        timeout = self._timeout(job)
+        self.watch.begin(
+            job, self.session.get_backend_pid(), timeout.total_seconds(), self.session.cancel
+        )
+        started = time.monotonic()
+        try:
+            rows, message = _Run(self, job).run()
+            took = show_duration(timedelta(seconds=time.monotonic() - started))
+            return Outcome("done", rows, f"{message} in {took}")
+        except Exception as error:
+            self.watch.end()
+            if self.session.closed:
+                raise
+            self.session.rollback()
+            return self._failed(job, error)
+        finally:
+            self.watch.end()
+
+    def _timeout(self, job: Job) -> timedelta:
+        with self.session, self.session.cursor() as cursor:
+            return agenda.timeout_of(cursor, self.registry, job.task)
+
+    def _failed(self, job: Job, error: Exception) -> Outcome:
+        message, data = _explain(error)
+        if self.watch.given_back:
+            return self._give_back(job, message)
+        if self.watch.reason is not None:
+            message = self.watch.reason
+        with self.session, self.session.cursor() as cursor:
+            outcome = self._settle(cursor, job, error, message)
+        level: Level = "warning" if outcome.status in ("skipped", "lost") else "error"
+        self.events.write(level, outcome.message, task=job.task, job=job.number, data=data)
+        return outcome
+
+    def _settle(self, cursor: Cursor, job: Job, error: Exception, message: str) -> Outcome:
+        """Ends the job, or lets it wait for its next try."""
+        ending: Ending = "failed"
+        if isinstance(error, TaskVanished):
+            ending = "lost"
+        elif isinstance(error, TaskChanged):
+            ending = "skipped"
+        else:
+            wait = agenda.try_again(cursor, self.registry, job, self.worker, message)
+            if wait is not None:
+                return Outcome("waiting", 0, f"{message}; next try in {show_duration(wait)}")
+        if not agenda.finish(cursor, self.registry, job, self.worker, ending, None, message):
+            return Outcome("cancelled", 0, message)
+        return Outcome(ending, 0, message)
+
+    def _give_back(self, job: Job, message: str) -> Outcome:
+        with self.session, self.session.cursor() as cursor:
+            back = agenda.give_back(cursor, self.registry, job, self.worker, message)
+            if not back:
+                agenda.finish(
+                    cursor,
+                    self.registry,
+                    job,
+                    self.worker,
+                    "cancelled",
+                    None,
+                    f"{message}; another job of the task is waiting",
+                )
+        self.events.write("warning", message, task=job.task, job=job.number)
+        return Outcome("waiting" if back else "cancelled", 0, message)
+
+
+class _Run:
+    """The good way through a job."""
+
+    def __init__(self, runner: Runner, job: Job) -> None:
+        self._runner, self._job = runner, job
+        _, schema, table = job.task.split(".")
+        self._table = TableName(schema, table)
+        self._folder = runner.warehouse.folder.joinpath("routes", *job.task.split("."))
+
+    def run(self) -> tuple[int, str]:
+        """Returns the number of rows and the outcome in a line."""
+        runner = self._runner
+        with runner.session.cursor() as cursor:
+            stored = self._stored(cursor)
+            task = runner.reader.restore(stored.definition)
+            rows, message = 0, "nothing to do"
+            for position, options in enumerate(task.actions, start=1):
+                count, text = self._act(cursor, stored, task, position, options)
+                rows += count
+                message = text if position == 1 else f"{message}; {text}"
+            context = self._context(stored, task, len(task.actions), None)
+            for check in task.checks:
+                query = context.sql(check.sql) if check.sql else None
+                run_check(cursor, self._table, check, query)
+            runner.watch.check()
+            self._finish(cursor, rows, message)
+        return rows, message
+
+    def _stored(self, cursor: Cursor) -> StoredTask:
+        """The task as registered. Raises TaskVanished, or TaskChanged when its files differ."""
+        runner, name = self._runner, self._job.task
+        stored = tasks.get(cursor, runner.registry, name)
+        if stored is None:
+            raise TaskVanished(f"{name} is no longer registered")
+        try:
+            now = fingerprint(self._folder)
+        except FileNotFoundError:
+            raise TaskVanished(f"the folder {self._folder} is gone") from None
+        if now != stored.hash.partition(":")[0]:
+            raise TaskChanged(
+                f"the files in {self._folder} changed since they were registered; "
+                "the registrar takes them up"
+            )
+        return stored
+
+    def _act(
+        self, cursor: Cursor, stored: StoredTask, task: Task, position: int, options: ActionOptions
+    ) -> tuple[int, str]:
+        runner, job = self._runner, self._job
+        agent = runner.agents.get(options.do)
+        if agent is None:
+            raise JobError(f"there is no agent `{options.do}` any more")
+        low = None
+        if not job.full_load:
+            low = watermarks.get(cursor, runner.registry, job.task, position)
+        context = self._context(stored, task, position, low)
+        result = agent().run(context, options)
+        if context.high is not None:
+            watermarks.move(cursor, runner.registry, job.task, position, context.high, job.number)
+        self._note(position)(f"{options.do}: {result}")
+        return result.rows, str(result)
+
+    def _context(
+        self, stored: StoredTask, task: Task, position: int, low: Watermark | None
+    ) -> Context:
+        runner = self._runner
+        return Context(
+            warehouse=runner.warehouse,
+            session=runner.session,
+            folder=self._folder,
+            table=self._table,
+            task=self._job.task,
+            connection=stored.connection,
+            position=position,
+            variables=task.variables,
+            stops=runner.watch,
+            note=self._note(position),
+            low=low,
+        )
+
+    def _note(self, position: int) -> Callable[..., None]:
+        def note(message: str, data: dict[str, Any] | None = None) -> None:
+            self._runner.events.write(
+                "info",
+                message,
+                task=self._job.task,
+                job=self._job.number,
+                action=position,
+                data=data,
+            )
+
+        return note
+
+    def _finish(self, cursor: Cursor, rows: int, message: str) -> None:
+        """The one commit: rows, watermarks, the job's end, and the jobs of its dependents."""
+        runner = self._runner
+        owned = agenda.finish(
+            cursor, runner.registry, self._job, runner.worker, "done", rows, message
+        )
+        if not owned:
+            raise JobInterrupted("it was cancelled, or another worker has it")
+        runner.session.commit()
+
+
+def _explain(error: Exception) -> tuple[str, dict[str, Any] | None]:
+    """What went wrong in a line, and the details for the event."""
+    if isinstance(error, JobError):
+        return redact(str(error)), error.data or None
+    if isinstance(error, DapuError):
+        return redact(str(error)), None
+    if isinstance(error, psycopg2.Error) and error.diag.message_primary:
+        detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
+        return redact(error.diag.message_primary + detail), None
+    return redact(f"{type(error).__name__}: {error}".strip()), None

@@ -1,0 +1,1 @@
+"""Brings rows into a table of the warehouse: one file a load strategy, and what they share."""

@@ -1,0 +1,39 @@
+"""Arrow record batches as the CSV that PostgreSQL's COPY reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from dapu.errors import JobError
+
+# COPY's CSV takes an empty field without quotes as NULL, and `""` as the empty string: pyarrow
+# writes just so when strings are quoted always.
+_OPTIONS = csv.WriteOptions(include_header=False, quoting_style="needed")
+
+
+def write_csv(batches: Iterable[pa.RecordBatch], file: BinaryIO) -> None:
+    """Writes all batches. Raises JobError for a type that has no exact text form."""
+    for batch in batches:
+        columns = [_writable(batch.column(i), field) for i, field in enumerate(batch.schema)]
+        table = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+        csv.write_csv(table, file, _OPTIONS)
+
+
+def _writable(column: pa.Array, field: pa.Field) -> pa.Array:
+    """The column in a type that the CSV writer writes exactly."""
+    kind = column.type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        values = [None if value is None else "\\x" + value.hex() for value in column.to_pylist()]
+        return pa.array(values, pa.large_string())
+    if pa.types.is_decimal(kind):
+        return pc.cast(column, pa.string())
+    if pa.types.is_dictionary(kind):
+        return _writable(column.dictionary_decode(), field)
+    if pa.types.is_nested(kind):
+        raise JobError(f"the column {field.name} has the Arrow type {kind}; give it as JSON text")
+    return column

@@ -1,0 +1,96 @@
+"""`COPY` fed through a pipe by a thread: reading the source and writing the warehouse overlap."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import BinaryIO
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.errors import JobError
+from dapu.loading.bad_values import explain
+
+_PIPE_BYTES = 1 << 20  # Linux's limit for a pipe without privileges
+_CHUNK = 1 << 17
+
+
+def copy_through_pipe(
+    cursor: Cursor,
+    statement: str,
+    write: Callable[[BinaryIO], None],
+    stop: Callable[[], None],
+) -> int:
+    """Runs a `COPY … FROM STDIN` on the bytes that `write` gives; returns the number of rows.
+
+    When the source fails the COPY fails: what was read until then is not taken for the whole.
+    Raises what `write` raised, or JobError when a column cannot hold a value.
+    """
+    source = _Source(write)
+    source.start()
+    try:
+        cursor.copy_expert(statement, source, size=_CHUNK)
+    except psycopg2.Error as error:
+        failure = source.failure
+        source.abandon(stop)
+        if failure is not None:
+            raise failure from None
+        raise explain(error) from error
+    except BaseException:
+        source.abandon(stop)
+        raise
+    source.close()
+    return cursor.rowcount
+
+
+class _Source(threading.Thread):
+    """The thread that writes, and the end of the pipe that `COPY` reads."""
+
+    def __init__(self, write: Callable[[BinaryIO], None]) -> None:
+        super().__init__(name="dapu-source", daemon=True)
+        self._write = write
+        self._reader, writer = os.pipe()
+        with suppress(OSError):
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._writer = io.BufferedWriter(io.FileIO(writer, "wb"), _CHUNK)
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._write(self._writer)
+            self._writer.flush()
+        except BaseException as error:
+            self.failure = error
+        finally:
+            with suppress(BrokenPipeError):
+                self._writer.close()
+
+    def read(self, size: int = _CHUNK, /) -> bytes:
+        """Called by COPY. The end of the source's rows is the end only if nothing failed."""
+        data = os.read(self._reader, size)
+        if not data:
+            self.join()
+            if self.failure is not None:
+                raise JobError("the source failed")
+        return data
+
+    def readline(self, size: int = _CHUNK, /) -> bytes:
+        """Part of psycopg2's interface; COPY only reads."""
+        return self.read(size)
+
+    def abandon(self, stop: Callable[[], None]) -> None:
+        """Ends the writing: it meets a broken pipe, or its query is stopped."""
+        self.close()
+        stop()
+        self.join()
+
+    def close(self) -> None:
+        """No more will be read."""
+        if self._reader >= 0:
+            os.close(self._reader)
+            self._reader = -1

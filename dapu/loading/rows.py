@@ -1,0 +1,108 @@
+"""Rows on their way into the warehouse.
+
+A reader gives rows as one of three: bytes for `COPY`, Arrow record batches, or a query of the
+warehouse itself. What a load strategy sees is the same for all: columns, and `fill`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, Protocol
+
+import pyarrow as pa
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.loading.arrow import write_csv
+from dapu.loading.pipe import copy_through_pipe
+from dapu.named_sql import compose
+
+CopyFormat = Literal["text", "binary", "csv"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's name, and the PostgreSQL type that holds each of its values."""
+
+    name: str
+    type: str
+
+
+class Rows(Protocol):
+    """Rows that can be put into a table once."""
+
+    columns: Sequence[Column]
+
+    def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
+        """Puts all rows into a table that has at least these columns; returns how many.
+
+        freeze: the table was made in this transaction, so that its rows need no visibility check.
+        Raises JobError when the source fails or a column cannot hold a value.
+        """
+        ...
+
+
+def column_list(columns: Iterable[Column]) -> sql.Composed:
+    """The quoted names with commas between."""
+    return sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+
+
+@dataclass
+class CopyRows:
+    """Rows as the bytes that `COPY … FROM` reads.
+
+    write: writes all the bytes to the file that it is given; runs in a thread of its own.
+    stop: makes a running `write` end soon; called when the warehouse cannot take more rows.
+    """
+
+    columns: Sequence[Column]
+    format: CopyFormat
+    write: Callable[[BinaryIO], None]
+    stop: Callable[[], None] = lambda: None
+
+    def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
+        """See `Rows.fill`."""
+        statement = compose(
+            "copy.from_stdin",
+            table=table,
+            columns=column_list(self.columns),
+            options=_options(self.format, freeze),
+        )
+        return copy_through_pipe(cursor, statement.as_string(cursor), self.write, self.stop)
+
+
+@dataclass
+class ArrowRows:
+    """Rows as Arrow record batches, whose columns stand in the order of `columns`."""
+
+    columns: Sequence[Column]
+    batches: Iterable[pa.RecordBatch]
+
+    def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
+        """See `Rows.fill`."""
+
+        def write(file: BinaryIO) -> None:
+            write_csv(self.batches, file)
+
+        return CopyRows(self.columns, "csv", write).fill(cursor, table, freeze=freeze)
+
+
+@dataclass
+class QueryRows:
+    """The rows of a query of the warehouse itself; they never leave the server."""
+
+    columns: Sequence[Column]
+    query: sql.Composable
+
+    def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:  # noqa: ARG002
+        """See `Rows.fill`. There is no INSERT that freezes."""
+        columns = column_list(self.columns)
+        cursor.execute(
+            compose("table.insert_query", table=table, columns=columns, query=self.query)
+        )
+        return cursor.rowcount
+
+
+def _options(copy_format: CopyFormat, freeze: bool) -> sql.SQL:
+    return sql.SQL(f"format {copy_format}, freeze" if freeze else f"format {copy_format}")

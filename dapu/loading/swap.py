@@ -1,0 +1,220 @@
+"""A table built aside takes the place of another, in one short transaction.
+
+The new table is built under its own name in a scratch schema, where its indexes and keys may
+have the names that they are to keep. Then the two tables change places: readers wait for that
+moment only. Views are told to read the new table; they keep their own grants and dependents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.loading.tables import analyze
+from dapu.named_sql import compose, statement
+
+# A swap that waits for a long reader makes all later readers wait behind it: it waits briefly,
+# steps back, and comes again.
+_LOCK_WAIT = "2s"
+_LOCK_TRIES = 150
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The new table, not yet in its place."""
+
+    target: TableName
+    oid: int  # of the table that is there now
+    schema: str  # where the new table is
+
+    @property
+    def table(self) -> sql.Identifier:
+        """The quoted name of the new table."""
+        return sql.Identifier(self.schema, self.target.table)
+
+
+def hindrance(cursor: Cursor, oid: int) -> str | None:
+    """Why a table cannot be swapped, or None."""
+    cursor.execute(statement("swap.hindrance"), {"oid": oid})
+    row = cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+def build_aside(cursor: Cursor, target: TableName, oid: int) -> Aside:
+    """Makes an empty table like the target, without its indexes and keys."""
+    schema = f"dapu_new_{cursor.connection.get_backend_pid()}"
+    aside = Aside(target, oid, schema)
+    cursor.execute(compose("swap.create_schema", schema=sql.Identifier(schema)))
+    cursor.execute(compose("swap.create_like", aside=aside.table, table=target.identifier))
+    return aside
+
+
+def finish_aside(cursor: Cursor, aside: Aside) -> None:
+    """Gives the filled table the keys and indexes of the target."""
+    values = {"oid": aside.oid}
+    cursor.execute(statement("swap.constraints"), values)
+    for name, definition in cursor.fetchall():
+        cursor.execute(
+            compose(
+                "swap.add_constraint",
+                table=aside.table,
+                name=sql.Identifier(name),
+                definition=sql.SQL(definition),
+            )
+        )
+    with_path = _SearchPath(cursor)
+    with_path.set(aside.target.schema)
+    cursor.execute(statement("swap.indexes"), values)
+    definitions = [row[0] for row in cursor.fetchall()]
+    with_path.set(aside.schema, aside.target.schema)
+    for definition in definitions:
+        cursor.execute(definition)
+    with_path.restore()
+    analyze(cursor, aside.table)
+
+
+def drop_aside(cursor: Cursor, aside: Aside) -> None:
+    """Leaves the target as it is."""
+    cursor.execute(compose("table.drop", table=aside.table))
+    cursor.execute(compose("swap.drop_schema", schema=sql.Identifier(aside.schema)))
+
+
+def swap(cursor: Cursor, aside: Aside) -> None:
+    """Puts the new table in the target's place and drops the old one.
+
+    Raises JobError when a view cannot read the new table, or the lock is not to be had.
+    """
+    target = aside.target
+    old_schema = aside.schema.replace("new", "old", 1)
+    _copy_properties(cursor, aside)
+    lock(cursor, target)
+    views = _views(cursor, aside.oid)
+    cursor.execute(compose("swap.create_schema", schema=sql.Identifier(old_schema)))
+    _move(cursor, target.identifier, old_schema)
+    _move(cursor, aside.table, target.schema)
+    for view in views:
+        view.point_to_new(cursor, target)
+    old = sql.Identifier(old_schema, target.table)
+    cursor.execute(compose("table.drop", table=old))
+    for schema in (old_schema, aside.schema):
+        cursor.execute(compose("swap.drop_schema", schema=sql.Identifier(schema)))
+
+
+def lock(cursor: Cursor, target: TableName) -> None:
+    """Takes the table for this transaction alone, with short waits so that readers get by."""
+    cursor.execute(statement("swap.lock_timeout"), {"timeout": _LOCK_WAIT})
+    for _ in range(_LOCK_TRIES):
+        cursor.execute("savepoint dapu_lock")
+        try:
+            cursor.execute(compose("swap.lock", table=target.identifier))
+            break
+        except psycopg2.errors.LockNotAvailable:
+            cursor.execute("rollback to savepoint dapu_lock")
+    else:
+        raise JobError(f"{target} is in use by others all the time; its lock was not to be had")
+    cursor.execute(statement("swap.lock_timeout"), {"timeout": "0"})
+
+
+@dataclass(frozen=True)
+class _View:
+    name: sql.Identifier
+    label: str
+    definition: str
+    options: tuple[str, ...]
+
+    def point_to_new(self, cursor: Cursor, target: TableName) -> None:
+        # Options and definition are text that PostgreSQL itself gave for this view.
+        options = sql.SQL(f"with ({', '.join(self.options)})" if self.options else "")
+        try:
+            cursor.execute(
+                compose(
+                    "swap.replace_view",
+                    view=self.name,
+                    options=options,
+                    query=sql.SQL(self.definition.rstrip().rstrip(";")),
+                )
+            )
+        except psycopg2.ProgrammingError as error:
+            raise JobError(
+                f"the view {self.label} reads {target} and does not fit its new columns: "
+                f"{error.diag.message_primary}; change or drop the view first"
+            ) from error
+
+
+def _views(cursor: Cursor, oid: int) -> list[_View]:
+    path = _SearchPath(cursor)
+    path.set("pg_catalog")  # so that every name in a definition has its schema
+    cursor.execute(statement("swap.views"), {"oid": oid})
+    views = [
+        _View(sql.Identifier(schema, name), f"{schema}.{name}", definition, tuple(options or ()))
+        for _, schema, name, definition, options in cursor.fetchall()
+    ]
+    path.restore()
+    return views
+
+
+def _move(cursor: Cursor, table: sql.Identifier, schema: str) -> None:
+    cursor.execute(compose("swap.move", table=table, schema=sql.Identifier(schema)))
+
+
+def _copy_properties(cursor: Cursor, aside: Aside) -> None:
+    cursor.execute(statement("swap.properties"), {"oid": aside.oid})
+    found = cursor.fetchone()
+    if found is None:
+        raise JobError(f"{aside.target} was dropped meanwhile")
+    owner, options, comment = found
+    cursor.execute(compose("swap.set_owner", table=aside.table, role=sql.Identifier(owner)))
+    if options:
+        text = sql.SQL(", ".join(options))
+        cursor.execute(compose("swap.set_options", table=aside.table, options=text))
+    if comment is not None:
+        cursor.execute(compose("swap.set_comment", table=aside.table), {"comment": comment})
+    _copy_grants(cursor, aside)
+
+
+def _copy_grants(cursor: Cursor, aside: Aside) -> None:
+    new_oid = f"{aside.table.as_string(cursor)}"
+    cursor.execute("select %s::regclass::oid::bigint", (new_oid,))
+    row = cursor.fetchone()
+    new = row[0] if row else 0
+    for _, role, _, _ in _grants(cursor, new):  # what default privileges gave
+        cursor.execute(compose("swap.revoke_all", table=aside.table, role=_role(role)))
+    for column, role, privilege, grantable in _grants(cursor, aside.oid):
+        # The privilege is a word of PostgreSQL's own.
+        what = sql.SQL(privilege)
+        if column is not None:
+            what = sql.SQL("{} ({})").format(what, sql.Identifier(column))  # type: ignore[assignment]
+        to = _role(role)
+        grant = compose("swap.grant", privilege=what, table=aside.table, role=to)
+        cursor.execute(grant + sql.SQL(" with grant option") if grantable else grant)
+
+
+def _grants(cursor: Cursor, oid: int) -> list[tuple[str | None, str | None, str, bool]]:
+    cursor.execute(statement("swap.grants"), {"oid": oid})
+    return cursor.fetchall()
+
+
+def _role(name: str | None) -> sql.Composable:
+    return sql.SQL("public") if name is None else sql.Identifier(name)
+
+
+class _SearchPath:
+    """The session's search_path, changed for a few statements."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+        cursor.execute(statement("swap.current_search_path"))
+        row = cursor.fetchone()
+        self._before = str(row[0]) if row else ""
+
+    def set(self, *schemas: str) -> None:
+        path = sql.SQL(", ").join(map(sql.Identifier, schemas)).as_string(self._cursor)
+        self._cursor.execute(statement("swap.search_path"), {"path": path})
+
+    def restore(self) -> None:
+        self._cursor.execute(statement("swap.search_path"), {"path": self._before})

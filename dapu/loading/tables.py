@@ -1,0 +1,130 @@
+"""The task's table: what it is now, and making it from a source's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.loading.rows import Column, column_list
+from dapu.named_sql import compose, statement
+from dapu.yamlfile import nearest
+
+VIEW, TABLE = "v", "r"
+
+
+@dataclass(frozen=True)
+class TargetColumn(Column):
+    """A column of a table that is there."""
+
+    required: bool
+    computed: bool
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view of the warehouse as it is now. kind: pg_class.relkind."""
+
+    oid: int
+    kind: str
+    columns: tuple[TargetColumn, ...]
+
+
+def describe(cursor: Cursor, name: TableName) -> Relation | None:
+    """The table or view of that name, or None."""
+    cursor.execute(statement("table.describe"), {"schema": name.schema, "table": name.table})
+    found = cursor.fetchone()
+    if found is None:
+        return None
+    return Relation(found[0], found[1], columns_of(cursor, found[0]))
+
+
+def columns_of(cursor: Cursor, oid: int) -> tuple[TargetColumn, ...]:
+    """The columns of a table or view."""
+    cursor.execute(statement("table.columns"), {"oid": oid})
+    return tuple(TargetColumn(*row) for row in cursor.fetchall())
+
+
+def create(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> None:
+    """Makes the table, and its schema if that is missing."""
+    cursor.execute(compose("server.create_schema", schema=sql.Identifier(name.schema)))
+    # A column's type is text that PostgreSQL itself or dapu's own type tables gave.
+    definitions = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+        for column in columns
+    )
+    cursor.execute(compose("table.create", table=name.identifier, columns=definitions))
+
+
+def add_key(cursor: Cursor, table: sql.Composable, key: Sequence[str]) -> None:
+    """Makes columns the primary key of a table."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, key))
+    cursor.execute(compose("table.create_key", table=table, columns=columns))
+
+
+def analyze(cursor: Cursor, table: sql.Composable) -> None:
+    """Gathers the planner's statistics: the next query on a new table shall be planned well."""
+    cursor.execute(compose("table.analyze", table=table))
+
+
+def is_empty(cursor: Cursor, name: TableName) -> bool:
+    """Whether a table has no row."""
+    cursor.execute(compose("table.is_empty", table=name.identifier))
+    row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def check_fit(name: TableName, target: Relation, columns: Sequence[Column]) -> None:
+    """Raises JobError when the rows' columns cannot go into the table."""
+    if target.kind not in (TABLE, "p"):
+        raise JobError(f"{name} is not a table; drop it, or give the task another name")
+    _check_distinct(name, columns)
+    known = {column.name: column for column in target.columns}
+    for column in columns:
+        if column.name not in known:
+            raise JobError(_missing_column(name, column, list(known)))
+        if known[column.name].computed:
+            raise JobError(
+                f"the column {column.name} of {name} is computed; leave it out of the query"
+            )
+    given = {column.name for column in columns}
+    for column in target.columns:
+        if column.required and column.name not in given and not column.computed:
+            raise JobError(
+                f"the query gives no column {column.name}, which must have a value in {name}"
+            )
+
+
+def _missing_column(name: TableName, column: Column, known: list[str]) -> str:
+    add = f'alter table {name} add column "{column.name}" {column.type};'
+    return (
+        f"{name} has no column {column.name}, which the query gives{nearest(column.name, known)} "
+        f"Leave it out of the query, or add it in the next step in ver/: {add}"
+    )
+
+
+def _check_distinct(name: TableName, columns: Sequence[Column]) -> None:
+    seen: set[str] = set()
+    for column in columns:
+        if column.name in seen:
+            raise JobError(f"the query for {name} gives two columns `{column.name}`; rename one")
+        seen.add(column.name)
+
+
+__all__ = [
+    "Column",
+    "Relation",
+    "TargetColumn",
+    "add_key",
+    "analyze",
+    "check_fit",
+    "column_list",
+    "columns_of",
+    "create",
+    "describe",
+    "is_empty",
+]

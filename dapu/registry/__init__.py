@@ -1,0 +1,1 @@
+"""What dapu remembers, in the warehouse's own database: plain functions over named SQL."""

@@ -1,0 +1,177 @@
+"""The queue: jobs from queued to ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.registry.store import Registry
+
+Ending = Literal["done", "failed", "skipped", "lost", "cancelled"]
+
+
+class Job(NamedTuple):
+    """A job as a worker has it in hand."""
+
+    number: int
+    task: str
+    tries: int
+    priority: int
+    full_load: bool
+    cause: str
+
+
+class PastJob(NamedTuple):
+    """A job as `status` shows it."""
+
+    number: int
+    status: str
+    cause: str
+    tries: int
+    queued_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    rows: int | None
+    message: str | None
+
+
+class Cancelled(NamedTuple):
+    """What was cancelled, and the server process that still works for it, if any."""
+
+    task: str
+    status: str
+    backend: int | None
+
+
+def claim(
+    cursor: Cursor, registry: Registry, worker: int, backend: int, job: int | None = None
+) -> Job | None:
+    """Takes the most urgent job that may run now, or just `job`; None when there is none.
+
+    backend: the server process of the session in which the job will run.
+    """
+    row = registry.row(
+        cursor,
+        "agenda.claim",
+        key=registry.lock_key("claim"),
+        worker=worker,
+        backend=backend,
+        job=job,
+    )
+    return None if row is None else Job(*row)
+
+
+def seconds_to_next_start(cursor: Cursor, registry: Registry) -> float | None:
+    """How long until a waiting job may be tried; None when nothing waits."""
+    row = registry.row(cursor, "agenda.next_start")
+    return None if row is None or row[0] is None else float(row[0])
+
+
+def finish(
+    cursor: Cursor,
+    registry: Registry,
+    job: Job,
+    worker: int,
+    status: Ending,
+    rows: int | None,
+    message: str,
+) -> bool:
+    """Ends a job and wakes its dependents; False when the worker no longer owns it."""
+    row = registry.row(
+        cursor,
+        "agenda.finish",
+        job=job.number,
+        worker=worker,
+        status=status,
+        rows=rows,
+        message=message,
+    )
+    return row is not None
+
+
+def give_back(cursor: Cursor, registry: Registry, job: Job, worker: int, message: str) -> bool:
+    """Puts an unfinished job back without counting the try; False when it cannot be."""
+    row = registry.row(cursor, "agenda.give_back", job=job.number, worker=worker, message=message)
+    return row is not None
+
+
+def try_again(
+    cursor: Cursor, registry: Registry, job: Job, worker: int, message: str
+) -> timedelta | None:
+    """Puts a failed job back and returns the wait before its next try; None: no tries left."""
+    row = registry.row(cursor, "agenda.try_again", job=job.number, worker=worker, message=message)
+    return None if row is None else timedelta(seconds=row[0])
+
+
+def is_owner(cursor: Cursor, registry: Registry, job: int, worker: int) -> bool:
+    """Whether a worker still has a job."""
+    row = registry.row(cursor, "agenda.owner", job=job, worker=worker)
+    return bool(row and row[0])
+
+
+def timeout_of(cursor: Cursor, registry: Registry, task: str) -> timedelta:
+    """How long a job of the task may run, overrides considered."""
+    row = registry.row(cursor, "agenda.timeout_of", task=task)
+    return row[0] if row else timedelta(hours=2)
+
+
+def queue_due(
+    cursor: Cursor, registry: Registry, now: datetime, day_parts: Sequence[str]
+) -> list[tuple[int, str]]:
+    """Queues all tasks that are due in these day parts; returns (job, task) of each."""
+    rows = registry.rows(cursor, "agenda.queue_due", now=now, day_parts=list(day_parts))
+    return [(job, task) for job, task in rows]
+
+
+def fail_exhausted(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:
+    """Fails waiting jobs that used up their tries; returns (job, task) of each."""
+    return [(job, task) for job, task in registry.rows(cursor, "agenda.exhausted")]
+
+
+def add(
+    cursor: Cursor, registry: Registry, task: str, cause: Literal["run", "retry"], full: bool
+) -> int | None:
+    """Queues one task at the highest priority; None when it is not registered."""
+    row = registry.row(cursor, "agenda.add", task=task, cause=cause, full=full, priority=1)
+    return None if row is None else int(row[0])
+
+
+def withdraw(cursor: Cursor, registry: Registry, tasks: Sequence[str], message: str) -> int:
+    """Cancels the waiting jobs of tasks; returns how many there were."""
+    return registry.run(cursor, "agenda.withdraw", tasks=list(tasks), message=message)
+
+
+def cancel(cursor: Cursor, registry: Registry, job: int) -> Cancelled | None:
+    """Cancels a waiting or running job; None when it is neither."""
+    row = registry.row(cursor, "agenda.cancel", job=job)
+    return None if row is None else Cancelled(*row)
+
+
+def find(cursor: Cursor, registry: Registry, job: int) -> tuple[str, str] | None:
+    """Task and status of a job."""
+    row = registry.row(cursor, "agenda.job", job=job)
+    return None if row is None else (row[1], row[2])
+
+
+def running(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:
+    """(job, task) of each job that is running now."""
+    return [(row[0], row[1]) for row in registry.rows(cursor, "agenda.running")]
+
+
+def history(cursor: Cursor, registry: Registry, task: str, most: int) -> list[PastJob]:
+    """The newest jobs of a task, newest first."""
+    rows = registry.rows(cursor, "agenda.history", task=task, most=most)
+    return [PastJob(*row) for row in rows]
+
+
+def counts(cursor: Cursor, registry: Registry) -> dict[str, int]:
+    """Jobs by status: waiting and running now, and what ended in the last day."""
+    return dict(registry.rows(cursor, "agenda.counts"))
+
+
+def prune(cursor: Cursor, registry: Registry, age: timedelta) -> int:
+    """Deletes ended jobs past their age; returns how many."""
+    return registry.run(cursor, "agenda.prune", age=age)

@@ -1,0 +1,70 @@
+"""What happened, written where it can be seen while a job runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.registry.store import Registry
+from dapu.secrets import redact
+
+Level = Literal["info", "warning", "error"]
+
+
+class Event(NamedTuple):
+    """One thing that happened."""
+
+    at: datetime
+    job: int | None
+    level: Level
+    action: int | None
+    message: str
+    data: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """Writes events over a session in autocommit, apart from any job's transaction."""
+
+    registry: Registry
+    session: PgSession
+
+    def write(
+        self,
+        level: Level,
+        message: str,
+        *,
+        task: str,
+        job: int | None = None,
+        action: int | None = None,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Stores an event; secrets in it are replaced."""
+        details = redact(json.dumps(data, default=str)) if data else None
+        message = redact(message)
+        with self.session.cursor() as cursor:
+            self.registry.run(
+                cursor,
+                "event.add",
+                job=job,
+                task=task,
+                level=level,
+                action=action,
+                message=message,
+                data=details,
+            )
+
+
+def events_of_task(cursor: Cursor, registry: Registry, task: str, most: int) -> list[Event]:
+    """The newest events of a task, newest first."""
+    return [Event(*row) for row in registry.rows(cursor, "event.of_task", task=task, most=most)]
+
+
+def prune(cursor: Cursor, registry: Registry, age: timedelta) -> int:
+    """Deletes events past their age; returns how many."""
+    return registry.run(cursor, "event.prune", age=age)

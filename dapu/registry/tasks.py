@@ -1,0 +1,169 @@
+"""Routes and tasks as last registered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import Json
+
+from dapu.definitions.models import Route
+from dapu.definitions.reader import Definition
+from dapu.registry.store import Registry
+
+
+class Registered(NamedTuple):
+    """What the Registrar must know of a registered task to see whether it changed."""
+
+    hash: str
+    state: str
+    fault: str | None
+
+
+class StoredTask(NamedTuple):
+    """A task as a job finds it."""
+
+    hash: str
+    definition: dict[str, Any]
+    state: str
+    fault: str | None
+    connection: str
+
+
+class Overview(NamedTuple):
+    """A task as `status` shows it."""
+
+    task: str
+    state: str
+    fault: str | None
+    description: str | None
+    now: str | None
+    last_status: str | None
+    last_ended_at: datetime | None
+    took: timedelta | None
+    rows: int | None
+    message: str | None
+    blacklisted: bool
+
+
+def hashes(cursor: Cursor, registry: Registry) -> dict[str, Registered]:
+    """All registered tasks by id."""
+    return {row[0]: Registered(*row[1:]) for row in registry.rows(cursor, "task.hashes")}
+
+
+def masters(cursor: Cursor, registry: Registry) -> dict[str, list[str]]:
+    """For each task that depends on others, the tasks that it depends on."""
+    found: dict[str, list[str]] = {}
+    for task, master in registry.rows(cursor, "task.dependencies"):
+        found.setdefault(task, []).append(master)
+    return found
+
+
+def put_route(cursor: Cursor, registry: Registry, name: str, route: Route) -> None:
+    """Registers a route."""
+    registry.run(
+        cursor,
+        "task.put_route",
+        route=name,
+        description=route.name,
+        connection=route.connection,
+        concurrency=route.concurrency,
+        disabled=route.disabled,
+    )
+
+
+def drop_routes(cursor: Cursor, registry: Registry, keep: Iterable[str]) -> None:
+    """Removes routes that are not in `keep` and have no tasks."""
+    registry.run(cursor, "task.drop_routes", routes=list(keep))
+
+
+def put(
+    cursor: Cursor,
+    registry: Registry,
+    definitions: Sequence[Definition],
+    next_crons: dict[str, datetime],
+) -> None:
+    """Registers definitions with their dependencies; masters must be registered or among them.
+
+    next_crons: for each cron task the next time that its expression gives.
+    """
+    rows = [_row(definition, next_crons) for definition in definitions]
+    registry.many(cursor, "task.put", rows)
+    ids = [definition.folder.id for definition in definitions]
+    registry.run(cursor, "task.drop_dependencies", tasks=ids)
+    pairs = [
+        (definition.folder.id, master)
+        for definition in definitions
+        for master in dict.fromkeys(definition.task.depends)
+    ]
+    registry.many(cursor, "task.put_dependencies", pairs)
+
+
+def _row(definition: Definition, next_crons: dict[str, datetime]) -> tuple[Any, ...]:
+    folder, task, run = definition.folder, definition.task, definition.task.run
+    values = task.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    values["variables"] = definition.variables
+    return (
+        folder.id,
+        folder.route,
+        folder.schema,
+        folder.table,
+        task.description,
+        definition.hash,
+        Json(values, dumps=_dumps),
+        task.on_masters,
+        run.least_pause,
+        run.day_parts,
+        run.cron,
+        next_crons.get(folder.id),
+        run.priority,
+        run.retries,
+        run.retry_wait,
+        run.timeout,
+    )
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, default=str)  # YAML has dates
+
+
+def unregister(cursor: Cursor, registry: Registry, tasks: Iterable[str]) -> list[str]:
+    """Removes tasks; returns those that were there. Their tables stay."""
+    rows = registry.rows(cursor, "task.unregister", tasks=list(tasks))
+    return sorted(row[0] for row in rows)
+
+
+def set_state(
+    cursor: Cursor, registry: Registry, tasks: Sequence[str], state: str, fault: str | None = None
+) -> None:
+    """ready, upgrading, or faulty (with what is wrong)."""
+    registry.run(cursor, "task.set_state", tasks=list(tasks), state=state, fault=fault)
+
+
+def get(cursor: Cursor, registry: Registry, task: str) -> StoredTask | None:
+    """A task as it was registered, or None."""
+    row = registry.row(cursor, "task.definition", task=task)
+    return None if row is None else StoredTask(*row)
+
+
+def names(cursor: Cursor, registry: Registry) -> list[str]:
+    """All task ids."""
+    return [row[0] for row in registry.rows(cursor, "task.names")]
+
+
+def due_crons(cursor: Cursor, registry: Registry, now: datetime) -> list[tuple[str, str]]:
+    """(task, cron expression) where the next time has come."""
+    return [(row[0], row[1]) for row in registry.rows(cursor, "task.due_crons", now=now)]
+
+
+def set_next_crons(cursor: Cursor, registry: Registry, times: dict[str, datetime]) -> None:
+    """Sets the next time of cron tasks."""
+    registry.many(cursor, "task.set_next_cron", list(times.items()))
+
+
+def overview(cursor: Cursor, registry: Registry, task: str | None = None) -> list[Overview]:
+    """All tasks, or one, as `status` shows them."""
+    return [Overview(*row) for row in registry.rows(cursor, "task.overview", task=task)]

@@ -1,0 +1,57 @@
+"""Worker processes, and which of them are alive.
+
+A worker holds a session-level advisory lock on its number. The lock falls with the session,
+however the process ends, so that a dead worker is known at once and without heartbeats.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import timedelta
+from typing import Literal
+
+from psycopg2.extensions import cursor as Cursor
+
+from dapu import __version__
+from dapu.registry.store import Registry
+
+
+def enrol(cursor: Cursor, registry: Registry) -> int:
+    """Makes the session that of a new worker; returns its number."""
+    table = registry.table("worker").as_string(cursor)
+    row = registry.row(cursor, "worker.next_number", table=table)
+    number = int(row[0]) if row else 0
+    registry.run(cursor, "worker.take_number", registry=registry.worker_lock_class, worker=number)
+    registry.run(
+        cursor,
+        "worker.add",
+        worker=number,
+        host=platform.node(),
+        pid=os.getpid(),
+        version=__version__,
+    )
+    return number
+
+
+def leave(
+    cursor: Cursor, registry: Registry, worker: int, ending: Literal["done", "stopped"], jobs: int
+) -> None:
+    """Ends a worker that knows that it ends."""
+    registry.run(cursor, "worker.end", worker=worker, ending=ending, jobs=jobs)
+
+
+def free_jobs_of_the_dead(cursor: Cursor, registry: Registry) -> list[tuple[int, str, str]]:
+    """Lets the jobs of dead workers wait again; returns (job, task, its status now) of each."""
+    dead = registry.rows(cursor, "worker.bury", registry=registry.worker_lock_class)
+    if not dead:
+        return []
+    numbers = [row[0] for row in dead]
+    return [
+        (row[0], row[1], row[2]) for row in registry.rows(cursor, "agenda.free", workers=numbers)
+    ]
+
+
+def prune(cursor: Cursor, registry: Registry, age: timedelta) -> int:
+    """Deletes ended workers past their age; returns how many."""
+    return registry.run(cursor, "worker.prune", age=age)

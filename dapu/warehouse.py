@@ -1,0 +1,118 @@
+"""An opened warehouse directory: its settings, its connections, and its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as PgSession
+
+from dapu import embedded
+from dapu.connections import (
+    FILE,
+    MAIN,
+    Connections,
+    EmbeddedConnection,
+    PgConnection,
+    read_connections,
+)
+from dapu.environment import read_environment
+from dapu.errors import ConfigurationError, DapuError
+from dapu.secrets import redact
+from dapu.settings import FILE as SETTINGS_FILE
+from dapu.settings import Settings, read_settings
+
+OLDEST_POSTGRES = 140000
+
+# The server notices within half a minute that a client's machine is gone, and within five
+# seconds that its process is: a dead worker's queries stop, and its locks fall.
+_SESSION = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "client_connection_check_interval": "5s",
+    "datestyle": "ISO",
+    "intervalstyle": "postgres",
+    "client_min_messages": "warning",
+}
+
+
+class NoDatabase(DapuError):
+    """The warehouse's database cannot be reached."""
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """A warehouse directory, read and checked."""
+
+    folder: Path
+    settings: Settings
+    connections: Connections
+
+    @property
+    def name(self) -> str:
+        """`name:` of warehouse.yaml, else the folder's name."""
+        return self.settings.name or self.folder.name
+
+    def connect(self, purpose: str) -> PgSession:
+        """A new session on the warehouse's database; `purpose` shows in pg_stat_activity.
+
+        Raises NoDatabase when it cannot be had.
+        """
+        keywords = self._libpq()
+        options = _SESSION | {"timezone": self.settings.timezone}
+        given = str(keywords.pop("options", ""))
+        keywords["options"] = " ".join([f"-c {k}={v}" for k, v in options.items()] + [given])
+        keywords["application_name"] = f"dapu {purpose}"
+        try:
+            session: PgSession = psycopg2.connect(**keywords)
+        except psycopg2.Error as error:
+            main = self.connections[MAIN]
+            raise NoDatabase(
+                f"the warehouse's database does not answer ({MAIN} in {FILE}: {main}): "
+                f"{redact(str(error)).strip()}"
+            ) from None
+        if session.server_version < OLDEST_POSTGRES:
+            session.close()
+            raise ConfigurationError("the warehouse needs PostgreSQL 14 or newer")
+        return session
+
+    @contextmanager
+    def session(self, purpose: str) -> Iterator[PgSession]:
+        """A session on the warehouse's database that is closed afterwards."""
+        session = self.connect(purpose)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def _libpq(self) -> dict[str, Any]:
+        main = self.connections[MAIN]
+        if isinstance(main, EmbeddedConnection):
+            return {"dsn": embedded.start(self.folder / main.path, main.database)}
+        if not isinstance(main, PgConnection):  # read_connections lets nothing else through
+            raise ConfigurationError(f"{MAIN} is no PostgreSQL connection")
+        return main.libpq()
+
+
+def open_warehouse(folder: Path) -> Warehouse:
+    """Reads a warehouse directory; connects to nothing.
+
+    Raises ConfigurationError, or FaultyFile with the faults of its files.
+    """
+    folder = folder.expanduser().resolve()
+    if not (folder / SETTINGS_FILE).is_file():
+        raise ConfigurationError(
+            f"{folder} is no warehouse directory: it has no {SETTINGS_FILE}. "
+            f"Make a new one with: dapu init {folder.name}"
+        )
+    environment = read_environment(folder)
+    return Warehouse(
+        folder=folder,
+        settings=read_settings(folder, environment),
+        connections=read_connections(folder, environment),
+    )

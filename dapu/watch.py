@@ -1,0 +1,145 @@
+"""Watches the job in hand from a thread of its own: its time, its ownership, its progress.
+
+A job's own thread may be deep in a query, here or at a source. The watch looks once a second
+whether the job has run out of time or was cancelled, and then stops whatever is running, on the
+servers too, until the job gives up.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import psycopg2
+from psycopg2.extensions import connection as PgSession
+
+from dapu.durations import show_duration
+from dapu.errors import JobInterrupted
+from dapu.named_sql import statement
+from dapu.registry import agenda
+from dapu.registry.agenda import Job
+from dapu.registry.store import Registry
+
+_INTERVAL = 1.0  # seconds
+
+
+class Watch:
+    """Watches one job at a time.
+
+    session: in autocommit; shared with whoever writes events.
+    progress: told how many rows the job's running COPY has taken.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        session: PgSession,
+        worker: int,
+        progress: Callable[[Job, int], None],
+    ) -> None:
+        self._registry, self._session, self._worker = registry, session, worker
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._job: Job | None = None
+        self._backend = 0
+        self._deadline = 0.0
+        self._limit = 0.0
+        self._stops: list[Callable[[], None]] = []
+        self._reason: str | None = None
+        self._given_back = False
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="dapu-watch", daemon=True)
+        self._thread.start()
+
+    def begin(self, job: Job, backend: int, seconds: float, stop: Callable[[], None]) -> None:
+        """Watches a job that may run for so many seconds. stop: cancels the job's own session."""
+        with self._lock:
+            self._job, self._backend, self._stops = job, backend, [stop]
+            self._deadline, self._limit = time.monotonic() + seconds, seconds
+            self._reason, self._given_back = None, False
+
+    def end(self) -> None:
+        """The job is over. No stop is called after this returns."""
+        with self._lock:
+            self._job = None
+            self._stops = []
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._ended = True
+        self._wake.set()
+        self._thread.join()
+
+    def on_stop(self, stop: Callable[[], None]) -> Callable[[], None]:
+        """Calls `stop` too when the job is to end at once; returns what takes it back."""
+        with self._lock:
+            self._stops.append(stop)
+            interrupted = self._reason is not None
+        if interrupted:
+            self.check()
+
+        def take_back() -> None:
+            with self._lock, suppress(ValueError):
+                self._stops.remove(stop)
+
+        return take_back
+
+    def give_back(self, reason: str) -> None:
+        """The worker must end: the job in hand is stopped and goes back to the queue."""
+        self._given_back = True
+        self._interrupt(reason)
+
+    @property
+    def given_back(self) -> bool:
+        """Whether the job is to go back to the queue."""
+        return self._given_back
+
+    def check(self) -> None:
+        """Raises JobInterrupted when the job is to end."""
+        if self._reason is not None:
+            raise JobInterrupted(self._reason)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the job is to end, or None."""
+        return self._reason
+
+    def _run(self) -> None:
+        while not self._ended:
+            self._wake.wait(_INTERVAL)
+            job = self._job
+            if job is not None:
+                with suppress(psycopg2.Error):
+                    self._look(job)
+
+    def _look(self, job: Job) -> None:
+        if self._reason is None and time.monotonic() > self._deadline:
+            limit = show_duration(timedelta(seconds=self._limit))
+            self._reason = f"timed out: it ran longer than {limit}"
+        if self._reason is None and not self._owns(job):
+            self._reason = "it was cancelled"
+        if self._reason is not None:
+            self._interrupt(self._reason)
+            return
+        with self._session.cursor() as cursor:
+            cursor.execute(statement("server.copied_rows"), {"backend": self._backend})
+            row = cursor.fetchone()
+        if row is not None:
+            self._progress(job, row[0])
+
+    def _owns(self, job: Job) -> bool:
+        with self._session.cursor() as cursor:
+            return agenda.is_owner(cursor, self._registry, job.number, self._worker)
+
+    def _interrupt(self, reason: str) -> None:
+        with self._lock:
+            if self._job is None:
+                return
+            self._reason = reason
+            for stop in self._stops:
+                with suppress(Exception):  # a stop that fails is tried again in a second
+                    stop()

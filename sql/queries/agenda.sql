@@ -1,0 +1,199 @@
+-- The queue.
+
+-- name: claim
+-- Takes the most urgent job that may run now and gives it to a worker. The lock makes workers
+-- take turns, so that each sees what the one before it took; it ends with this statement's
+-- transaction.
+select pg_advisory_xact_lock(%(key)s);
+update {agenda} set
+    status = 'running', worker = %(worker)s, backend = %(backend)s,
+    tries = tries + 1, started_at = now()
+where job = (
+    select a.job
+    from {agenda} a
+    join {registry} t on t.task = a.task and t.state = 'ready'
+    join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
+    where a.status = 'waiting' and a.not_before <= now() and a.tries <= t.retries
+    and (%(job)s::bigint is null or a.job = %(job)s)
+    and not exists (select from {control} c where c.name = 'paused' and %(job)s::bigint is null)
+    and not exists (select from {agenda} x where x.task = a.task and x.status = 'running')
+    and (r.concurrency is null or r.concurrency > (
+        select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
+    and (%(job)s::bigint is not null or not exists (
+        select from {dependency} d join {agenda} x on x.task = d.master
+        where d.task = a.task and x.status in ('waiting', 'running')))
+    order by a.priority, a.job
+    limit 1
+)
+returning job, task, tries, priority, full_load, cause;
+
+-- name: next_start
+-- Seconds until a waiting job may be tried (0: now, but something stands in its way);
+-- null: nothing is waiting.
+select extract(epoch from greatest(min(a.not_before) - now(), interval '0'))::float8
+from {agenda} a
+join {registry} t on t.task = a.task and t.state = 'ready'
+join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
+where a.status = 'waiting' and a.tries <= t.retries
+and not exists (select from {control} c where c.name = 'paused');
+
+-- name: finish
+-- Ends a job that is still the worker's own, notes it at the task, and queues the tasks that
+-- depend on it. Runs in the job's transaction. Returns the job, or nothing when it was taken away.
+with ended as (
+    update {agenda} a set
+        status = %(status)s, ended_at = clock_timestamp(), rows = %(rows)s,
+        message = %(message)s, backend = null
+    where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
+    returning a.job, a.task, a.status, a.priority, a.started_at, a.ended_at
+), noted as (
+    update {registry} t set
+        last_job = e.job, last_status = e.status, last_started_at = e.started_at,
+        last_ended_at = e.ended_at,
+        last_done_at = case when e.status = 'done' then e.ended_at else t.last_done_at end
+    from ended e where t.task = e.task
+), woken as (
+    insert into {agenda} (task, route, priority, cause)
+    select t.task, t.route, e.priority + 1, 'master'
+    from ended e
+    join {dependency} d on d.master = e.task
+    join {registry} t on t.task = d.task and t.on_masters and t.state <> 'faulty'
+    join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
+    left join {override} o on o.task = t.task
+    where e.status = 'done' and not coalesce(o.blacklisted, false)
+    on conflict (task) where status = 'waiting' do nothing
+)
+select job from ended;
+
+-- name: give_back
+-- A job that was not to be ended here goes back to the queue; the try does not count.
+update {agenda} a set status = 'waiting', tries = tries - 1, backend = null, message = %(message)s
+where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
+and not exists (select from {agenda} x where x.task = a.task and x.status = 'waiting')
+returning a.job;
+
+-- name: try_again
+-- A failed job goes back to the queue while it has tries left; each wait is twice the last.
+update {agenda} a set
+    status = 'waiting', message = %(message)s, backend = null,
+    not_before = clock_timestamp() + t.retry_wait * (2 ^ (a.tries - 1))
+from {registry} t
+where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
+and t.task = a.task and a.tries <= t.retries
+and not exists (select from {agenda} x where x.task = a.task and x.status = 'waiting')
+returning extract(epoch from a.not_before - clock_timestamp())::float8;
+
+-- name: owner
+-- Whether a worker still has a job.
+select exists (
+    select from {agenda} where job = %(job)s and status = 'running' and worker = %(worker)s);
+
+-- name: timeout_of
+select coalesce(o.timeout, t.timeout)
+from {registry} t left join {override} o on o.task = t.task where t.task = %(task)s;
+
+-- name: free
+-- The jobs of dead workers wait again; where the task already has a waiting job, that one stands
+-- for both.
+update {agenda} a set
+    status = case when other.job is null then 'waiting' else 'cancelled' end,
+    ended_at = case when other.job is null then null else now() end,
+    backend = null, not_before = now(), message = 'its worker died'
+from {agenda} me
+left join {agenda} other on other.task = me.task and other.status = 'waiting'
+where me.job = a.job and a.status = 'running' and a.worker = any (%(workers)s)
+returning a.job, a.task, a.status;
+
+-- name: exhausted
+-- Jobs that used up their tries without an ending, as when their worker died each time.
+with ended as (
+    update {agenda} a set status = 'failed', ended_at = now(),
+        message = coalesce(a.message || '; ', '') || 'no tries left'
+    from {registry} t
+    where a.status = 'waiting' and t.task = a.task and a.tries > t.retries
+    returning a.job, a.task, a.started_at, a.ended_at
+)
+update {registry} t set last_job = e.job, last_status = 'failed',
+    last_started_at = e.started_at, last_ended_at = e.ended_at
+from ended e where t.task = e.task
+returning e.job, e.task;
+
+-- name: queue_due
+-- Queues every task that is due, and returns job and task.
+insert into {agenda} (task, route, priority, cause)
+select t.task, t.route, t.priority, 'manager'
+from {registry} t
+join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
+left join {override} o on o.task = t.task
+where t.state = 'ready'
+and not coalesce(o.blacklisted, false)
+and not exists (
+    select from {agenda} a where a.task = t.task and a.status in ('waiting', 'running'))
+and case
+    when t.on_masters then
+        -- Woken by its masters; only a task that is new or changed is queued here, when they
+        -- have all run.
+        (t.last_started_at is null or t.changed_at > t.last_started_at)
+        and not exists (
+            select from {dependency} d join {registry} m on m.task = d.master
+            where d.task = t.task and m.last_done_at is null)
+    else
+        (cardinality(coalesce(o.day_parts, t.day_parts)) = 0
+            or coalesce(o.day_parts, t.day_parts) && %(day_parts)s::text[])
+        and (t.next_cron_at is null or t.next_cron_at <= %(now)s)
+        and (t.last_ended_at is null or t.changed_at > t.last_ended_at
+            or t.last_ended_at + coalesce(o.pause, t.pause) <= %(now)s)
+        -- A daily task may not slide: due is due, whatever else is queued.
+    end
+and not exists (
+    select from {dependency} d join {registry} m on m.task = d.master
+    where d.task = t.task
+    and to_regclass(format('%%I.%%I', m.schema_name, m.table_name)) is null)
+on conflict do nothing
+returning job, task;
+
+-- name: add
+-- Queues one task for an operator; the job that is waiting already takes the new wishes.
+insert into {agenda} (task, route, priority, cause, full_load)
+select t.task, t.route, %(priority)s, %(cause)s, %(full)s from {registry} t where t.task = %(task)s
+on conflict (task) where status = 'waiting' do update set
+    priority = excluded.priority, cause = excluded.cause, full_load = excluded.full_load,
+    tries = 0, not_before = now()
+returning job;
+
+-- name: withdraw
+-- The waiting jobs of tasks that changed or went away.
+update {agenda} set status = 'cancelled', ended_at = now(), message = %(message)s
+where status = 'waiting' and task = any (%(tasks)s)
+returning job;
+
+-- name: cancel
+-- Cancels a waiting or running job; returns its task and the server process that works for it.
+with before as (
+    select job, backend, status from {agenda}
+    where job = %(job)s and status in ('waiting', 'running') for update
+)
+update {agenda} a set status = 'cancelled', ended_at = now(), backend = null,
+    message = 'cancelled by an operator'
+from before where a.job = before.job
+returning a.task, before.status, before.backend;
+
+-- name: job
+select job, task, status from {agenda} where job = %(job)s;
+
+-- name: running
+select a.job, a.task, a.worker, a.started_at from {agenda} a where a.status = 'running' order by job;
+
+-- name: history
+-- The newest jobs of a task.
+select job, status, cause, tries, queued_at, started_at, ended_at, rows, message
+from {agenda} where task = %(task)s order by job desc limit %(most)s;
+
+-- name: counts
+-- How many jobs are waiting and running now, and how those of the last day ended.
+select status, count(*) from {agenda}
+where status in ('waiting', 'running') or ended_at > now() - interval '1 day'
+group by status order by status;
+
+-- name: prune
+delete from {agenda} where ended_at < now() - %(age)s;

@@ -1,0 +1,7 @@
+-- The way in.
+
+-- name: from_stdin
+copy {table} ({columns}) from stdin with ({options});
+
+-- name: to_stdout
+copy ({query}) to stdout with (format {format});

@@ -1,0 +1,30 @@
+-- Statements about the server, outside the registry.
+
+-- name: database_exists
+select 1 from pg_database where datname = %(database)s;
+
+-- name: create_database
+create database {database} template template0 encoding 'UTF8' lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8';
+
+-- name: create_schema
+create schema if not exists {schema};
+
+-- name: relation_exists
+select to_regclass(%(name)s) is not null;
+
+-- name: lock
+-- Waits for a lock that the session holds until it ends or unlocks.
+select pg_advisory_lock(%(key)s);
+
+-- name: try_lock
+select pg_try_advisory_lock(%(key)s);
+
+-- name: unlock
+select pg_advisory_unlock(%(key)s);
+
+-- name: cancel_backend
+select pg_cancel_backend(%(backend)s);
+
+-- name: copied_rows
+-- How many rows the COPY of a server process has taken so far.
+select tuples_processed from pg_stat_progress_copy where pid = %(backend)s;

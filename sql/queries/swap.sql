@@ -1,0 +1,132 @@
+-- A table built aside takes the place of another and keeps what belongs to it: indexes, keys,
+-- grants, owner, comments, and the views that read it.
+
+-- name: hindrance
+-- What a table has that a new one could not take over; no row: it can be swapped.
+with target as (
+    select c.* from pg_class c where c.oid = %(oid)s::oid
+), found as (
+    select 'is not an ordinary table' as why from target
+    where relkind <> 'r' or relispartition or relhassubclass or reloftype <> 0 or relpersistence <> 'p'
+    union all select 'has row security' from target where relrowsecurity
+    union all select 'has a replica identity' from target where relreplident <> 'd'
+    union all select 'has its own tablespace' from target where reltablespace <> 0
+    union all
+    select 'has parents' from pg_inherits where inhrelid = %(oid)s::oid
+    union all
+    select 'has the trigger ' || tgname from pg_trigger
+    where tgrelid = %(oid)s::oid and not tgisinternal
+    union all
+    select 'is read by ' || pg_describe_object(classid, objid, 0)
+    from pg_depend d
+    where refclassid = 'pg_class'::regclass and refobjid = %(oid)s::oid
+    and not (deptype in ('i', 'a') and classid in (
+        'pg_type'::regclass, 'pg_attrdef'::regclass, 'pg_statistic_ext'::regclass))
+    and not (classid = 'pg_class'::regclass and exists (
+        select from pg_class x where x.oid = objid and x.relkind in ('i', 't')))
+    and not (classid = 'pg_constraint'::regclass and exists (
+        select from pg_constraint x where x.oid = objid and x.conrelid = %(oid)s::oid))
+    and not (classid = 'pg_rewrite'::regclass and exists (
+        select from pg_rewrite w join pg_class v on v.oid = w.ev_class
+        where w.oid = objid and v.relkind = 'v'))
+    union all
+    select 'has a type that ' || pg_describe_object(classid, objid, objsubid) || ' uses'
+    from pg_depend d
+    where refclassid = 'pg_type'::regclass and deptype <> 'i'
+    and refobjid in (
+        select t.oid from pg_type t where t.typrelid = %(oid)s::oid
+        union all
+        select t.typarray from pg_type t where t.typrelid = %(oid)s::oid)
+)
+select why from found limit 1;
+
+-- name: create_schema
+create schema {schema};
+
+-- name: drop_schema
+drop schema {schema};
+
+-- name: create_like
+create table {aside} (like {table} including all excluding indexes);
+
+-- name: search_path
+select set_config('search_path', %(path)s, true);
+
+-- name: current_search_path
+select current_setting('search_path');
+
+-- name: constraints
+-- Keys, exclusions and references, in the order in which they can be made.
+select conname, pg_get_constraintdef(oid)
+from pg_constraint
+where conrelid = %(oid)s::oid and contype in ('p', 'u', 'x', 'f')
+order by position(contype::text in 'puxf'), conname;
+
+-- name: add_constraint
+alter table {table} add constraint {name} {definition};
+
+-- name: indexes
+-- Indexes that belong to no constraint. With the table's schema first in search_path the
+-- definition names the table without its schema.
+select pg_get_indexdef(i.indexrelid, 0, true)
+from pg_index i
+where i.indrelid = %(oid)s::oid
+and not exists (
+    select from pg_constraint c
+    where c.conindid = i.indexrelid and c.conrelid = i.indrelid and c.contype in ('p', 'u', 'x'))
+order by i.indexrelid;
+
+-- name: properties
+-- Owner, storage options and comment.
+select pg_get_userbyid(relowner), reloptions, obj_description(oid, 'pg_class')
+from pg_class where oid = %(oid)s::oid;
+
+-- name: grants
+-- Privileges on the table (column is null) and on its columns; grantee null is PUBLIC.
+select null::name as column_name, pg_get_userbyid(nullif(a.grantee, 0)), a.privilege_type, a.is_grantable
+from pg_class c cross join aclexplode(c.relacl) a
+where c.oid = %(oid)s::oid
+union all
+select t.attname, pg_get_userbyid(nullif(a.grantee, 0)), a.privilege_type, a.is_grantable
+from pg_attribute t cross join aclexplode(t.attacl) a
+where t.attrelid = %(oid)s::oid and t.attnum > 0 and not t.attisdropped;
+
+-- name: has_own_grants
+select relacl is not null from pg_class where oid = %(oid)s::oid;
+
+-- name: revoke_all
+revoke all on {table} from {role};
+
+-- name: grant
+grant {privilege} on {table} to {role};
+
+-- name: set_owner
+alter table {table} owner to {role};
+
+-- name: set_options
+alter table {table} set ({options});
+
+-- name: set_comment
+comment on table {table} is %(comment)s;
+
+-- name: views
+-- The views that read a table, with what they need to be made again.
+select v.oid::bigint, n.nspname, v.relname, pg_get_viewdef(v.oid), v.reloptions
+from pg_class v join pg_namespace n on n.oid = v.relnamespace
+where v.relkind = 'v' and v.oid in (
+    select w.ev_class from pg_depend d join pg_rewrite w on w.oid = d.objid
+    where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
+    and d.refobjid = %(oid)s::oid)
+order by v.oid;
+
+-- name: replace_view
+create or replace view {view} {options} as {query};
+
+-- name: lock
+lock table {table} in access exclusive mode;
+
+-- name: move
+alter table {table} set schema {schema};
+
+-- name: lock_timeout
+select set_config('lock_timeout', %(timeout)s, true);

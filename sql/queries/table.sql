@@ -1,0 +1,72 @@
+-- Target tables: what they are, and how a new one takes the place of an old one.
+
+-- name: describe
+-- Oid and kind of a table or view (pg_class.relkind).
+select c.oid::bigint, c.relkind::text
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = %(schema)s and c.relname = %(table)s;
+
+-- name: columns
+-- Name, type, whether it must be given, and whether it is computed, in order.
+select a.attname, format_type(a.atttypid, a.atttypmod),
+    a.attnotnull and not a.atthasdef and a.attidentity = '',
+    a.attgenerated <> '' or a.attidentity = 'a'
+from pg_attribute a
+where a.attrelid = %(oid)s::oid and a.attnum > 0 and not a.attisdropped
+order by a.attnum;
+
+-- name: create
+create table {table} ({columns});
+
+-- name: create_key
+alter table {table} add primary key ({columns});
+
+-- name: is_empty
+select not exists (select from {table});
+
+-- name: delete_all
+delete from {table};
+
+-- name: create_temporary
+create temporary table {aside} on commit drop as select {columns} from {table} where false;
+
+-- name: drop
+drop table {table};
+
+-- name: insert_columns
+insert into {table} ({columns}) select {columns} from {source};
+
+-- name: insert_query
+insert into {table} ({columns}) select {columns} from ({query}) as q;
+
+-- name: delete_same_values
+-- The rows of the values of one column that came again.
+delete from {table} where {column} in (select {column} from {source});
+
+-- name: delete_nulls
+delete from {table} where {column} is null;
+
+-- name: rows_differ
+-- Whether two tables of the same columns and as many rows differ in any row.
+select (select count(*) from {table}) <> (select count(*) from {source}) or exists (
+    select n::text from (select {columns} from {source}) as n
+    except all
+    select o::text from (select {columns} from {table}) as o);
+
+-- name: create_view
+create view {view} as {query};
+
+-- name: replace_view
+create or replace view {view} as {query};
+
+-- name: describe_query
+create temporary view {view} as {query};
+
+-- name: drop_view
+drop view {view};
+
+-- name: view_definition
+select pg_get_viewdef(%(oid)s::oid);
+
+-- name: analyze
+analyze {table};

@@ -1,0 +1,78 @@
+-- Routes and tasks as last registered.
+
+-- name: put_route
+insert into {route} (route, description, connection, concurrency, disabled)
+values (%(route)s, %(description)s, %(connection)s, %(concurrency)s, %(disabled)s)
+on conflict (route) do update set
+    description = excluded.description, connection = excluded.connection,
+    concurrency = excluded.concurrency, disabled = excluded.disabled, registered_at = now()
+where ({route}.description, {route}.connection, {route}.concurrency, {route}.disabled)
+    is distinct from
+    (excluded.description, excluded.connection, excluded.concurrency, excluded.disabled);
+
+-- name: drop_routes
+-- Routes whose folder is gone, once no task is left on them.
+delete from {route} r where r.route <> all (%(routes)s)
+and not exists (select from {registry} t where t.route = r.route);
+
+-- name: hashes
+select task, hash, state, fault from {registry};
+
+-- name: dependencies
+select task, master from {dependency} order by task, master;
+
+-- name: put
+-- Registers new tasks and changed ones; their jobs' history stays.
+insert into {registry} (
+    task, route, schema_name, table_name, description, hash, definition, on_masters, pause,
+    day_parts, cron, next_cron_at, priority, retries, retry_wait, timeout)
+values %s
+on conflict (task) do update set
+    description = excluded.description, hash = excluded.hash, definition = excluded.definition,
+    state = 'ready', fault = null, on_masters = excluded.on_masters, pause = excluded.pause,
+    day_parts = excluded.day_parts, cron = excluded.cron,
+    next_cron_at = case when {registry}.cron = excluded.cron
+        then {registry}.next_cron_at else excluded.next_cron_at end,
+    priority = excluded.priority, retries = excluded.retries, retry_wait = excluded.retry_wait,
+    timeout = excluded.timeout, changed_at = now();
+
+-- name: drop_dependencies
+delete from {dependency} where task = any (%(tasks)s);
+
+-- name: put_dependencies
+insert into {dependency} (task, master) values %s;
+
+-- name: unregister
+delete from {registry} where task = any (%(tasks)s) returning task;
+
+-- name: set_state
+update {registry} set state = %(state)s, fault = %(fault)s where task = any (%(tasks)s);
+
+-- name: definition
+-- A task as it was registered, and the connection of its route.
+select t.hash, t.definition, t.state, t.fault, r.connection
+from {registry} t join {route} r using (route) where t.task = %(task)s;
+
+-- name: names
+select task from {registry} order by task;
+
+-- name: due_crons
+-- Cron tasks whose time has come: their next time is to be set.
+select task, cron from {registry} where next_cron_at <= %(now)s;
+
+-- name: set_next_cron
+update {registry} t set next_cron_at = v.at
+from (values %s) as v (task, at) where t.task = v.task;
+
+-- name: overview
+-- One row a task: what it is, how it is, and what is next.
+select t.task, t.state, t.fault, t.description,
+    (select a.status from {agenda} a
+     where a.task = t.task and a.status in ('running', 'waiting') order by a.status limit 1) as now,
+    t.last_status, t.last_ended_at, t.last_ended_at - t.last_started_at as took,
+    (select a.rows from {agenda} a where a.job = t.last_job) as rows,
+    (select a.message from {agenda} a where a.job = t.last_job) as message,
+    coalesce(o.blacklisted, false) as blacklisted
+from {registry} t left join {override} o on o.task = t.task
+where %(task)s::text is null or t.task = %(task)s
+order by t.task;

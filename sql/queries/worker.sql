@@ -1,0 +1,33 @@
+-- Worker processes, and which of them are alive.
+
+-- name: next_number
+select nextval(pg_get_serial_sequence(%(table)s, 'worker'));
+
+-- name: take_number
+-- The lock that says "I am alive": it goes when the session goes, whatever ended it.
+select pg_advisory_lock(%(registry)s, %(worker)s);
+
+-- name: add
+insert into {worker} (worker, host, pid, version) overriding system value
+values (%(worker)s, %(host)s, %(pid)s, %(version)s);
+
+-- name: end
+update {worker} set ended_at = now(), ending = %(ending)s, jobs = %(jobs)s
+where worker = %(worker)s and ended_at is null;
+
+-- name: bury
+-- Marks the workers that no longer hold their lock, and returns their numbers.
+update {worker} w set ended_at = now(), ending = 'died'
+where w.ended_at is null
+and not exists (
+    select from pg_locks l
+    where l.locktype = 'advisory' and l.granted
+    and l.database = (select oid from pg_database where datname = current_database())
+    and l.classid = %(registry)s and l.objid = w.worker::oid and l.objsubid = 2)
+returning w.worker;
+
+-- name: alive
+select worker, host, pid, started_at from {worker} where ended_at is null order by worker;
+
+-- name: prune
+delete from {worker} where ended_at < now() - %(age)s;
