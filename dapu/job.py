@@ -27,12 +27,11 @@ from dapu.errors import (
     TaskVanished,
 )
 from dapu.loading.checks import run_check
-from dapu.registry import agenda, tasks, watermarks
+from dapu.registry import agenda, seen, tasks, watermarks
 from dapu.registry.agenda import Ending, Job
 from dapu.registry.events import EventLog, Level
 from dapu.registry.store import Registry
 from dapu.registry.tasks import StoredTask
-from dapu.registry.watermarks import Watermark
 from dapu.secrets import redact
 from dapu.warehouse import Warehouse
 from dapu.watch import Watch
@@ -154,7 +153,7 @@ class _Run:
                 count, text = self._act(cursor, stored, task, position, options)
                 rows += count
                 message = text if position == 1 else f"{message}; {text}"
-            context = self._context(stored, task, len(task.actions), None)
+            context = self._context(stored, task, len(task.actions))
             for check in task.checks:
                 query = context.sql(check.sql) if check.sql else None
                 run_check(cursor, self._table, check, query)
@@ -186,19 +185,21 @@ class _Run:
         agent = runner.agents.get(options.do)
         if agent is None:
             raise JobError(f"there is no agent `{options.do}` any more")
-        low = None
+        context = self._context(stored, task, position)
         if not job.full_load:
-            low = watermarks.get(cursor, runner.registry, job.task, position)
-        context = self._context(stored, task, position, low)
+            context.low = watermarks.get(cursor, runner.registry, job.task, position)
+            context.seen = seen.of_action(cursor, runner.registry, job.task, position)
         result = agent().run(context, options)
         if context.high is not None:
             watermarks.move(cursor, runner.registry, job.task, position, context.high, job.number)
+        if context.remembered:
+            seen.remember(
+                cursor, runner.registry, job.task, position, context.remembered, job.number
+            )
         self._note(position)(f"{options.do}: {result}")
         return result.rows, str(result)
 
-    def _context(
-        self, stored: StoredTask, task: Task, position: int, low: Watermark | None
-    ) -> Context:
+    def _context(self, stored: StoredTask, task: Task, position: int) -> Context:
         runner = self._runner
         return Context(
             warehouse=runner.warehouse,
@@ -211,7 +212,7 @@ class _Run:
             variables=task.variables,
             stops=runner.watch,
             note=self._note(position),
-            low=low,
+            full=self._job.full_load,
         )
 
     def _note(self, position: int) -> Callable[..., None]:

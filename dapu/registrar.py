@@ -23,7 +23,7 @@ from dapu.definitions.steps import Step, read_steps
 from dapu.errors import DapuError, Fault
 from dapu.manager import next_cron_time
 from dapu.named_sql import compose, statement
-from dapu.registry import agenda, migrations, tasks, watermarks
+from dapu.registry import agenda, migrations, seen, tasks, watermarks
 from dapu.registry.store import Registry
 from dapu.versioner import StepFault, apply_steps, check_registry, pending_steps, registry_of
 from dapu.warehouse import Warehouse
@@ -145,7 +145,7 @@ class _Round:
             row = cursor.fetchone()
             if row and not row[0]:
                 migrations.forget(cursor, self.registry, folder.id)
-                watermarks.reset(cursor, self.registry, folder.id)
+                self._forget_rows(cursor, folder.id)
 
     def _write(
         self,
@@ -167,7 +167,7 @@ class _Round:
             agenda.withdraw(cursor, self.registry, gone, "the task is no longer registered")
             removed = tasks.unregister(cursor, self.registry, gone)
             for task in removed:
-                watermarks.reset(cursor, self.registry, task)
+                self._forget_rows(cursor, task)
             tasks.drop_routes(cursor, self.registry, catalogue.routes)
         return Registration(
             new=[task for task in ids if task not in registered],
@@ -202,7 +202,7 @@ class _Round:
 
         def forget_rows(cursor: Cursor, step: Step) -> None:
             if step.number not in keeps_data:
-                watermarks.reset(cursor, self.registry, task)
+                self._forget_rows(cursor, task)
 
         with self._transaction() as cursor:
             tasks.set_state(cursor, self.registry, [task], "upgrading")
@@ -216,6 +216,11 @@ class _Round:
             result.faults.append(error.fault)
         with self._transaction() as cursor:
             tasks.set_state(cursor, self.registry, [task], state, fault)
+
+    def _forget_rows(self, cursor: Cursor, task: str) -> None:
+        """The task's next run reads everything."""
+        watermarks.reset(cursor, self.registry, task)
+        seen.reset(cursor, self.registry, task)
 
     @contextmanager
     def _transaction(self) -> Iterator[Cursor]:

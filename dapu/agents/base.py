@@ -40,7 +40,9 @@ class Stops(Protocol):
 class Note(Protocol):
     """Tells an event of the running action."""
 
-    def __call__(self, message: str, data: dict[str, Any] | None = None) -> None: ...
+    def __call__(self, message: str, data: dict[str, Any] | None = None) -> None:
+        """message: what happened, for a person. data: details."""
+        ...
 
 
 @dataclass
@@ -51,6 +53,9 @@ class Context:
     position: which action of the task it is, from 1.
     low: the watermark as the last run left it; None at the first run and with `--full`.
     high: what the agent read up to; the job stores it when the action is done.
+    full: everything is to be read, changed or not; `low` and `seen` are empty then.
+    seen: parts of the source (files, pages) that earlier runs remembered, and how they were.
+    remembered: what the agent puts here is in `seen` from the next run on.
     """
 
     warehouse: Warehouse
@@ -63,8 +68,11 @@ class Context:
     variables: Mapping[str, Any]
     stops: Stops
     note: Note
+    full: bool = False
     low: Watermark | None = None
-    high: Watermark | None = field(default=None)
+    high: Watermark | None = None
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    remembered: dict[str, Any] = field(default_factory=dict)
 
     def sql(self, file: str, **values: Any) -> Statement:
         """A SQL file of the task as a statement, with the names that a template may use."""
@@ -98,9 +106,14 @@ class SourceAgent(Agent[LoadingOptions]):
     def run(self, context: Context, options: LoadingOptions) -> LoadResult:
         """Reads, and loads what was read as the options say."""
         with self.read(context, options) as rows, context.session.cursor() as cursor:
+            if rows is None:
+                return LoadResult(0, ("the source is unchanged and was not read",), changed=False)
             return load(cursor, context.table, rows, options)
 
     @abstractmethod
     @contextmanager
-    def read(self, context: Context, options: LoadingOptions) -> Iterator[Rows]:
-        """Opens the source and gives its rows; closes the source at the end of the block."""
+    def read(self, context: Context, options: LoadingOptions) -> Iterator[Rows | None]:
+        """Opens the source and gives its rows; closes the source at the end of the block.
+
+        None says that the source is as the last run left it.
+        """

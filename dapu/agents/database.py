@@ -45,7 +45,7 @@ class DatabaseAgent(SourceAgent[DatabaseOptions]):
     options = DatabaseOptions
 
     @contextmanager
-    def read(self, context: Context, options: DatabaseOptions) -> Iterator[Rows]:
+    def read(self, context: Context, options: DatabaseOptions) -> Iterator[Rows | None]:
         """The query's rows; with a watermark, those from the last run's highest value on."""
         with (
             closing(

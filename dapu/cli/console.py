@@ -49,6 +49,10 @@ def stamped(zone: tzinfo) -> Callable[[str], None]:
     return line
 
 
+def silent(_: str) -> None:
+    """Says nothing: where the output is data."""
+
+
 def show_json(data: Any) -> None:
     """Data for another program."""
     click.echo(redact(json.dumps(data, indent=2, default=_plain, ensure_ascii=False)))

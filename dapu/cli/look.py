@@ -32,7 +32,7 @@ _JOBS, _EVENTS = 10, 30
 @click.argument("task", required=False)
 @AS_JSON
 def status(directory: Path, task: str | None, as_json: bool) -> None:
-    """Show how all tasks are, or the jobs and events of one TASK.
+    r"""Show how all tasks are, or the jobs and events of one TASK.
 
     \b
     Examples:
@@ -172,7 +172,7 @@ def validate(directory: Path, as_json: bool) -> None:
     "directory", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]", required=False
 )
 def schema(directory: Path | None) -> None:
-    """Print the JSON Schema of task.yaml, for editors; with DIR its own agents are in it.
+    r"""Print the JSON Schema of task.yaml, for editors; with DIR its own agents are in it.
 
     \b
     Example: dapu schema > task.schema.json

@@ -10,7 +10,7 @@ import click
 from dapu.agents.known import known_agents
 from dapu.cleaner import clean
 from dapu.cli.arguments import AS_JSON, DIRECTORY
-from dapu.cli.console import complain, is_terminal, show_json, stamped
+from dapu.cli.console import complain, is_terminal, show_json, silent, stamped
 from dapu.cli.reporting import open_reporter
 from dapu.errors import ConfigurationError, DapuError
 from dapu.manager import queue_due_tasks
@@ -36,7 +36,7 @@ def versioner(directory: Path, as_json: bool) -> None:
     """
     warehouse = open_warehouse(directory)
     line = stamped(warehouse.settings.zone)
-    applied = bring_up_to_date(warehouse, (lambda text: None) if as_json else line)
+    applied = bring_up_to_date(warehouse, silent if as_json else line)
     if as_json:
         show_json({"registry": applied.registry, "warehouse": applied.warehouse})
     elif not applied.registry and not applied.warehouse:
@@ -57,7 +57,7 @@ def registrar(directory: Path, as_json: bool) -> None:
     warehouse = open_warehouse(directory)
     line = stamped(warehouse.settings.zone)
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
-    done = register(warehouse, reader, (lambda text: None) if as_json else line)
+    done = register(warehouse, reader, silent if as_json else line)
     if as_json:
         show_json(
             {

@@ -85,7 +85,8 @@ class GenericSource:
 
     def _read_all(self, names: Sequence[str], result: sqlalchemy.CursorResult[Any]) -> CopyRows:
         survey = TypeSurvey(len(names))
-        spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, prefix="dapu-")
+        # Closed when it has been written on, in another thread.
+        spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         for rows in self._batches(result):
             survey.see(rows)
             spool.writelines(map(line, rows))

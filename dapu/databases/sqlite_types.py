@@ -6,6 +6,7 @@ so that a new table's types come from the values: from one pass over the query.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from dapu.databases.source import Source
@@ -69,13 +70,10 @@ def survey_types(source: Source, query: Statement, columns: Sequence[Column]) ->
 
 def _ask(source: Source, query: Statement, facts: list[str]) -> list[tuple[bool, ...]]:
     """All facts in one pass, as one JSON text since a source gives one value."""
-    import json
-
     # A function of SQLite takes 100 arguments at the most, and joining has no such limit.
     joined = " || ',' || ".join(f"coalesce({fact}, 0)" for fact in facts)
-    text = source.value(
-        query.around(Statement((f"select {joined} from (\n",)), Statement(("\n)",)))
-    )
+    before = Statement((f"select {joined} from (\n",))  # noqa: S608 - quoted names only
+    text = source.value(query.around(before, Statement(("\n)",))))
     answers = [bool(answer) for answer in json.loads(f"[{text}]")]
     size = len(_FACTS)
     return [tuple(answers[start : start + size]) for start in range(0, len(answers), size)]
@@ -95,8 +93,13 @@ def _holding(declared: str, facts: tuple[bool, ...]) -> str:
         case (False, False, False, True):
             return "bytea"
         case (False, False, True, False) if declared in ("timestamp", "date"):
-            if not no_date:
-                return "date"
-            if not no_time and not (zone and no_zone):
-                return "timestamp with time zone" if zone else "timestamp"
+            return _time_type(no_date, no_time, no_zone, zone)
     return "text"
+
+
+def _time_type(no_date: bool, no_time: bool, no_zone: bool, zone: bool) -> str:
+    if not no_date:
+        return "date"
+    if no_time or (zone and no_zone):
+        return "text"
+    return "timestamp with time zone" if zone else "timestamp"

@@ -1,4 +1,4 @@
-"""All definitions of a warehouse, judged together: what is new, what is unchanged, what is wrong."""
+"""All definitions of a warehouse, judged together: what is new, unchanged, or wrong."""
 
 from __future__ import annotations
 

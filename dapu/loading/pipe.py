@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
-from dapu.loading.bad_values import explain
+from dapu.loading.bad_values import Locate, explain
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for a pipe without privileges
 _CHUNK = 1 << 17
@@ -25,6 +25,7 @@ def copy_through_pipe(
     statement: str,
     write: Callable[[BinaryIO], None],
     stop: Callable[[], None],
+    locate: Locate | None = None,
 ) -> int:
     """Runs a `COPY … FROM STDIN` on the bytes that `write` gives; returns the number of rows.
 
@@ -40,7 +41,7 @@ def copy_through_pipe(
         source.abandon(stop)
         if failure is not None:
             raise failure from None
-        raise explain(error) from error
+        raise explain(error, locate) from error
     except BaseException:
         source.abandon(stop)
         raise
@@ -64,7 +65,7 @@ class _Source(threading.Thread):
         try:
             self._write(self._writer)
             self._writer.flush()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again in the other thread
             self.failure = error
         finally:
             with suppress(BrokenPipeError):

@@ -15,6 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.loading.arrow import write_csv
+from dapu.loading.bad_values import Locate
 from dapu.loading.pipe import copy_through_pipe
 from dapu.named_sql import compose
 
@@ -54,12 +55,15 @@ class CopyRows:
 
     write: writes all the bytes to the file that it is given; runs in a thread of its own.
     stop: makes a running `write` end soon; called when the warehouse cannot take more rows.
+    locate: where in the source a row (from 1) and a column stand, for the message about a value
+    that does not fit: `Budget.xlsx, sheet 'Costs', D17`.
     """
 
     columns: Sequence[Column]
     format: CopyFormat
     write: Callable[[BinaryIO], None]
     stop: Callable[[], None] = lambda: None
+    locate: Locate | None = None
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""
@@ -69,15 +73,20 @@ class CopyRows:
             columns=column_list(self.columns),
             options=_options(self.format, freeze),
         )
-        return copy_through_pipe(cursor, statement.as_string(cursor), self.write, self.stop)
+        text = statement.as_string(cursor)
+        return copy_through_pipe(cursor, text, self.write, self.stop, self.locate)
 
 
 @dataclass
 class ArrowRows:
-    """Rows as Arrow record batches, whose columns stand in the order of `columns`."""
+    """Rows as Arrow record batches, whose columns stand in the order of `columns`.
+
+    locate: see `CopyRows`.
+    """
 
     columns: Sequence[Column]
     batches: Iterable[pa.RecordBatch]
+    locate: Locate | None = None
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""
@@ -85,7 +94,8 @@ class ArrowRows:
         def write(file: BinaryIO) -> None:
             write_csv(self.batches, file)
 
-        return CopyRows(self.columns, "csv", write).fill(cursor, table, freeze=freeze)
+        rows = CopyRows(self.columns, "csv", write, locate=self.locate)
+        return rows.fill(cursor, table, freeze=freeze)
 
 
 @dataclass

@@ -1,0 +1,34 @@
+"""Parts of a source that a task has read, and how they were then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import Json
+
+from dapu.registry.store import Registry
+
+
+def of_action(cursor: Cursor, registry: Registry, task: str, action: int) -> dict[str, Any]:
+    """What a task's action remembers, by the name of the part."""
+    return dict(registry.rows(cursor, "seen.of_action", task=task, action=action))
+
+
+def remember(
+    cursor: Cursor,
+    registry: Registry,
+    task: str,
+    action: int,
+    parts: Mapping[str, Any],
+    job: int,
+) -> None:
+    """Stores how parts are now, in the caller's transaction."""
+    rows = [(task, action, item, Json(state), job) for item, state in parts.items()]
+    registry.many(cursor, "seen.put", rows)
+
+
+def reset(cursor: Cursor, registry: Registry, task: str) -> None:
+    """Forgets all parts: the task's next run reads everything."""
+    registry.run(cursor, "seen.reset", task=task)
