@@ -1,0 +1,66 @@
+"""Whole rounds over a small warehouse directory, in the test's own process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dapu.agents.known import known_agents
+from dapu.job import Outcome
+from dapu.manager import queue_due_tasks
+from dapu.registrar import Registration, register
+from dapu.registry import agenda
+from dapu.registry.agenda import Job
+from dapu.registry.events import Level
+from dapu.versioner import bring_up_to_date, registry_of
+from dapu.warehouse import open_warehouse
+from dapu.worker import Worker
+
+
+class Seen:
+    """A reporter that keeps what it was told: how each task's last job came out, and notes."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.outcomes: dict[str, Outcome] = {}
+        self.notes: list[str] = []
+
+    def started(self, job: Job) -> None:
+        self.order.append(job.task)
+
+    def progress(self, job: Job, rows: int) -> None:
+        pass
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        self.outcomes[job.task] = outcome
+
+    def note(self, level: Level, task: str, message: str) -> None:
+        self.notes.append(message)
+
+
+def prepare(folder: Path) -> Registration:
+    """Versioner and registrar."""
+    warehouse = open_warehouse(folder)
+    bring_up_to_date(warehouse, lambda text: None)
+    reader = known_agents(warehouse.settings).reader(warehouse.settings)
+    return register(warehouse, reader, lambda text: None)
+
+
+def run_due(folder: Path) -> Seen:
+    """Manager and worker."""
+    warehouse = open_warehouse(folder)
+    queue_due_tasks(warehouse)
+    seen = Seen()
+    Worker(warehouse, seen, minutes=1).run()
+    return seen
+
+
+def run_task(folder: Path, task: str, *, full: bool = False) -> Outcome:
+    """Registrar, and one task, due or not."""
+    prepare(folder)
+    warehouse = open_warehouse(folder)
+    with warehouse.session("test") as session, session, session.cursor() as cursor:
+        job = agenda.add(cursor, registry_of(warehouse), task, "run", full)
+    assert job is not None, f"{task} is not registered"
+    seen = Seen()
+    Worker(warehouse, seen, minutes=1).run(only=job)
+    return seen.outcomes[task]
