@@ -79,7 +79,8 @@ class Runner:
         except Exception as error:
             self.watch.end()
             if self.session.closed:
-                raise
+                # A source in the same server may have been the first to notice.
+                raise psycopg2.OperationalError(str(error)) from error
             self.session.rollback()
             return self._failed(job, error)
         finally:
@@ -91,10 +92,10 @@ class Runner:
 
     def _failed(self, job: Job, error: Exception) -> Outcome:
         message, data = _explain(error)
-        if self.watch.given_back:
-            return self._give_back(job, message)
         if self.watch.reason is not None:
             message = self.watch.reason
+        if self.watch.given_back:
+            return self._give_back(job, message)
         with self.session, self.session.cursor() as cursor:
             outcome = self._settle(cursor, job, error, message)
         level: Level = "warning" if outcome.status in ("skipped", "lost") else "error"
