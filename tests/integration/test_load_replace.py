@@ -1,0 +1,223 @@
+"""`load: replace`: afterwards the table is exactly the query's result, and all else is as before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extensions import connection as PgSession
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.loading.replace import replace
+from dapu.loading.rows import Column, CopyRows
+
+NAME = TableName("staging", "invoice")
+COLUMNS = [Column("id", "bigint"), Column("amount", "numeric")]
+
+
+def rows(*lines: str) -> CopyRows:
+    """Rows in COPY's CSV."""
+
+    def write(file: Any) -> None:
+        file.write("\n".join([*lines, ""]).encode())
+
+    return CopyRows(COLUMNS, "csv", write)
+
+
+def fetch(session: PgSession, query: str) -> list[tuple[Any, ...]]:
+    with session.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+def load(session: PgSession, *lines: str, **options: Any) -> str:
+    with session, session.cursor() as cursor:
+        return str(replace(cursor, NAME, rows(*lines), **options))
+
+
+def test_makes_a_missing_table_with_its_key(connection: PgSession) -> None:
+    assert load(connection, "1,2.50", "2,3.00", key=["id"]) == "2 rows, table made"
+    assert fetch(connection, "select id, amount::text from staging.invoice order by id") == [
+        (1, "2.50"),
+        (2, "3.00"),
+    ]
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        load(connection, "1,1", "1,2")
+
+
+def test_keeps_what_belongs_to_the_table(connection: PgSession) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            create schema staging;
+            create table staging.invoice (
+                id bigint constraint invoice_pk primary key,
+                amount numeric(10, 2) not null check (amount > 0),
+                entered timestamptz default now());
+            create index invoice_amount on staging.invoice (lower(amount::text)) where amount > 1;
+            comment on table staging.invoice is 'Invoices';
+            comment on column staging.invoice.amount is 'In euros';
+            alter table staging.invoice set (fillfactor = 70);
+            create role dapu_test_reader; grant select on staging.invoice to dapu_test_reader;
+            grant update (amount) on staging.invoice to public;
+            create view staging.total with (security_barrier) as
+                select sum(amount) as total from staging.invoice;
+            create view staging.twice as select 2 * total as twice from staging.total;
+            grant select on staging.total to dapu_test_reader;
+            insert into staging.invoice values (9, 9)
+            """
+        )
+    try:
+        before = _belongings(connection)
+        assert load(connection, "1,2", "2,3") == "2 rows"
+        assert _belongings(connection) == before
+        assert fetch(connection, "select twice from staging.twice") == [(10,)]
+        with pytest.raises(JobError, match=r"check constraint"):
+            load(connection, "1,-1")
+        assert fetch(connection, "select twice from staging.twice") == [(10,)]
+    finally:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("drop owned by dapu_test_reader; drop role dapu_test_reader")
+
+
+def _belongings(session: PgSession) -> list[Any]:
+    return [
+        fetch(session, "select indexdef from pg_indexes where schemaname = 'staging' order by 1"),
+        fetch(
+            session,
+            "select conname, pg_get_constraintdef(oid) from pg_constraint "
+            "where connamespace = 'staging'::regnamespace order by 1",
+        ),
+        fetch(
+            session,
+            "select relname, relacl::text, reloptions, obj_description(oid, 'pg_class') "
+            "from pg_class where relnamespace = 'staging'::regnamespace order by 1",
+        ),
+        fetch(
+            session,
+            "select attname, attacl::text, col_description(attrelid, attnum) "
+            "from pg_attribute where attrelid = 'staging.invoice'::regclass "
+            "and attnum > 0 order by 1",
+        ),
+        fetch(session, "select nspname from pg_namespace where nspname like 'dapu%'"),
+    ]
+
+
+def test_readers_see_the_old_rows_until_the_commit(connection: PgSession, database: Any) -> None:
+    load(connection, "1,1")
+    reader = database.connect()
+    reader.autocommit = True  # it holds no lock between its queries
+    with connection.cursor() as cursor:
+        replace(cursor, NAME, _then(lambda: fetch(reader, "select id from staging.invoice"), "2,2"))
+    connection.commit()
+    assert fetch(reader, "select id from staging.invoice") == [(2,)]
+    reader.close()
+
+
+def _then(during: Any, line: str) -> CopyRows:
+    """Rows in whose middle another session reads the table without waiting."""
+
+    def write(file: Any) -> None:
+        assert during() == [(1,)]
+        file.write(f"{line}\n".encode())
+
+    return CopyRows(COLUMNS, "csv", write)
+
+
+@pytest.mark.parametrize(
+    ("belonging", "why"),
+    [
+        ("create table staging.line (invoice bigint references staging.invoice)", "line"),
+        ("create materialized view staging.m as select * from staging.invoice", "materialized"),
+        (
+            "create function staging.f() returns bigint language sql "
+            "begin atomic select max(id) from staging.invoice; end",
+            "function",
+        ),
+        (
+            "create function staging.t() returns trigger language plpgsql as "
+            "'begin return new; end'; create trigger tr before insert on staging.invoice "
+            "for each row execute function staging.t()",
+            "trigger tr",
+        ),
+        ("alter table staging.invoice add number bigint generated always as identity", "sequence"),
+        ("alter table staging.invoice enable row level security", "row security"),
+        ("create table staging.other (it staging.invoice)", "type"),
+        ("create publication p for table staging.invoice", "publication"),
+    ],
+)
+def test_fills_in_place_where_a_new_table_could_not_take_over(
+    connection: PgSession, belonging: str, why: str
+) -> None:
+    load(connection, "1,1", key=["id"])
+    with connection, connection.cursor() as cursor:
+        cursor.execute(belonging)
+    result = load(connection, "1,5", "2,2")
+    assert "in place, since the table" in result
+    assert why in result
+    assert fetch(connection, "select id, amount from staging.invoice order by id") == [
+        (1, 5),
+        (2, 2),
+    ]
+
+
+def test_a_value_that_does_not_fit_is_told_with_column_row_and_value(connection: PgSession) -> None:
+    load(connection, "1,1")
+    with pytest.raises(JobError) as caught:
+        load(connection, "1,1", "2,two")
+    assert str(caught.value) == (
+        'the column amount of invoice cannot hold "two" (row 2): '
+        'invalid input syntax for type numeric: "two"'
+    )
+    assert fetch(connection, "select count(*) from staging.invoice") == [(1,)]
+
+
+def test_a_column_that_the_table_has_not_is_told_with_what_to_do(connection: PgSession) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create schema staging; create table staging.invoice (id bigint)")
+    with pytest.raises(JobError, match=r'alter table staging.invoice add column "amount" numeric;'):
+        load(connection, "1,1")
+
+
+def test_a_view_that_does_not_fit_the_new_table_is_named(connection: PgSession) -> None:
+    load(connection, "1,1")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create view staging.v as select amount from staging.invoice")
+    assert load(connection, "2,2") == "1 rows"
+    assert fetch(connection, "select amount from staging.v") == [(2,)]
+
+
+def test_equal_rows_leave_the_table_untouched_when_asked(connection: PgSession) -> None:
+    load(connection, "1,1", "2,")
+    file = fetch(connection, "select pg_relation_filepath('staging.invoice')")
+    assert load(connection, "2,", "1,1", keep_equal=True) == "2 rows, nothing changed"
+    assert fetch(connection, "select pg_relation_filepath('staging.invoice')") == file
+    assert load(connection, "2,", "1,1.0", keep_equal=True) == "2 rows"
+
+
+def test_a_source_that_fails_is_not_taken_for_the_end_of_its_rows(connection: PgSession) -> None:
+    load(connection, "1,1")
+
+    def write(file: Any) -> None:
+        file.write(b"2,2\n")
+        file.flush()
+        raise JobError("the line went dead")
+
+    with pytest.raises(JobError, match="the line went dead"), connection.cursor() as cursor:
+        replace(cursor, NAME, CopyRows(COLUMNS, "csv", write))
+    connection.rollback()
+    assert fetch(connection, "select id from staging.invoice") == [(1,)]
+
+
+def test_the_lock_is_not_waited_for_for_ever(
+    connection: PgSession, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(connection, "1,1")
+    monkeypatch.setattr("dapu.loading.swap._LOCK_WAIT", "10ms")
+    monkeypatch.setattr("dapu.loading.swap._LOCK_TRIES", 2)
+    with database.connect() as other, other.cursor() as cursor:
+        cursor.execute("select * from staging.invoice")
+        with pytest.raises(JobError, match="in use by others"):
+            load(connection, "2,2")
