@@ -22,19 +22,25 @@ MAIN = "main"
 class Connection(Strict):
     """What every connection has. `folder` is the warehouse directory, for relative paths."""
 
-    name: str
+    name: str = Field(description="What routes and actions call it; `main` is the warehouse")
 
 
 class PgConnection(Connection):
     """A PostgreSQL server: the warehouse itself, or a source."""
 
-    driver: Literal["pg"]
-    host: str | None = None
-    port: int = Field(5432, ge=1, le=65535)
-    database: str
-    username: str | None = None
-    password: SecretStr | None = None
-    extra: dict[str, str | int] = {}
+    driver: Literal["pg"] = Field(description="A PostgreSQL server")
+    host: str | None = Field(
+        None, description="Name, address or socket folder; default as libpq has it (`PGHOST`)"
+    )
+    port: int = Field(5432, ge=1, le=65535, description="Its port")
+    database: str = Field(description="Name of the database")
+    username: str | None = Field(None, description="Role to log in as; default as libpq has it")
+    password: SecretStr | None = Field(
+        None, description="Write `${NAME}`, never the password itself; default as libpq has it"
+    )
+    extra: dict[str, str | int] = Field(
+        {}, description="Further keywords of libpq, for example `sslmode` or `connect_timeout`"
+    )
 
     def libpq(self) -> dict[str, Any]:
         """The keywords that libpq takes."""
@@ -54,9 +60,11 @@ class PgConnection(Connection):
 class EmbeddedConnection(Connection):
     """A private PostgreSQL that dapu starts under `path`."""
 
-    driver: Literal["embedded"]
-    path: str = ".dapu/postgres"
-    database: str = "warehouse"
+    driver: Literal["embedded"] = Field(description="A private PostgreSQL that dapu starts")
+    path: str = Field(
+        ".dapu/postgres", description="Its data folder, relative to the warehouse directory"
+    )
+    database: str = Field("warehouse", description="Name of the database, made when missing")
 
     def __str__(self) -> str:
         return f"embedded PostgreSQL, {self.path}, {self.database}"
@@ -65,8 +73,11 @@ class EmbeddedConnection(Connection):
 class UrlConnection(Connection):
     """Any database that SQLAlchemy knows."""
 
-    url: SecretStr
-    extra: dict[str, Any] = {}
+    url: SecretStr = Field(
+        description="SQLAlchemy URL; the path of a SQLite file is relative to the warehouse "
+        "directory"
+    )
+    extra: dict[str, Any] = Field({}, description="Arguments for the driver's `connect`")
 
     def sqlalchemy_url(self, folder: Path) -> URL:
         """The URL; the file of a relative SQLite path is sought in the warehouse directory."""
@@ -82,8 +93,8 @@ class UrlConnection(Connection):
 class FilesConnection(Connection):
     """A folder with files: a mounted share, for example."""
 
-    driver: Literal["files"]
-    path: str
+    driver: Literal["files"] = Field(description="A folder with files")
+    path: str = Field(description="The folder")
 
     def __str__(self) -> str:
         return self.path

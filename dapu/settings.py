@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from dapu.durations import Duration
 from dapu.environment import fill_in
@@ -59,7 +59,11 @@ def _read_day_part(value: Any) -> Any:
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
-DayPartText = Annotated[DayPart, BeforeValidator(_read_day_part)]
+DayPartText = Annotated[
+    DayPart,
+    BeforeValidator(_read_day_part),
+    WithJsonSchema({"type": "string", "examples": ["8-18", "22:30-6"]}),
+]
 
 _DAY_PARTS = {
     "morning": DayPart(start=time(0), end=time(8)),
@@ -71,38 +75,64 @@ _DAY_PARTS = {
 class RegistrySettings(Strict):
     """Where the registry stands in the warehouse's database."""
 
-    schema_name: Identifier = Field("meta", alias="schema", min_length=1, max_length=40)
-    prefix: Identifier = Field("", max_length=20)
+    schema_name: Identifier = Field(
+        "meta",
+        alias="schema",
+        min_length=1,
+        max_length=40,
+        description="The schema of the registry's tables",
+    )
+    prefix: Identifier = Field(
+        "", max_length=20, description="Put before the name of each of the registry's tables"
+    )
 
 
 class WorkerSettings(Strict):
     """How long a worker takes new jobs, and in how many processes."""
 
-    minutes: float = Field(27, gt=0)
-    processes: int = Field(1, ge=1, le=64)
+    minutes: float = Field(27, gt=0, description="A worker takes no new job after so many minutes")
+    processes: int = Field(1, ge=1, le=64, description="How many workers `dapu worker` starts")
 
 
 class KeepSettings(Strict):
     """How long the Cleaner keeps what has ended."""
 
-    agenda: Duration = timedelta(days=60)
-    events: Duration = timedelta(days=30)
-    workers: Duration = timedelta(days=7)
+    agenda: Duration = Field(timedelta(days=60), description="Jobs that ended")
+    events: Duration = Field(timedelta(days=30), description="What happened during jobs")
+    workers: Duration = Field(timedelta(days=7), description="Worker processes that ended")
 
 
 class Settings(Strict):
     """warehouse.yaml."""
 
-    name: str | None = None
-    description: str | None = None
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
-    registry: RegistrySettings = RegistrySettings.model_validate({})
-    day_parts: dict[str, DayPartText] = _DAY_PARTS
-    defaults: dict[str, Any] = {}
-    variables: dict[str, Any] = {}
-    worker: WorkerSettings = WorkerSettings.model_validate({})
-    keep: KeepSettings = KeepSettings()
-    agents: list[str] = []
+    name: str | None = Field(
+        None, description="What the warehouse is called; default the folder's name"
+    )
+    description: str | None = Field(None, description="What it is for, for people")
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC",
+        description="Of day parts, cron expressions, time stamps in the output, and the database "
+        "sessions of jobs",
+    )
+    registry: RegistrySettings = Field(
+        RegistrySettings.model_validate({}), description="Where dapu keeps its own tables"
+    )
+    day_parts: dict[str, DayPartText] = Field(
+        _DAY_PARTS,
+        description="Names for parts of the day, for `run.when`; one that ends before it starts "
+        "goes over midnight",
+    )
+    defaults: dict[str, Any] = Field(
+        {}, description="Keys of task.yaml, for all tasks that do not say otherwise"
+    )
+    variables: dict[str, Any] = Field({}, description="Names for the SQL files of all tasks")
+    worker: WorkerSettings = Field(
+        WorkerSettings.model_validate({}), description="What `dapu worker` does without options"
+    )
+    keep: KeepSettings = Field(KeepSettings(), description="How long the Cleaner keeps history")
+    agents: list[str] = Field(
+        [], description="Agents of your own, as `package.module:Class` of an installed package"
+    )
 
     @property
     def zone(self) -> ZoneInfo:

@@ -28,7 +28,9 @@ class TransformOptions(LoadOptions):
 
     do: Literal["transform"]
     query: str = Field(description="A SQL file with one SELECT")
-    materialize: Literal["table", "view"] = "table"
+    materialize: Literal["table", "view"] = Field(
+        "table", description="`view` stores nothing: the query runs when somebody reads it"
+    )
 
     def sql_files(self) -> list[str]:
         """The query."""

@@ -63,7 +63,7 @@ class Run(Strict):
 class ActionOptions(Strict):
     """One step of a task; each agent has its own options beside `do`."""
 
-    do: str
+    do: str = Field(description="Name of the agent")
 
     def sql_files(self) -> list[str]:
         """The SQL files in the task's folder that the action names."""
@@ -95,13 +95,19 @@ class Upgrade(Strict):
 class Task(Strict):
     """task.yaml, with the defaults of its route and its warehouse filled in."""
 
-    description: str | None = None
-    status: Literal["active", "draft", "old"] = "active"
-    depends: list[str] = Field([], description="Task ids: route.schema.table")
-    run: Run = Run()
-    actions: list[SerializeAsAny[ActionOptions]] = Field(min_length=1)
-    checks: list[Check] = []
-    upgrade: Upgrade = Upgrade()
+    description: str | None = Field(None, description="What the table holds, for people")
+    status: Literal["active", "draft", "old"] = Field(
+        "active", description="Only an active task is registered and run"
+    )
+    depends: list[str] = Field(
+        [], description="Ids (route.schema.table) of the tasks whose tables this one reads"
+    )
+    run: Run = Field(Run(), description="When it runs, how urgently, and how often it is tried")
+    actions: list[SerializeAsAny[ActionOptions]] = Field(
+        min_length=1, description="What it does, in this order and in one transaction"
+    )
+    checks: list[Check] = Field([], description="What must hold before anything is committed")
+    upgrade: Upgrade = Field(Upgrade(), description="What the steps in ver/ do to the data")
     variables: dict[str, Any] = Field({}, description="Names for the SQL templates")
 
     @property
@@ -118,12 +124,18 @@ class Task(Strict):
 class Route(Strict):
     """route.yaml."""
 
-    name: str | None = None
-    connection: str = "main"
-    concurrency: int | None = Field(None, ge=1)
-    disabled: list[Literal["registrar", "manager", "worker"]] = []
-    defaults: dict[str, Any] = {}
-    variables: dict[str, Any] = {}
+    name: str | None = Field(None, description="What the source is, for people")
+    connection: str = Field("main", description="Where its tasks read: a name in connections.yaml")
+    concurrency: int | None = Field(
+        None, ge=1, description="How many jobs may run on it at once; default no limit"
+    )
+    disabled: list[Literal["registrar", "manager", "worker"]] = Field(
+        [], description="Components that leave this route's tasks alone"
+    )
+    defaults: dict[str, Any] = Field(
+        {}, description="Keys of task.yaml, for the tasks of this route; over the warehouse's"
+    )
+    variables: dict[str, Any] = Field({}, description="Names for the SQL files of its tasks")
 
 
 @cache
@@ -134,4 +146,5 @@ def task_model(actions: tuple[type[ActionOptions], ...]) -> type[Task]:
     else:
         one = Annotated[Union[actions], Field(discriminator="do")]  # noqa: UP007
     several = Annotated[list[one], Field(min_length=1)]
-    return create_model("Task", __base__=Task, __doc__=Task.__doc__, actions=(several, ...))
+    field = Field(description=Task.model_fields["actions"].description)
+    return create_model("Task", __base__=Task, __doc__=Task.__doc__, actions=(several, field))
