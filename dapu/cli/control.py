@@ -68,7 +68,7 @@ def resume(directory: Path) -> None:
 @click.argument("job", type=int)
 @AS_JSON
 def retry(directory: Path, job: int, as_json: bool) -> None:
-    """Queue the task of an ended JOB once more, at the highest priority.
+    """Queue the task of JOB once more, at the highest priority.
 
     A job that waits for its next try waits no longer.
 

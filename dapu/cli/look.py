@@ -124,9 +124,11 @@ def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> 
 @click.argument("sql")
 @AS_JSON
 def query(directory: Path, sql: str, as_json: bool) -> None:
-    """Print what a SQL query gives in the warehouse; `-` reads it from standard input.
+    """Print what a SQL query gives in the warehouse.
 
-    It only reads. Example: dapu query finances 'select count(*) from staging.invoice'
+    It only reads. `-` takes the query from standard input.
+
+    Example: dapu query finances 'select count(*) from staging.invoice'
     """
     warehouse = open_warehouse(directory)
     text = sys.stdin.read() if sql == "-" else sql
@@ -172,7 +174,9 @@ def validate(directory: Path, as_json: bool) -> None:
     "directory", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]", required=False
 )
 def schema(directory: Path | None) -> None:
-    r"""Print the JSON Schema of task.yaml, for editors; with DIR its own agents are in it.
+    r"""Print the JSON Schema of task.yaml, for editors.
+
+    With DIR the warehouse's own agents are in it.
 
     \b
     Example: dapu schema > task.schema.json

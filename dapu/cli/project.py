@@ -42,9 +42,10 @@ def init(directory: Path) -> None:
     help="Write here instead of over FILE; `-` is standard output.",
 )
 def conf_prep(file: Path, output: Path | None) -> None:
-    """Replace every ${NAME} in FILE from the environment, or from the .env beside it.
+    """Replace every ${NAME} in FILE.
 
-    For deploys that want plain files. Nothing is written when a name is missing.
+    The values come from the environment, or from the .env beside FILE. For deploys that want
+    plain files. Nothing is written when a name is missing.
 
     Example: dapu conf-prep finances/connections.yaml
     """

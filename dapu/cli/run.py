@@ -214,7 +214,7 @@ def _queue(warehouse: Warehouse, task: str, full: bool) -> int:
 @DIRECTORY
 @AS_JSON
 def cleaner(directory: Path, as_json: bool) -> None:
-    """Prune the history that is past its age (`keep:` in warehouse.yaml).
+    """Prune history past its age (`keep:` in warehouse.yaml).
 
     Example: dapu cleaner finances
     """
