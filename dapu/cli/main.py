@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import traceback
-import warnings
 
 import click
 import psycopg2
@@ -44,7 +43,6 @@ for command in (*project.COMMANDS, *run.COMMANDS, *look.COMMANDS, *control.COMMA
 
 def main() -> None:
     """Runs the command line; never returns."""
-    warnings.filterwarnings("ignore", module="platformdirs")
     try:
         sys.exit(cli.main(prog_name="dapu", standalone_mode=False) or 0)
     except click.ClickException as error:
