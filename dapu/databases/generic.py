@@ -61,14 +61,14 @@ class GenericSource:
         """See `Source.read`. Without a target the rows wait in a file until all types are known."""
         result = self._execute(without_end(query))
         names = [str(name) for name in result.keys()]  # noqa: SIM118 - a result's, not a dict's
-        if into is None:
-            return self._read_all(names, result)
+        if into is None or any(name not in into for name in names):
+            return self._read_all(names, result, into or {})
 
         def write(file: BinaryIO) -> None:
             for rows in self._batches(result):
                 file.writelines(map(line, rows))
 
-        columns = [Column(name, into.get(name, "text")) for name in names]
+        columns = [Column(name, into[name]) for name in names]
         return CopyRows(columns, "text", write, self.stop)
 
     def stop(self) -> None:
@@ -83,7 +83,12 @@ class GenericSource:
         self._session.close()
         self._engine.dispose()
 
-    def _read_all(self, names: Sequence[str], result: sqlalchemy.CursorResult[Any]) -> CopyRows:
+    def _read_all(
+        self,
+        names: Sequence[str],
+        result: sqlalchemy.CursorResult[Any],
+        into: Mapping[str, str],
+    ) -> CopyRows:
         survey = TypeSurvey(len(names))
         # Closed when it has been written on, in another thread.
         spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
@@ -97,7 +102,8 @@ class GenericSource:
                 while data := spool.read(1 << 17):
                     file.write(data)
 
-        columns = [Column(*pair) for pair in zip(names, survey.types(), strict=True)]
+        found = zip(names, survey.types(), strict=True)
+        columns = [Column(name, into.get(name, survey_type)) for name, survey_type in found]
         return CopyRows(columns, "text", write)
 
     def _batches(

@@ -29,8 +29,8 @@ class Source(Asked, Protocol):
     def read(self, query: Statement, into: Mapping[str, str] | None) -> Rows:
         """The rows of a query.
 
-        into: the types of the target's columns by name; None when there is no target yet, and
-        the rows' columns must have types that hold each of their values.
+        into: the types of the target's columns by name; None when there is no target yet. A
+        column that is not in it must come with a type that holds each of its values.
         Raises JobError when the source refuses the query.
         """
         ...

@@ -64,8 +64,10 @@ class SqliteSource:
         """See `Source.read`. Without a target the values are looked through for their types."""
         bare = without_end(query)
         columns = self._columns(bare)
-        if into is None:
+        known = into or {}
+        if any(column.name not in known for column in columns):
             columns = survey_types(self, bare, columns)
+        columns = [Column(column.name, known.get(column.name, column.type)) for column in columns]
         fields = " || ',' || ".join(_FIELD.format(self.quote(c.name)) for c in columns)
         lines = bare.around(
             Statement((f"select {fields} from (\n",)),  # noqa: S608 - quoted names only
