@@ -32,13 +32,13 @@ _JOBS, _EVENTS = 10, 30
 @click.argument("task", required=False)
 @AS_JSON
 def status(directory: Path, task: str | None, as_json: bool) -> None:
-    r"""Show how all tasks are, or the jobs and events of one TASK.
+    """Show how all tasks are, or the jobs and events of one TASK.
 
     \b
     Examples:
       dapu status finances
       dapu status finances erp.staging.invoice --json
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     warehouse = open_warehouse(directory)
     registry = registry_of(warehouse)
     with warehouse.session("status") as session, session.cursor() as cursor:
@@ -174,14 +174,14 @@ def validate(directory: Path, as_json: bool) -> None:
     "directory", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]", required=False
 )
 def schema(directory: Path | None) -> None:
-    r"""Print the JSON Schema of task.yaml, for editors.
+    """Print the JSON Schema of task.yaml, for editors.
 
     With DIR the warehouse's own agents are in it.
 
     \b
     Example: dapu schema > task.schema.json
     and in task.yaml:  # yaml-language-server: $schema=../task.schema.json
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     settings = open_warehouse(directory).settings if directory else Settings()
     agents = known_agents(settings)
     show_json(json_schema(task_model(tuple(agent.options for agent in agents.values()))))

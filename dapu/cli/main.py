@@ -27,7 +27,10 @@ Examples:
   dapu status finances          see how it went
 
 Exit status: 0 done, 1 something failed, 2 wrong use or configuration.
-Completion: eval "$(_DAPU_COMPLETE=bash_source dapu)" in ~/.bashrc (or zsh_source, fish_source).
+
+\b
+Completion, in ~/.bashrc (or zsh_source, fish_source):
+  eval "$(_DAPU_COMPLETE=bash_source dapu)"
 """
 
 
