@@ -197,7 +197,7 @@ class _Run:
             seen.remember(
                 cursor, runner.registry, job.task, position, context.remembered, job.number
             )
-        self._note(position)(f"{options.do}: {result}")
+        self._note(position)(f"{options.do}: {result}", result.data)
         return result.rows, str(result)
 
     def _context(self, stored: StoredTask, task: Task, position: int) -> Context:

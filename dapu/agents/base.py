@@ -74,6 +74,11 @@ class Context:
     seen: Mapping[str, Any] = field(default_factory=dict)
     remembered: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether the task's table has steps of its own in ver/."""
+        return (self.folder / "ver").is_dir()
+
     def sql(self, file: str, **values: Any) -> Statement:
         """A SQL file of the task as a statement, with the names that a template may use."""
         names = dict(self.variables) | {"task": self.task, "this": self.table, "watermark": None}
@@ -108,7 +113,7 @@ class SourceAgent(Agent[LoadingOptions]):
         with self.read(context, options) as rows, context.session.cursor() as cursor:
             if rows is None:
                 return LoadResult(0, ("the source is unchanged and was not read",), changed=False)
-            return load(cursor, context.table, rows, options)
+            return load(cursor, context.table, rows, options, has_steps=context.has_steps)
 
     @abstractmethod
     @contextmanager

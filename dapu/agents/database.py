@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from dapu.agents.base import Context, SourceAgent
 from dapu.databases.open import open_source
@@ -30,12 +30,6 @@ class DatabaseOptions(LoadOptions):
     def sql_files(self) -> list[str]:
         """The query."""
         return [self.query]
-
-    @model_validator(mode="after")
-    def _watermark_adds(self) -> DatabaseOptions:
-        if self.watermark and self.load == "replace":
-            raise ValueError("`watermark` reads only what is new: give `load: append` with it")
-        return self
 
 
 class DatabaseAgent(SourceAgent[DatabaseOptions]):

@@ -40,8 +40,6 @@ class TransformOptions(LoadOptions):
     def _view_has_no_rows(self) -> TransformOptions:
         if self.materialize == "view" and (self.watermark or self.key or self.load != "replace"):
             raise ValueError("a view has no rows of its own: leave `load`, `key`, `watermark` out")
-        if self.watermark and self.load == "replace":
-            raise ValueError("`watermark` reads only what is new: give `load: append` with it")
         return self
 
 
@@ -91,7 +89,7 @@ def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadR
     if options.materialize == "view":
         return put_view(cursor, context.table, query)
     rows = QueryRows(_columns(cursor, query), query)
-    return load(cursor, context.table, rows, options, keep_equal=True)
+    return load(cursor, context.table, rows, options, has_steps=context.has_steps, keep_equal=True)
 
 
 def _columns(cursor: Cursor, query: sql.Composable) -> list[Any]:

@@ -2,24 +2,81 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as with_changes
+
+import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.loading.append import append
+from dapu.loading.bad_values import explain
+from dapu.loading.checked import look_at
+from dapu.loading.evolve import evolve
+from dapu.loading.history import OWN_COLUMNS, history
+from dapu.loading.merge import merge
 from dapu.loading.options import LoadOptions
+from dapu.loading.period import period
 from dapu.loading.replace import replace
 from dapu.loading.result import LoadResult
-from dapu.loading.rows import Rows
+from dapu.loading.rows import Rows, without_columns
+from dapu.loading.snapshot import DELETED_AT, snapshot
+from dapu.loading.tables import Relation, describe, is_table
+
+_OWN = [DELETED_AT, *(column.name for column in OWN_COLUMNS)]
 
 
 def load(
-    cursor: Cursor, name: TableName, rows: Rows, options: LoadOptions, *, keep_equal: bool = False
+    cursor: Cursor,
+    name: TableName,
+    rows: Rows,
+    options: LoadOptions,
+    *,
+    has_steps: bool = False,
+    keep_equal: bool = False,
 ) -> LoadResult:
     """Runs the load strategy that the options name, in the caller's transaction.
 
+    has_steps: the table has steps of its own in ver/, so that it is not altered unasked.
     keep_equal: a replace leaves a table untouched that has the same rows already.
+    Raises JobError that names the column and the value when something does not fit.
     """
-    if options.load == "append":
-        column = options.watermark.column if options.watermark else None
-        return append(cursor, name, rows, options.key, watermark=column)
+    relation = describe(cursor, name)
+    changes: list[str] = []
+    if relation is not None and is_table(relation):
+        policy = options.change_policy(has_steps)
+        changes = evolve(cursor, name, relation, rows.columns, _OWN, policy)
+        relation = describe(cursor, name)
+    try:
+        looked = look_at(cursor, name, relation, _fitting(rows, relation, options), options)
+        result = _run(cursor, name, looked.rows, options, keep_equal)
+    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+        raise explain(error) from error
+    notes = (*result.notes, *changes, *looked.notes)
+    return with_changes(result, notes=notes, data=looked.data)
+
+
+def _fitting(rows: Rows, relation: Relation | None, options: LoadOptions) -> Rows:
+    """The rows without the columns that are to be ignored."""
+    if relation is None or options.schema_change is None or options.schema_change.added != "ignore":
+        return rows
+    known = {column.name for column in relation.columns}
+    return without_columns(rows, {column.name for column in rows.columns} - known)
+
+
+def _run(
+    cursor: Cursor, name: TableName, rows: Rows, options: LoadOptions, keep_equal: bool
+) -> LoadResult:
+    key = options.key or []
+    newest = options.watermark.column if options.watermark else None
+    match options.load:
+        case "append":
+            return append(cursor, name, rows, options.key, watermark=newest)
+        case "merge":
+            return merge(cursor, name, rows, key, newest)
+        case "snapshot":
+            return snapshot(cursor, name, rows, key, soft=options.deletes == "soft")
+        case "history":
+            return history(cursor, name, rows, key, newest, complete=newest is None)
+    if options.period is not None:
+        return period(cursor, name, rows, options.period, options.key)
     return replace(cursor, name, rows, options.key, keep_equal=keep_equal)

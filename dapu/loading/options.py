@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dapu.definitions.models import ActionOptions, Columns
 from dapu.durations import Duration
 from dapu.yamlfile import Strict
 
-LoadMode = Literal["replace", "append"]
+LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]
+_KEYED = ("merge", "snapshot", "history")
+
+
+class SchemaChange(Strict):
+    """What to do when the source's columns are no longer those of the table."""
+
+    added: Literal["add", "ignore", "fail"] = Field(
+        "add", description="A column is new; default `fail` where the task has steps in ver/"
+    )
+    removed: Literal["keep", "fail"] = Field("keep", description="A column is gone")
+    retyped: Literal["widen", "fail"] = Field(
+        "widen",
+        description="A column's type does not hold the source's; default `fail` where the task "
+        "has steps in ver/",
+    )
 
 
 class WatermarkOptions(Strict):
@@ -20,9 +35,22 @@ class WatermarkOptions(Strict):
     overlap: Duration | float | None = Field(
         None, description="How far before the last value to read again: a duration or a number"
     )
+    lag: Duration | float | None = Field(
+        None, description="How far from now, or from the highest number, to stop reading"
+    )
+    nulls: Literal["include", "skip"] = Field(
+        "include", description="Whether rows without a value are read, each time"
+    )
     initial: str | int | float | None = Field(
         None, description="Read from this value on at the first run"
     )
+
+
+class PeriodOptions(Strict):
+    """Which rows belong together and are replaced together."""
+
+    column: str = Field(description="A column of dates or times")
+    by: Literal["day", "month", "year"] = Field(description="The length of a period")
 
 
 class LoadOptions(ActionOptions):
@@ -33,3 +61,42 @@ class LoadOptions(ActionOptions):
     watermark: WatermarkOptions | None = Field(
         None, description="Read only what is new since the last run"
     )
+    period: PeriodOptions | None = Field(
+        None, description="For `load: period`: those that occur in the source are replaced whole"
+    )
+    deletes: Literal["hard", "soft"] = Field(
+        "hard", description="With `snapshot`: rows that are gone are deleted, or marked"
+    )
+    on_bad_value: Literal["fail", "null", "reject"] = Field(
+        "fail",
+        description="A value that the column cannot hold fails the job, becomes null, or "
+        "sends its row to <table>__rejected",
+    )
+    nul_characters: Literal["fail", "remove"] = Field(
+        "fail", description="NUL characters in text, which PostgreSQL cannot hold"
+    )
+    zero_dates: Literal["fail", "null"] = Field(
+        "fail", description="Dates such as 0000-00-00, which PostgreSQL cannot hold"
+    )
+    schema_change: SchemaChange | None = Field(
+        None, description="What to do when the source's columns change"
+    )
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> LoadOptions:
+        if self.load in _KEYED and not self.key:
+            raise ValueError(f"`load: {self.load}` needs `key`: the columns that tell rows apart")
+        if self.watermark and self.load in ("replace", "period", "snapshot"):
+            raise ValueError(
+                f"`watermark` reads only what is new, and `load: {self.load}` needs all rows; "
+                "give `append`, `merge` or `history` with it"
+            )
+        if (self.load == "period") != (self.period is not None):
+            raise ValueError("`load: period` needs `period: {column: …, by: month}`, and only it")
+        return self
+
+    def change_policy(self, has_steps: bool) -> SchemaChange:
+        """`schema_change`; a table with steps of its own is not altered unless that is said."""
+        given = self.schema_change.model_dump(exclude_unset=True) if self.schema_change else {}
+        careful = {"added": "fail", "retyped": "fail"} if has_steps else {}
+        return SchemaChange.model_validate(careful | given)

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
 class LoadResult:
-    """rows: read from the source. `notes`: what else a person may want to know."""
+    """rows: read from the source. notes, data: what else a person may want to know."""
 
     rows: int
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     changed: bool = True
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_changes(
+        cls, rows: int, *, inserted: int, updated: int, deleted: int | None = None
+    ) -> LoadResult:
+        """What a load did that wrote differences only. deleted: None where it deletes nothing."""
+        notes = [f"{inserted:,} inserted", f"{updated:,} updated"]
+        if deleted is not None:
+            notes.append(f"{deleted:,} deleted")
+        notes.append(f"{max(rows - inserted - updated, 0):,} unchanged")
+        return cls(rows, tuple(notes), changed=bool(inserted or updated or deleted))
 
     def __str__(self) -> str:
         return ", ".join([f"{self.rows:,} rows", *self.notes])

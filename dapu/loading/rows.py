@@ -88,14 +88,17 @@ class ArrowRows:
     batches: Iterable[pa.RecordBatch]
     locate: Locate | None = None
 
-    def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
-        """See `Rows.fill`."""
+    def as_copy(self) -> CopyRows:
+        """The same rows as bytes."""
 
         def write(file: BinaryIO) -> None:
             write_csv(self.batches, file)
 
-        rows = CopyRows(self.columns, "csv", write, locate=self.locate)
-        return rows.fill(cursor, table, freeze=freeze)
+        return CopyRows(self.columns, "csv", write, locate=self.locate)
+
+    def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
+        """See `Rows.fill`."""
+        return self.as_copy().fill(cursor, table, freeze=freeze)
 
 
 @dataclass
@@ -112,6 +115,37 @@ class QueryRows:
             compose("table.insert_query", table=table, columns=columns, query=self.query)
         )
         return cursor.rowcount
+
+
+@dataclass
+class NarrowedRows:
+    """Rows of which some columns are left out: they pass through a temporary table."""
+
+    columns: Sequence[Column]
+    whole: Rows
+
+    def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:  # noqa: ARG002
+        """See `Rows.fill`."""
+        whole = sql.Identifier("dapu_whole")
+        definitions = sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+            for column in self.whole.columns
+        )
+        cursor.execute(compose("copy.create_whole", whole=whole, columns=definitions))
+        self.whole.fill(cursor, whole)
+        columns = column_list(self.columns)
+        cursor.execute(compose("table.insert_columns", table=table, columns=columns, source=whole))
+        count = cursor.rowcount
+        cursor.execute(compose("table.drop", table=whole))
+        return count
+
+
+def without_columns(rows: Rows, names: Iterable[str]) -> Rows:
+    """The rows without some columns."""
+    left_out = set(names)
+    if not left_out:
+        return rows
+    return NarrowedRows([c for c in rows.columns if c.name not in left_out], rows)
 
 
 def _options(copy_format: CopyFormat, freeze: bool) -> sql.SQL:

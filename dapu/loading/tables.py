@@ -14,7 +14,7 @@ from dapu.loading.rows import Column, column_list
 from dapu.named_sql import compose, statement
 from dapu.yamlfile import nearest
 
-VIEW, TABLE = "v", "r"
+VIEW, TABLE, PARTITIONED = "v", "r", "p"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ def describe(cursor: Cursor, name: TableName) -> Relation | None:
     if found is None:
         return None
     return Relation(found[0], found[1], columns_of(cursor, found[0]))
+
+
+def is_table(relation: Relation) -> bool:
+    """Whether rows can be put there: an ordinary or a partitioned table."""
+    return relation.kind in (TABLE, PARTITIONED)
 
 
 def columns_of(cursor: Cursor, oid: int) -> tuple[TargetColumn, ...]:
@@ -78,9 +83,14 @@ def is_empty(cursor: Cursor, name: TableName) -> bool:
     return bool(row and row[0])
 
 
-def check_fit(name: TableName, target: Relation, columns: Sequence[Column]) -> None:
-    """Raises JobError when the rows' columns cannot go into the table."""
-    if target.kind not in (TABLE, "p"):
+def check_fit(
+    name: TableName, target: Relation, columns: Sequence[Column], own: Sequence[Column] = ()
+) -> None:
+    """Raises JobError when the rows' columns cannot go into the table.
+
+    own: columns that the load strategy fills itself, and that must be there too.
+    """
+    if not is_table(target):
         raise JobError(f"{name} is not a table; drop it, or give the task another name")
     _check_distinct(name, columns)
     known = {column.name: column for column in target.columns}
@@ -88,10 +98,14 @@ def check_fit(name: TableName, target: Relation, columns: Sequence[Column]) -> N
         if column.name not in known:
             raise JobError(_missing_column(name, column, list(known)))
         if known[column.name].computed:
-            raise JobError(
-                f"the column {column.name} of {name} is computed; leave it out of the query"
-            )
-    given = {column.name for column in columns}
+            raise JobError(f"{name}.{column.name} is computed; leave it out of the query")
+    for column in own:
+        if column.name not in known:
+            raise JobError(_missing_own_column(name, column))
+    _check_required(name, target, {column.name for column in (*columns, *own)})
+
+
+def _check_required(name: TableName, target: Relation, given: set[str]) -> None:
     for column in target.columns:
         if column.required and column.name not in given and not column.computed:
             raise JobError(
@@ -104,6 +118,13 @@ def _missing_column(name: TableName, column: Column, known: list[str]) -> str:
     return (
         f"{name} has no column {column.name}, which the query gives{nearest(column.name, known)} "
         f"Leave it out of the query, or add it in the next step in ver/: {add}"
+    )
+
+
+def _missing_own_column(name: TableName, column: Column) -> str:
+    return (
+        f"{name} has no column {column.name}, which this way of loading fills; "
+        f'add it: alter table {name} add column "{column.name}" {column.type};'
     )
 
 

@@ -5,3 +5,6 @@ copy {table} ({columns}) from stdin with ({options});
 
 -- name: to_stdout
 copy ({query}) to stdout with (format {format});
+
+-- name: create_whole
+create temporary table {whole} ({columns}) on commit drop;

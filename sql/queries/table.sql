@@ -70,3 +70,9 @@ select pg_get_viewdef(%(oid)s::oid);
 
 -- name: analyze
 analyze {table};
+
+-- name: add_column
+alter table {table} add column {column} {type};
+
+-- name: retype_column
+alter table {table} alter column {column} type {type};

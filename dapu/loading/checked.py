@@ -1,0 +1,198 @@
+"""`on_bad_value`: what becomes of values that the table's columns cannot hold.
+
+`fail` needs nothing: COPY refuses. For `null` and `reject` the rows are staged as text, looked at
+by PostgreSQL itself, and go on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, cast
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.loading.bad_values import Locate
+from dapu.loading.options import LoadOptions
+from dapu.loading.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
+from dapu.loading.scrub import NOT_UTF8, NUL, Scrubbed
+from dapu.loading.tables import Relation
+from dapu.named_sql import compose, statement
+
+_TEXTS = sql.Identifier("pg_temp", "dapu_texts")
+_HAS_IS_VALID = 160000
+_LONGEST_NAME = 63
+_COMPLETE = ("replace", "snapshot")
+_OUTCOMES = {
+    "fail": "have values that do not fit",
+    "null": "with bad values nulled",
+    "reject": "rejected",
+}
+
+
+@dataclass
+class Looked:
+    """Rows that went through the policy. notes, data: what was found, for the event."""
+
+    rows: Rows
+    notes: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def look_at(
+    cursor: Cursor, name: TableName, relation: Relation | None, rows: Rows, options: LoadOptions
+) -> Looked:
+    """Applies the policies for values that do not fit.
+
+    relation: the target as it is, or None when it will be made from the rows' columns.
+    """
+    if isinstance(rows, ArrowRows):
+        rows = rows.as_copy()
+    if not _is_needed(options) or not isinstance(rows, CopyRows) or rows.format == "binary":
+        return Looked(rows)  # what comes as binary has the target's own types
+    stage = _TextStage(cursor, name, _typed(rows.columns, relation), options)
+    stage.fill(rows, _required(relation))
+    found = stage.bad_rows(rows.locate)
+    if options.on_bad_value == "reject":
+        stage.reject()
+    return Looked(stage.good(), *found)
+
+
+def _is_needed(options: LoadOptions) -> bool:
+    return (
+        options.on_bad_value != "fail"
+        or options.zero_dates != "fail"
+        or options.nul_characters != "fail"
+    )
+
+
+def _typed(columns: Sequence[Column], relation: Relation | None) -> list[Column]:
+    types = {column.name: column.type for column in relation.columns} if relation else {}
+    return [Column(column.name, types.get(column.name, column.type)) for column in columns]
+
+
+def _required(relation: Relation | None) -> set[str]:
+    return {column.name for column in relation.columns if column.required} if relation else set()
+
+
+class _TextStage:
+    """The rows as text in a temporary table."""
+
+    def __init__(
+        self, cursor: Cursor, name: TableName, columns: Sequence[Column], options: LoadOptions
+    ) -> None:
+        self._cursor, self._name, self._columns, self._options = cursor, name, columns, options
+        self._valid: dict[str, sql.Composable] = {}
+
+    def fill(self, rows: CopyRows, required: set[str]) -> None:
+        definitions = sql.SQL(", ").join(
+            sql.SQL("{} text").format(sql.Identifier(column.name)) for column in self._columns
+        )
+        self._cursor.execute(statement("checked.drop_texts"))
+        self._cursor.execute(compose("checked.create_texts", columns=definitions))
+        if self._cursor.connection.server_version < _HAS_IS_VALID:
+            self._cursor.execute(statement("checked.create_is_valid"), {})
+        nul = "" if self._options.nul_characters == "remove" else NUL
+
+        def write(file: BinaryIO) -> None:
+            scrubbed = Scrubbed(file, nul)
+            rows.write(cast(BinaryIO, scrubbed))
+            scrubbed.finish()
+
+        texts = CopyRows(rows.columns, rows.format, write, rows.stop)
+        texts.fill(self._cursor, _TEXTS, freeze=True)
+        self._valid = {
+            column.name: self._is_valid(column, column.name in required) for column in self._columns
+        }
+
+    def bad_rows(self, locate: Locate | None) -> tuple[list[str], dict[str, Any]]:
+        """What is wrong, in a line, and with the first 20 rows for the event."""
+        self._cursor.execute(
+            compose("checked.bad_rows", reasons=self._reasons(), valid=self._all_valid())
+        )
+        found = self._cursor.fetchall()
+        if not found:
+            return [], {}
+        shown = [
+            {"row": row, "what": reasons, "where": locate(row, "") if locate else f"row {row}"}
+            for row, reasons, _ in found
+        ]
+        what = _OUTCOMES[self._options.on_bad_value]
+        note = f"{found[0][2]:,} rows {what}, the first: {found[0][1][0]} ({shown[0]['where']})"
+        if self._options.on_bad_value == "fail":
+            raise JobError(f"{self._name}: {note}", {"bad rows": shown})
+        return [note], {"bad rows": shown}
+
+    def reject(self) -> None:
+        rejected = sql.Identifier(self._name.schema, _rejected_name(self._name.table))
+        schema = sql.Identifier(self._name.schema)
+        self._cursor.execute(compose("server.create_schema", schema=schema))
+        self._cursor.execute(compose("checked.create_rejected", rejected=rejected))
+        if self._options.load in _COMPLETE:
+            self._cursor.execute(compose("checked.clear_rejected", rejected=rejected))
+        self._cursor.execute(
+            compose(
+                "checked.reject",
+                rejected=rejected,
+                reasons=self._reasons(),
+                valid=self._all_valid(),
+            )
+        )
+
+    def good(self) -> QueryRows:
+        """The rows that go on, with the columns' own types."""
+        null_bad = self._options.on_bad_value == "null"
+        values = sql.SQL(", ").join(self._value(column, null_bad) for column in self._columns)
+        if self._options.on_bad_value == "reject":
+            query = compose("checked.good_rows", values=values, valid=self._all_valid())
+        else:
+            query = compose("checked.mended_rows", values=values)
+        return QueryRows(self._columns, query)
+
+    def _value(self, column: Column, null_bad: bool) -> sql.Composable:
+        text = sql.SQL("({})::{}").format(self._text(column), sql.SQL(column.type))
+        if null_bad:
+            valid = self._valid[column.name]
+            text = sql.SQL("case when {} then {} end").format(valid, text)
+        return sql.SQL("{} as {}").format(text, sql.Identifier(column.name))
+
+    def _text(self, column: Column) -> sql.Composable:
+        name = sql.Identifier(column.name)
+        if self._options.zero_dates == "null" and column.type.startswith(("date", "timestamp")):
+            return sql.SQL("case when {0} not like '0000-00-00%' then {0} end").format(name)
+        return name
+
+    def _is_valid(self, column: Column, required: bool) -> sql.Composable:
+        text, type_name = self._text(column), sql.Literal(column.type)
+        newer = self._cursor.connection.server_version >= _HAS_IS_VALID
+        ask = sql.SQL("pg_input_is_valid" if newer else "pg_temp.dapu_is_valid")
+        marks = sql.Literal(f"[{NOT_UTF8}{NUL}]")
+        empty = sql.SQL("false" if required and self._options.on_bad_value == "reject" else "true")
+        return sql.SQL(
+            "(case when {0} is null then {1} else {2}({0}, {3}) and {0} !~ {4} end)"
+        ).format(text, empty, ask, type_name, marks)
+
+    def _all_valid(self) -> sql.Composable:
+        return sql.SQL(" and ").join(self._valid.values())
+
+    def _reasons(self) -> sql.Composable:
+        return sql.SQL(", ").join(
+            sql.SQL(
+                "case when not {0} then {1} || coalesce(quote_literal({2}), 'no value') || {3} end"
+            ).format(
+                self._valid[column.name],
+                sql.Literal(f"{column.name}: "),
+                sql.Identifier(column.name),
+                sql.Literal(f" does not fit {column.type}"),
+            )
+            for column in self._columns
+        )
+
+
+def _rejected_name(table: str) -> str:
+    suffix = "__rejected"
+    cut = table.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore")
+    return cut + suffix

@@ -1,0 +1,182 @@
+"""What differs between the rows that were read and those of the target: found once, then written.
+
+The rows are staged in a temporary table. One join finds the keys that are new, changed or gone;
+what did not change is not written, and makes no dead rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.loading.rows import Column, Rows, column_list
+from dapu.named_sql import compose, statement
+
+STAGE = sql.Identifier("pg_temp", "dapu_stage")
+ALWAYS, NEVER = sql.SQL("true"), sql.SQL("false")
+
+# Types whose values are the same just when `=` says so. Of other types the texts are compared:
+# the numeric values 1.0 and 1.00 are equal and not the same, and json has no `=` at all.
+_COMPARABLE = (
+    "boolean", "smallint", "integer", "bigint", "numeric(", "date", "timestamp", "time without",
+    "uuid", "bytea", "text", "character varying",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table that rows are compared with.
+
+    columns: those that come from the source, with the table's own types.
+    key: the columns that tell rows apart.
+    present: which of its rows count (a condition).
+    changed_anyway: when a row counts as changed though its values are the same (a condition on
+    `t`, the target's row).
+    """
+
+    name: TableName
+    columns: Sequence[Column]
+    key: Sequence[str]
+    present: sql.Composable
+    changed_anyway: sql.Composable
+
+    @property
+    def table(self) -> sql.Identifier:
+        """The quoted name."""
+        return self.name.identifier
+
+
+def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> int:
+    """Puts rows into `dapu_stage`, one a key: the newest. Returns how many were read.
+
+    newest: the column that tells which of the rows with one key is the newest.
+    Raises JobError when a row has no whole key.
+    """
+    columns = column_list(rows.columns)
+    cursor.execute(statement("difference.drop_stage"))
+    cursor.execute(compose("difference.create_stage", columns=columns, table=target.table))
+    count = rows.fill(cursor, STAGE, freeze=True)
+    cursor.execute(
+        compose(
+            "difference.bad_keys",
+            null_key=_each(target.key, "{0} is null", " or "),
+            key=_each(target.key, "{0}", ", "),
+        )
+    )
+    without_key, doubled = cursor.fetchone() or (0, False)
+    if without_key:
+        raise JobError(
+            f"{without_key} rows for {target.name} have no value in the key "
+            f"({', '.join(target.key)}); give a key that each row has"
+        )
+    if doubled:
+        keep_newest(cursor, STAGE, target.key, newest)
+    return count
+
+
+def keep_newest(
+    cursor: Cursor, table: sql.Composable, key: Sequence[str], newest: str | None
+) -> int:
+    """Deletes all rows of a table that a newer one has the key of; returns how many."""
+    order = sql.SQL("{} desc nulls last,").format(sql.Identifier(newest)) if newest else sql.SQL("")
+    cursor.execute(
+        compose("difference.keep_newest", table=table, key=_each(key, "{0}", ", "), newest=order)
+    )
+    return cursor.rowcount
+
+
+def find(cursor: Cursor, target: Target, *, missing: bool) -> None:
+    """Finds the keys that differ. missing: those that are not in the stage too."""
+    first = target.key[0]
+    cursor.execute(
+        compose(
+            "difference.find",
+            key_of_either=_each(target.key, "coalesce(s.{0}, t.{0}) as {0}", ", "),
+            not_in_target=_each([first], "t.{0} is null", ""),
+            not_in_stage=_each([first], "s.{0} is null", ""),
+            join=sql.SQL("full" if missing else "left"),
+            table=target.table,
+            present=target.present,
+            same_key=_each(target.key, "s.{0} = t.{0}", " and "),
+            differs=_differs(target),
+        )
+    )
+
+
+def _differs(target: Target) -> sql.Composed:
+    compared = [column for column in target.columns if column.name not in target.key]
+    if not compared:
+        return sql.Composed([target.changed_anyway])
+    here = sql.SQL(", ").join(_comparable("s", column) for column in compared)
+    there = sql.SQL(", ").join(_comparable("t", column) for column in compared)
+    return sql.SQL("(row({}) is distinct from row({}) or {})").format(
+        here, there, target.changed_anyway
+    )
+
+
+def _comparable(side: str, column: Column) -> sql.Composed:
+    name = sql.Identifier(side, column.name)
+    exact = column.type.startswith(_COMPARABLE) and not column.type.endswith("]")
+    return sql.SQL("{}" if exact else "{}::text").format(name)
+
+
+def insert(cursor: Cursor, target: Target) -> int:
+    """Writes the new rows; returns how many."""
+    return _run(cursor, "insert", target)
+
+
+def update(cursor: Cursor, target: Target, undelete: sql.Identifier | None = None) -> int:
+    """Writes the changed rows; returns how many. undelete: a column to clear."""
+    assignments = [
+        sql.SQL("{0} = s.{0}").format(sql.Identifier(column.name))
+        for column in target.columns
+        if column.name not in target.key
+    ]
+    if undelete is not None:
+        assignments.append(sql.SQL("{} = null").format(undelete))
+    if not assignments:
+        return 0
+    return _run(cursor, "update", target, assignments=sql.SQL(", ").join(assignments))
+
+
+def delete(cursor: Cursor, target: Target) -> int:
+    """Deletes the rows that are gone; returns how many."""
+    return _run(cursor, "delete", target)
+
+
+def mark_deleted(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
+    """Marks the rows that are gone with the time; returns how many."""
+    return _run(cursor, "mark_deleted", target, deleted=column)
+
+
+def end_versions(cursor: Cursor, target: Target) -> int:
+    """Ends the current versions of rows that changed or are gone; returns how many."""
+    return _run(cursor, "end_versions", target)
+
+
+def begin_versions(cursor: Cursor, target: Target) -> int:
+    """Begins versions of rows that are new, changed or back; returns how many."""
+    return _run(cursor, "begin_versions", target)
+
+
+def _run(cursor: Cursor, name: str, target: Target, **more: sql.Composable) -> int:
+    names = [column.name for column in target.columns]
+    pieces: dict[str, sql.Composable] = {
+        "table": target.table,
+        "columns": _each(names, "{0}", ", "),
+        "stage_columns": _each(names, "s.{0}", ", "),
+        "stage_key": _each(target.key, "s.{0} = d.{0}", " and "),
+        "target_key": _each(target.key, "t.{0} = d.{0}", " and "),
+    }
+    cursor.execute(compose(f"difference.{name}", **pieces, **more))
+    return cursor.rowcount
+
+
+def _each(names: Iterable[str], text: str, joint: str) -> sql.Composed:
+    pieces = (sql.SQL(text).format(sql.Identifier(name)) for name in names)
+    return sql.SQL(joint).join(pieces)

@@ -1,0 +1,127 @@
+"""When the source's columns change: compare, plan, and alter the table, or say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.loading.options import SchemaChange
+from dapu.loading.rows import Column
+from dapu.loading.tables import Relation
+from dapu.loading.types import holds, widened
+from dapu.named_sql import compose
+
+
+def evolve(
+    cursor: Cursor,
+    name: TableName,
+    relation: Relation,
+    columns: Sequence[Column],
+    own: Sequence[str],
+    policy: SchemaChange,
+) -> list[str]:
+    """Makes the table take the rows' columns, as the policy says; returns what was done.
+
+    columns: those of the rows, with types that hold their values.
+    own: columns of the table that the load strategy fills, and that no source has.
+    Raises JobError, with the statement to put into ver/, where the policy is to fail.
+    """
+    known = {column.name: column for column in relation.columns}
+    added = [column for column in columns if column.name not in known]
+    given = {column.name for column in columns}
+    removed = [
+        column.name
+        for column in relation.columns
+        if column.name not in given and column.name not in own and not column.computed
+    ]
+    retyped = [
+        Column(column.name, widened(known[column.name].type, column.type))
+        for column in columns
+        if column.name in known and not holds(known[column.name].type, column.type)
+    ]
+    notes = _add(cursor, name, added, policy)
+    notes += _check_removed(name, removed, policy)
+    return notes + _widen(cursor, name, retyped, known, policy)
+
+
+def _add(
+    cursor: Cursor, name: TableName, added: Sequence[Column], policy: SchemaChange
+) -> list[str]:
+    if not added or policy.added == "ignore":
+        return [f"the new column {column.name} is left out" for column in added]
+    if policy.added == "fail":
+        raise JobError(
+            _advice(
+                name,
+                "the source has a new column",
+                [f'add column "{column.name}" {column.type}' for column in added],
+            )
+        )
+    for column in added:
+        cursor.execute(
+            compose(
+                "table.add_column",
+                table=name.identifier,
+                column=sql.Identifier(column.name),
+                type=sql.SQL(column.type),
+            )
+        )
+    return [f"the new column {column.name} ({column.type}) is added" for column in added]
+
+
+def _check_removed(name: TableName, removed: Sequence[str], policy: SchemaChange) -> list[str]:
+    if removed and policy.removed == "fail":
+        raise JobError(
+            _advice(
+                name,
+                "the source no longer has a column",
+                [f'drop column "{column}"' for column in removed],
+            )
+        )
+    return []
+
+
+def _widen(
+    cursor: Cursor,
+    name: TableName,
+    retyped: Sequence[Column],
+    known: Mapping[str, Column],
+    policy: SchemaChange,
+) -> list[str]:
+    if retyped and policy.retyped == "fail":
+        raise JobError(
+            _advice(
+                name,
+                "a column of the source has another type",
+                [f'alter column "{column.name}" type {column.type}' for column in retyped],
+            )
+        )
+    notes = []
+    for column in retyped:
+        try:
+            cursor.execute(
+                compose(
+                    "table.retype_column",
+                    table=name.identifier,
+                    column=sql.Identifier(column.name),
+                    type=sql.SQL(column.type),
+                )
+            )
+        except psycopg2.Error as error:
+            raise JobError(
+                f"{name}.{column.name} must become {column.type}, and cannot: "
+                f"{error.diag.message_primary}"
+            ) from error
+        before = known[column.name].type
+        notes.append(f"the column {column.name} is widened from {before} to {column.type}")
+    return notes
+
+
+def _advice(name: TableName, what: str, changes: Sequence[str]) -> str:
+    statements = " ".join(f"alter table {name} {change};" for change in changes)
+    return f"{what}; put this into the next step in ver/: {statements}"

@@ -1,0 +1,66 @@
+"""`load: history`: every version that a row ever had (slowly changing dimension, type 2).
+
+Each version says from when to when it held, whether it holds now, and why it began and ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.loading import differences
+from dapu.loading.keyed import comparable, first_load
+from dapu.loading.result import LoadResult
+from dapu.loading.rows import Column, Rows
+from dapu.loading.tables import check_fit, describe
+from dapu.named_sql import compose
+
+OWN_COLUMNS = (
+    Column("valid_from", "timestamp with time zone not null default now()"),
+    Column("valid_to", "timestamp with time zone"),
+    Column("is_current", "boolean not null default true"),
+    Column("began_by", "text not null default 'new'"),
+    Column("ended_by", "text"),
+)
+
+
+def history(
+    cursor: Cursor,
+    name: TableName,
+    rows: Rows,
+    key: Sequence[str],
+    newest: str | None,
+    *,
+    complete: bool,
+) -> LoadResult:
+    """Ends the versions that no longer hold and begins those that do from now on.
+
+    complete: the rows are all that the source has, so that a key that is not there is gone.
+    """
+    relation = describe(cursor, name)
+    if relation is None:
+        return _first(cursor, name, rows, key, newest)
+    check_fit(name, relation, rows.columns, OWN_COLUMNS)
+    current = sql.SQL("is_current")
+    target = comparable(name, relation, rows, key, present=current)
+    count = differences.stage(cursor, target, rows, newest)
+    differences.find(cursor, target, missing=complete)
+    ended = differences.end_versions(cursor, target)
+    begun = differences.begin_versions(cursor, target)
+    notes = (f"{begun:,} versions begun", f"{ended:,} ended")
+    return LoadResult(count, notes, changed=bool(begun or ended))
+
+
+def _first(
+    cursor: Cursor, name: TableName, rows: Rows, key: Sequence[str], newest: str | None
+) -> LoadResult:
+    # The versions of one moment: no two may share a key, which the second index would refuse.
+    result = first_load(
+        cursor, name, rows, key, newest, own_columns=OWN_COLUMNS, more_key=["valid_from"]
+    )
+    columns = sql.SQL(", ").join(map(sql.Identifier, key))
+    cursor.execute(compose("difference.history_index", table=name.identifier, key=columns))
+    return result

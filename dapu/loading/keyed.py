@@ -1,0 +1,68 @@
+"""What the load strategies with a key share: the first load, and the table to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.loading.differences import ALWAYS, NEVER, Target, keep_newest
+from dapu.loading.result import LoadResult
+from dapu.loading.rows import Column, Rows
+from dapu.loading.tables import Relation, add_key, analyze, create
+
+
+def first_load(
+    cursor: Cursor,
+    name: TableName,
+    rows: Rows,
+    key: Sequence[str],
+    newest: str | None,
+    *,
+    own_columns: Sequence[Column] = (),
+    more_key: Sequence[str] = (),
+) -> LoadResult:
+    """Makes the table and fills it; of the rows that share a key the newest stays.
+
+    own_columns: columns of the table that do not come from the source.
+    more_key: those of them that belong to the primary key.
+    """
+    _check_key(name, key, rows.columns)
+    create(cursor, name, [*rows.columns, *own_columns])
+    count = rows.fill(cursor, name.identifier, freeze=True)
+    cursor.execute("savepoint dapu_key")
+    try:
+        add_key(cursor, name.identifier, [*key, *more_key])
+    except psycopg2.errors.UniqueViolation:
+        cursor.execute("rollback to savepoint dapu_key")
+        keep_newest(cursor, name.identifier, key, newest)
+        add_key(cursor, name.identifier, [*key, *more_key])
+    analyze(cursor, name.identifier)
+    return LoadResult(count, ("table made",))
+
+
+def comparable(
+    name: TableName,
+    relation: Relation,
+    rows: Rows,
+    key: Sequence[str],
+    *,
+    present: sql.Composable = ALWAYS,
+    changed_anyway: sql.Composable = NEVER,
+) -> Target:
+    """The table that is there, as something to compare the rows with."""
+    _check_key(name, key, rows.columns)
+    types = {column.name: column.type for column in relation.columns}
+    columns = [Column(column.name, types[column.name]) for column in rows.columns]
+    return Target(name, columns, key, present, changed_anyway)
+
+
+def _check_key(name: TableName, key: Sequence[str], columns: Sequence[Column]) -> None:
+    given = {column.name for column in columns}
+    for column in key:
+        if column not in given:
+            raise JobError(f"the key column {column} of {name} is not in the query's result")

@@ -1,0 +1,34 @@
+"""`load: merge`: one row a key, the newest. Rows that did not change are not written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.loading import differences
+from dapu.loading.keyed import comparable, first_load
+from dapu.loading.result import LoadResult
+from dapu.loading.rows import Rows
+from dapu.loading.tables import check_fit, describe
+
+
+def merge(
+    cursor: Cursor, name: TableName, rows: Rows, key: Sequence[str], newest: str | None
+) -> LoadResult:
+    """Inserts rows with a new key, and updates those that changed.
+
+    newest: the column that tells which of the rows with one key is the newest; without it the
+    last that was read is.
+    """
+    relation = describe(cursor, name)
+    if relation is None:
+        return first_load(cursor, name, rows, key, newest)
+    check_fit(name, relation, rows.columns)
+    target = comparable(name, relation, rows, key)
+    count = differences.stage(cursor, target, rows, newest)
+    differences.find(cursor, target, missing=False)
+    updated = differences.update(cursor, target)
+    inserted = differences.insert(cursor, target)
+    return LoadResult.of_changes(count, inserted=inserted, updated=updated)

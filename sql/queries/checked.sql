@@ -1,0 +1,43 @@
+-- Rows whose values are looked at before they go into their table: staged as text first.
+
+-- name: create_texts
+create temporary table dapu_texts (dapu_row bigint generated always as identity, {columns}) on commit drop;
+
+-- name: drop_texts
+drop table if exists pg_temp.dapu_texts;
+
+-- name: create_is_valid
+-- What pg_input_is_valid is from PostgreSQL 16 on.
+create or replace function pg_temp.dapu_is_valid(value text, type_name text) returns boolean
+language plpgsql as $$
+begin
+    execute format('select %%L::%%s', value, type_name);
+    return true;
+exception when data_exception or invalid_text_representation or integrity_constraint_violation then
+    return false;
+end $$;
+
+-- name: bad_rows
+-- Rows with a bad value, in order, with what is bad in them: up to 20, and how many there are.
+select dapu_row, reasons, count(*) over () from (
+    select dapu_row, array_remove(array[{reasons}], null) as reasons from pg_temp.dapu_texts
+    where not ({valid})) as bad
+order by dapu_row limit 20;
+
+-- name: create_rejected
+create table if not exists {rejected} (
+    rejected_at timestamptz not null default now(), reason text not null, record jsonb not null);
+
+-- name: clear_rejected
+delete from {rejected};
+
+-- name: reject
+insert into {rejected} (reason, record)
+select array_to_string(array_remove(array[{reasons}], null), '; '), to_jsonb(t) - 'dapu_row'
+from pg_temp.dapu_texts as t where not ({valid}) order by dapu_row;
+
+-- name: good_rows
+select {values} from pg_temp.dapu_texts where {valid};
+
+-- name: mended_rows
+select {values} from pg_temp.dapu_texts;

@@ -1,0 +1,66 @@
+-- What differs between rows that were read (`dapu_stage`, temporary) and those of a target table.
+
+-- name: create_stage
+create temporary table dapu_stage on commit drop as select {columns} from {table} where false;
+
+-- name: drop_stage
+drop table if exists pg_temp.dapu_stage, pg_temp.dapu_difference;
+
+-- name: bad_keys
+-- How many rows have no whole key, and whether a key comes more than once.
+select
+    (select count(*) from pg_temp.dapu_stage where {null_key}),
+    exists (select from pg_temp.dapu_stage group by {key} having count(*) > 1);
+
+-- name: keep_newest
+-- Of the rows that share a key the newest stays: the one with the highest watermark, and of those
+-- the one that was read last.
+delete from {table} where ctid in (
+    select ctid from (
+        select ctid, row_number() over (partition by {key} order by {newest} ctid desc) as place
+        from {table}) as ranked
+    where place > 1);
+
+-- name: find
+-- i: only in the stage; u: in both, with other values; d: only in the target.
+create temporary table dapu_difference on commit drop as
+select {key_of_either}, case when {not_in_target} then 'i' when {not_in_stage} then 'd' else 'u' end as dapu_kind
+from pg_temp.dapu_stage as s {join} join (select * from {table} where {present}) as t on {same_key}
+where {not_in_target} or {not_in_stage} or {differs};
+
+-- name: insert
+insert into {table} ({columns})
+select {stage_columns} from pg_temp.dapu_stage as s
+join pg_temp.dapu_difference as d on {stage_key} where d.dapu_kind = 'i';
+
+-- name: update
+update {table} as t set {assignments}
+from pg_temp.dapu_difference as d join pg_temp.dapu_stage as s on {stage_key}
+where d.dapu_kind = 'u' and {target_key};
+
+-- name: delete
+delete from {table} as t using pg_temp.dapu_difference as d where d.dapu_kind = 'd' and {target_key};
+
+-- name: mark_deleted
+update {table} as t set {deleted} = now() from pg_temp.dapu_difference as d
+where d.dapu_kind = 'd' and t.{deleted} is null and {target_key};
+
+-- name: end_versions
+-- Closes the current version of every row that changed or is gone.
+update {table} as t set valid_to = now(), is_current = false,
+    ended_by = case d.dapu_kind when 'd' then 'gone' else 'changed' end
+from pg_temp.dapu_difference as d
+where d.dapu_kind in ('u', 'd') and t.is_current and {target_key};
+
+-- name: begin_versions
+-- Opens a version of every row that is new, that changed, or that was gone and is back.
+insert into {table} ({columns}, valid_from, is_current, began_by)
+select {stage_columns}, now(), true,
+    case when d.dapu_kind = 'u' then 'changed'
+        when exists (select from {table} as t where {target_key}) then 'returned'
+        else 'new' end
+from pg_temp.dapu_stage as s
+join pg_temp.dapu_difference as d on {stage_key} where d.dapu_kind in ('i', 'u');
+
+-- name: history_index
+create unique index on {table} ({key}) where is_current;

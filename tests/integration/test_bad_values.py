@@ -1,0 +1,137 @@
+"""Values that PostgreSQL cannot hold: a policy, not an accident."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as PgSession
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.loading.load import load
+from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.loading.rows import Column, CopyRows
+
+NAME = TableName("staging", "reading")
+COLUMNS = [Column("id", "bigint"), Column("at", "date"), Column("note", "character varying(5)")]
+
+
+def put(session: PgSession, lines: bytes, columns: Any = None, **options: Any) -> LoadResult:
+    def write(file: Any) -> None:
+        for start in range(0, len(lines), 7):  # cut anywhere, as a network does
+            file.write(lines[start : start + 7])
+
+    wanted = LoadOptions.model_validate({"do": "database", "load": "append", **options})
+    with session, session.cursor() as cursor:
+        return load(cursor, NAME, CopyRows(columns or COLUMNS, "csv", write), wanted)
+
+
+def fetch(session: PgSession, query: str) -> list[tuple[Any, ...]]:
+    with session, session.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+LINES = b"1,2024-02-29,abc\n2,2023-02-29,abc\n3,,abcdef\nx,2024-01-01,\n"
+
+
+def test_fail_is_the_default_and_names_column_row_and_value(connection: PgSession) -> None:
+    with pytest.raises(JobError, match=r'column at of reading cannot hold "2023-02-29" \(row 2\)'):
+        put(connection, LINES)
+    assert fetch(connection, "select to_regclass('staging.reading')::text") == [(None,)]
+
+
+def test_null_takes_the_place_of_bad_values(connection: PgSession) -> None:
+    result = put(connection, LINES, on_bad_value="null")
+    assert fetch(connection, "select id, at::text, note from staging.reading order by id") == [
+        (1, "2024-02-29", "abc"),
+        (2, None, "abc"),
+        (3, None, None),
+        (None, "2024-01-01", None),
+    ]
+    assert "3 rows with bad values nulled, the first: at: '2023-02-29'" in str(result)
+    assert [row["row"] for row in result.data["bad rows"]] == [2, 3, 4]
+
+
+def test_rejected_rows_are_kept_aside_with_the_reason(connection: PgSession) -> None:
+    result = put(connection, LINES, on_bad_value="reject")
+    assert fetch(connection, "select id from staging.reading") == [(1,)]
+    assert "3 rows rejected" in str(result)
+    rejected = fetch(
+        connection, "select reason, record from staging.reading__rejected order by record->>'id'"
+    )
+    assert rejected == [
+        ("at: '2023-02-29' does not fit date", {"id": "2", "at": "2023-02-29", "note": "abc"}),
+        (
+            "note: 'abcdef' does not fit character varying(5)",
+            {"id": "3", "at": None, "note": "abcdef"},
+        ),
+        ("id: 'x' does not fit bigint", {"id": "x", "at": "2024-01-01", "note": None}),
+    ]
+
+
+def test_a_row_without_a_value_that_must_be_is_rejected_too(connection: PgSession) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "create schema staging; create table staging.reading "
+            "(id bigint not null, at date, note varchar(5))"
+        )
+    put(connection, b",2024-01-01,a\n2,2024-01-01,b\n", on_bad_value="reject")
+    assert fetch(connection, "select reason from staging.reading__rejected") == [
+        ("id: no value does not fit bigint",)
+    ]
+
+
+def test_a_replace_keeps_only_its_own_rejected_rows(connection: PgSession) -> None:
+    for _ in range(2):
+        put(connection, LINES, load="replace", on_bad_value="reject")
+    assert fetch(connection, "select count(*) from staging.reading__rejected") == [(3,)]
+
+
+def test_text_that_is_no_utf8_and_nul_characters_are_bad_values(connection: PgSession) -> None:
+    lines = b"1,,a\xffb\n2,,\xe2\x82\xac\n3,,a\x00b\n4,,\xe2\x82\n"
+    with pytest.raises(JobError, match="invalid byte sequence"):
+        put(connection, lines)
+    put(connection, lines, on_bad_value="null")
+    assert fetch(connection, "select id, note from staging.reading order by id") == [
+        (1, None),
+        (2, "€"),
+        (3, None),
+        (4, None),
+    ]
+
+
+def test_nul_characters_can_be_removed(connection: PgSession) -> None:
+    put(connection, b"1,,a\x00b\n", nul_characters="remove")
+    assert fetch(connection, "select note from staging.reading") == [("ab",)]
+
+
+def test_zero_dates_can_become_null_while_others_still_fail(connection: PgSession) -> None:
+    put(connection, b"1,0000-00-00,\n", zero_dates="null")
+    assert fetch(connection, "select id, at from staging.reading") == [(1, None)]
+    with pytest.raises(
+        JobError, match=r"1 rows have values that do not fit, the first: at: '2023-02-30'"
+    ):
+        put(connection, b"1,2023-02-30,\n", zero_dates="null")
+
+
+def test_where_a_value_stands_in_its_source_is_told(connection: PgSession) -> None:
+    def write(file: Any) -> None:
+        file.write(b"1,x,\n")
+
+    rows = CopyRows(COLUMNS, "csv", write, locate=lambda row, column: f"Sheet1!B{row + 1}")
+    options = LoadOptions.model_validate({"do": "excel"})
+    with pytest.raises(JobError, match=r"Sheet1!B2"), connection.cursor() as cursor:
+        load(cursor, NAME, rows, options)
+
+
+def test_rejects_of_a_table_with_a_long_name_have_a_table(connection: PgSession) -> None:
+    name = TableName("staging", "ä" * 31)
+    options = LoadOptions.model_validate({"do": "database", "on_bad_value": "reject"})
+    rows = CopyRows(COLUMNS, "csv", lambda file: file.write(b"x,,\n") and None)
+    with connection, connection.cursor() as cursor:
+        load(cursor, name, rows, options)
+    names = fetch(connection, "select relname from pg_class where relname like '%rejected'")
+    assert names == [("ä" * 26 + "__rejected",)]
