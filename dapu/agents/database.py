@@ -16,7 +16,7 @@ from dapu.errors import JobError
 from dapu.loading.options import LoadOptions, WatermarkOptions
 from dapu.loading.rows import Rows
 from dapu.loading.tables import describe
-from dapu.loading.watermark import begin_at, between, highest
+from dapu.loading.watermark import begin_at, between, end_at, highest
 from dapu.registry.watermarks import Watermark
 
 
@@ -69,13 +69,15 @@ def bounded_query(
     The upper bound is asked for first, so that the watermark is in the source's own terms and
     rows that come while others are read are left for the next run.
     """
+    nulls = watermark.nulls == "include"
     low = _low(context, watermark)
     query = context.sql(file, watermark=low)
     from_low = between(query, watermark.column, low, None, source.quote)
-    high = source.value(highest(from_low, watermark.column, source.quote))
-    if high is not None:
+    highest_now = source.value(highest(from_low, watermark.column, source.quote))
+    high = end_at(watermark, highest_now, context.warehouse.settings.zone)
+    if high is not None and (context.low is None or high > context.low.value):
         context.high = Watermark(watermark.column, high)
-    return between(query, watermark.column, low, high, source.quote)
+    return between(query, watermark.column, low, high, source.quote, nulls=nulls)
 
 
 def _low(context: Context, watermark: WatermarkOptions) -> Any:

@@ -13,6 +13,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
+from dapu.loading.options import WatermarkOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import Rows, column_list
 from dapu.loading.tables import add_key, analyze, check_fit, create, describe, is_empty
@@ -25,12 +26,12 @@ def append(
     rows: Rows,
     key: Sequence[str] | None = None,
     *,
-    watermark: str | None = None,
+    watermark: WatermarkOptions | None = None,
 ) -> LoadResult:
     """Adds the rows; makes the table when it is missing.
 
     key: the primary key of a table that is made here.
-    watermark: the column whose values come whole.
+    watermark: the column whose values come whole, each with all rows that have it.
     """
     target = describe(cursor, name)
     if target is None:
@@ -47,7 +48,7 @@ def append(
 
 
 def _append_over_boundary(
-    cursor: Cursor, name: TableName, rows: Rows, watermark: str
+    cursor: Cursor, name: TableName, rows: Rows, watermark: WatermarkOptions
 ) -> LoadResult:
     aside = sql.Identifier("pg_temp", "dapu_append")
     columns = column_list(rows.columns)
@@ -60,13 +61,14 @@ def _append_over_boundary(
         )
     )
     count = rows.fill(cursor, aside, freeze=True)
-    column = sql.Identifier(watermark)
+    column = sql.Identifier(watermark.column)
     cursor.execute(
         compose("table.delete_same_values", table=name.identifier, column=column, source=aside)
     )
     again = cursor.rowcount
-    cursor.execute(compose("table.delete_nulls", table=name.identifier, column=column))
-    again += cursor.rowcount
+    if watermark.nulls == "include":
+        cursor.execute(compose("table.delete_nulls", table=name.identifier, column=column))
+        again += cursor.rowcount
     cursor.execute(
         compose("table.insert_columns", table=name.identifier, columns=columns, source=aside)
     )

@@ -70,7 +70,7 @@ def _run(
     newest = options.watermark.column if options.watermark else None
     match options.load:
         case "append":
-            return append(cursor, name, rows, options.key, watermark=newest)
+            return append(cursor, name, rows, options.key, watermark=options.watermark)
         case "merge":
             return merge(cursor, name, rows, key, newest)
         case "snapshot":

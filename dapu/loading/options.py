@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -41,7 +42,7 @@ class WatermarkOptions(Strict):
     nulls: Literal["include", "skip"] = Field(
         "include", description="Whether rows without a value are read, each time"
     )
-    initial: str | int | float | None = Field(
+    initial: str | int | float | datetime | date | None = Field(
         None, description="Read from this value on at the first run"
     )
 

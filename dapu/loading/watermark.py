@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from dapu.definitions.templates import Statement
@@ -23,10 +23,45 @@ def begin_at(options: WatermarkOptions, last: Any) -> Any:
     try:
         return _less(last, options.overlap)
     except (TypeError, ValueError):
-        raise JobError(
-            f"watermark.overlap {options.overlap} does not fit the column {options.column}, whose "
-            f"values are like {last!r}; give a duration for a time, a number for a number"
-        ) from None
+        raise _misfit("overlap", options.overlap, options.column, last) from None
+
+
+def end_at(options: WatermarkOptions, highest_now: Any, zone: tzinfo) -> Any:
+    """The value up to which to read: the highest there is, or earlier, as `lag` says.
+
+    A lag of time counts from now, in the warehouse's zone where the values have none; a lag of
+    a number counts from the highest value.
+    Raises JobError when the lag does not fit the kind of value.
+    """
+    lag = options.lag
+    if lag is None or highest_now is None:
+        return highest_now
+    try:
+        if not isinstance(lag, timedelta):
+            return _less(highest_now, lag)
+        return min(highest_now, _less(_now_like(highest_now, zone), lag))
+    except (TypeError, ValueError):
+        raise _misfit("lag", lag, options.column, highest_now) from None
+
+
+def _misfit(option: str, given: timedelta | float, column: str, value: Any) -> JobError:
+    return JobError(
+        f"watermark.{option} {given} does not fit the column {column}, whose values are like "
+        f"{value!r}; give a duration for a time, a number for a number"
+    )
+
+
+def _now_like(value: Any, zone: tzinfo) -> Any:
+    """The present moment as a value of the same kind."""
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+        now = datetime.now(moment.tzinfo or zone).replace(tzinfo=moment.tzinfo)
+        return _like_text(now, value)
+    if isinstance(value, datetime):
+        return datetime.now(value.tzinfo or zone).replace(tzinfo=value.tzinfo)
+    if isinstance(value, date):
+        return datetime.now(zone).date()
+    raise TypeError
 
 
 def _less(value: Any, overlap: timedelta | float) -> Any:
@@ -49,28 +84,47 @@ def _duration(overlap: timedelta | float) -> timedelta:
 
 def _less_in_text(value: str, overlap: timedelta) -> str:
     """A time that the source keeps as text stays text of the same form."""
-    earlier = datetime.fromisoformat(value) - overlap
-    text = earlier.isoformat("T" if "T" in value else " ")
-    return text.replace("+00:00", "Z") if value.endswith("Z") else text[: max(len(value), 19)]
+    return _like_text(datetime.fromisoformat(value) - overlap, value)
+
+
+def _like_text(moment: datetime, like: str) -> str:
+    """A moment as text of the same form as another, so that the two compare as texts."""
+    if len(like) == len("2024-01-01"):
+        return moment.date().isoformat()
+    fraction = "microseconds" if "." in like else "seconds"
+    text = moment.isoformat("T" if "T" in like else " ", timespec=fraction)
+    return text.replace("+00:00", "Z") if like.endswith("Z") else text
 
 
 def between(
-    query: Statement, column: str, low: Any, high: Any, quote: Callable[[str], str]
+    query: Statement,
+    column: str,
+    low: Any,
+    high: Any,
+    quote: Callable[[str], str],
+    *,
+    nulls: bool = True,
 ) -> Statement:
-    """The query's rows from `low` to `high`, both included, and those without a value.
+    """The query's rows from `low` to `high`, both included.
 
-    A None bound is no bound. quote: how the database quotes an identifier.
+    A None bound is no bound. quote: how the database quotes an identifier. nulls: rows without
+    a value are read too.
     """
     name = f"dapu_query.{quote(column)}"
     bounds = [(f"{name} >= ", low), (f"{name} <= ", high)]
     given = [(text, value) for text, value in bounds if value is not None]
     if not given:
-        return query
+        return query if nulls else _not_null(query, name)
     after = Statement(("\n) dapu_query where (",))
     for position, (text, value) in enumerate(given):
         joint = " and " if position else ""
         after = after.then(Statement((joint + text, ""), (value,)))
-    after = after.then(Statement((f" or {name} is null)",)))
+    after = after.then(Statement((f" or {name} is null)" if nulls else ")",)))
+    return without_end(query).around(Statement(("select * from (\n",)), after)
+
+
+def _not_null(query: Statement, name: str) -> Statement:
+    after = Statement((f"\n) dapu_query where {name} is not null",))
     return without_end(query).around(Statement(("select * from (\n",)), after)
 
 

@@ -1,0 +1,149 @@
+"""Reading only what is new: nothing at the boundary is lost or doubled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dapu.job import Outcome
+from tests.conftest import Database, MakeWarehouse
+from tests.rounds import run_task
+
+TASK = "shop.staging.sale"
+FILES = {
+    "routes/shop/route.yaml": "",
+    "routes/shop/staging/sale/extract.sql": "select id, at, amount from shop.sale",
+}
+
+
+@pytest.fixture
+def source(database: Database) -> Any:
+    """Runs SQL in the source, which stands in another schema of the test's database."""
+
+    def run(statement: str) -> list[tuple[Any, ...]]:
+        with database.connect() as session, session.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    run("create schema shop; create table shop.sale (id int, at timestamp, amount numeric)")
+    return run
+
+
+def make(make_warehouse: MakeWarehouse, load: str, query: str | None = None) -> Path:
+    task = f"actions:\n  - do: database\n    query: extract.sql\n    {load}\n"
+    files = {**FILES, "routes/shop/staging/sale/task.yaml": task}
+    if query is not None:
+        files["routes/shop/staging/sale/extract.sql"] = query
+    return make_warehouse(files)
+
+
+def run(folder: Path, **options: Any) -> Outcome:
+    outcome = run_task(folder, TASK, **options)
+    assert outcome.status == "done", outcome.message
+    return outcome
+
+
+APPEND = "load: append\n    watermark: {column: at}"
+
+
+@pytest.mark.parametrize("query", [
+    None,
+    "select id, at, amount from shop.sale where {{ watermark }} is null or at > {{ watermark }}",
+    "select id, at, amount from shop.sale where at >= coalesce({{ watermark }}::timestamp, '-infinity')",
+])  # fmt: skip
+def test_each_source_row_is_there_once(
+    make_warehouse: MakeWarehouse, source: Any, query: str | None
+) -> None:
+    folder = make(make_warehouse, APPEND, query)
+    source("insert into shop.sale values (1, '2024-01-01', 1), (2, '2024-01-02', 2)")
+    run(folder)
+    run(folder)
+    assert source("select id from staging.sale order by id") == [(1,), (2,)]
+    source("insert into shop.sale values (4, '2024-01-03', 4), (5, '2024-01-03', 5)")
+    run(folder)
+    assert source("select id from staging.sale order by id") == [(1,), (2,), (4,), (5,)]
+
+
+def test_a_row_that_comes_late_with_the_last_value_is_not_lost(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, APPEND)
+    source("insert into shop.sale values (1, '2024-01-01', 1)")
+    run(folder)
+    source("insert into shop.sale values (2, '2024-01-01', 2), (3, null, 3)")
+    run(folder)
+    run(folder)
+    assert source("select id from staging.sale order by id") == [(1,), (2,), (3,)]
+
+
+def test_an_overlap_reads_late_rows_again(make_warehouse: MakeWarehouse, source: Any) -> None:
+    folder = make(make_warehouse, "load: append\n    watermark: {column: at, overlap: 2 days}")
+    source("insert into shop.sale values (1, '2024-01-01', 1), (2, '2024-01-10', 2)")
+    run(folder)
+    source("insert into shop.sale values (3, '2024-01-09', 3), (4, '2024-01-02', 4)")
+    run(folder)
+    assert source("select id from staging.sale order by id") == [(1,), (2,), (3,)]
+
+
+def test_rows_without_a_value_can_be_left(make_warehouse: MakeWarehouse, source: Any) -> None:
+    folder = make(make_warehouse, "load: append\n    watermark: {column: at, nulls: skip}")
+    source("insert into shop.sale values (1, '2024-01-01', 1), (2, null, 2)")
+    run(folder)
+    run(folder)
+    assert source("select id from staging.sale") == [(1,)]
+
+
+def test_the_newest_rows_are_left_for_a_lag(make_warehouse: MakeWarehouse, source: Any) -> None:
+    folder = make(make_warehouse, "load: append\n    watermark: {column: id, lag: 10}")
+    source("insert into shop.sale select n, '2024-01-01', 1 from generate_series(1, 100) n")
+    run(folder)
+    assert source("select max(id) from staging.sale") == [(90,)]
+
+
+def test_full_reads_everything_again(make_warehouse: MakeWarehouse, source: Any) -> None:
+    folder = make(make_warehouse, APPEND)
+    source("insert into shop.sale values (1, '2024-01-01', 1), (2, '2024-01-02', 2)")
+    run(folder)
+    source("update shop.sale set amount = 9 where id = 1")
+    run(folder)
+    assert source("select amount from staging.sale where id = 1") == [(1,)]
+    run(folder, full=True)
+    assert source("select id, amount from staging.sale order by 1") == [(1, 9), (2, 2)]
+
+
+def test_merge_reads_changes_and_writes_them_over(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, "load: merge\n    key: [id]\n    watermark: {column: at}")
+    source("insert into shop.sale values (1, '2024-01-01', 1), (2, '2024-01-02', 2)")
+    run(folder)
+    source("update shop.sale set amount = 9, at = '2024-01-05' where id = 1")
+    outcome = run(folder)
+    assert outcome.message.startswith("2 rows, 0 inserted, 1 updated, 1 unchanged")
+    assert source("select id, amount from staging.sale order by 1") == [(1, 9), (2, 2)]
+
+
+def test_a_watermark_that_is_not_in_the_query_is_told(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, "load: append\n    watermark: {column: changed}")
+    outcome = run_task(folder, TASK)
+    assert outcome.status == "waiting"
+    assert "dapu_query.changed does not exist" in outcome.message
+
+
+def test_the_watermark_is_not_moved_when_the_load_fails(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, APPEND)
+    source("insert into shop.sale values (1, '2024-01-01', 1)")
+    run(folder)
+    source("alter table staging.sale add check (amount < 5)")
+    source("insert into shop.sale values (2, '2024-01-02', 9)")
+    assert run_task(folder, TASK).status == "waiting"
+    assert source("select value from meta.watermark") == [("2024-01-01T00:00:00",)]
+    source("update shop.sale set amount = 2 where id = 2")
+    run(folder)
+    assert source("select id from staging.sale order by id") == [(1,), (2,)]

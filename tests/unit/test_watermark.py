@@ -1,0 +1,95 @@
+"""Where a load begins and ends to read."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dapu.definitions.templates import Statement
+from dapu.errors import JobError
+from dapu.loading.options import WatermarkOptions
+from dapu.loading.watermark import begin_at, between, end_at, highest
+
+ZONE = ZoneInfo("Europe/Tallinn")
+
+
+def options(**given: Any) -> WatermarkOptions:
+    return WatermarkOptions.model_validate({"column": "at", **given})
+
+
+@pytest.mark.parametrize(
+    ("last", "overlap", "begin"),
+    [
+        (100, 30, 70),
+        (Decimal("10.5"), 0.5, Decimal("10.0")),
+        (datetime(2024, 3, 1, 0, 1), "5 minutes", datetime(2024, 2, 29, 23, 56)),
+        (date(2024, 3, 1), "1 day", date(2024, 2, 29)),
+        ("2024-03-01 00:01:00", "5 minutes", "2024-02-29 23:56:00"),
+        ("2024-03-01T00:01:00Z", "1 hour", "2024-02-29T23:01:00Z"),
+        ("2024-03-01T00:01:00.250000", "1 s", "2024-03-01T00:00:59.250000"),
+        ("2024-03-01", "1 day", "2024-02-29"),
+        ("anything", None, "anything"),
+    ],
+)
+def test_the_overlap_goes_back_in_the_source_s_own_terms(
+    last: Any, overlap: Any, begin: Any
+) -> None:
+    assert begin_at(options(overlap=overlap), last) == begin
+
+
+def test_the_first_run_begins_at_initial_or_nowhere() -> None:
+    assert begin_at(options(initial="2024-01-01"), None) == "2024-01-01"
+    assert begin_at(options(overlap="1 day"), None) is None
+
+
+@pytest.mark.parametrize(("last", "overlap"), [(5, "1 hour"), ("abc", "1 hour"), ("abc", 3)])
+def test_an_overlap_that_does_not_fit_is_told(last: Any, overlap: Any) -> None:
+    with pytest.raises(JobError, match=r"watermark\.overlap .* does not fit the column at"):
+        begin_at(options(overlap=overlap), last)
+
+
+def test_a_lag_stops_short_of_now() -> None:
+    now = datetime.now(UTC)
+    end = end_at(options(lag="1 hour"), now, ZONE)
+    assert timedelta(minutes=59) < now - end < timedelta(minutes=61)
+    local = now.astimezone(ZONE).replace(tzinfo=None)
+    assert timedelta(minutes=59) < local - end_at(options(lag="1 hour"), local, ZONE)
+    text = local.isoformat(" ", "seconds")
+    assert end_at(options(lag="1 hour"), text, ZONE) < text
+    old = datetime(2000, 1, 1, tzinfo=UTC)
+    assert end_at(options(lag="1 hour"), old, ZONE) == old
+    assert end_at(options(lag=10), 100, ZONE) == 90
+    assert end_at(options(), 100, ZONE) == 100
+
+
+def _quote(name: str) -> str:
+    return f'"{name}"'
+
+
+def test_the_query_is_wrapped_and_its_bounds_are_bound() -> None:
+    query = Statement(("select * from t where x = ", " -- a note;\n;  "), ("y",))
+    wrapped = between(query, "at", 1, 9, _quote)
+    text, values = wrapped.for_driver("qmark", _quote)
+    assert " ".join(text.split()) == (
+        "select * from ( select * from t where x = ? -- a note; ) dapu_query "
+        'where (dapu_query."at" >= ? and dapu_query."at" <= ? or dapu_query."at" is null)'
+    )
+    assert values == ("y", 1, 9)
+
+
+def test_rows_without_a_value_can_be_left() -> None:
+    query = Statement(("select 1 as at",))
+    for low in (None, 1):
+        text, _ = between(query, "at", low, None, _quote, nulls=False).for_driver("qmark", _quote)
+        assert "is null" not in text
+        assert 'dapu_query."at"' in text
+    assert between(query, "at", None, None, _quote) is query
+
+
+def test_the_highest_value_is_asked_for() -> None:
+    text, _ = highest(Statement(("select 1 as at;",)), "at", _quote).for_driver("qmark", _quote)
+    assert text == 'select max(dapu_query."at") from (\nselect 1 as at\n) dapu_query'
