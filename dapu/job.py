@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psycopg2
 from psycopg2.extensions import connection as PgSession
@@ -27,6 +28,7 @@ from dapu.errors import (
     TaskVanished,
 )
 from dapu.loading.checks import run_check
+from dapu.named_sql import statement
 from dapu.registry import agenda, seen, tasks, watermarks
 from dapu.registry.agenda import Ending, Job
 from dapu.registry.events import EventLog, Level
@@ -38,9 +40,9 @@ from dapu.watch import Watch
 
 
 class Outcome(NamedTuple):
-    """How a job went. status: `waiting` when it will be tried again or was given back."""
+    """How a job went."""
 
-    status: str
+    status: Ending | Literal["waiting", "given back"]
     rows: int
     message: str
 
@@ -67,18 +69,17 @@ class Runner:
         Raises psycopg2.Error when the warehouse's database is gone: the job then is no longer
         this worker's to end.
         """
-        timeout = self._timeout(job)
-        self.watch.begin(
-            job, self.session.get_backend_pid(), timeout.total_seconds(), self.session.cancel
-        )
         started = time.monotonic()
+        self.watch.begin(job, self.session.get_backend_pid(), self.session.cancel)
         try:
             rows, message = _Run(self, job).run()
             took = show_duration(timedelta(seconds=time.monotonic() - started))
             return Outcome("done", rows, f"{message} in {took}")
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever an agent raises ends its job only
             self.watch.end()
-            if self.session.closed:
+            if self.session.closed or self.events.session.closed:
                 # A source in the same server may have been the first to notice.
                 raise psycopg2.OperationalError(str(error)) from error
             self.session.rollback()
@@ -86,29 +87,32 @@ class Runner:
         finally:
             self.watch.end()
 
-    def _timeout(self, job: Job) -> timedelta:
-        with self.session, self.session.cursor() as cursor:
-            return agenda.timeout_of(cursor, self.registry, job.task)
-
-    def _failed(self, job: Job, error: Exception) -> Outcome:
+    def _failed(self, job: Job, error: BaseException) -> Outcome:
         message, data = _explain(error)
         if self.watch.reason is not None:
-            message = self.watch.reason
-        if self.watch.given_back:
-            return self._give_back(job, message)
-        with self.session, self.session.cursor() as cursor:
-            outcome = self._settle(cursor, job, error, message)
-        level: Level = "warning" if outcome.status in ("skipped", "lost") else "error"
+            message, data = self.watch.reason, None
+        while True:
+            try:
+                with self.session, self.session.cursor() as cursor:
+                    outcome = self._settle(cursor, job, error, message)
+                break
+            except psycopg2.errors.UniqueViolation:
+                continue  # the task was queued this very moment: now that job is seen
+        level: Level = "error" if outcome.status in ("failed", "waiting") else "warning"
         self.events.write(level, outcome.message, task=job.task, job=job.number, data=data)
         return outcome
 
-    def _settle(self, cursor: Cursor, job: Job, error: Exception, message: str) -> Outcome:
+    def _settle(self, cursor: Cursor, job: Job, error: BaseException, message: str) -> Outcome:
         """Ends the job, or lets it wait for its next try."""
         ending: Ending = "failed"
         if isinstance(error, TaskVanished):
             ending = "lost"
         elif isinstance(error, TaskChanged):
             ending = "skipped"
+        elif self.watch.given_back:
+            if agenda.give_back(cursor, self.registry, job, self.worker, message):
+                return Outcome("given back", 0, message)
+            ending, message = "cancelled", f"{message}; another job of the task is waiting"
         else:
             wait = agenda.try_again(cursor, self.registry, job, self.worker, message)
             if wait is not None:
@@ -116,22 +120,6 @@ class Runner:
         if not agenda.finish(cursor, self.registry, job, self.worker, ending, None, message):
             return Outcome("cancelled", 0, message)
         return Outcome(ending, 0, message)
-
-    def _give_back(self, job: Job, message: str) -> Outcome:
-        with self.session, self.session.cursor() as cursor:
-            back = agenda.give_back(cursor, self.registry, job, self.worker, message)
-            if not back:
-                agenda.finish(
-                    cursor,
-                    self.registry,
-                    job,
-                    self.worker,
-                    "cancelled",
-                    None,
-                    f"{message}; another job of the task is waiting",
-                )
-        self.events.write("warning", message, task=job.task, job=job.number)
-        return Outcome("waiting" if back else "cancelled", 0, message)
 
 
 class _Run:
@@ -163,14 +151,18 @@ class _Run:
         return rows, message
 
     def _stored(self, cursor: Cursor) -> StoredTask:
-        """The task as registered. Raises TaskVanished, or TaskChanged when its files differ."""
+        """The task as registered, in a session as new.
+
+        Raises TaskVanished, or TaskChanged when its files differ.
+        """
         runner, name = self._runner, self._job.task
+        cursor.execute(statement("server.reset_session"))
         stored = tasks.get(cursor, runner.registry, name)
         if stored is None:
             raise TaskVanished(f"{name} is no longer registered")
         try:
             now = fingerprint(self._folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise TaskVanished(f"the folder {self._folder} is gone") from None
         if now != stored.hash.partition(":")[0]:
             raise TaskChanged(
@@ -188,8 +180,8 @@ class _Run:
             raise JobError(f"there is no agent `{options.do}` any more")
         context = self._context(stored, task, position)
         if not job.full_load:
-            context.low = watermarks.get(cursor, runner.registry, job.task, position)
-            context.seen = seen.of_action(cursor, runner.registry, job.task, position)
+            context.low = stored.watermarks.get(position)
+            context.seen = stored.seen.get(position, {})
         result = agent().run(context, options)
         if context.high is not None:
             watermarks.move(cursor, runner.registry, job.task, position, context.high, job.number)
@@ -240,7 +232,7 @@ class _Run:
         runner.session.commit()
 
 
-def _explain(error: Exception) -> tuple[str, dict[str, Any] | None]:
+def _explain(error: BaseException) -> tuple[str, dict[str, Any] | None]:
     """What went wrong in a line, and the details for the event."""
     if isinstance(error, JobError):
         return redact(str(error)), error.data or None
@@ -249,4 +241,5 @@ def _explain(error: Exception) -> tuple[str, dict[str, Any] | None]:
     if isinstance(error, psycopg2.Error) and error.diag.message_primary:
         detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
         return redact(error.diag.message_primary + detail), None
-    return redact(f"{type(error).__name__}: {error}".strip()), None
+    trace = "".join(traceback.format_exception(error))  # for whoever mends the agent
+    return redact(f"{type(error).__name__}: {error}"), {"traceback": trace}

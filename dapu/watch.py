@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 
 import psycopg2
 from psycopg2.extensions import connection as PgSession
@@ -47,20 +46,19 @@ class Watch:
         self._job: Job | None = None
         self._backend = 0
         self._deadline = 0.0
-        self._limit = 0.0
         self._stops: list[Callable[[], None]] = []
         self._reason: str | None = None
-        self._given_back = False
-        self._ended = False
+        self._leaving: str | None = None
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="dapu-watch", daemon=True)
         self._thread.start()
 
-    def begin(self, job: Job, backend: int, seconds: float, stop: Callable[[], None]) -> None:
-        """Watches a job that may run for so many seconds. stop: cancels the job's own session."""
+    def begin(self, job: Job, backend: int, stop: Callable[[], None]) -> None:
+        """Watches a job from now on. stop: cancels what runs in the job's own session."""
         with self._lock:
             self._job, self._backend, self._stops = job, backend, [stop]
-            self._deadline, self._limit = time.monotonic() + seconds, seconds
-            self._reason, self._given_back = None, False
+            self._deadline = time.monotonic() + job.timeout.total_seconds()
+            self._reason = self._leaving
 
     def end(self) -> None:
         """The job is over. No stop is called after this returns."""
@@ -70,17 +68,18 @@ class Watch:
 
     def close(self) -> None:
         """Ends the thread."""
-        self._ended = True
+        self._closed = True
         self._wake.set()
         self._thread.join()
 
     def on_stop(self, stop: Callable[[], None]) -> Callable[[], None]:
-        """Calls `stop` too when the job is to end at once; returns what takes it back."""
+        """Calls `stop` too when the job is to end at once; returns what takes it back.
+
+        Raises JobInterrupted when that is so already.
+        """
+        self.check()
         with self._lock:
             self._stops.append(stop)
-            interrupted = self._reason is not None
-        if interrupted:
-            self.check()
 
         def take_back() -> None:
             with self._lock, suppress(ValueError):
@@ -89,14 +88,17 @@ class Watch:
         return take_back
 
     def give_back(self, reason: str) -> None:
-        """The worker must end: the job in hand is stopped and goes back to the queue."""
-        self._given_back = True
-        self._interrupt(reason)
+        """The worker must end: the job in hand, or one to come, stops and goes back."""
+        with self._lock:
+            self._leaving = reason
+            job = self._job
+        if job is not None:
+            self._interrupt(job, reason)
 
     @property
     def given_back(self) -> bool:
         """Whether the job is to go back to the queue."""
-        return self._given_back
+        return self._leaving is not None and self._reason == self._leaving
 
     def check(self) -> None:
         """Raises JobInterrupted when the job is to end."""
@@ -109,21 +111,17 @@ class Watch:
         return self._reason
 
     def _run(self) -> None:
-        while not self._ended:
+        while not self._closed:
             self._wake.wait(_INTERVAL)
             job = self._job
             if job is not None:
-                with suppress(psycopg2.Error):
+                with suppress(psycopg2.Error, OSError):
                     self._look(job)
 
     def _look(self, job: Job) -> None:
-        if self._reason is None and time.monotonic() > self._deadline:
-            limit = show_duration(timedelta(seconds=self._limit))
-            self._reason = f"timed out: it ran longer than {limit}"
-        if self._reason is None and not self._owns(job):
-            self._reason = "it was cancelled"
-        if self._reason is not None:
-            self._interrupt(self._reason)
+        reason = self._reason or self._timed_out(job) or self._taken_away(job)
+        if reason is not None:
+            self._interrupt(job, reason)
             return
         with self._session.cursor() as cursor:
             cursor.execute(statement("server.copied_rows"), {"backend": self._backend})
@@ -131,15 +129,21 @@ class Watch:
         if row is not None:
             self._progress(job, row[0])
 
-    def _owns(self, job: Job) -> bool:
-        with self._session.cursor() as cursor:
-            return agenda.is_owner(cursor, self._registry, job.number, self._worker)
+    def _timed_out(self, job: Job) -> str | None:
+        if time.monotonic() < self._deadline:
+            return None
+        return f"timed out: it ran longer than {show_duration(job.timeout)}"
 
-    def _interrupt(self, reason: str) -> None:
+    def _taken_away(self, job: Job) -> str | None:
+        with self._session.cursor() as cursor:
+            owned = agenda.is_owner(cursor, self._registry, job.number, self._worker)
+        return None if owned else "it was cancelled"
+
+    def _interrupt(self, job: Job, reason: str) -> None:
         with self._lock:
-            if self._job is None:
+            if self._job is not job:  # it ended meanwhile, and this may be the next
                 return
-            self._reason = reason
+            self._reason = self._reason or reason
             for stop in self._stops:
                 with suppress(Exception):  # a stop that fails is tried again in a second
                     stop()

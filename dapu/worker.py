@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import psycopg2
 from psycopg2.extensions import connection as PgSession
@@ -26,7 +27,7 @@ from dapu.watch import Watch
 _POLL = 0.5  # seconds between looks for a job that may start now
 _LOOK_FOR_DEAD = 10.0  # seconds between looks for dead workers
 _RECONNECT = 2.0  # seconds between tries to reach a database that is away
-_GRACE = 20.0  # seconds that the job in hand has to end after SIGTERM
+GRACE = 20.0  # seconds that the job in hand has to end after SIGTERM
 _SETTINGS = "set synchronous_commit to off"
 
 
@@ -48,16 +49,17 @@ class Reporter(Protocol):
 
 @dataclass
 class Tally:
-    """How many jobs came out how."""
+    """How many jobs came out how, and what the last job of a task that went wrong came to."""
 
     endings: Counter[str] = field(default_factory=Counter)
-    failing: list[str] = field(default_factory=list)
+    failing: dict[str, str] = field(default_factory=dict)
 
     def add(self, job: Job, outcome: Outcome) -> None:
         """Counts a job."""
         self.endings[outcome.status] += 1
+        self.failing.pop(job.task, None)  # a later try may mend it
         if outcome.status in ("failed", "waiting", "lost"):
-            self.failing.append(job.task)
+            self.failing[job.task] = outcome.status
 
     @property
     def jobs(self) -> int:
@@ -82,36 +84,41 @@ class Worker:
         When the warehouse's database goes away, it waits for it and goes on.
         Raises DapuError when there is no database at the start, or no registry.
         """
-        connected = False
+        connected, away = False, False
         while not self._over():
             try:
                 with _Desk(self._warehouse, self._reporter) as desk:
-                    connected = True
+                    if away:
+                        self._reporter.note("info", "", "the warehouse's database is back")
+                    connected, away = True, False
+                    self._watch = desk.watch
                     self._work(desk, only)
                     return self._tally
             except (psycopg2.OperationalError, psycopg2.InterfaceError, NoDatabase) as error:
                 if not connected:
                     raise
-                self._say_away(error)
+                if not away:
+                    self._say_away(error)
+                away = True
                 self._stopping.wait(_RECONNECT)
         return self._tally
 
-    def stop(self, grace: float = _GRACE) -> None:
+    def stop(self, grace: float = GRACE) -> None:
         """Takes no further job; the one in hand has `grace` seconds before it is given back."""
-        again = self._stopping.is_set()
         self._stopping.set()
-        watch = self._watch
-        if watch is not None:
-            text = "given back: the worker was told to stop"
-            timer = threading.Timer(0 if again else grace, watch.give_back, [text])
-            timer.daemon = True
-            timer.start()
+        timer = threading.Timer(grace, self._give_back)
+        timer.daemon = True
+        timer.start()
+
+    def _give_back(self) -> None:
+        if self._watch is not None:
+            self._watch.give_back("given back: the worker was told to stop")
 
     def _over(self) -> bool:
         return self._stopping.is_set() or time.monotonic() > self._until
 
     def _work(self, desk: _Desk, only: int | None) -> None:
-        looked = 0.0
+        looked, last_look = -math.inf, False
         while not self._over():
             if time.monotonic() - looked > _LOOK_FOR_DEAD:
                 desk.free_jobs_of_the_dead()
@@ -119,37 +126,34 @@ class Worker:
             job = desk.claim(only)
             if job is not None:
                 self._run(desk, job)
-            if only is not None:
+            if only is not None or (job is None and last_look):
                 break
-            if job is None and not self._wait(desk):
-                break
+            # What ends between a claim and a look at what is running may leave a job to claim.
+            last_look = job is None and not self._wait(desk)
         desk.leave("stopped" if self._stopping.is_set() else "done", self._tally.jobs)
 
     def _run(self, desk: _Desk, job: Job) -> None:
         self._reporter.started(job)
-        self._watch = desk.watch
         try:
             outcome = desk.runner.run(job)
         except psycopg2.Error:
             self._reporter.ended(job, Outcome("waiting", 0, "its database went away"))
             raise
-        finally:
-            self._watch = None
         self._tally.add(job, outcome)
         self._reporter.ended(job, outcome)
 
     def _wait(self, desk: _Desk) -> bool:
         """Waits until a job may be there; False when there is nothing to wait for."""
-        seconds = desk.seconds_to_next_start()
-        if seconds is None or time.monotonic() + seconds > self._until:
-            return desk.others_are_running() and not self._stopping.wait(_POLL)
-        if seconds == 0 and not desk.others_are_running():
-            return False  # what waits is held by something that no worker will move
-        self._stopping.wait(min(max(seconds, _POLL), _LOOK_FOR_DEAD))
+        running, seconds = desk.outlook()
+        in_time = seconds is not None and time.monotonic() + seconds < self._until
+        if not running and not in_time:
+            return False
+        longest = _POLL if running else _LOOK_FOR_DEAD
+        self._stopping.wait(longest if seconds is None else min(seconds, longest))
         return True
 
     def _say_away(self, error: Exception) -> None:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         self._reporter.note(
             "warning", "", f"the warehouse's database is away ({reason}); waiting for it"
         )
@@ -193,31 +197,26 @@ class _Desk:
 
     def claim(self, only: int | None) -> Job | None:
         with self._aside.cursor() as cursor:
-            return agenda.claim(cursor, self._registry, self._worker, self._backend, only)
+            if only is not None:
+                return agenda.claim_job(cursor, self._registry, self._worker, self._backend, only)
+            return agenda.claim(cursor, self._registry, self._worker, self._backend)
 
     def free_jobs_of_the_dead(self) -> None:
         with self._aside.cursor() as cursor:
-            freed = workers.free_jobs_of_the_dead(cursor, self._registry)
+            try:
+                freed = workers.free_jobs_of_the_dead(cursor, self._registry)
+            except psycopg2.errors.UniqueViolation:
+                return  # one of their tasks was queued this very moment; the next look sees it
         for _, task, status in freed:
             self._reporter.note("warning", task, f"its worker died; the job is {status}")
 
-    def seconds_to_next_start(self) -> float | None:
+    def outlook(self) -> agenda.Outlook:
         with self._aside.cursor() as cursor:
-            return agenda.seconds_to_next_start(cursor, self._registry)
+            return agenda.outlook(cursor, self._registry)
 
-    def others_are_running(self) -> bool:
+    def leave(self, ending: Literal["done", "stopped"], jobs: int) -> None:
         with self._aside.cursor() as cursor:
-            return bool(agenda.running(cursor, self._registry))
-
-    def leave(self, ending: str, jobs: int) -> None:
-        with self._aside.cursor() as cursor:
-            workers.leave(
-                cursor,
-                self._registry,
-                self._worker,
-                "stopped" if ending == "stopped" else "done",
-                jobs,
-            )
+            workers.leave(cursor, self._registry, self._worker, ending, jobs)
 
 
 def stop_on_signals(worker: Worker) -> None:
@@ -233,7 +232,9 @@ def stop_on_signals(worker: Worker) -> None:
         signal.signal(number, lambda *_: None)
 
     def listen() -> None:
+        grace = GRACE
         while number := os.read(reader, 1):
-            worker.stop(0 if number[0] == signal.SIGINT else _GRACE)
+            worker.stop(0 if number[0] == signal.SIGINT else grace)
+            grace = 0
 
     threading.Thread(target=listen, name="dapu-signals", daemon=True).start()

@@ -12,7 +12,6 @@ import click
 from dapu.cli.arguments import AS_JSON, DIRECTORY
 from dapu.cli.console import is_terminal, say, show_json
 from dapu.errors import ConfigurationError
-from dapu.named_sql import statement
 from dapu.registry import agenda, control
 from dapu.versioner import check_registry, registry_of
 from dapu.warehouse import open_warehouse
@@ -81,16 +80,15 @@ def retry(directory: Path, job: int, as_json: bool) -> None:
         found = agenda.find(cursor, registry, job)
         if found is None:
             raise ConfigurationError(f"there is no job {job}")
-        task, status = found
-        if status == "running":
-            raise ConfigurationError(f"job {job} ({task}) is running; cancel it first")
-        number = agenda.add(cursor, registry, task, "retry", False)
+        if found.status == "running":
+            raise ConfigurationError(f"job {job} ({found.task}) is running; cancel it first")
+        number = agenda.add(cursor, registry, found.task, "retry", found.full_load)
     if number is None:
-        raise ConfigurationError(f"{task} of job {job} is no longer registered")
+        raise ConfigurationError(f"{found.task} of job {job} is no longer registered")
     if as_json:
-        show_json({"job": number, "task": task})
+        show_json({"job": number, "task": found.task})
     else:
-        say(f"{task}: job {number} queued")
+        say(f"{found.task}: job {number} queued")
 
 
 @click.command("cancel")
@@ -110,14 +108,13 @@ def cancel(directory: Path, job: int, as_json: bool) -> None:
         session.commit()
         if cancelled is None:
             found = agenda.find(cursor, registry, job)
-            what = f"job {job} is {found[1]} already" if found else f"there is no job {job}"
+            what = f"job {job} is {found.status} already" if found else f"there is no job {job}"
             raise ConfigurationError(what)
-        if cancelled.backend is not None:
-            cursor.execute(statement("server.cancel_backend"), {"backend": cancelled.backend})
+    task, was = cancelled
     if as_json:
-        show_json({"job": job, "task": cancelled.task, "was": cancelled.status})
+        show_json({"job": job, "task": task, "was": was})
     else:
-        say(f"{cancelled.task}: job {job}, which was {cancelled.status}, is cancelled")
+        say(f"{task}: job {job}, which was {was}, is cancelled")
 
 
 COMMANDS = (pause, resume, retry, cancel)

@@ -17,7 +17,12 @@ from dapu.secrets import redact
 from dapu.warehouse import Warehouse
 from dapu.worker import Reporter
 
-_MARKS = {"done": "[green]✓[/]", "skipped": "[yellow]-[/]", "cancelled": "[yellow]-[/]"}
+_MARKS = {
+    "done": "[green]✓[/]",
+    "skipped": "[yellow]-[/]",
+    "cancelled": "[yellow]-[/]",
+    "given back": "[yellow]-[/]",
+}
 _FAILED = "[red]✗[/]"
 
 

@@ -22,6 +22,7 @@ class Job(NamedTuple):
     priority: int
     full_load: bool
     cause: str
+    timeout: timedelta
 
 
 class PastJob(NamedTuple):
@@ -38,24 +39,49 @@ class PastJob(NamedTuple):
     message: str | None
 
 
-class Cancelled(NamedTuple):
-    """What was cancelled, and the server process that still works for it, if any."""
+class FoundJob(NamedTuple):
+    """A job as an operator names it."""
 
     task: str
     status: str
-    backend: int | None
+    full_load: bool
 
 
-def claim(
-    cursor: Cursor, registry: Registry, worker: int, backend: int, job: int | None = None
-) -> Job | None:
-    """Takes the most urgent job that may run now, or just `job`; None when there is none.
+class Outlook(NamedTuple):
+    """What a worker without a job may wait for: jobs that run, or a time in so many seconds."""
 
+    running: bool
+    seconds: float | None
+
+
+def claim(cursor: Cursor, registry: Registry, worker: int, backend: int) -> Job | None:
+    """Takes the most urgent job that may run now; None when there is none.
+
+    cursor: of a session in autocommit, for other workers wait until the claim is committed.
     backend: the server process of the session in which the job will run.
     """
-    row = registry.row(
+    row = registry.prepared(
         cursor,
         "agenda.claim",
+        after="agenda.take_turn",
+        key=registry.lock_key("claim"),
+        worker=worker,
+        backend=backend,
+    )
+    return None if row is None else Job(*row)
+
+
+def claim_job(
+    cursor: Cursor, registry: Registry, worker: int, backend: int, job: int
+) -> Job | None:
+    """Takes one job that an operator wants to run now; None when it cannot start.
+
+    cursor, backend: see `claim`.
+    """
+    row = registry.prepared(
+        cursor,
+        "agenda.claim_job",
+        after="agenda.take_turn",
         key=registry.lock_key("claim"),
         worker=worker,
         backend=backend,
@@ -64,10 +90,31 @@ def claim(
     return None if row is None else Job(*row)
 
 
-def seconds_to_next_start(cursor: Cursor, registry: Registry) -> float | None:
-    """How long until a waiting job may be tried; None when nothing waits."""
-    row = registry.row(cursor, "agenda.next_start")
-    return None if row is None or row[0] is None else float(row[0])
+def hindrance(cursor: Cursor, registry: Registry, job: int) -> str:
+    """Why `claim_job` does not take a job, in words for a person."""
+    row = registry.row(cursor, "agenda.hindrance", job=job)
+    if row is None:
+        return "it is no longer in the agenda"
+    status, state, fault, disabled, most, of_task, of_route = row
+    if status != "waiting":
+        return f"it is {status} already"
+    if state is None:
+        return "its task is no longer registered"
+    if state != "ready":
+        return f"its task is {state}" + (f": {fault}" if fault else "")
+    if of_task:
+        return f"the task is running already: {of_task[0]}"
+    if disabled:
+        return "its route.yaml has `disabled: [worker]`"
+    if most is not None and len(of_route) >= most:
+        return f"its route runs {most} at once, and these are running: {', '.join(of_route)}"
+    return "another worker was faster"
+
+
+def outlook(cursor: Cursor, registry: Registry) -> Outlook:
+    """What may bring a new job to a worker that found none."""
+    row = registry.row(cursor, "agenda.outlook")
+    return Outlook(*row) if row else Outlook(False, None)
 
 
 def finish(
@@ -80,7 +127,7 @@ def finish(
     message: str,
 ) -> bool:
     """Ends a job and wakes its dependents; False when the worker no longer owns it."""
-    row = registry.row(
+    row = registry.prepared(
         cursor,
         "agenda.finish",
         job=job.number,
@@ -112,12 +159,6 @@ def is_owner(cursor: Cursor, registry: Registry, job: int, worker: int) -> bool:
     return bool(row and row[0])
 
 
-def timeout_of(cursor: Cursor, registry: Registry, task: str) -> timedelta:
-    """How long a job of the task may run, overrides considered."""
-    row = registry.row(cursor, "agenda.timeout_of", task=task)
-    return row[0] if row else timedelta(hours=2)
-
-
 def queue_due(
     cursor: Cursor, registry: Registry, now: datetime, day_parts: Sequence[str]
 ) -> list[tuple[int, str]]:
@@ -144,16 +185,22 @@ def withdraw(cursor: Cursor, registry: Registry, tasks: Sequence[str], message: 
     return registry.run(cursor, "agenda.withdraw", tasks=list(tasks), message=message)
 
 
-def cancel(cursor: Cursor, registry: Registry, job: int) -> Cancelled | None:
-    """Cancels a waiting or running job; None when it is neither."""
+def free(cursor: Cursor, registry: Registry) -> list[tuple[int, str, str]]:
+    """Lets the jobs of dead workers wait again; returns (job, task, its status now) of each."""
+    rows = registry.rows(cursor, "agenda.free")
+    return [(job, task, status) for job, task, status in rows]
+
+
+def cancel(cursor: Cursor, registry: Registry, job: int) -> tuple[str, str] | None:
+    """Cancels a waiting or running job; returns its task and what it was, None for neither."""
     row = registry.row(cursor, "agenda.cancel", job=job)
-    return None if row is None else Cancelled(*row)
+    return None if row is None else (row[0], row[1])
 
 
-def find(cursor: Cursor, registry: Registry, job: int) -> tuple[str, str] | None:
-    """Task and status of a job."""
+def find(cursor: Cursor, registry: Registry, job: int) -> FoundJob | None:
+    """A job by its number."""
     row = registry.row(cursor, "agenda.job", job=job)
-    return None if row is None else (row[1], row[2])
+    return None if row is None else FoundJob(*row)
 
 
 def running(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:

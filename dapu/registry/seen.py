@@ -11,11 +11,6 @@ from psycopg2.extras import Json
 from dapu.registry.store import Registry
 
 
-def of_action(cursor: Cursor, registry: Registry, task: str, action: int) -> dict[str, Any]:
-    """What a task's action remembers, by the name of the part."""
-    return dict(registry.rows(cursor, "seen.of_action", task=task, action=action))
-
-
 def remember(
     cursor: Cursor,
     registry: Registry,

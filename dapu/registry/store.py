@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import string
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from dapu.named_sql import statement
+
+_VALUE = re.compile(r"%\((\w+)\)s")
+_prepared: WeakKeyDictionary[PgSession, set[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,26 @@ class Registry:
         cursor.execute(self._text(cursor, name), values)
         return cursor.fetchone()
 
+    def prepared(
+        self, cursor: Cursor, name: str, /, after: str | None = None, **values: Any
+    ) -> tuple[Any, ...] | None:
+        """Like `row`, for what a session runs again and again: the server plans it once.
+
+        The types of the values must follow from where they stand in the statement.
+        after: a statement that is sent with it and runs first, in the same transaction.
+        """
+        ready = _prepared.setdefault(cursor.connection, set())
+        if name not in ready:
+            cursor.execute(self._preparation(cursor, name))
+            ready.add(name)
+        first = f"{self._text(cursor, after)}; " if after else ""
+        try:
+            cursor.execute(first + _execution(name), values)
+        except psycopg2.errors.InvalidSqlStatementName:  # a task's SQL said `deallocate all`
+            ready.clear()
+            raise
+        return cursor.fetchone()
+
     def many(self, cursor: Cursor, name: str, values: list[tuple[Any, ...]]) -> None:
         """Runs a statement that has `values %s` for all the given rows."""
         if values:
@@ -66,3 +94,18 @@ class Registry:
         if name not in self._composed:
             self._composed[name] = self.fill(statement(name), cursor)
         return self._composed[name]
+
+    def _preparation(self, cursor: Cursor, name: str) -> str:
+        text, names = statement(name), _names(name)
+        numbered = _VALUE.sub(lambda match: f"${names.index(match[1]) + 1}", text)
+        return self.fill(f'prepare "{name}" as {numbered}', cursor)
+
+
+@cache
+def _names(name: str) -> list[str]:
+    return list(dict.fromkeys(_VALUE.findall(statement(name))))
+
+
+@cache
+def _execution(name: str) -> str:
+    return f'execute "{name}" ({", ".join(f"%({value})s" for value in _names(name))})'

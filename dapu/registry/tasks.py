@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from dapu.definitions.models import Route
-from dapu.definitions.reader import Definition
+from dapu.registry import watermarks
 from dapu.registry.store import Registry
+from dapu.registry.watermarks import Watermark
+
+if TYPE_CHECKING:
+    from dapu.definitions.models import Route
+    from dapu.definitions.reader import Definition
 
 
 class Registered(NamedTuple):
@@ -24,13 +28,16 @@ class Registered(NamedTuple):
 
 
 class StoredTask(NamedTuple):
-    """A task as a job finds it."""
+    """A task as a job finds it.
+
+    watermarks, seen: what each action, from 1, remembers of its source.
+    """
 
     hash: str
     definition: dict[str, Any]
-    state: str
-    fault: str | None
     connection: str
+    watermarks: dict[int, Watermark]
+    seen: dict[int, dict[str, Any]]
 
 
 class Overview(NamedTuple):
@@ -144,9 +151,18 @@ def set_state(
 
 
 def get(cursor: Cursor, registry: Registry, task: str) -> StoredTask | None:
-    """A task as it was registered, or None."""
-    row = registry.row(cursor, "task.definition", task=task)
-    return None if row is None else StoredTask(*row)
+    """A task as it was registered, with what it remembers, or None."""
+    row = registry.prepared(cursor, "task.definition", task=task)
+    if row is None:
+        return None
+    digest, definition, connection, marks, seen = row
+    return StoredTask(
+        digest,
+        definition,
+        connection,
+        watermarks={int(at): watermarks.restore(*parts) for at, parts in (marks or {}).items()},
+        seen={int(at): items for at, items in (seen or {}).items()},
+    )
 
 
 def names(cursor: Cursor, registry: Registry) -> list[str]:

@@ -21,10 +21,9 @@ class Watermark:
     value: Any
 
 
-def get(cursor: Cursor, registry: Registry, task: str, action: int) -> Watermark | None:
-    """The watermark of a task's action, or None before its first run."""
-    row = registry.row(cursor, "watermark.get", task=task, action=action)
-    return None if row is None else Watermark(row[0], _from_text(row[1], row[2]))
+def restore(column: str, kind: str, text: str) -> Watermark:
+    """A watermark as it is kept."""
+    return Watermark(column, _from_text(kind, text))
 
 
 def move(

@@ -14,6 +14,7 @@ from typing import Literal
 from psycopg2.extensions import cursor as Cursor
 
 from dapu import __version__
+from dapu.registry import agenda
 from dapu.registry.store import Registry
 
 
@@ -43,13 +44,8 @@ def leave(
 
 def free_jobs_of_the_dead(cursor: Cursor, registry: Registry) -> list[tuple[int, str, str]]:
     """Lets the jobs of dead workers wait again; returns (job, task, its status now) of each."""
-    dead = registry.rows(cursor, "worker.bury", registry=registry.worker_lock_class)
-    if not dead:
-        return []
-    numbers = [row[0] for row in dead]
-    return [
-        (row[0], row[1], row[2]) for row in registry.rows(cursor, "agenda.free", workers=numbers)
-    ]
+    registry.run(cursor, "worker.bury", registry=registry.worker_lock_class)
+    return agenda.free(cursor, registry)
 
 
 def prune(cursor: Cursor, registry: Registry, age: timedelta) -> int:

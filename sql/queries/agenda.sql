@@ -1,41 +1,78 @@
 -- The queue.
 
--- name: claim
--- Takes the most urgent job that may run now and gives it to a worker. The lock makes workers
--- take turns, so that each sees what the one before it took; it ends with this statement's
--- transaction.
+-- name: take_turn
+-- Workers take turns to claim, so that each sees what the one before it took. The lock ends with
+-- the transaction that the claim is in.
 select pg_advisory_xact_lock(%(key)s);
-update {agenda} set
-    status = 'running', worker = %(worker)s, backend = %(backend)s,
-    tries = tries + 1, started_at = now()
-where job = (
-    select a.job
-    from {agenda} a
-    join {registry} t on t.task = a.task and t.state = 'ready'
-    join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
-    where a.status = 'waiting' and a.not_before <= now() and a.tries <= t.retries
-    and (%(job)s::bigint is null or a.job = %(job)s)
-    and not exists (select from {control} c where c.name = 'paused' and %(job)s::bigint is null)
-    and not exists (select from {agenda} x where x.task = a.task and x.status = 'running')
-    and (r.concurrency is null or r.concurrency > (
-        select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
-    and (%(job)s::bigint is not null or not exists (
-        select from {dependency} d join {agenda} x on x.task = d.master
-        where d.task = a.task and x.status in ('waiting', 'running')))
-    order by a.priority, a.job
-    limit 1
-)
-returning job, task, tries, priority, full_load, cause;
 
--- name: next_start
--- Seconds until a waiting job may be tried (0: now, but something stands in its way);
--- null: nothing is waiting.
-select extract(epoch from greatest(min(a.not_before) - now(), interval '0'))::float8
+-- name: claim
+-- Takes the most urgent job that may run now and gives it to a worker.
+update {agenda} a set
+    status = 'running', worker = %(worker)s, backend = %(backend)s,
+    tries = a.tries + 1, started_at = clock_timestamp()
+from (
+    select w.job, coalesce(o.timeout, t.timeout) as timeout
+    from {agenda} w
+    join {registry} t on t.task = w.task and t.state = 'ready'
+    join {route} r on r.route = w.route and not 'worker' = any (r.disabled)
+    left join {override} o on o.task = w.task
+    where w.status = 'waiting' and w.not_before <= now() and w.tries <= t.retries
+    and not exists (select from {control} where name = 'paused')
+    and not exists (select from {agenda} x where x.task = w.task and x.status = 'running')
+    and (r.concurrency is null or r.concurrency > (
+        select count(*) from {agenda} x where x.route = w.route and x.status = 'running'))
+    and not exists (
+        select from {dependency} d join {agenda} x on x.task = d.master and x.status = 'waiting'
+        where d.task = w.task)
+    and not exists (
+        select from {dependency} d join {agenda} x on x.task = d.master and x.status = 'running'
+        where d.task = w.task)
+    order by w.priority, w.job
+    limit 1
+) chosen
+where a.job = chosen.job and a.status = 'waiting'
+returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout;
+
+-- name: claim_job
+-- The same for one job that an operator wants to run now: neither a pause, nor its masters, nor
+-- its turn holds it back.
+update {agenda} a set
+    status = 'running', worker = %(worker)s, backend = %(backend)s,
+    tries = a.tries + 1, started_at = clock_timestamp()
+from {registry} t
+join {route} r on r.route = t.route and not 'worker' = any (r.disabled)
+left join {override} o on o.task = t.task
+where a.job = %(job)s and a.status = 'waiting' and t.task = a.task and t.state = 'ready'
+and not exists (select from {agenda} x where x.task = a.task and x.status = 'running')
+and (r.concurrency is null or r.concurrency > (
+    select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
+returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
+    coalesce(o.timeout, t.timeout);
+
+-- name: hindrance
+-- What keeps a job from being started by an operator: its status, the state of its task with the
+-- fault, whether its route is disabled, how many jobs the route allows, and which run on it.
+select a.status, t.state, t.fault, 'worker' = any (r.disabled), r.concurrency,
+    array(select x.task || ' (job ' || x.job || ')' from {agenda} x
+        where x.status = 'running' and x.task = a.task order by x.job),
+    array(select x.task || ' (job ' || x.job || ')' from {agenda} x
+        where x.status = 'running' and x.route = a.route order by x.job)
 from {agenda} a
-join {registry} t on t.task = a.task and t.state = 'ready'
-join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
-where a.status = 'waiting' and a.tries <= t.retries
-and not exists (select from {control} c where c.name = 'paused');
+left join {registry} t on t.task = a.task
+left join {route} r on r.route = a.route
+where a.job = %(job)s;
+
+-- name: outlook
+-- For a worker that found nothing to claim: whether any job is running, and in how many seconds
+-- the next waiting one may be tried (null: none waits for its time).
+select
+    exists (select from {agenda} where status = 'running'),
+    (select extract(epoch from min(a.not_before) - now())::float8
+        from {agenda} a
+        join {registry} t on t.task = a.task and t.state = 'ready'
+        join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
+        where a.status = 'waiting' and a.not_before > now() and a.tries <= t.retries
+        and not exists (select from {control} where name = 'paused'));
 
 -- name: finish
 -- Ends a job that is still the worker's own, notes it at the task, and queues the tasks that
@@ -61,6 +98,7 @@ with ended as (
     join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
     left join {override} o on o.task = t.task
     where e.status = 'done' and not coalesce(o.blacklisted, false)
+    order by t.task  -- always in this order, so that two that end at once do not lock each other
     on conflict (task) where status = 'waiting' do nothing
 )
 select job from ended;
@@ -88,20 +126,19 @@ returning extract(epoch from a.not_before - clock_timestamp())::float8;
 select exists (
     select from {agenda} where job = %(job)s and status = 'running' and worker = %(worker)s);
 
--- name: timeout_of
-select coalesce(o.timeout, t.timeout)
-from {registry} t left join {override} o on o.task = t.task where t.task = %(task)s;
-
 -- name: free
--- The jobs of dead workers wait again; where the task already has a waiting job, that one stands
--- for both.
+-- The jobs of workers that ended without ending them wait again; where the task already has a
+-- waiting job, that one stands for both.
 update {agenda} a set
     status = case when other.job is null then 'waiting' else 'cancelled' end,
     ended_at = case when other.job is null then null else now() end,
-    backend = null, not_before = now(), message = 'its worker died'
+    backend = null, not_before = now(),
+    message = 'its worker died' ||
+        case when other.job is null then '' else '; another job of the task is waiting' end
 from {agenda} me
 left join {agenda} other on other.task = me.task and other.status = 'waiting'
-where me.job = a.job and a.status = 'running' and a.worker = any (%(workers)s)
+where me.job = a.job and a.status = 'running'
+and not exists (select from {worker} w where w.worker = a.worker and w.ended_at is null)
 returning a.job, a.task, a.status;
 
 -- name: exhausted
@@ -153,12 +190,12 @@ on conflict do nothing
 returning job, task;
 
 -- name: add
--- Queues one task for an operator; the job that is waiting already takes the new wishes.
+-- Queues one task for an operator; a job that is waiting already takes the new wishes.
 insert into {agenda} (task, route, priority, cause, full_load)
 select t.task, t.route, %(priority)s, %(cause)s, %(full)s from {registry} t where t.task = %(task)s
 on conflict (task) where status = 'waiting' do update set
-    priority = excluded.priority, cause = excluded.cause, full_load = excluded.full_load,
-    tries = 0, not_before = now()
+    priority = least({agenda}.priority, excluded.priority), cause = excluded.cause,
+    full_load = {agenda}.full_load or excluded.full_load, tries = 0, not_before = now()
 returning job;
 
 -- name: withdraw
@@ -168,18 +205,19 @@ where status = 'waiting' and task = any (%(tasks)s)
 returning job;
 
 -- name: cancel
--- Cancels a waiting or running job; returns its task and the server process that works for it.
+-- Cancels a waiting or running job; returns its task and what it was. The worker that runs it sees
+-- within a second that the job is no longer its own, and stops.
 with before as (
-    select job, backend, status from {agenda}
+    select job, status from {agenda}
     where job = %(job)s and status in ('waiting', 'running') for update
 )
 update {agenda} a set status = 'cancelled', ended_at = now(), backend = null,
     message = 'cancelled by an operator'
 from before where a.job = before.job
-returning a.task, before.status, before.backend;
+returning a.task, before.status;
 
 -- name: job
-select job, task, status from {agenda} where job = %(job)s;
+select task, status, full_load from {agenda} where job = %(job)s;
 
 -- name: running
 select a.job, a.task, a.worker, a.started_at from {agenda} a where a.status = 'running' order by job;

@@ -1,8 +1,5 @@
 -- Parts of sources that were read.
 
--- name: of_action
-select item, state from {seen} where task = %(task)s and action = %(action)s;
-
 -- name: put
 insert into {seen} (task, action, item, state, job) values %s
 on conflict (task, action, item) do update set

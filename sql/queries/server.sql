@@ -22,8 +22,11 @@ select pg_try_advisory_lock(%(key)s);
 -- name: unlock
 select pg_advisory_unlock(%(key)s);
 
--- name: cancel_backend
-select pg_cancel_backend(%(backend)s);
+-- name: reset_session
+-- What one job set or left behind in its session is not there for the next.
+reset all;
+reset role;
+discard temporary;
 
 -- name: copied_rows
 -- How many rows the COPY of a server process has taken so far.

@@ -1,8 +1,5 @@
 -- How far each task has read its source.
 
--- name: get
-select column_name, kind, value from {watermark} where task = %(task)s and action = %(action)s;
-
 -- name: move
 insert into {watermark} (task, action, column_name, kind, value, job)
 values (%(task)s, %(action)s, %(column)s, %(kind)s, %(value)s, %(job)s)

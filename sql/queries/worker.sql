@@ -16,18 +16,14 @@ update {worker} set ended_at = now(), ending = %(ending)s, jobs = %(jobs)s
 where worker = %(worker)s and ended_at is null;
 
 -- name: bury
--- Marks the workers that no longer hold their lock, and returns their numbers.
+-- Marks the workers that no longer hold their lock.
 update {worker} w set ended_at = now(), ending = 'died'
 where w.ended_at is null
 and not exists (
     select from pg_locks l
     where l.locktype = 'advisory' and l.granted
     and l.database = (select oid from pg_database where datname = current_database())
-    and l.classid = %(registry)s and l.objid = w.worker::oid and l.objsubid = 2)
-returning w.worker;
-
--- name: alive
-select worker, host, pid, started_at from {worker} where ended_at is null order by worker;
+    and l.classid = %(registry)s and l.objid = w.worker::oid and l.objsubid = 2);
 
 -- name: prune
 delete from {worker} where ended_at < now() - %(age)s;
