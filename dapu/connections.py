@@ -12,8 +12,8 @@ from sqlalchemy.exc import ArgumentError
 
 from dapu.environment import fill_in
 from dapu.errors import ConfigurationError, Fault, FaultyFile
-from dapu.secrets import remember
-from dapu.yamlfile import Strict, line_of, nearest, parse_yaml, read_text, validate
+from dapu.secrets import is_secret_name, remember
+from dapu.yamlfile import Document, Strict, nearest, read_document, validate
 
 FILE = "connections.yaml"
 MAIN = "main"
@@ -124,54 +124,67 @@ def read_connections(folder: Path, environment: Mapping[str, str]) -> Connection
 
     Raises FaultyFile with the faults of the file.
     """
-    path = folder / FILE
-    text = read_text(path)
-    entries = fill_in(parse_yaml(path, text), environment, path, text)
+    document = read_document(folder / FILE)
+    entries = fill_in(document.parse(), environment, document)
     if not isinstance(entries, list):
-        raise FaultyFile([Fault(path, 1, "is not a list of connections (`- name: main` …)")])
-    connections = Connections()
+        raise FaultyFile([document.fault("is not a list of connections (`- name: main` …)")])
+    connections, faults = Connections(), list[Fault]()
     for position, entry in enumerate(entries):
-        connection = _read_one(entry, position, path, text)
+        place = document.below(position)
+        try:
+            connection = _read_one(entry, place)
+        except FaultyFile as error:
+            faults += error.faults
+            continue
         if connection.name in connections:
-            line = line_of(text, (position,))
-            raise FaultyFile([Fault(path, line, f"connection `{connection.name}` is there twice")])
+            faults.append(place.fault(f"connection `{connection.name}` is there twice"))
         connections[connection.name] = connection
-    if not isinstance(connections.get(MAIN), PgConnection | EmbeddedConnection):
-        message = "needs a connection `main` with `driver: pg` or `driver: embedded`"
-        raise FaultyFile([Fault(path, 1, message)])
+    if not faults and not isinstance(connections.get(MAIN), PgConnection | EmbeddedConnection):
+        faults.append(
+            document.fault("needs a connection `main` with `driver: pg` or `driver: embedded`")
+        )
+    if faults:
+        raise FaultyFile(faults)
     return connections
 
 
-def _read_one(entry: Any, position: int, path: Path, text: str) -> Connection:
+def _read_one(entry: Any, place: Document) -> Connection:
     keys = entry if isinstance(entry, dict) else {}
     driver = str(keys.get("driver", ""))
-    for key in ("password", "url"):
-        if key in keys:
-            _remember_secret(key, str(keys[key]))
+    _remember_secrets(keys)
     if "url" in keys and not driver:
-        connection: Connection = validate(UrlConnection, entry, path, text, (position,))
-        _check_url(keys["url"], path, line_of(text, (position, "url")))
+        connection: Connection = validate(UrlConnection, entry, [place])
+        _check_url(keys["url"], place)
         return connection
     if driver not in _BY_DRIVER:
-        line = line_of(text, (position, "driver"))
         what = f"unknown driver `{driver}`" if driver else "needs `driver:` or `url:`"
-        raise FaultyFile([Fault(path, line, f"{what}{nearest(driver, _BY_DRIVER)}")])
-    return validate(_BY_DRIVER[driver], entry, path, text, (position,))
+        raise FaultyFile([place.fault(f"{what}{nearest(driver, _BY_DRIVER)}", "driver")])
+    return validate(_BY_DRIVER[driver], entry, [place])
 
 
-def _remember_secret(key: str, value: str) -> None:
-    if key == "password":
-        remember(value)
-        return
+def _remember_secrets(keys: dict[Any, Any]) -> None:
+    for key, value in keys.items():
+        if isinstance(value, dict):
+            _remember_secrets(value)
+        elif key == "url":
+            _remember_secrets_of_url(str(value))
+        elif is_secret_name(str(key)) and isinstance(value, str | int):
+            remember(str(value))
+
+
+def _remember_secrets_of_url(url: str) -> None:
     try:
-        remember(str(make_url(value).password or ""))
-    except ArgumentError:
-        remember(value)
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        remember(url)
+        return
+    remember(str(parts.password or ""))
+    _remember_secrets(dict(parts.query))
 
 
-def _check_url(url: str, path: Path, line: int) -> None:
+def _check_url(url: str, place: Document) -> None:
     try:
         make_url(url)
     except (ArgumentError, ValueError):
         message = "url: is no database URL; write, for example, mysql+pymysql://user:pwd@host/name"
-        raise FaultyFile([Fault(path, line, message)]) from None
+        raise FaultyFile([place.fault(message, "url")]) from None

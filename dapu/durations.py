@@ -26,18 +26,26 @@ def parse_duration(value: Any) -> timedelta:
     """
     if isinstance(value, timedelta):
         return value
-    if value in (0, "0"):
+    text = str(value).strip()
+    if text == "0":
         return timedelta(0)
-    total, end, text = timedelta(0), 0, str(value)
+    total, end = timedelta(0), 0
     for part in _PART.finditer(text):
         unit = part[2].lower()
         unit = _SHORT.get(unit, unit.removesuffix("s"))
         if part.start() != end or unit not in _UNITS:
             break
-        total, end = total + float(part[1]) * _UNITS[unit], part.end()
-    if end == 0 or end != len(text) or isinstance(value, bool):
+        total, end = _add(total, float(part[1]), _UNITS[unit]), part.end()
+    if end == 0 or end != len(text):
         raise ValueError(f"{value!r} is not a length of time; write, for example, `4 hours`")
     return total
+
+
+def _add(total: timedelta, count: float, unit: timedelta) -> timedelta:
+    try:
+        return total + count * unit
+    except OverflowError:
+        raise ValueError("is longer than any length of time can be") from None
 
 
 def show_duration(value: timedelta) -> str:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import nearest, read_text
+from dapu.yamlfile import Document, nearest, read_text
 
 _NAME = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+# `//${USER}:${PASSWORD}@`, but no further than the host's name.
+_USER_IN_URL = re.compile(r"(?<=://)(?:\$\{[^}]*\}|[^\s/?#@])*@")
 _LINE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*")
 
 
@@ -48,58 +52,71 @@ def fill_in_text(text: str, environment: Mapping[str, str], path: Path) -> str:
 
     Raises FaultyFile that tells name, file and line of every name that is not set.
     """
-    faults: list[Fault] = []
-    lines = text.splitlines(keepends=True)
-    for index, line in enumerate(lines):
-        lines[index] = _replace(line, environment, path, index + 1, faults)
-    if faults:
-        raise FaultyFile(faults)
+    missing: list[Fault] = []
+    lines = []
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        filling = _Filling(environment)
+        lines.append(filling.replace(line))
+        missing += [Fault(path, number, message) for message in filling.missing]
+    if missing:
+        raise FaultyFile(missing)
     return "".join(lines)
 
 
-def fill_in(value: Any, environment: Mapping[str, str], path: Path, text: str) -> Any:
+def fill_in(value: Any, environment: Mapping[str, str], document: Document) -> Any:
     """The parsed content of a file with every `${NAME}` in its strings replaced.
 
-    It works on parsed values so that a password may hold any character.
+    It works on parsed values so that a password may hold any character; in the user's part of a
+    URL it is percent-encoded.
+    Raises FaultyFile that tells name, file and line of every name that is not set.
     """
     faults: list[Fault] = []
-    filled = _fill_in(value, environment, path, text, faults)
+    filled = _fill_in(value, environment, document, faults)
     if faults:
         raise FaultyFile(faults)
     return filled
 
 
 def _fill_in(
-    value: Any, environment: Mapping[str, str], path: Path, text: str, faults: list[Fault]
+    value: Any, environment: Mapping[str, str], document: Document, faults: list[Fault]
 ) -> Any:
     if isinstance(value, dict):
-        return {k: _fill_in(v, environment, path, text, faults) for k, v in value.items()}
+        return {
+            key: _fill_in(item, environment, document.below(key), faults)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_fill_in(item, environment, path, text, faults) for item in value]
+        return [
+            _fill_in(item, environment, document.below(position), faults)
+            for position, item in enumerate(value)
+        ]
     if isinstance(value, str) and "${" in value:
-        line = 1 + text[: text.find(value)].count("\n")
-        return _replace(value, environment, path, line, faults)
+        filling = _Filling(environment)
+        value = filling.replace(value)
+        faults += [document.fault(message) for message in filling.missing]
     return value
 
 
-def _replace(
-    text: str, environment: Mapping[str, str], path: Path, line: int, faults: list[Fault]
-) -> str:
-    def one(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        if name in environment and (environment[name] or default is None):
-            return environment[name]
-        if default is None:
-            similar = nearest(name, [known for known in environment if known[:2] == name[:2]])
-            faults.append(
-                Fault(
-                    path,
-                    line,
-                    f"the environment has no {name}{similar}"
-                    f"; set it, or write it into .env beside this file",
-                )
-            )
-            return ""
-        return str(default)
+@dataclass
+class _Filling:
+    environment: Mapping[str, str]
+    missing: list[str] = field(default_factory=list)
 
-    return _NAME.sub(one, text)
+    def replace(self, text: str) -> str:
+        encoded = _USER_IN_URL.sub(
+            lambda user: _NAME.sub(lambda name: quote(self._value(name), safe=""), user[0]), text
+        )
+        return _NAME.sub(self._value, encoded)
+
+    def _value(self, match: re.Match[str]) -> str:
+        name, default = match.groups()
+        known = self.environment
+        if name in known and (known[name] or default is None):
+            return known[name]
+        if default is None:
+            similar = nearest(name, [one for one in known if one[:2] == name[:2]])
+            self.missing.append(
+                f"the environment has no {name}{similar}"
+                "; set it, or write it into .env beside this file"
+            )
+        return str(default or "")

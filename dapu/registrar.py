@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.catalogue import Catalogue, compile_catalogue
+from dapu.definitions.catalogue import Catalogue, check_dependencies, read_catalogue
 from dapu.definitions.folders import scan
 from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.definitions.steps import Step, read_steps
@@ -28,7 +27,6 @@ from dapu.registry.store import Registry
 from dapu.versioner import StepFault, apply_steps, check_registry, pending_steps, registry_of
 from dapu.warehouse import Warehouse
 
-TO_DELETE = "tasks_to_delete.txt"
 _CHANGED = "the definition changed"
 
 
@@ -76,15 +74,6 @@ def _take_turn(cursor: Cursor, registry: Registry, wait: bool) -> None:
         raise DapuError("another registrar is at work on this warehouse; try again when it is done")
 
 
-def tasks_to_delete(folder: Path) -> set[str]:
-    """The ids in tasks_to_delete.txt; a `#` begins a comment."""
-    path = folder / TO_DELETE
-    if not path.is_file():
-        return set()
-    lines = (line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines())
-    return {line for line in lines if line}
-
-
 @dataclass
 class _Round:
     warehouse: Warehouse
@@ -97,16 +86,14 @@ class _Round:
         with self._transaction() as cursor:
             registered = tasks.hashes(cursor, self.registry)
             masters = tasks.masters(cursor, self.registry)
-        found = scan(self.warehouse.folder)
-        for task in tasks_to_delete(self.warehouse.folder):
-            found.tasks.pop(task, None)
-        catalogue = compile_catalogue(
-            found,
+        catalogue = read_catalogue(
+            scan(self.warehouse.folder),
             self.reader,
-            known={name: old.hash for name, old in registered.items() if old.state == "ready"},
-            masters=masters,
+            self.warehouse.connections,
+            {task: old.hash if old.state == "ready" else None for task, old in registered.items()},
         )
         upgrades, postponed = self._upgrades(catalogue)
+        check_dependencies(catalogue, masters)
         result = self._write(catalogue, registered, postponed)
         for definition, steps in upgrades:
             self._upgrade(definition, steps, result)
@@ -119,7 +106,7 @@ class _Round:
         with self._transaction() as cursor:
             running = {task for _, task in agenda.running(cursor, self.registry)}
         upgrades, postponed = [], set()
-        for definition in list(catalogue.definitions):
+        for definition in list(catalogue.definitions.values()):
             task = definition.folder.id
             steps = read_steps(definition.folder.path / "ver")
             if not steps:
@@ -128,7 +115,7 @@ class _Round:
             try:
                 pending = pending_steps(self.session, self.registry, task, steps)
             except StepFault as error:
-                catalogue.leave_out(definition, error.fault)
+                catalogue.leave_out(task, error.fault)
                 continue
             if pending and task in running:
                 postponed.add(task)
@@ -153,10 +140,14 @@ class _Round:
         registered: dict[str, tasks.Registered],
         postponed: set[str],
     ) -> Registration:
-        wanted = [one for one in catalogue.definitions if one.folder.id not in postponed]
+        wanted = [one for task, one in catalogue.definitions.items() if task not in postponed]
         ids = [definition.folder.id for definition in wanted]
-        faulty = {task: text for task, text in catalogue.faulty.items() if task in registered}
-        gone = self._gone(catalogue, registered)
+        faulty = {
+            task: "\n".join(map(str, faults))
+            for task, faults in catalogue.faulty.items()
+            if task in registered
+        }
+        gone = catalogue.gone
         with self._transaction() as cursor:
             for name, route in catalogue.routes.items():
                 tasks.put_route(cursor, self.registry, name, route)
@@ -177,16 +168,6 @@ class _Round:
             unchanged=len(catalogue.unchanged),
             faults=catalogue.faults,
         )
-
-    def _gone(self, catalogue: Catalogue, registered: dict[str, tasks.Registered]) -> list[str]:
-        """Registered tasks without a folder; faulty ones and those of disabled routes stay."""
-        keep = catalogue.unchanged | set(catalogue.faulty)
-        keep |= {definition.folder.id for definition in catalogue.definitions}
-        return [
-            task
-            for task in registered
-            if task not in keep and task.partition(".")[0] not in catalogue.untouched_routes
-        ]
 
     def _next_crons(self, definitions: Sequence[Definition]) -> dict[str, datetime]:
         now = datetime.now(UTC)

@@ -6,16 +6,26 @@ person goes through `redact` first.
 
 from __future__ import annotations
 
+import json
+import re
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 _secrets: set[str] = set()
+_SECRET_KEY = re.compile(r"pass|pwd|secret|token|credential|private|api_?key", re.IGNORECASE)
 
 
 def remember(secret: str) -> None:
-    """Keeps a secret, plain and as it looks inside a URL, out of all that is shown."""
+    """Keeps a secret out of all that is shown: plain, and as URLs, JSON and Python write it."""
     if secret:
-        _secrets.update({secret, quote(secret, safe=""), quote_plus(secret)})
+        quoted = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+        quoted |= {repr(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}
+        _secrets.update({secret} | quoted)
+
+
+def is_secret_name(key: str) -> bool:
+    """Whether a setting of that name holds something that nobody is to see."""
+    return _SECRET_KEY.search(key) is not None
 
 
 def redact(text: str) -> str:

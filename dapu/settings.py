@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from dapu.durations import Duration
 from dapu.environment import fill_in
-from dapu.yamlfile import Strict, parse_yaml, read_text, validate
+from dapu.yamlfile import Strict, read_document, validate
 
 FILE = "warehouse.yaml"
 _HOURS = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*-\s*(\d{1,2})(?::(\d{2}))?")
@@ -52,10 +52,13 @@ def _read_day_part(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     match = _HOURS.fullmatch(value.strip())
-    hours = [int(part or 0) for part in match.groups()] if match else [99]
-    if not match or hours[0] > 23 or hours[2] > 24 or max(hours[1], hours[3]) > 59:
-        raise ValueError(f"{value!r} is no part of a day; write, for example, `8-18` or `22:30-6`")
-    return {"start": time(hours[0], hours[1]), "end": time(hours[2] % 24, hours[3])}
+    if match:
+        hour, minute, end_hour, end_minute = (int(part or 0) for part in match.groups())
+        if (end_hour, end_minute) == (24, 0):
+            end_hour = 0
+        if max(hour, end_hour) < 24 and max(minute, end_minute) < 60:
+            return {"start": time(hour, minute), "end": time(end_hour, end_minute)}
+    raise ValueError(f"{value!r} is no part of a day; write, for example, `8-18` or `22:30-6`")
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
@@ -145,7 +148,6 @@ def read_settings(folder: Path, environment: dict[str, str]) -> Settings:
 
     Raises FaultyFile with every fault of the file.
     """
-    path = folder / FILE
-    text = read_text(path)
-    values = fill_in(parse_yaml(path, text), environment, path, text)
-    return validate(Settings, values, path, text)
+    document = read_document(folder / FILE)
+    values = fill_in(document.parse(), environment, document)
+    return validate(Settings, values, [document])

@@ -23,6 +23,10 @@ class SqlOptions(ActionOptions):
         """The files."""
         return [self.file] if isinstance(self.file, str) else self.file
 
+    def scripts(self) -> list[str]:
+        """All of them: each may hold several statements."""
+        return self.sql_files()
+
 
 class SqlAgent(Agent[SqlOptions]):
     """Runs SQL files."""

@@ -12,9 +12,10 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.agents.known import known_agents
 from dapu.cli.arguments import AS_JSON, DIRECTORY
 from dapu.cli.console import complain, say, show_json, show_table
-from dapu.definitions.catalogue import compile_catalogue
+from dapu.definitions.catalogue import check_dependencies, read_catalogue
 from dapu.definitions.folders import scan
 from dapu.definitions.models import task_model
+from dapu.definitions.steps import step_faults
 from dapu.errors import ConfigurationError
 from dapu.registry import agenda, control, tasks
 from dapu.registry.events import events_of_task
@@ -156,10 +157,9 @@ def validate(directory: Path, as_json: bool) -> None:
     """
     warehouse = open_warehouse(directory)
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
-    catalogue = compile_catalogue(scan(warehouse.folder), reader, known={}, masters={})
-    for route in catalogue.routes.values():
-        warehouse.connections.named(route.connection)
-    faults = [str(fault) for fault in catalogue.faults]
+    catalogue = read_catalogue(scan(warehouse.folder), reader, warehouse.connections, registered={})
+    check_dependencies(catalogue, masters={})
+    faults = [str(fault) for fault in [*step_faults(warehouse.folder / "ver"), *catalogue.faults]]
     if as_json:
         show_json({"tasks": len(catalogue.definitions), "faults": faults})
     else:

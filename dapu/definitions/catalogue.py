@@ -2,191 +2,193 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dapu.definitions.folders import Scan, TaskFolder
+from dapu.connections import FILE as CONNECTIONS_FILE
+from dapu.definitions.folders import ROUTE_FILE, Scan, TaskFolder
+from dapu.definitions.graph import find_cycles
 from dapu.definitions.models import Route
 from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import line_of, nearest, read_text
+from dapu.yamlfile import Document, nearest, read_document
 
 
 @dataclass
 class Catalogue:
     """The tasks below routes/ as they are now.
 
+    registered: for each task in the registry its hash; None where it must be read anew.
     definitions: those that are new or changed, and right.
     unchanged: ids of those that are as they were registered.
     faulty: what is wrong, by task id; these are in neither of the two.
-    untouched_routes: routes that the Registrar is to leave alone.
     """
 
+    found: Scan
+    registered: Mapping[str, str | None]
     routes: dict[str, Route] = field(default_factory=dict)
-    definitions: list[Definition] = field(default_factory=list)
+    faulty_routes: dict[str, list[Fault]] = field(default_factory=dict)
+    definitions: dict[str, Definition] = field(default_factory=dict)
     unchanged: set[str] = field(default_factory=set)
-    faulty: dict[str, str] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    untouched_routes: set[str] = field(default_factory=set)
+    faulty: dict[str, list[Fault]] = field(default_factory=dict)
 
-    def leave_out(self, definition: Definition, fault: Fault) -> None:
-        """Takes a definition out, for what is wrong with it."""
-        self.definitions.remove(definition)
-        self.add_fault(definition.folder.id, [fault])
+    @property
+    def faults(self) -> list[Fault]:
+        """All that is wrong, each once: tasks may share the fault of what they inherit."""
+        lists = [self.found.faults, *self.faulty_routes.values(), *self.faulty.values()]
+        return list(dict.fromkeys(fault for faults in lists for fault in faults))
 
-    def add_fault(self, task: str, faults: list[Fault]) -> None:
-        """Notes that a task is faulty."""
+    @property
+    def gone(self) -> list[str]:
+        """Registered tasks that are defined no more; a faulty one is still defined."""
+        there = self.unchanged | set(self.definitions) | set(self.faulty)
+        return [task for task in self.registered if task not in there and not self.is_left(task)]
+
+    def is_left(self, task: str) -> bool:
+        """Whether the Registrar is to leave the task's route as it is."""
+        route = self.routes.get(task.partition(".")[0])
+        return route is not None and "registrar" in route.disabled
+
+    def leave_out(self, task: str, *faults: Fault) -> None:
+        """Takes a task out, for what is wrong with it."""
         self.unchanged.discard(task)
-        self.faulty[task] = "\n".join(map(str, faults))
-        self.faults += faults
+        self.definitions.pop(task, None)
+        self.faulty[task] = list(faults)
 
 
-def compile_catalogue(
+def read_catalogue(
     found: Scan,
     reader: DefinitionReader,
-    known: Mapping[str, str],
-    masters: Mapping[str, list[str]],
+    connections: Collection[str],
+    registered: Mapping[str, str | None],
 ) -> Catalogue:
-    """Reads what is new or changed, and checks how all tasks depend on each other.
+    """Reads what is new or changed; `check_dependencies` is to be called after it.
 
-    known: hash of each task that is registered and right.
-    masters: what each registered task depends on.
+    connections: the names of those in connections.yaml.
+    registered: for each task in the registry its hash; None where it must be read anew.
     """
-    catalogue = Catalogue(routes=found.routes, faults=list(found.faults))
-    catalogue.untouched_routes = {
-        name for name, route in found.routes.items() if "registrar" in route.disabled
-    }
-    for task, folder in found.tasks.items():
-        if folder.route not in catalogue.untouched_routes:
-            _read(folder, found.routes[folder.route], reader, known.get(task), catalogue)
-    _Dependencies(catalogue, found, known, masters).check()
+    catalogue = Catalogue(found, registered, faulty_routes=dict(found.faulty_routes))
+    for name, route in found.routes.items():
+        if route.connection in connections:
+            catalogue.routes[name] = route
+        else:
+            document = read_document(found.root / name / ROUTE_FILE)
+            fault = _unknown_connection(document, route.connection, connections, "connection")
+            catalogue.faulty_routes[name] = [fault]
+    for task, faults in found.faulty_tasks.items():
+        if not catalogue.is_left(task):
+            catalogue.leave_out(task, *faults)
+    for folder in _without_doubles(catalogue):
+        if folder.route in catalogue.faulty_routes:
+            catalogue.leave_out(folder.id, *catalogue.faulty_routes[folder.route])
+        elif not catalogue.is_left(folder.id):
+            _read(folder, reader, connections, catalogue)
     return catalogue
 
 
 def _read(
     folder: TaskFolder,
-    route: Route,
     reader: DefinitionReader,
-    known_hash: str | None,
+    connections: Collection[str],
     catalogue: Catalogue,
 ) -> None:
-    if known_hash is not None and reader.hash(folder, route) == known_hash:
-        catalogue.unchanged.add(folder.id)
-        return
+    route, known_hash = catalogue.routes[folder.route], catalogue.registered.get(folder.id)
     try:
+        if known_hash is not None and reader.hash(folder, route) == known_hash:
+            catalogue.unchanged.add(folder.id)
+            return
         definition = reader.read(folder, route)
     except FaultyFile as error:
-        catalogue.add_fault(folder.id, error.faults)
+        catalogue.leave_out(folder.id, *error.faults)
         return
-    if definition.task.status == "active":
-        catalogue.definitions.append(definition)
+    if definition is not None:
+        catalogue.definitions[folder.id] = definition
+        faults = list(_connection_faults(definition, connections))
+        if faults:
+            catalogue.leave_out(folder.id, *faults)
 
 
-@dataclass
-class _Dependencies:
-    catalogue: Catalogue
-    found: Scan
-    known: Mapping[str, str]
-    masters: Mapping[str, list[str]]
-
-    def check(self) -> None:
-        """Leaves out what depends on something that is not there, until nothing more falls."""
-        self._leave_out_cycles()
-        while faults := list(self._missing()):
-            for task, master in faults:
-                self._fail(task, f"depends on {master}, {self._why_missing(master)}")
-
-    def _missing(self) -> Iterator[tuple[str, str]]:
-        graph = self._graph()
-        there = set(graph) | {
-            task for task in self.known if task.partition(".")[0] in self.catalogue.untouched_routes
-        }
-        # A registered master that is faulty now keeps its place: its dependents wait for it.
-        there |= {task for task in self.catalogue.faulty if task in self.masters_registered()}
-        for task, masters in graph.items():
-            for master in masters:
-                if master not in there:
-                    yield task, master
-                    break
-
-    def masters_registered(self) -> set[str]:
-        """Tasks that stand in the registry, faulty ones among them."""
-        return set(self.known) | {m for masters in self.masters.values() for m in masters}
-
-    def _graph(self) -> dict[str, list[str]]:
-        graph = {task: list(self.masters.get(task, [])) for task in self.catalogue.unchanged}
-        graph |= {one.folder.id: one.task.depends for one in self.catalogue.definitions}
-        return graph
-
-    def _leave_out_cycles(self) -> None:
-        for cycle in find_cycles(self._graph()):
-            text = " -> ".join([*cycle, cycle[0]])
-            for task in cycle:
-                self._fail(task, f"depends on itself in a cycle: {text}")
-
-    def _fail(self, task: str, message: str) -> None:
-        folder = self.found.tasks[task]
-        fault = Fault(folder.file, line_of(read_text(folder.file), ("depends",)), message)
-        for definition in self.catalogue.definitions:
-            if definition.folder.id == task:
-                self.catalogue.leave_out(definition, fault)
-                return
-        self.catalogue.add_fault(task, [fault])
-
-    def _why_missing(self, master: str) -> str:
-        if master in self.catalogue.faulty:
-            return "which has a fault itself"
-        if master in self.found.tasks:
-            return "whose status is not `active`"
-        return f"which is no task{nearest(master, self.found.tasks)}"
+def _connection_faults(definition: Definition, known: Collection[str]) -> Iterator[Fault]:
+    for position, action in enumerate(definition.task.actions):
+        if action.source is not None and action.source not in known:
+            document = read_document(definition.folder.file)
+            steps = ("actions", position, "connection")
+            yield _unknown_connection(document, action.source, known, *steps)
 
 
-def find_cycles(graph: Mapping[str, list[str]]) -> list[list[str]]:
-    """The cycles of a graph, one for each group of nodes that reach each other.
+def _unknown_connection(
+    document: Document, name: str, known: Collection[str], *steps: int | str
+) -> Fault:
+    message = f"there is no connection `{name}` in {CONNECTIONS_FILE}{nearest(name, known)}"
+    return document.fault(message, *steps)
 
-    Depth-first search without recursion: a chain of tasks may be long.
+
+def _without_doubles(catalogue: Catalogue) -> Iterator[TaskFolder]:
+    """Two tasks may not fill one table: a registered one keeps it, else the first has it."""
+    registered, tasks = catalogue.registered, catalogue.found.tasks
+    owners = {_table_of(task): task for task in registered if catalogue.is_left(task)}
+    for task in sorted(tasks, key=lambda task: task not in registered):
+        owner = owners.setdefault(_table_of(task), task)
+        if owner == task:
+            yield tasks[task]
+        else:
+            message = f"duplicate: {_table_of(task)} is the table of {owner} already"
+            catalogue.leave_out(task, Fault(tasks[task].file, 1, message))
+
+
+def _table_of(task: str) -> str:
+    return task.partition(".")[2]
+
+
+def check_dependencies(catalogue: Catalogue, masters: Mapping[str, list[str]]) -> None:
+    """Leaves out what depends on something that is not there, until nothing more falls.
+
+    masters: what each registered task depends on.
     """
-    done: set[str] = set()
-    cycles: list[list[str]] = []
-    for start in sorted(graph):
-        path: list[str] = []
-        on_path: dict[str, int] = {}
-        stack: list[tuple[str, Iterator[str]]] = []
-        if start not in done:
-            _enter(start, graph, path, on_path, stack)
-        while stack:
-            node, following = stack[-1]
-            step = next(following, None)
-            if step is None:
-                stack.pop()
-                path.pop()
-                del on_path[node]
-                done.add(node)
-            elif step in on_path:
-                cycles.append(path[on_path[step] :])
-            elif step in graph and step not in done:
-                _enter(step, graph, path, on_path, stack)
-    return _distinct(cycles)
+    graph = {task: masters.get(task, []) for task in catalogue.unchanged}
+    graph |= {task: one.task.depends for task, one in catalogue.definitions.items()}
+    for cycle in find_cycles(graph):
+        text = " -> ".join([*cycle, cycle[0]])
+        for task, master in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
+            _leave_out(catalogue, task, master, f"in a cycle: {text}")
+    reasons: dict[str, str] = {}
+    while missing := list(_missing(catalogue, graph)):
+        for task, master in missing:
+            reasons.setdefault(master, _why_missing(catalogue, master))
+            _leave_out(catalogue, task, master, reasons[master])
 
 
-def _enter(
-    node: str,
-    graph: Mapping[str, list[str]],
-    path: list[str],
-    on_path: dict[str, int],
-    stack: list[tuple[str, Iterator[str]]],
-) -> None:
-    on_path[node] = len(path)
-    path.append(node)
-    stack.append((node, iter(graph[node])))
+def _missing(catalogue: Catalogue, graph: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """(task, master) where the master is not there, one for each task.
+
+    A registered master that is faulty now is there: its dependents wait until it is mended.
+    """
+    present = catalogue.unchanged | set(catalogue.definitions)
+    waited_for = {
+        task for task in catalogue.registered if task in catalogue.faulty or catalogue.is_left(task)
+    }
+    for task in present:
+        for master in graph[task]:
+            if master not in present and master not in waited_for:
+                yield task, master
+                break
 
 
-def _distinct(cycles: list[list[str]]) -> list[list[str]]:
-    """Without those that share a task with one before them: one message a task is enough."""
-    taken: set[str] = set()
-    distinct = []
-    for cycle in cycles:
-        if not taken & set(cycle):
-            distinct.append(cycle)
-            taken |= set(cycle)
-    return distinct
+def _leave_out(catalogue: Catalogue, task: str, master: str, why: str) -> None:
+    document = read_document(catalogue.found.tasks[task].file)
+    written = (document.parse() or {}).get("depends") or []
+    steps = ("depends", written.index(master)) if master in written else ("depends",)
+    catalogue.leave_out(task, document.fault(f"depends on {master}, {why}", *steps))
+
+
+def _why_missing(catalogue: Catalogue, master: str) -> str:
+    found = catalogue.found
+    if master in catalogue.faulty:
+        return "which has a fault itself"
+    if master in found.to_delete:
+        return "which tasks_to_delete.txt takes away"
+    if catalogue.is_left(master):
+        return "which is not registered, and its route has `disabled: [registrar]`"
+    if master in found.tasks:
+        return "whose status is not `active`"
+    return f"which is no task{nearest(master, found.tasks)}"

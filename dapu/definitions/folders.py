@@ -10,10 +10,11 @@ from pathlib import Path
 
 from dapu.definitions.models import Route
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import read_model
+from dapu.yamlfile import read_model, read_text
 
 TASK_FILE = "task.yaml"
 ROUTE_FILE = "route.yaml"
+TO_DELETE = "tasks_to_delete.txt"
 LONGEST_NAME = 63  # bytes, PostgreSQL's NAMEDATALEN - 1
 
 
@@ -39,52 +40,84 @@ class TaskFolder:
 
 @dataclass
 class Scan:
-    """What stands below routes/."""
+    """What stands below routes/.
 
+    root: the folder routes/ itself.
+    tasks: all that have a task.yaml, whatever stands in it, those of faulty routes too.
+    faulty_routes, faulty_tasks: what is wrong with them, by name and by id.
+    faults: what is wrong with folders that can be neither.
+    to_delete: the ids in tasks_to_delete.txt; they are not among `tasks`.
+    """
+
+    root: Path
     routes: dict[str, Route] = field(default_factory=dict)
     tasks: dict[str, TaskFolder] = field(default_factory=dict)
+    faulty_routes: dict[str, list[Fault]] = field(default_factory=dict)
+    faulty_tasks: dict[str, list[Fault]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    to_delete: set[str] = field(default_factory=set)
 
 
 def scan(warehouse_folder: Path) -> Scan:
-    """Looks through routes/. Faulty folders are left out and told in `faults`."""
-    found = Scan()
+    """Looks through routes/. Raises nothing: what is faulty is told in the outcome."""
     root = warehouse_folder / "routes"
+    found = Scan(root)
     if not root.is_dir():
         found.faults.append(Fault(root, 1, "there is no folder `routes`"))
         return found
+    _leave_out_misplaced(root, "route", found)
     for route in _folders(root):
         _scan_route(route, found)
-    _leave_out_doubles(found)
+    _take_away(warehouse_folder / TO_DELETE, found)
     return found
 
 
 def _scan_route(path: Path, found: Scan) -> None:
+    if not _has_good_name(path, "route", found):
+        return
     try:
-        _check_name(path, "route")
         if not (path / ROUTE_FILE).is_file():
             message = "is missing: a route needs one (it may be empty)"
             raise FaultyFile([Fault(path / ROUTE_FILE, 1, message)])
         found.routes[path.name] = read_model(Route, path / ROUTE_FILE)
     except FaultyFile as error:
-        found.faults += error.faults
-        return
+        found.faulty_routes[path.name] = error.faults
+    _leave_out_misplaced(path, "schema", found)
     for schema in _folders(path):
-        for table in _folders(schema):
-            _scan_task(path.name, schema, table, found)
+        if _has_good_name(schema, "schema", found):
+            _leave_out_misplaced(schema, "table", found)
+            for table in _folders(schema):
+                _scan_task(path.name, schema.name, table, found)
 
 
-def _scan_task(route: str, schema: Path, table: Path, found: Scan) -> None:
+def _scan_task(route: str, schema: str, path: Path, found: Scan) -> None:
+    if not _has_good_name(path, "table", found):
+        return
+    task = TaskFolder(path, route, schema, path.name)
+    if task.file.is_file():
+        found.tasks[task.id] = task
+    elif any(_files(str(path), "")):  # version control leaves empty folders behind
+        found.faulty_tasks[task.id] = [Fault(task.file, 1, "is missing")]
+
+
+def _take_away(path: Path, found: Scan) -> None:
+    """Reads tasks_to_delete.txt, one task id a line; a `#` begins a comment."""
+    if not path.is_file():
+        return
     try:
-        _check_name(schema, "schema")
-        _check_name(table, "table")
-        if not (table / TASK_FILE).is_file():
-            raise FaultyFile([Fault(table / TASK_FILE, 1, "is missing")])
+        lines = read_text(path).splitlines()
     except FaultyFile as error:
         found.faults += error.faults
         return
-    task = TaskFolder(table, route, schema.name, table.name)
-    found.tasks[task.id] = task
+    for number, line in enumerate(lines, start=1):
+        task = line.partition("#")[0].strip()
+        if task and task.count(".") != 2:
+            message = f"{task!r} is no task id; write route.schema.table"
+            found.faults.append(Fault(path, number, message))
+        elif task:
+            found.to_delete.add(task)
+            found.tasks.pop(task, None)
+            found.faulty_tasks.pop(task, None)
 
 
 def _folders(path: Path) -> Iterator[Path]:
@@ -94,29 +127,29 @@ def _folders(path: Path) -> Iterator[Path]:
         yield path / name
 
 
-def _check_name(path: Path, what: str) -> None:
-    name = path.name
+def _leave_out_misplaced(folder: Path, level: str, found: Scan) -> None:
+    """A definition at the wrong place would be passed over in silence."""
+    if (folder / TASK_FILE).exists():
+        message = f"a task's folder is routes/<route>/<schema>/<table>, and a {level} is missing"
+        found.faults.append(Fault(folder / TASK_FILE, 1, message))
+
+
+def _has_good_name(path: Path, what: str, found: Scan) -> bool:
+    """Whether a folder's name can be the name of a route, schema or table; a fault if not."""
+    name, size = path.name, len(path.name.encode())
     if not name.isidentifier() or name != name.lower():
         message = (
             f"the {what} name {name!r} must be lower-case letters, digits and underscores, "
             "and start with a letter; rename the folder"
         )
-        raise FaultyFile([Fault(path, 1, message)])
-    size = len(name.encode())
-    if size > LONGEST_NAME:
+    elif size > LONGEST_NAME:
         message = f"the {what} name {name!r} has {size} bytes; PostgreSQL takes {LONGEST_NAME}"
-        raise FaultyFile([Fault(path, 1, message)])
-
-
-def _leave_out_doubles(found: Scan) -> None:
-    """Two tasks may not fill one table."""
-    owners: dict[tuple[str, str], TaskFolder] = {}
-    for task in list(found.tasks.values()):
-        owner = owners.setdefault((task.schema, task.table), task)
-        if owner is not task:
-            message = f"duplicate: {task.schema}.{task.table} is the table of {owner.id} already"
-            found.faults.append(Fault(task.file, 1, message))
-            del found.tasks[task.id]
+    elif what == "schema" and name.startswith("pg_"):
+        message = f"the schema name {name!r} belongs to PostgreSQL; no own schema may begin `pg_`"
+    else:
+        return True
+    found.faults.append(Fault(path, 1, message))
+    return False
 
 
 def fingerprint(path: Path) -> str:

@@ -15,9 +15,13 @@ from dapu.yamlfile import Strict
 
 def _readable_cron(expression: str) -> str:
     try:
-        CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC))
+        times = CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC))
     except CronSimError as error:
-        raise ValueError(f"{expression!r} is no cron expression: {error}") from None
+        raise ValueError(
+            f"{expression!r} is no cron expression ({error}); write, for example, `15 6 * * 1-5`"
+        ) from None
+    if next(times, None) is None:
+        raise ValueError(f"{expression!r} names a time that never comes")
     return expression
 
 
@@ -69,6 +73,15 @@ class ActionOptions(Strict):
         """The SQL files in the task's folder that the action names."""
         return []
 
+    def scripts(self) -> list[str]:
+        """Those of them that may hold several statements, run in the warehouse."""
+        return []
+
+    @property
+    def source(self) -> str | None:
+        """The connection that the action names in its option `connection`, if it has one."""
+        return getattr(self, "connection", None)
+
 
 class Check(Strict):
     """What must hold after the actions; give exactly one of the three."""
@@ -118,7 +131,14 @@ class Task(Strict):
     def sql_files(self) -> list[str]:
         """Every SQL file that the task names, checks included."""
         of_actions = [file for action in self.actions for file in action.sql_files()]
-        return of_actions + [check.sql for check in self.checks if check.sql]
+        return of_actions + self._check_files()
+
+    def scripts(self) -> list[str]:
+        """Every SQL file in which a statement could end the job's transaction."""
+        return [file for action in self.actions for file in action.scripts()] + self._check_files()
+
+    def _check_files(self) -> list[str]:
+        return [check.sql for check in self.checks if check.sql]
 
 
 class Route(Strict):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
-from dapu.definitions.folders import TaskFolder, fingerprint
+from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint
 from dapu.definitions.models import ActionOptions, Route, Task, task_model
-from dapu.definitions.steps import read_steps
+from dapu.definitions.steps import read_steps, transaction_faults
 from dapu.definitions.templates import BUILT_IN, read_template
 from dapu.errors import Fault, FaultyFile
+from dapu.settings import FILE as SETTINGS_FILE
 from dapu.settings import Settings
-from dapu.yamlfile import line_of, nearest, parse_yaml, read_text, validate
+from dapu.yamlfile import Document, fault_in, nearest, read_document, validate
 
 
 @dataclass(frozen=True)
@@ -42,19 +44,24 @@ class DefinitionReader:
         inherited = json.dumps(self._inherited(route), sort_keys=True, default=str)
         return f"{fingerprint(folder.path)}:{hashlib.sha256(inherited.encode()).hexdigest()}"
 
-    def read(self, folder: TaskFolder, route: Route) -> Definition:
-        """Raises FaultyFile with all faults that can be found without a database."""
-        text = read_text(folder.file)
-        own = parse_yaml(folder.file, text) or {}
-        if not isinstance(own, dict):
-            raise FaultyFile([Fault(folder.file, 1, "is not a mapping of keys to values")])
-        merged = _merge(_merge(self.settings.defaults, route.defaults), own)
-        task = validate(task_model(self.actions), merged, folder.file, text)
+    def read(self, folder: TaskFolder, route: Route) -> Definition | None:
+        """None when the task's status is not `active`: what is a draft may be unfinished.
+
+        Raises FaultyFile with all faults that can be found without a database.
+        """
+        own = read_document(folder.file)
+        keys = own.parse() or {}
+        if not isinstance(keys, dict):
+            raise FaultyFile([own.fault("is not a mapping of keys to values")])
+        merged = _with_defaults(keys, [route.defaults, self.settings.defaults])
+        if merged.get("status") in ("draft", "old"):
+            return None
+        task = validate(task_model(self.actions), merged, _origins(own, folder))
         variables = self.settings.variables | route.variables | task.variables
         faults = [
-            *self._day_part_faults(folder, task, text),
-            *_file_faults(folder, task, text, set(variables) | BUILT_IN),
-            *_upgrade_faults(folder, task, text),
+            *self._day_part_faults(folder, task, own),
+            *_file_faults(folder, task, own, set(variables) | BUILT_IN),
+            *_upgrade_faults(folder, task, own),
         ]
         if faults:
             raise FaultyFile(faults)
@@ -71,18 +78,45 @@ class DefinitionReader:
             "connection": route.connection,
         }
 
-    def _day_part_faults(self, folder: TaskFolder, task: Task, text: str) -> list[Fault]:
+    def _day_part_faults(self, folder: TaskFolder, task: Task, own: Document) -> list[Fault]:
         known = self.settings.day_parts
-        line = line_of(text, ("run", "when"))
         return [
-            Fault(
-                folder.file,
-                line,
+            fault_in(
+                _origins(own, folder),
                 f"run.when: unknown part of the day `{name}`{nearest(name, known)}",
+                "run",
+                "when",
             )
             for name in task.run.day_parts
             if name not in known
         ]
+
+
+def _origins(own: Document, folder: TaskFolder) -> Iterator[Document]:
+    """Where a task's keys were written, the most special first. Opened only to tell a fault."""
+    yield own
+    route = folder.path.parents[1]
+    yield read_document(route / ROUTE_FILE).below("defaults")
+    yield read_document(route.parents[1] / SETTINGS_FILE).below("defaults")
+
+
+def _with_defaults(own: Mapping[str, Any], defaults: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A task's own keys over its route's defaults, and those over the warehouse's."""
+    merged = {key: value for key, value in own.items() if value is not None}
+    for below in defaults:
+        clock = {"when", "cron"} & _keys(merged.get("run"))
+        merged = _merge(below, merged)
+        if clock:  # a time of its own stands for the one that the defaults give
+            merged["run"] = {
+                key: value
+                for key, value in merged["run"].items()
+                if key not in {"when", "cron"} - clock
+            }
+    return merged
+
+
+def _keys(value: Any) -> set[Any]:
+    return set(value) if isinstance(value, Mapping) else set()
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,33 +129,34 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _file_faults(folder: TaskFolder, task: Task, text: str, known: set[str]) -> list[Fault]:
+def _file_faults(folder: TaskFolder, task: Task, own: Document, known: set[str]) -> list[Fault]:
     faults: list[Fault] = []
-    for name in task.sql_files():
+    scripts = task.scripts()
+    for name in dict.fromkeys(task.sql_files()):
         path = folder.path / name
-        if not path.is_file():
-            position = text.find(name)
-            line = 1 + text[: max(position, 0)].count("\n")
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not path.is_file():
             beside = [file.name for file in folder.path.glob("*.sql")]
-            faults.append(
-                Fault(folder.file, line, f"there is no file {name}{nearest(name, beside)}")
-            )
+            message = f"there is no file {name} in this task's folder{nearest(name, beside)}"
+            faults.append(Fault(own.path, 1 + own.text.partition(name)[0].count("\n"), message))
             continue
         try:
-            faults += read_template(path).check(sorted(known))
+            template = read_template(path)
         except FaultyFile as error:
             faults += error.faults
+            continue
+        faults += template.check(known)
+        if name in scripts:
+            faults += transaction_faults(path, template.text)
     return faults
 
 
-def _upgrade_faults(folder: TaskFolder, task: Task, text: str) -> list[Fault]:
+def _upgrade_faults(folder: TaskFolder, task: Task, own: Document) -> list[Fault]:
     try:
         numbers = {step.number for step in read_steps(folder.path / "ver")}
     except FaultyFile as error:
         return error.faults
-    line = line_of(text, ("upgrade", "keeps_data"))
     return [
-        Fault(folder.file, line, f"upgrade.keeps_data: there is no step {number} in ver/")
+        own.fault(f"upgrade.keeps_data: there is no step {number} in ver/", "upgrade", "keeps_data")
         for number in task.upgrade.keeps_data
         if number not in numbers
     ]

@@ -11,9 +11,16 @@ from dapu.errors import Fault, FaultyFile
 from dapu.yamlfile import read_text
 
 _FILE = re.compile(r"(\d{1,6})_.+\.sql")
-_ENDS_TRANSACTION = re.compile(r"(commit|rollback|begin|end|abort|start\s+transaction|savepoint)\b")
+_WORDS = r"(commit|rollback|begin|end|abort|start\s+transaction|prepare\s+transaction|savepoint)\b"
+_ENDS_TRANSACTION = re.compile(_WORDS, re.IGNORECASE)
+_WORTH_A_LOOK = re.compile(rf"(?:^|;|\*/|\}})\s*{_WORDS}", re.IGNORECASE | re.MULTILINE)
+# The body of a function in standard SQL has semicolons of its own, and its own `end`.
+_BODY_BEGINS = re.compile(r"\bbegin\s+atomic\b", re.IGNORECASE)
+_BODY_IS_EMPTY = re.compile(r"\bbegin\s+atomic\s+end\s*$", re.IGNORECASE)
 _PASSED_OVER = re.compile(
-    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL
+    r"--[^\n]*|/\*.*?\*/|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
+    r"|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|\{([{%#]).*?[}%#]\}",
+    re.DOTALL,
 )
 
 
@@ -61,15 +68,30 @@ def read_steps(folder: Path) -> list[Step]:
     return [steps[number] for number in sorted(steps)]
 
 
+def step_faults(folder: Path) -> list[Fault]:
+    """What is wrong with a ver/ folder."""
+    try:
+        read_steps(folder)
+    except FaultyFile as error:
+        return error.faults
+    return []
+
+
 def transaction_faults(path: Path, text: str) -> list[Fault]:
     """A fault for each statement that would end the transaction that dapu runs the file in."""
+    if not _WORTH_A_LOOK.search(text):
+        return []
     bare = _PASSED_OVER.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-    faults, start = [], 0
+    faults, start, in_body = [], 0, False
     for part in bare.split(";"):
-        match = _ENDS_TRANSACTION.match(part.strip().lower())
-        if match:
-            at = start + len(part) - len(part.lstrip())
-            message = f"`{match[1]}` is not for this file: dapu runs and commits it as a whole"
+        at = start + len(part) - len(part.lstrip())
+        match = _ENDS_TRANSACTION.match(part.strip())
+        if in_body:
+            in_body = match is None or match[1].lower() != "end"
+        elif match:
+            message = f"`{match[1].lower()}` is not for this file: dapu runs and commits it whole"
             faults.append(Fault(path, 1 + bare[:at].count("\n"), message))
+        elif _BODY_BEGINS.search(part):
+            in_body = not _BODY_IS_EMPTY.search(part)
         start += len(part) + 1
     return faults

@@ -8,24 +8,26 @@ tables become quoted identifiers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta
-from jinja2.exceptions import SecurityError
-from jinja2.sandbox import SandboxedEnvironment
-from markupsafe import Markup
+from jinja2 import TemplateNotFound, TemplateSyntaxError, meta, nodes
 from psycopg2 import sql
 
+from dapu.definitions.sandbox import sql_environment
 from dapu.errors import Fault, FaultyFile
 from dapu.yamlfile import nearest, read_text
 
 BUILT_IN = frozenset({"this", "task", "watermark"})
 _MARK = re.compile("\0(\\d+)\0")
+_IS_TEMPLATE = re.compile(r"\{[{%#]")
+_NAMES_ANOTHER = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+_NOT_PLAIN = (nodes.EvalContextModifier, nodes.ScopedEvalContextModifier)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class TableName:
     def identifier(self) -> sql.Identifier:
         """The quoted name."""
         return sql.Identifier(self.schema, self.table)
+
+
+_VALUES = (bool, int, float, Decimal, str, bytes, date, time, timedelta, UUID, TableName)
 
 
 @dataclass(frozen=True)
@@ -105,102 +110,94 @@ def _plain(text: str, percent: bool) -> str:
 
 @dataclass(frozen=True)
 class Template:
-    """A SQL file, parsed."""
+    """A SQL file, parsed. tree: None when there is nothing in it but SQL."""
 
     path: Path
     text: str
-    names: frozenset[str]
+    tree: nodes.Template | None
 
-    def check(self, known: Sequence[str]) -> list[Fault]:
-        """The names in it that nobody gives a value for."""
-        unknown = sorted(self.names - set(known))
-        return [
-            Fault(
-                self.path,
-                _line_of_name(self.text, name),
-                f"undefined name `{name}`{nearest(name, known)}",
-            )
+    def check(self, known: Collection[str], above: tuple[Path, ...] = ()) -> list[Fault]:
+        """The names in it, and in what it includes, that nobody gives a value for.
+
+        above: the files that include this one.
+        """
+        if self.tree is None:
+            return []
+        unknown = meta.find_undeclared_variables(self.tree) - set(known)
+        lines = {one.name: one.lineno for one in self.tree.find_all(nodes.Name)}
+        faults = [
+            Fault(self.path, lines.get(name, 1), f"undefined name `{name}`{nearest(name, known)}")
             for name in unknown
         ]
+        for other, line, with_names in self._others():
+            faults += self._check_other(other, line, known if with_names else (), above)
+        return sorted(faults, key=lambda fault: (fault.line, fault.message))
+
+    def _others(self) -> Iterator[tuple[str, int, bool]]:
+        """The files that it names: each with the line, and whether it sees this one's names."""
+        assert self.tree is not None
+        for node in self.tree.find_all(_NAMES_ANOTHER):
+            name = getattr(node, "template", None)
+            if isinstance(name, nodes.Const):
+                yield str(name.value), node.lineno, getattr(node, "with_context", True)
+
+    def _check_other(
+        self, name: str, line: int, known: Collection[str], above: tuple[Path, ...]
+    ) -> list[Fault]:
+        path = self.path.parent / name
+        if ".." in path.parts or not path.is_file():
+            beside = [file.name for file in self.path.parent.glob("*.sql")]
+            message = f"there is no file {name} in this task's folder{nearest(name, beside)}"
+            return [Fault(self.path, line, message)]
+        if path in (self.path, *above):
+            return [Fault(self.path, line, f"includes {name}, which includes this file")]
+        try:
+            return read_template(path).check(known, (self.path, *above))
+        except FaultyFile as error:
+            return error.faults
 
     def render(self, values: Mapping[str, Any]) -> Statement:
         """The statement for these values. Raises FaultyFile when the template fails."""
-        bound: list[Any] = []
-        token = _values.set(bound)
+        if self.tree is None:
+            return Statement((self.text,))
+        environment = sql_environment().for_folder(self.path.parent, _VALUES)
         try:
-            text = _environment().from_string(self.text).render(values)
-        except (TemplateError, SecurityError, TypeError, ValueError) as error:
-            line = _line_of_error(error)
-            message = f"the template fails: {error}"
-            raise FaultyFile([Fault(self.path, line, message)]) from None
-        finally:
-            _values.reset(token)
+            text = environment.from_string(self.text).render(values)
+        except Exception as error:  # noqa: BLE001 - a template is a program of its author's
+            raise FaultyFile([self._fault(error)]) from None
         pieces = _MARK.split(text)
-        values_in_order = tuple(bound[int(number)] for number in pieces[1::2])
+        values_in_order = tuple(environment.bound[int(number)] for number in pieces[1::2])
         return Statement(tuple(pieces[::2]), values_in_order)
+
+    def _fault(self, error: Exception) -> Fault:
+        """What went wrong, at the line of this file, or of one that it includes."""
+        path, line, trace = self.path, 1, error.__traceback__
+        while trace is not None:
+            file = trace.tb_frame.f_code.co_filename
+            if file == "<template>" or Path(file).is_relative_to(self.path.parent):
+                path = self.path if file == "<template>" else Path(file)
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        if isinstance(error, TemplateSyntaxError):
+            path, line = Path(error.filename or self.path), error.lineno
+        if isinstance(error, TemplateNotFound):
+            return Fault(path, line, f"there is no file {error.name} in this task's folder")
+        return Fault(path, line, f"the template fails: {error}")
 
 
 def read_template(path: Path) -> Template:
     """Reads a SQL file. Raises FaultyFile when it is missing or its template syntax is wrong."""
     text = read_text(path)
-    try:
-        tree = _environment().parse(text)
-    except TemplateSyntaxError as error:
-        raise FaultyFile([Fault(path, error.lineno, f"template: {error.message}")]) from None
     if not text.strip():
         raise FaultyFile([Fault(path, 1, "is empty; it needs a SQL statement")])
-    return Template(path, text, frozenset(meta.find_undeclared_variables(tree)))
-
-
-_values: ContextVar[list[Any]] = ContextVar("values")
-
-
-def _bind(value: Any) -> Any:
-    """Puts a value away and leaves a mark for it; what is SQL already passes."""
-    if isinstance(value, Markup):
-        return value
-    if isinstance(value, StrictUndefined):
-        str(value)  # raises, and says which name it is
-    if isinstance(value, list | tuple | set | frozenset):
-        return Markup("(") + Markup(", ").join(_bind(item) for item in value) + Markup(")")
-    bound = _values.get()
-    bound.append(value)
-    return Markup(f"\0{len(bound) - 1}\0")
-
-
-@cache
-def _environment() -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(
-        undefined=StrictUndefined,
-        finalize=_finalize,
-        autoescape=True,
-        keep_trailing_newline=True,
-    )
-    del environment.filters["safe"]  # the one way to paste text
-    return environment
-
-
-def _finalize(value: Any) -> Any:
-    # Jinja2 tries constants while it compiles a template; only while it renders is there a list.
-    if _values.get(None) is None:
-        raise RuntimeError("not rendering")
-    return _bind(value)
-
-
-def _line_of_name(text: str, name: str) -> int:
-    match = re.search(r"\{[{%][^}]*\b" + re.escape(name) + r"\b", text)
-    return 1 if match is None else 1 + text[: match.end()].count("\n")
-
-
-def _line_of_error(error: Exception) -> int:
-    if isinstance(error, TemplateSyntaxError):
-        return error.lineno
-    trace, line = error.__traceback__, 1
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<template>":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
-__all__ = ["BUILT_IN", "Statement", "TableName", "Template", "UndefinedError", "read_template"]
+    if "\0" in text:
+        raise FaultyFile([Fault(path, 1, "has a character of code 0, which no SQL may have")])
+    if not _IS_TEMPLATE.search(text):
+        return Template(path, text, None)
+    try:
+        tree = sql_environment().parse(text)
+    except TemplateSyntaxError as error:
+        raise FaultyFile([Fault(path, error.lineno, f"template: {error.message}")]) from None
+    for node in tree.find_all(_NOT_PLAIN):
+        raise FaultyFile([Fault(path, node.lineno, "template: `autoescape` is not for SQL")])
+    return Template(path, text, tree)
