@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -17,6 +18,19 @@ from dapu.yamlfile import Document, Strict, nearest, read_document, validate
 
 FILE = "connections.yaml"
 MAIN = "main"
+_PLACE = re.compile(r"(\w+)://([^/]*)")
+
+
+def _known_place(path: str) -> str:
+    match = _PLACE.match(path)
+    if match is None:
+        return path
+    scheme, host = match.groups()
+    if scheme not in ("s3", "sftp", "https", "http"):
+        raise ValueError(f"{scheme}:// is unknown; give a folder, s3://, sftp:// or https://")
+    if "@" in host:
+        raise ValueError("give `username` and `password` as keys of their own, not in the path")
+    return path
 
 
 class Connection(Strict):
@@ -91,10 +105,24 @@ class UrlConnection(Connection):
 
 
 class FilesConnection(Connection):
-    """A folder with files: a mounted share, for example."""
+    """A folder with files: a mounted share, for example, or a place on a server."""
 
     driver: Literal["files"] = Field(description="A folder with files")
-    path: str = Field(description="The folder")
+    path: Annotated[str, AfterValidator(_known_place)] = Field(
+        description="The folder, relative to the warehouse directory; or `s3://bucket/folder`, "
+        "`sftp://host/folder`, `https://host/folder`"
+    )
+    username: str | None = Field(
+        None, description="Who enters the server; for S3 the access key's id"
+    )
+    password: SecretStr | None = Field(
+        None, description="Its password; for S3 the secret access key"
+    )
+    extra: dict[str, Any] = Field(
+        {},
+        description="Arguments for fsspec's file system: `endpoint_url` of an S3 server, "
+        "`client_keys` and `known_hosts` for SFTP, `headers` for HTTPS",
+    )
 
     def __str__(self) -> str:
         return self.path

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
 from dapu.durations import Duration
 from dapu.environment import fill_in
+from dapu.secrets import remember
 from dapu.yamlfile import Strict, read_document, validate
 
 FILE = "warehouse.yaml"
@@ -137,6 +138,12 @@ class Settings(Strict):
         [], description="Agents of your own, as `package.module:Class` of an installed package"
     )
 
+    hash_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Secret for `hash` columns of files, from the environment: `${NAME}`",
+    )
+
     @property
     def zone(self) -> ZoneInfo:
         """The warehouse's time zone: of day parts, cron expressions and its database sessions."""
@@ -150,4 +157,6 @@ def read_settings(folder: Path, environment: dict[str, str]) -> Settings:
     """
     document = read_document(folder / FILE)
     values = fill_in(document.parse(), environment, document)
+    if isinstance(values, dict):
+        remember(str(values.get("hash_key") or ""))
     return validate(Settings, values, [document])
