@@ -12,7 +12,9 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 _secrets: set[str] = set()
-_SECRET_KEY = re.compile(r"pass|pwd|secret|token|credential|private|api_?key|authorization", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"pass|pwd|secret|token|credential|private|api_?key|authorization", re.IGNORECASE
+)
 
 
 def remember(secret: str) -> None:
