@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+"""Write the parts of README.md and docs/ that say what the code says.
+
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`. A new command, agent
+or key appears in it by itself.
+
+Usage: generated_docs.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import BaseModel, TypeAdapter
+
+from dapu.agents.known import known_agents
+from dapu.cli.main import cli
+from dapu.connections import Connection
+from dapu.definitions.models import Route, Task
+from dapu.named_sql import registry_scripts
+from dapu.settings import Settings
+from dapu.yamlfile import json_schema
+
+ROOT = Path(__file__).resolve().parent.parent
+_PART = re.compile(r"(<!-- generated: ([^\n]+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_TABLE_COMMENT = re.compile(r"^comment on table \{(\w+)\} is '((?:[^']|'')*)'", re.MULTILINE)
+_WIDTH = 88  # columns of a command's help
+
+Schema = dict[str, Any]
+
+
+def pages() -> list[Path]:
+    """README.md and every page below docs/."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def renewed(page: Path) -> str:
+    """The page's text with its generated parts as they should be."""
+
+    def part(match: re.Match[str]) -> str:
+        kind, _, argument = match[2].partition(" ")
+        if kind not in _PARTS:
+            sys.exit(f"{page}: no generated part `{kind}`; known are: {', '.join(_PARTS)}")
+        return f"{match[1]}\n{_PARTS[kind](page, argument)}\n\n{match[4]}"
+
+    return _PART.sub(part, page.read_text("utf-8"))
+
+
+# The command line.
+
+
+def commands(*, groups: bool = False) -> list[click.Context]:
+    """Every command of `dapu`; with `groups` also those that only hold others."""
+    root = _context(cli, "dapu", None)
+    return [root, *_below(root, groups)] if groups else list(_below(root, groups))
+
+
+def _below(parent: click.Context, groups: bool) -> Iterator[click.Context]:
+    if not isinstance(parent.command, click.Group):
+        return
+    for name in parent.command.list_commands(parent):
+        command = parent.command.get_command(parent, name)
+        if command is None or command.hidden:
+            continue
+        context = _context(command, name, parent)
+        if groups or not isinstance(command, click.Group):
+            yield context
+        yield from _below(context, groups)
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    return click.Context(
+        command,
+        parent,
+        name,
+        terminal_width=_WIDTH,
+        max_content_width=_WIDTH,
+        help_option_names=["-h", "--help"],
+    )
+
+
+def _command_table(_page: Path, _argument: str) -> str:
+    rows = [
+        (f"`{_usage(context)}`", context.command.get_short_help_str(limit=200))
+        for context in commands()
+    ]
+    return _table(("command", "what it does"), rows)
+
+
+def _usage(context: click.Context) -> str:
+    pieces = context.command.collect_usage_pieces(context)
+    return " ".join([context.command_path, *(piece for piece in pieces if piece != "[OPTIONS]")])
+
+
+def _command_help(_page: Path, _argument: str) -> str:
+    return "\n\n".join(
+        f"## {context.command_path}\n\n```text\n{context.get_help()}\n```"
+        for context in commands(groups=True)
+    )
+
+
+# The keys of the YAML files.
+
+
+def _file_keys(_page: Path, name: str) -> str:
+    files: dict[str, type[BaseModel]] = {
+        "warehouse.yaml": Settings,
+        "route.yaml": Route,
+        "task.yaml": Task,
+    }
+    return _key_table(files[name])
+
+
+def _connection_keys(_page: Path, _argument: str) -> str:
+    return "\n\n".join(
+        f"### {_kind_of_connection(kind)}\n\n{_first_line(kind)}\n\n{_key_table(kind)}"
+        for kind in Connection.__subclasses__()
+    )
+
+
+def _kind_of_connection(kind: type[Connection]) -> str:
+    driver = json_schema(kind)["properties"].get("driver")
+    return f"`driver: {driver['const']}`" if driver else "`url:`"
+
+
+def _agent_table(page: Path, _argument: str) -> str:
+    return _table(
+        ("agent", "what it does"),
+        [(_link(page, name), _first_line(agent.options)) for name, agent in agents().items()],
+    )
+
+
+def _link(page: Path, agent: str) -> str:
+    target = agent_page(agent)
+    label = f"`{agent}`"
+    return f"[{label}]({os.path.relpath(target, page.parent)})" if target.exists() else label
+
+
+def _option_table(_page: Path, agent: str) -> str:
+    return _key_table(agents()[agent].options)
+
+
+@cache
+def agents() -> dict[str, Any]:
+    """The agents that dapu brings, by name; none of packages that happen to be installed."""
+    known = known_agents(Settings())
+    return {name: known[name] for name in sorted(known) if known[name].__module__[:5] == "dapu."}
+
+
+def agent_page(name: str) -> Path:
+    """Where an agent is documented."""
+    return ROOT / "docs" / "agents" / f"{name}.md"
+
+
+def _key_table(model: type[BaseModel]) -> str:
+    schema = json_schema(model)
+    return _table(("key", "value", "default", "meaning"), _keys(schema, schema.get("$defs", {})))
+
+
+def _keys(schema: Schema, known: Schema, prefix: str = "") -> Iterator[tuple[str, ...]]:
+    """A row for each key, those of mappings inside it included."""
+    required = schema.get("required", [])
+    for name, key in schema["properties"].items():
+        if not key.get("description") and "const" in key:
+            continue  # `do` of an agent's options: the page is about that one
+        options = [_resolve(option, known) for option in key.get("anyOf", [key])]
+        values = dict.fromkeys(_value(option, known) for option in options)
+        value = " or ".join(text for text in values if text != "null")
+        default = "required" if name in required else _default(key, options)
+        yield f"`{prefix}{name}`", value, default, key.get("description", "")
+        for option in options:
+            inner = _resolve(option.get("items", {}), known)
+            if "properties" in option:
+                yield from _keys(option, known, f"{prefix}{name}.")
+            elif "properties" in inner:
+                yield from _keys(inner, known, f"{prefix}{name}[].")
+
+
+def _resolve(schema: Schema, known: Schema) -> Schema:
+    reference = schema.get("$ref")
+    return known[reference.rpartition("/")[2]] if reference else schema
+
+
+def _value(schema: Schema, known: Schema) -> str:
+    """What may stand there."""
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if examples := schema.get("examples"):
+        return f"text like `{examples[0]}`"
+    kind = schema.get("type", "")
+    if kind == "array":
+        items = schema.get("items", {})
+        inner = " or ".join(
+            _value(_resolve(option, known), known) for option in items.get("anyOf", [items])
+        )
+        return f"list of {_PLURALS.get(inner, inner)}"
+    return _WORDS.get(kind, "any value") + _limits(schema)
+
+
+_WORDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "`true` or `false`",
+    "object": "mapping",
+    "null": "null",
+}
+
+
+_PLURALS = {"whole number": "whole numbers", "mapping": "mappings"}
+
+
+def _limits(schema: Schema) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f", {low} to {high}"
+    if low is not None:
+        return f", at least {low}"
+    above = schema.get("exclusiveMinimum")
+    return "" if above is None else f" above {above:g}"
+
+
+def _default(key: Schema, options: Sequence[Schema]) -> str:
+    value = key.get("default")
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if value is None or isinstance(value, dict | list) or value == "":
+        return ""
+    if any("4 hours" in option.get("examples", ()) for option in options):
+        return f"`{_in_words(str(value))}`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _in_words(duration: str) -> str:
+    """`PT2H`, as JSON Schema has it, in words."""
+    seconds = int(TypeAdapter(timedelta).validate_python(duration).total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count, rest = divmod(seconds, length)
+        if count and not rest:
+            return f"{count} {unit}" + ("s" if count > 1 else "")
+    return "0"
+
+
+# The registry.
+
+
+def _registry_tables(_page: Path, _argument: str) -> str:
+    found = [pair for script in registry_scripts() for pair in _TABLE_COMMENT.findall(script.text)]
+    return _table(
+        ("table", "what it holds"),
+        [(f"`meta.{name}`", comment.replace("''", "'")) for name, comment in found],
+    )
+
+
+# Markdown.
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().partition("\n")[0]
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [names, ["---"] * len(names), *rows]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+_PARTS: dict[str, Callable[[Path, str], str]] = {
+    "commands": _command_table,
+    "help": _command_help,
+    "keys": _file_keys,
+    "connections": _connection_keys,
+    "agents": _agent_table,
+    "options": _option_table,
+    "registry": _registry_tables,
+}
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(description="Write the generated parts of the documentation.")
+    parser.add_argument("--check", action="store_true", help="only say which pages are stale")
+    check = parser.parse_args().check
+    stale = [page for page in pages() if renewed(page) != page.read_text("utf-8")]
+    for page in stale:
+        name = page.relative_to(ROOT)
+        if check:
+            print(f"{name}: is not what the code says; run ./scripts/docs", file=sys.stderr)
+        else:
+            page.write_text(renewed(page), "utf-8")
+            print(f"{name}: renewed")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
