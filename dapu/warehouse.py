@@ -37,8 +37,10 @@ _SESSION = {
     "client_connection_check_interval": "5s",
     "datestyle": "ISO",
     "intervalstyle": "postgres",
+    "client_encoding": "UTF8",
     "client_min_messages": "warning",
 }
+_DEFAULTS: dict[str, Any] = {"connect_timeout": 10, "application_name": "dapu"}
 
 
 class NoDatabase(DapuError):
@@ -63,11 +65,11 @@ class Warehouse:
 
         Raises NoDatabase when it cannot be had.
         """
-        keywords = self._libpq()
+        keywords = _DEFAULTS | self._libpq()
         options = _SESSION | {"timezone": self.settings.timezone}
         given = str(keywords.pop("options", ""))
         keywords["options"] = " ".join([f"-c {k}={v}" for k, v in options.items()] + [given])
-        keywords["application_name"] = f"dapu {purpose}"
+        keywords["application_name"] += f" {purpose}"
         try:
             session: PgSession = psycopg2.connect(**keywords)
         except psycopg2.Error as error:
@@ -93,7 +95,7 @@ class Warehouse:
     def _libpq(self) -> dict[str, Any]:
         main = self.connections[MAIN]
         if isinstance(main, EmbeddedConnection):
-            return {"dsn": embedded.start(self.folder / main.path, main.database)}
+            return embedded.start(self.folder / main.path, main.database)
         if not isinstance(main, PgConnection):  # read_connections lets nothing else through
             raise ConfigurationError(f"{MAIN} is no PostgreSQL connection")
         return main.libpq()
