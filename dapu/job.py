@@ -206,6 +206,7 @@ class _Run:
             stops=runner.watch,
             note=self._note(position),
             full=self._job.full_load,
+            span=self._job.span,
         )
 
     def _note(self, position: int) -> Callable[..., None]:

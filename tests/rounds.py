@@ -54,12 +54,14 @@ def run_due(folder: Path) -> Seen:
     return seen
 
 
-def run_task(folder: Path, task: str, *, full: bool = False) -> Outcome:
+def run_task(
+    folder: Path, task: str, *, full: bool = False, span: dict[str, str | None] | None = None
+) -> Outcome:
     """Registrar, and one task, due or not."""
     prepare(folder)
     warehouse = open_warehouse(folder)
     with warehouse.session("test") as session, session, session.cursor() as cursor:
-        job = agenda.add(cursor, registry_of(warehouse), task, "run", full)
+        job = agenda.add(cursor, registry_of(warehouse), task, "run", full, span)
     assert job is not None, f"{task} is not registered"
     seen = Seen()
     Worker(warehouse, seen, minutes=1).run(only=job)

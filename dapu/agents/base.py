@@ -51,6 +51,8 @@ class Context:
 
     session: the warehouse's database, in the job's transaction; an agent never commits.
     position: which action of the task it is, from 1.
+    span: the values `from` and `to` of the watermark's column, where an operator has a range read
+    once more; the watermark is not moved then.
     low: the watermark as the last run left it; None at the first run and with `--full`.
     high: what the agent read up to; the job stores it when the action is done.
     full: everything is to be read, changed or not; `low` and `seen` are empty then.
@@ -69,6 +71,7 @@ class Context:
     stops: Stops
     note: Note
     full: bool = False
+    span: Mapping[str, str | None] | None = None
     low: Watermark | None = None
     high: Watermark | None = None
     seen: Mapping[str, Any] = field(default_factory=dict)

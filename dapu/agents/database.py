@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
+from psycopg2.extensions import cursor as Cursor
 from pydantic import Field
 
-from dapu.agents.base import Context, SourceAgent
+from dapu.agents.base import Agent, Context
 from dapu.databases.open import open_source
 from dapu.databases.source import Asked, Source
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
-from dapu.loading.options import LoadOptions, WatermarkOptions
+from dapu.loading.deletions import remove_missing
+from dapu.loading.load import load
+from dapu.loading.options import KeySweep, LoadOptions, WatermarkOptions
+from dapu.loading.result import LoadResult
 from dapu.loading.rows import Rows
 from dapu.loading.tables import describe
-from dapu.loading.watermark import begin_at, between, end_at, highest
+from dapu.loading.watermark import begin_at, between, end_at, highest, without_end
+from dapu.registry.values import from_text, to_text
 from dapu.registry.watermarks import Watermark
+
+_SWEPT = "keys swept at"
 
 
 class DatabaseOptions(LoadOptions):
@@ -32,33 +40,73 @@ class DatabaseOptions(LoadOptions):
         return [self.query]
 
 
-class DatabaseAgent(SourceAgent[DatabaseOptions]):
+class DatabaseAgent(Agent[DatabaseOptions]):
     """Pulls a query of any database."""
 
     name = "database"
     options = DatabaseOptions
 
-    @contextmanager
-    def read(self, context: Context, options: DatabaseOptions) -> Iterator[Rows | None]:
-        """The query's rows; with a watermark, those from the last run's highest value on."""
+    def run(self, context: Context, options: DatabaseOptions) -> LoadResult:
+        """Pulls the query's rows; with a watermark, those from the last highest value on."""
+        connection = options.connection or context.connection
         with (
-            closing(
-                open_source(context.warehouse, options.connection or context.connection)
-            ) as source,
+            closing(open_source(context.warehouse, connection)) as source,
             context.stoppable(source.stop),
+            context.session.cursor() as cursor,
         ):
-            query = self._query(context, options, source)
-            with context.session.cursor() as cursor:
-                target = describe(cursor, context.table)
+            query = _query(context, options, source)
+            target = describe(cursor, context.table)
             into = {column.name: column.type for column in target.columns} if target else None
             rows = source.read(query, into)
             context.note(f"reads {options.query} ({source.description})")
-            yield rows
+            result = load(cursor, context.table, rows, options, has_steps=context.has_steps)
+            if isinstance(options.deletes, KeySweep):
+                sweep = _Sweep(context, options, options.deletes)
+                return result.also(sweep.run(cursor, source))
+            return result
 
-    def _query(self, context: Context, options: DatabaseOptions, source: Source) -> Statement:
-        if options.watermark is None:
-            return context.sql(options.query)
+
+def _query(context: Context, options: DatabaseOptions, source: Source) -> Statement:
+    if options.watermark is not None:
         return bounded_query(context, options.query, options.watermark, source)
+    if context.span is not None:
+        raise JobError("--from and --to need an action with a `watermark`")
+    return context.sql(options.query)
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """Looks for rows that the source no longer has."""
+
+    context: Context
+    options: DatabaseOptions
+    sweep: KeySweep
+
+    def run(self, cursor: Cursor, source: Source) -> tuple[str, ...]:
+        """Removes them when it is time to look; returns what to tell of it."""
+        last = self.context.seen.get(_SWEPT)
+        now = datetime.now(UTC)
+        if last is not None and now - datetime.fromisoformat(last) < self.sweep.every:
+            return ()
+        gone = remove_missing(
+            cursor,
+            self.context.table,
+            self._keys(source),
+            self.options.key or [],
+            mark=self.sweep.mark,
+        )
+        self.context.remembered[_SWEPT] = now.isoformat()
+        return (
+            f"{gone:,} that the source no longer has {'marked' if self.sweep.mark else 'deleted'}",
+        )
+
+    def _keys(self, source: Source) -> Rows:
+        key = self.options.key or []
+        whole = self.context.sql(self.options.query)
+        names = ", ".join(source.quote(column) for column in key)
+        before = Statement((f"select {names} from (\n",))  # noqa: S608 - quoted names only
+        query = without_end(whole).around(before, Statement(("\n) dapu_query",)))
+        return source.read(query, None)
 
 
 def bounded_query(
@@ -69,6 +117,8 @@ def bounded_query(
     The upper bound is asked for first, so that the watermark is in the source's own terms and
     rows that come while others are read are left for the next run.
     """
+    if context.span is not None:
+        return _spanning_query(context, file, watermark, source)
     nulls = watermark.nulls == "include"
     low = _low(context, watermark)
     query = context.sql(file, watermark=low)
@@ -78,6 +128,27 @@ def bounded_query(
     if high is not None and (context.low is None or high > context.low.value):
         context.high = Watermark(watermark.column, high)
     return between(query, watermark.column, low, high, source.quote, nulls=nulls)
+
+
+def _spanning_query(
+    context: Context, file: str, watermark: WatermarkOptions, source: Asked
+) -> Statement:
+    """The range that an operator wants read once more."""
+    low, high = (_like_watermark(context, name) for name in ("from", "to"))
+    query = context.sql(file, watermark=low)
+    return between(query, watermark.column, low, high, source.quote, nulls=False)
+
+
+def _like_watermark(context: Context, name: str) -> Any:
+    """A value that an operator gave, in the kind that the watermark has."""
+    text = (context.span or {}).get(name)
+    if text is None or context.low is None:
+        return text
+    kind, kept = to_text(context.low.value, context.low.column)
+    try:
+        return from_text(kind, text)
+    except (ValueError, ArithmeticError):
+        raise JobError(f"--{name} {text}: write it like the watermark, {kept}") from None
 
 
 def _low(context: Context, watermark: WatermarkOptions) -> Any:

@@ -172,13 +172,21 @@ def _show_tally(warehouse: Warehouse, tally: Tally) -> None:
 @DIRECTORY
 @click.argument("task")
 @click.option("--full", is_flag=True, help="Read everything, whatever the watermark.")
-def run(directory: Path, task: str, full: bool) -> None:
-    """Run one task now, here, whether it is due or not.
+@click.option("--from", "low", metavar="V", help="Read from this value of the watermark's column.")
+@click.option("--to", "high", metavar="V", help="Read up to this value, which belongs to it.")
+def run(directory: Path, task: str, full: bool, low: str | None, high: str | None) -> None:
+    r"""Run one task now, here, whether it is due or not.
 
-    Takes up changed definitions first, so that an analyst can edit and run.
+    Takes up changed definitions first, so that an analyst can edit and run. --from and --to fill
+    a gap: they read that range once more and leave the watermark where it is.
 
-    Example: dapu run finances erp.staging.invoice --full
+    \b
+    Examples:
+      dapu run finances erp.staging.invoice --full
+      dapu run finances erp.staging.invoice --from 2024-01-01 --to 2024-01-31
     """
+    if full and (low or high):
+        raise click.UsageError("--full reads everything: give it, or --from and --to, not both")
     warehouse = open_warehouse(directory)
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
     line = stamped(warehouse.settings.zone)
@@ -186,7 +194,8 @@ def run(directory: Path, task: str, full: bool) -> None:
     own = [fault for fault in done.faults if task in ".".join(fault.file.parts)]
     if own:
         raise ConfigurationError("\n".join(map(str, own)))
-    job = _queue(warehouse, task, full)
+    span = {"from": low, "to": high} if low or high else None
+    job = _queue(warehouse, task, full, span)
     with open_reporter(warehouse) as reporter:
         one = Worker(warehouse, reporter, minutes=24 * 60)
         stop_on_signals(one)
@@ -200,10 +209,12 @@ def run(directory: Path, task: str, full: bool) -> None:
         _show_tally(warehouse, tally)
 
 
-def _queue(warehouse: Warehouse, task: str, full: bool) -> int:
+def _queue(
+    warehouse: Warehouse, task: str, full: bool, span: dict[str, str | None] | None
+) -> int:
     registry = registry_of(warehouse)
     with warehouse.session("run") as session, session, session.cursor() as cursor:
-        job = agenda.add(cursor, registry, task, "run", full)
+        job = agenda.add(cursor, registry, task, "run", full, span)
         if job is None:
             known = tasks.names(cursor, registry)
             raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")

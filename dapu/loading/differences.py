@@ -154,6 +154,16 @@ def mark_deleted(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
     return _run(cursor, "mark_deleted", target, deleted=column)
 
 
+def delete_missing(cursor: Cursor, target: Target) -> int:
+    """Deletes the rows whose key is not in the stage; returns how many."""
+    return _run(cursor, "delete_missing", target)
+
+
+def mark_missing(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
+    """Marks the rows whose key is not in the stage with the time; returns how many."""
+    return _run(cursor, "mark_missing", target, deleted=column)
+
+
 def end_versions(cursor: Cursor, target: Target) -> int:
     """Ends the current versions of rows that changed or are gone; returns how many."""
     return _run(cursor, "end_versions", target)
@@ -171,6 +181,7 @@ def _run(cursor: Cursor, name: str, target: Target, **more: sql.Composable) -> i
         "columns": _each(names, "{0}", ", "),
         "stage_columns": _each(names, "s.{0}", ", "),
         "stage_key": _each(target.key, "s.{0} = d.{0}", " and "),
+        "same_key": _each(target.key, "s.{0} = t.{0}", " and "),
         "target_key": _each(target.key, "t.{0} = d.{0}", " and "),
     }
     cursor.execute(compose(f"difference.{name}", **pieces, **more))

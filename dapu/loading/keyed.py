@@ -15,6 +15,21 @@ from dapu.loading.result import LoadResult
 from dapu.loading.rows import Column, Rows
 from dapu.loading.tables import Relation, add_key, analyze, create
 
+DELETED_AT = "_deleted_at"
+"""The column in which rows are marked that the source no longer has."""
+
+DELETED_COLUMN = Column(DELETED_AT, "timestamp with time zone")
+
+
+def marked_target(
+    name: TableName, relation: Relation, rows: Rows, key: Sequence[str], *, marks: bool
+) -> Target:
+    """The table to compare with; with marks, a row that is back is a row that changed."""
+    if not marks:
+        return comparable(name, relation, rows, key)
+    back = sql.SQL("t.{} is not null").format(sql.Identifier(DELETED_AT))
+    return comparable(name, relation, rows, key, changed_anyway=back)
+
 
 def first_load(
     cursor: Cursor,

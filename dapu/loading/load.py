@@ -13,13 +13,14 @@ from dapu.loading.bad_values import explain
 from dapu.loading.checked import look_at
 from dapu.loading.evolve import evolve
 from dapu.loading.history import OWN_COLUMNS, history
+from dapu.loading.keyed import DELETED_AT
 from dapu.loading.merge import merge
 from dapu.loading.options import LoadOptions
 from dapu.loading.period import period
 from dapu.loading.replace import replace
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import Rows, without_columns
-from dapu.loading.snapshot import DELETED_AT, snapshot
+from dapu.loading.snapshot import snapshot
 from dapu.loading.tables import Relation, describe, is_table
 
 _OWN = [DELETED_AT, *(column.name for column in OWN_COLUMNS)]
@@ -72,9 +73,9 @@ def _run(
         case "append":
             return append(cursor, name, rows, options.key, watermark=options.watermark)
         case "merge":
-            return merge(cursor, name, rows, key, newest)
+            return merge(cursor, name, rows, key, newest, marks=options.marks_deleted)
         case "snapshot":
-            return snapshot(cursor, name, rows, key, soft=options.deletes == "soft")
+            return snapshot(cursor, name, rows, key, soft=options.marks_deleted)
         case "history":
             return history(cursor, name, rows, key, newest, complete=newest is None)
     if options.period is not None:

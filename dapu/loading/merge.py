@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.loading import differences
-from dapu.loading.keyed import comparable, first_load
+from dapu.loading.keyed import DELETED_AT, DELETED_COLUMN, first_load, marked_target
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import Rows
 from dapu.loading.tables import check_fit, describe
 
 
 def merge(
-    cursor: Cursor, name: TableName, rows: Rows, key: Sequence[str], newest: str | None
+    cursor: Cursor,
+    name: TableName,
+    rows: Rows,
+    key: Sequence[str],
+    newest: str | None,
+    *,
+    marks: bool = False,
 ) -> LoadResult:
     """Inserts rows with a new key, and updates those that changed.
 
     newest: the column that tells which of the rows with one key is the newest; without it the
     last that was read is.
+    marks: the table marks rows that the source no longer has; one that is back loses its mark.
     """
+    own = [DELETED_COLUMN] if marks else []
     relation = describe(cursor, name)
     if relation is None:
-        return first_load(cursor, name, rows, key, newest)
-    check_fit(name, relation, rows.columns)
-    target = comparable(name, relation, rows, key)
+        return first_load(cursor, name, rows, key, newest, own_columns=own)
+    check_fit(name, relation, rows.columns, own)
+    target = marked_target(name, relation, rows, key, marks=marks)
     count = differences.stage(cursor, target, rows, newest)
     differences.find(cursor, target, missing=False)
-    updated = differences.update(cursor, target)
+    mark = sql.Identifier(DELETED_AT) if marks else None
+    updated = differences.update(cursor, target, mark)
     inserted = differences.insert(cursor, target)
     return LoadResult.of_changes(count, inserted=inserted, updated=updated)

@@ -54,6 +54,13 @@ class PeriodOptions(Strict):
     by: Literal["day", "month", "year"] = Field(description="The length of a period")
 
 
+class KeySweep(Strict):
+    """Looks from time to time for rows that the source no longer has, by its keys alone."""
+
+    every: Duration = Field(description="The least time between two looks")
+    mark: bool = Field(False, description="Mark the rows in _deleted_at instead of deleting them")
+
+
 class LoadOptions(ActionOptions):
     """The part of an action that says what becomes of the rows."""
 
@@ -65,8 +72,10 @@ class LoadOptions(ActionOptions):
     period: PeriodOptions | None = Field(
         None, description="For `load: period`: those that occur in the source are replaced whole"
     )
-    deletes: Literal["hard", "soft"] = Field(
-        "hard", description="With `snapshot`: rows that are gone are deleted, or marked"
+    deletes: Literal["hard", "soft"] | KeySweep | None = Field(
+        None,
+        description="Rows that the source no longer has. With `snapshot`: `hard` deletes them (the "
+        "default), `soft` marks them in _deleted_at. With `merge`: how often to look for them",
     )
     on_bad_value: Literal["fail", "null", "reject"] = Field(
         "fail",
@@ -94,7 +103,16 @@ class LoadOptions(ActionOptions):
             )
         if (self.load == "period") != (self.period is not None):
             raise ValueError("`load: period` needs `period: {column: …, by: month}`, and only it")
+        if isinstance(self.deletes, KeySweep) and self.load != "merge":
+            raise ValueError("`deletes: {every: …}` goes with `load: merge`")
+        if isinstance(self.deletes, str) and self.load != "snapshot":
+            raise ValueError(f"`deletes: {self.deletes}` goes with `load: snapshot`")
         return self
+
+    @property
+    def marks_deleted(self) -> bool:
+        """Whether rows that are gone are marked in _deleted_at, instead of deleted."""
+        return self.deletes == "soft" or (isinstance(self.deletes, KeySweep) and self.deletes.mark)
 
     def change_policy(self, has_steps: bool) -> SchemaChange:
         """`schema_change`; a table with steps of its own is not altered unless that is said."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -25,6 +25,10 @@ class LoadResult:
             notes.append(f"{deleted:,} deleted")
         notes.append(f"{max(rows - inserted - updated, 0):,} unchanged")
         return cls(rows, tuple(notes), changed=bool(inserted or updated or deleted))
+
+    def also(self, notes: tuple[str, ...]) -> LoadResult:
+        """The same with more to tell."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def __str__(self) -> str:
         return ", ".join([f"{self.rows:,} rows", *self.notes])

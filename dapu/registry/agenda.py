@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import Json
 
 from dapu.registry.store import Registry
 
@@ -23,6 +24,7 @@ class Job(NamedTuple):
     full_load: bool
     cause: str
     timeout: timedelta
+    span: dict[str, str | None] | None = None
 
 
 class PastJob(NamedTuple):
@@ -173,10 +175,26 @@ def fail_exhausted(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:
 
 
 def add(
-    cursor: Cursor, registry: Registry, task: str, cause: Literal["run", "retry"], full: bool
+    cursor: Cursor,
+    registry: Registry,
+    task: str,
+    cause: Literal["run", "retry"],
+    full: bool,
+    span: dict[str, str | None] | None = None,
 ) -> int | None:
-    """Queues one task at the highest priority; None when it is not registered."""
-    row = registry.row(cursor, "agenda.add", task=task, cause=cause, full=full, priority=1)
+    """Queues one task at the highest priority; None when it is not registered.
+
+    span: read `from` one value of the watermark's column `to` another, and leave the watermark.
+    """
+    row = registry.row(
+        cursor,
+        "agenda.add",
+        task=task,
+        cause=cause,
+        full=full,
+        priority=1,
+        span=None if span is None else Json(span),
+    )
     return None if row is None else int(row[0])
 
 

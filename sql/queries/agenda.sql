@@ -31,7 +31,7 @@ from (
     limit 1
 ) chosen
 where a.job = chosen.job and a.status = 'waiting'
-returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout;
+returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.span;
 
 -- name: claim_job
 -- The same for one job that an operator wants to run now: neither a pause, nor its masters, nor
@@ -47,7 +47,7 @@ and not exists (select from {agenda} x where x.task = a.task and x.status = 'run
 and (r.concurrency is null or r.concurrency > (
     select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
-    coalesce(o.timeout, t.timeout);
+    coalesce(o.timeout, t.timeout), a.span;
 
 -- name: hindrance
 -- What keeps a job from being started by an operator: its status, the state of its task with the
@@ -191,11 +191,12 @@ returning job, task;
 
 -- name: add
 -- Queues one task for an operator; a job that is waiting already takes the new wishes.
-insert into {agenda} (task, route, priority, cause, full_load)
-select t.task, t.route, %(priority)s, %(cause)s, %(full)s from {registry} t where t.task = %(task)s
+insert into {agenda} (task, route, priority, cause, full_load, span)
+select t.task, t.route, %(priority)s, %(cause)s, %(full)s, %(span)s from {registry} t where t.task = %(task)s
 on conflict (task) where status = 'waiting' do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause,
-    full_load = {agenda}.full_load or excluded.full_load, tries = 0, not_before = now()
+    full_load = {agenda}.full_load or excluded.full_load, span = excluded.span, tries = 0,
+    not_before = now()
 returning job;
 
 -- name: withdraw

@@ -64,3 +64,13 @@ join pg_temp.dapu_difference as d on {stage_key} where d.dapu_kind in ('i', 'u')
 
 -- name: history_index
 create unique index on {table} ({key}) where is_current;
+
+-- name: delete_missing
+-- The stage holds all keys that the source has.
+delete from {table} as t
+where not exists (select from pg_temp.dapu_stage as s where {same_key});
+
+-- name: mark_missing
+update {table} as t set {deleted} = now()
+where t.{deleted} is null
+and not exists (select from pg_temp.dapu_stage as s where {same_key});

@@ -51,7 +51,7 @@ APPEND = "load: append\n    watermark: {column: at}"
 @pytest.mark.parametrize("query", [
     None,
     "select id, at, amount from shop.sale where {{ watermark }} is null or at > {{ watermark }}",
-    "select id, at, amount from shop.sale where at >= coalesce({{ watermark }}::timestamp, '-infinity')",
+    "select * from shop.sale where at >= coalesce({{ watermark }}::timestamp, '-infinity')",
 ])  # fmt: skip
 def test_each_source_row_is_there_once(
     make_warehouse: MakeWarehouse, source: Any, query: str | None
@@ -147,3 +147,45 @@ def test_the_watermark_is_not_moved_when_the_load_fails(
     source("update shop.sale set amount = 2 where id = 2")
     run(folder)
     assert source("select id from staging.sale order by id") == [(1,), (2,)]
+
+
+def test_a_range_is_read_once_more_and_the_watermark_stays(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, APPEND)
+    source("insert into shop.sale select n, date '2024-01-01' + n, n from generate_series(1, 9) n")
+    run(folder)
+    source("update shop.sale set amount = 100; insert into shop.sale values (50, '2024-01-04', 5)")
+    run(folder, span={"from": "2024-01-03", "to": "2024-01-05"})
+    changed = source("select id from staging.sale where amount = 100 or id = 50 order by id")
+    assert changed == [(2,), (3,), (4,), (50,)]
+    assert source("select count(*) from staging.sale") == [(10,)]
+    assert source("select value from meta.watermark") == [("2024-01-10T00:00:00",)]
+    outcome = run_task(folder, TASK, span={"from": "soon", "to": None})
+    assert "--from soon: write it like the watermark, 2024-01-10T00:00:00" in outcome.message
+
+
+@pytest.mark.parametrize("mark", [False, True])
+def test_what_the_source_no_longer_has_is_looked_for_from_time_to_time(
+    make_warehouse: MakeWarehouse, source: Any, mark: bool
+) -> None:
+    sweep = f"deletes: {{every: 1 day, mark: {str(mark).lower()}}}"
+    options = f"load: merge\n    key: [id]\n    watermark: {{column: at}}\n    {sweep}"
+    folder = make(make_warehouse, options)
+    source("insert into shop.sale select n, date '2024-01-01' + n, n from generate_series(1, 9) n")
+    run(folder)
+    source("delete from shop.sale where id in (2, 3)")
+    run(folder)
+    assert source("select count(*) from staging.sale") == [(9,)], "it is not time to look yet"
+    source("delete from meta.seen")
+    assert f"2 that the source no longer has {'marked' if mark else 'deleted'}" in (
+        run(folder).message
+    )
+    if mark:
+        marked = "select id from staging.sale where _deleted_at is not null order by id"
+        assert source(marked) == [(2,), (3,)]
+        source("insert into shop.sale values (3, '2025-01-01', 3)")
+        run(folder)
+        assert source(marked) == [(2,)], "a row that is back loses its mark"
+    source("truncate shop.sale; delete from meta.seen")
+    assert "the source gives no key at all" in run_task(folder, TASK).message

@@ -1,0 +1,51 @@
+"""Ordered values of a source, kept as text so that they go back to it as they came."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from dapu.errors import JobError
+
+
+def to_text(value: Any, column: str) -> tuple[str, str]:
+    """The kind of a value, and the value as text.
+
+    column: where it comes from. Raises JobError when values of its type have no order.
+    """
+    match value:
+        case bool():
+            pass
+        case int():
+            return "integer", str(value)
+        case Decimal():
+            return "decimal", str(value)
+        case float():
+            return "float", repr(value)
+        case str():
+            return "text", value
+        case datetime():
+            return ("timestamptz" if value.tzinfo else "timestamp"), value.isoformat()
+        case date():
+            return "date", value.isoformat()
+    raise JobError(
+        f"the column {column} has values of type {type(value).__name__}; what is to be read in "
+        "order must be a number, a text, a date or a timestamp"
+    )
+
+
+def from_text(kind: str, text: str) -> Any:
+    """The value again. Raises ValueError when the text is no value of that kind."""
+    match kind:
+        case "integer":
+            return int(text)
+        case "decimal":
+            return Decimal(text)
+        case "float":
+            return float(text)
+        case "date":
+            return date.fromisoformat(text)
+        case "timestamp" | "timestamptz":
+            return datetime.fromisoformat(text)
+    return text
