@@ -1,0 +1,282 @@
+"""Where files are: a folder of this machine, or one on an S3, SFTP or HTTPS server.
+
+fsspec (https://filesystem-spec.readthedocs.io) makes all of them look alike. A file elsewhere is
+brought here first: workbooks, archives and Parquet files are read back and forth, and a file that
+breaks off on its way is known before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from fsspec import AbstractFileSystem
+from fsspec.callbacks import Callback
+from fsspec.utils import glob_translate
+
+from dapu.connections import FilesConnection
+from dapu.errors import ConfigurationError, JobError
+from dapu.files.servers import open_file_system
+from dapu.secrets import redact
+from dapu.warehouse import Warehouse
+
+_STAMPS = ("ETag", "mtime", "LastModified", "Last-Modified")
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file as a place lists it.
+
+    name: from the place's folder on, with `/` between folders.
+    size: in bytes; None where the server does not say.
+    stamp: the server's mark of its content, or when it was changed; empty where it says neither.
+    """
+
+    name: str
+    path: str
+    size: int | None
+    stamp: str
+
+    @property
+    def base(self) -> str:
+        """The name without its folders."""
+        return PurePosixPath(self.name).name
+
+
+@dataclass
+class Place:
+    """A folder with files. Every method raises JobError when the place does not answer."""
+
+    connection: str
+    root: str
+    system: AbstractFileSystem
+    is_local: bool
+    _fetched: dict[str, Path] = field(default_factory=dict)
+    _stopped: bool = False
+
+    def __str__(self) -> str:
+        return f"`{self.connection}` ({self.root})"
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether people and programs write into its files while they are seen by others."""
+        return self.is_local or self.root.startswith("sftp:")
+
+    def stop(self) -> None:
+        """Ends a running transfer soon; may be called from another thread."""
+        self._stopped = True
+
+    def find(self, pattern: str) -> list[FoundFile]:
+        """The files of that name, or that match (`*`, `?`, `[…]`, `**`), by name.
+
+        Names that begin with `.` or `~$` are files of editors and never match a pattern.
+        """
+        with self._told(f"look for {pattern}"):
+            exact = self._info(self._path(pattern))
+            if exact is not None or not glob.has_magic(pattern):
+                return [self._found(pattern, exact)] if exact is not None else []
+            return sorted(self._matching(pattern), key=lambda found: found.name)
+
+    def again(self, file: FoundFile) -> FoundFile | None:
+        """The same file as it is now; None when it is gone."""
+        with self._told(f"look at {file.name}"):
+            info = self._info(file.path)
+            return None if info is None else self._found(file.name, info)
+
+    def beside(self, file: FoundFile, name: str) -> bytes | None:
+        """The content of a small file in the same folder, or None."""
+        path = str(PurePosixPath(file.path).with_name(name))
+        try:
+            content: bytes = self.system.cat_file(path)
+        except FileNotFoundError:
+            return None
+        except Exception:  # noqa: BLE001 - it is there, and its editor keeps it to itself
+            return b""
+        return content
+
+    def local(self, file: FoundFile, folder: Path) -> Path:
+        """The file on this machine; one from elsewhere is brought into `folder`, once."""
+        if self.is_local:
+            return Path(file.path)
+        if file.name not in self._fetched:
+            target = folder / f"{len(self._fetched)}-{file.base}"
+            with self._told(f"fetch {file.name}"):
+                self.system.get_file(file.path, str(target), callback=_Stoppable(self._is_stopped))
+            size = target.stat().st_size
+            if file.size is not None and size != file.size:
+                raise JobError(
+                    f"{file.name} broke off on its way from {self}: {size:,} of {file.size:,} "
+                    "bytes came"
+                )
+            self._fetched[file.name] = target
+        return self._fetched[file.name]
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A path to write a file to, which has its name when the block ends well, and not before.
+
+        It is written aside and renamed; on S3 a file is there when all of it is.
+        Raises ConfigurationError for a place that takes no files.
+        """
+        path = self._path(name)
+        if self.is_local:
+            aside = Path(path).with_name(_aside(path))
+            try:
+                with self._told(f"write {name}"):
+                    _make_folder(aside.parent, Path(self.root))
+                yield aside
+                with self._told(f"write {name}"):
+                    _rename(aside, Path(path))
+            finally:
+                aside.unlink(missing_ok=True)
+            return
+        if urlsplit(self.root).scheme in ("http", "https"):
+            raise ConfigurationError(f"the connection {self} takes no files")
+        with tempfile.TemporaryDirectory(prefix="dapu-") as folder:
+            local = Path(folder) / PurePosixPath(name).name
+            yield local
+            with self._told(f"write {name}"):
+                self._upload(local, path)
+
+    def remove(self, file: FoundFile) -> None:
+        """Deletes a file."""
+        with self._told(f"delete {file.name}"):
+            self.system.rm_file(file.path)
+
+    def _upload(self, local: Path, path: str) -> None:
+        callback = _Stoppable(self._is_stopped)
+        if self.root.startswith("s3:"):
+            self.system.put_file(str(local), path, callback=callback)
+            return
+        aside = str(PurePosixPath(path).with_name(_aside(path)))
+        try:
+            self.system.put_file(str(local), aside, callback=callback)
+            self.system.mv(aside, path)
+        except BaseException:
+            with suppress(Exception):
+                self.system.rm_file(aside)
+            raise
+
+    def _is_stopped(self) -> bool:
+        return self._stopped
+
+    def _path(self, name: str) -> str:
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or ".." in parts:
+            raise ConfigurationError(
+                f"{name!r} is no path below the folder of the connection {self}"
+            )
+        return f"{self._folder}/{name}"
+
+    @property
+    def _folder(self) -> str:
+        return str(self.system._strip_protocol(self.root)).rstrip("/")
+
+    def _info(self, path: str) -> dict[str, Any] | None:
+        try:
+            info: dict[str, Any] = self.system.info(path)
+        except FileNotFoundError:
+            if self.is_local and not Path(self.root).is_dir():
+                raise JobError(
+                    f"the folder of the connection {self} is not there: is the share mounted?"
+                ) from None
+            return None
+        return info if info["type"] == "file" else None
+
+    def _matching(self, pattern: str) -> Iterator[FoundFile]:
+        fixed = "".join(f"/{part}" for part in _without_magic(pattern))
+        depth = None if "**" in pattern else pattern.count("/") + 1 - fixed.count("/")
+        expression = re.compile(glob_translate(pattern))
+        listed = self.system.find(self._folder + fixed, maxdepth=depth, detail=True)
+        for path, info in listed.items():
+            name = path.removeprefix(f"{self._folder}/")
+            if expression.fullmatch(name) and not _is_of_editor(name):
+                is_whole = info.get("size") is not None and info["type"] == "file"
+                yield self._found(name, info if is_whole else self.system.info(path))
+
+    def _found(self, name: str, info: dict[str, Any]) -> FoundFile:
+        size = info.get("size")
+        stamp = next((str(info[key]) for key in _STAMPS if info.get(key)), "")
+        return FoundFile(name, info["name"], None if size is None else int(size), stamp)
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """What goes wrong in the block as a JobError that names the place."""
+        try:
+            yield
+        except (JobError, ConfigurationError):
+            raise
+        except Exception as error:  # each protocol's library has its own errors
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise JobError(f"cannot {what} in {self}: {redact(str(reason))}") from error
+
+
+def open_place(warehouse: Warehouse, name: str) -> Place:
+    """The folder of a `files` connection.
+
+    Raises ConfigurationError when the connection is of another kind, or its protocol needs a
+    package that is not installed; JobError when the server refuses.
+    """
+    connection = warehouse.connections.named(name)
+    if not isinstance(connection, FilesConnection):
+        raise ConfigurationError(
+            f"the connection `{name}` is no folder of files; it needs `driver: files`"
+        )
+    if "://" in connection.path:
+        return Place(name, connection.path, open_file_system(connection), is_local=False)
+    root = str(warehouse.folder / Path(connection.path).expanduser())
+    return Place(name, root, open_file_system(connection), is_local=True)
+
+
+class _Stoppable(Callback):  # type: ignore[misc]  # fsspec has no types
+    """Raises in the middle of a transfer when it is to end."""
+
+    def __init__(self, is_stopped: Callable[[], bool]) -> None:
+        super().__init__()
+        self._is_stopped = is_stopped
+
+    def call(self, hook_name: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
+        """Called by fsspec with each piece."""
+        if self._is_stopped():
+            raise JobError("the transfer was stopped")
+
+
+def _aside(path: str) -> str:
+    """A name beside a file's own, that no pattern matches."""
+    return f".{PurePosixPath(path).name}.{os.getpid()}.new"
+
+
+def _make_folder(folder: Path, root: Path) -> None:
+    """A folder of the place is made when it is missing; the place itself must be there."""
+    if not root.is_dir():
+        raise JobError(f"the folder {root} is not there: is the share mounted?")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _rename(aside: Path, path: Path) -> None:
+    with aside.open("rb") as written:
+        os.fsync(written.fileno())
+    if path.exists():
+        shutil.copymode(path, aside)
+    aside.replace(path)
+
+
+def _without_magic(pattern: str) -> Iterator[str]:
+    """The folders that a pattern names without any `*`."""
+    for part in PurePosixPath(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            return
+        yield part
+
+
+def _is_of_editor(name: str) -> bool:
+    return PurePosixPath(name).name.startswith((".", "~$"))
