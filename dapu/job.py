@@ -28,7 +28,6 @@ from dapu.errors import (
     TaskVanished,
 )
 from dapu.loading.checks import run_check
-from dapu.named_sql import statement
 from dapu.registry import agenda, seen, tasks, watermarks
 from dapu.registry.agenda import Ending, Job
 from dapu.registry.events import EventLog, Level
@@ -151,12 +150,8 @@ class _Run:
         return rows, message
 
     def _stored(self, cursor: Cursor) -> StoredTask:
-        """The task as registered, in a session as new.
-
-        Raises TaskVanished, or TaskChanged when its files differ.
-        """
+        """The task as registered. Raises TaskVanished, or TaskChanged when its files differ."""
         runner, name = self._runner, self._job.task
-        cursor.execute(statement("server.reset_session"))
         stored = tasks.get(cursor, runner.registry, name)
         if stored is None:
             raise TaskVanished(f"{name} is no longer registered")

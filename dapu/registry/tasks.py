@@ -151,8 +151,12 @@ def set_state(
 
 
 def get(cursor: Cursor, registry: Registry, task: str) -> StoredTask | None:
-    """A task as it was registered, with what it remembers, or None."""
-    row = registry.prepared(cursor, "task.definition", task=task)
+    """A task as it was registered, with what it remembers, or None.
+
+    The session is as new then: what an earlier job set or left behind in it is gone.
+    """
+    after = "server.reset_session"
+    row = registry.prepared(cursor, "task.definition", after=after, task=task)
     if row is None:
         return None
     digest, definition, connection, marks, seen = row
