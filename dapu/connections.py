@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from dapu.durations import Duration
 from dapu.environment import fill_in
 from dapu.errors import ConfigurationError, Fault, FaultyFile
 from dapu.secrets import is_secret_name, remember
@@ -31,6 +34,18 @@ def _known_place(path: str) -> str:
     if "@" in host:
         raise ValueError("give `username` and `password` as keys of their own, not in the path")
     return path
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no address of the web; write, for example, https://api.example.com/v2")
+    if "@" in parts.netloc:
+        raise ValueError("give `username` and `password` under `auth`, not in the url")
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 class Connection(Strict):
@@ -128,10 +143,101 @@ class FilesConnection(Connection):
         return self.path
 
 
+class BasicAuth(Strict):
+    """User name and password with each request (RFC 7617)."""
+
+    type: Literal["basic"]
+    username: str = Field(description="Who asks")
+    password: SecretStr = Field(description="Write `${NAME}`, never the password itself")
+
+
+class BearerAuth(Strict):
+    """A token with each request (RFC 6750)."""
+
+    type: Literal["bearer"]
+    token: SecretStr = Field(description="Write `${NAME}`, never the token itself")
+
+
+class ApiKeyAuth(Strict):
+    """A key with each request, in a header or as a parameter of the address."""
+
+    type: Literal["api_key"]
+    api_key: SecretStr = Field(description="Write `${NAME}`, never the key itself")
+    header: str | None = Field(None, description="The header that takes it: `X-Api-Key`")
+    parameter: str | None = Field(None, description="Or the parameter that takes it")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ApiKeyAuth:
+        if (self.header is None) == (self.parameter is None):
+            raise ValueError("an API key goes into either a `header` or a `parameter`")
+        return self
+
+
+class OAuth2Auth(Strict):
+    """A token that is fetched when it is needed: client credentials (RFC 6749, section 4.4)."""
+
+    type: Literal["oauth2"]
+    url: HttpUrl = Field(description="Where tokens are given out")
+    client_id: str = Field(description="Who asks")
+    client_secret: SecretStr = Field(description="Write `${NAME}`, never the secret itself")
+    scope: str | None = Field(None, description="What the token is to allow")
+    parameters: dict[str, str] = Field({}, description="More to say, such as `audience`")
+    send_in: Literal["header", "body"] = Field(
+        "header", description="How client_id and client_secret are sent"
+    )
+
+
+HttpAuth = Annotated[BasicAuth | BearerAuth | ApiKeyAuth | OAuth2Auth, Field(discriminator="type")]
+
+
+class RateLimit(Strict):
+    """How often a server may be asked."""
+
+    requests: int = Field(ge=1, description="So many requests")
+    per: Duration = Field(description="In this time, spread evenly")
+
+
+class HttpConnection(Connection):
+    """A server that is asked over HTTP."""
+
+    url: HttpUrl = Field(description="Its address; paths of actions are below it")
+    headers: dict[str, str] = Field({}, description="Sent with each request")
+    auth: HttpAuth | None = Field(None, description="How to prove who asks")
+    timeout: Duration = Field(
+        timedelta(minutes=1), description="How long the server may say nothing"
+    )
+    retries: int = Field(
+        5, ge=0, le=20, description="Tries after the first, when a request fails for a while"
+    )
+    rate_limit: RateLimit | None = Field(
+        None, description="How often each process may ask; default as fast as answers come"
+    )
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class RestConnection(HttpConnection):
+    """A web service."""
+
+    driver: Literal["rest"] = Field(description="A web service that answers in JSON or XML")
+
+
+class WfsConnection(HttpConnection):
+    """An OGC Web Feature Service."""
+
+    driver: Literal["wfs"] = Field(description="An OGC Web Feature Service")
+    version: Literal["2.0.0", "1.1.0", "1.0.0"] | None = Field(
+        None, description="Of the protocol; default the newest that the server speaks"
+    )
+
+
 _BY_DRIVER: dict[str, type[Connection]] = {
     "pg": PgConnection,
     "embedded": EmbeddedConnection,
     "files": FilesConnection,
+    "rest": RestConnection,
+    "wfs": WfsConnection,
 }
 
 

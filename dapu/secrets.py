@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "***"
 _secrets: set[str] = set()
 _SECRET_KEY = re.compile(
-    r"pass|pwd|secret|token|credential|private|api_?key|authorization", re.IGNORECASE
+    r"pass|pwd|secret|token|credential|private|api[_-]?key|authorization|cookie", re.IGNORECASE
 )
 
 

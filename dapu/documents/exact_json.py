@@ -1,0 +1,113 @@
+"""JSON in which every number stays as it was written, and nothing is dropped in silence.
+
+A number with a fraction or an exponent becomes a Decimal and never a float; a key that an object
+has twice, of which other readers take the last, is a fault (RFC 8259, section 4, leaves it open).
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+_DIGITS = 4_000  # Python refuses to make an int of more than 4,300
+_SHOWN = 40  # characters around a syntax error
+
+
+class FaultyDocument(ValueError):
+    """What is wrong with a document, to stand after the name of its place."""
+
+
+def parse(data: bytes, charset: str | None = None) -> Any:
+    """The value of a JSON text.
+
+    charset: what the sender says of the text; by default it is UTF-8 (or marked as UTF-16 or 32).
+    Raises FaultyDocument.
+    """
+    try:
+        text = data.decode(charset or json.detect_encoding(data))
+        return json.loads(
+            text,
+            parse_float=Decimal,
+            parse_int=_integer,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+        )
+    except json.JSONDecodeError as error:
+        near = error.doc[max(error.pos - _SHOWN, 0) : error.pos + _SHOWN]
+        where = f"line {error.lineno}, column {error.colno}"
+        raise FaultyDocument(f"is not JSON ({error.msg}, {where}, near {near!r})") from None
+    except (UnicodeDecodeError, LookupError) as error:
+        raise FaultyDocument(f"is not text of the encoding {charset or 'UTF-8'}: {error}") from None
+    except RecursionError:
+        raise FaultyDocument("is nested too deeply") from None
+
+
+def dump(value: Any) -> str:
+    """The JSON text of a value that `parse` gave; equal to what was read, but for white space."""
+    try:
+        return _PLAIN.encode(value)
+    except _HasDecimal:
+        return "".join(_parts(value))
+
+
+def without_nul(value: Any) -> Any:
+    """The value without the NUL characters in its texts, which PostgreSQL cannot hold."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case dict():
+            return {without_nul(key): without_nul(item) for key, item in value.items()}
+        case list():
+            return [without_nul(item) for item in value]
+    return value
+
+
+class _HasDecimal(Exception):
+    pass
+
+
+def _refuse_decimal(_: Any) -> Any:
+    raise _HasDecimal
+
+
+_PLAIN = json.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    separators=(",", ":"),
+    default=_refuse_decimal,
+)
+
+
+def _parts(value: Any) -> list[str]:
+    """For what holds a Decimal, which the standard encoder does not write as a number."""
+    match value:
+        case Decimal():
+            return [str(value)]
+        case dict():
+            inside = [[_PLAIN.encode(str(key)), ":", *_parts(item)] for key, item in value.items()]
+        case list():
+            inside = [_parts(item) for item in value]
+        case _:
+            return [_PLAIN.encode(value)]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    joined = [piece for part in inside for piece in (",", *part)]
+    return [start, *joined[1:], end]
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _DIGITS else Decimal(text)
+
+
+def _refuse_constant(text: str) -> Any:
+    raise FaultyDocument(f"has the number {text}, which JSON has not")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise FaultyDocument(f"has the key {twice!r} twice in one object")
+    return found
