@@ -49,10 +49,16 @@ class Reporter(Protocol):
 
 @dataclass
 class Tally:
-    """How many jobs came out how, and what the last job of a task that went wrong came to."""
+    """How many jobs came out how.
+
+    failing: tasks whose last job went wrong, with how it ended: failed, lost, or waiting for its
+    next try.
+    faults: what else went wrong.
+    """
 
     endings: Counter[str] = field(default_factory=Counter)
     failing: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
 
     def add(self, job: Job, outcome: Outcome) -> None:
         """Counts a job."""
@@ -219,16 +225,17 @@ class _Desk:
             workers.leave(cursor, self._registry, self._worker, ending, jobs)
 
 
-def stop_on_signals(worker: Worker) -> None:
+def stop_on_signals(worker: Worker, *signals: int) -> None:
     """SIGTERM lets the job in hand end; a second one, or Ctrl-C, gives it back at once.
 
     The main thread may be inside a query, where Python runs no signal handler; so the signal is
     read from a pipe by a thread.
+    signals: those to listen to; default both.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals or (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
 
     def listen() -> None:
