@@ -11,7 +11,8 @@ from typing import Any
 
 from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint
 from dapu.definitions.models import ActionOptions, Route, Task, task_model
-from dapu.definitions.steps import read_steps, transaction_faults
+from dapu.definitions.script import transaction_faults
+from dapu.definitions.steps import read_steps
 from dapu.definitions.templates import BUILT_IN, read_template
 from dapu.errors import Fault, FaultyFile
 from dapu.settings import FILE as SETTINGS_FILE

@@ -7,21 +7,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from dapu.definitions.script import transaction_faults
 from dapu.errors import Fault, FaultyFile
 from dapu.yamlfile import read_text
 
 _FILE = re.compile(r"(\d{1,6})_.+\.sql")
-_WORDS = r"(commit|rollback|begin|end|abort|start\s+transaction|prepare\s+transaction|savepoint)\b"
-_ENDS_TRANSACTION = re.compile(_WORDS, re.IGNORECASE)
-_WORTH_A_LOOK = re.compile(rf"(?:^|;|\*/|\}})\s*{_WORDS}", re.IGNORECASE | re.MULTILINE)
-# The body of a function in standard SQL has semicolons of its own, and its own `end`.
-_BODY_BEGINS = re.compile(r"\bbegin\s+atomic\b", re.IGNORECASE)
-_BODY_IS_EMPTY = re.compile(r"\bbegin\s+atomic\s+end\s*$", re.IGNORECASE)
-_PASSED_OVER = re.compile(
-    r"--[^\n]*|/\*.*?\*/|\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
-    r"|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|\{([{%#]).*?[}%#]\}",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -75,23 +65,3 @@ def step_faults(folder: Path) -> list[Fault]:
     except FaultyFile as error:
         return error.faults
     return []
-
-
-def transaction_faults(path: Path, text: str) -> list[Fault]:
-    """A fault for each statement that would end the transaction that dapu runs the file in."""
-    if not _WORTH_A_LOOK.search(text):
-        return []
-    bare = _PASSED_OVER.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
-    faults, start, in_body = [], 0, False
-    for part in bare.split(";"):
-        at = start + len(part) - len(part.lstrip())
-        match = _ENDS_TRANSACTION.match(part.strip())
-        if in_body:
-            in_body = match is None or match[1].lower() != "end"
-        elif match:
-            message = f"`{match[1].lower()}` is not for this file: dapu runs and commits it whole"
-            faults.append(Fault(path, 1 + bare[:at].count("\n"), message))
-        elif _BODY_BEGINS.search(part):
-            in_body = not _BODY_IS_EMPTY.search(part)
-        start += len(part) + 1
-    return faults
