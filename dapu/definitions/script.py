@@ -1,0 +1,77 @@
+"""SQL files of several statements: where each begins, and which of them dapu cannot let be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from dapu.errors import Fault
+
+_WORDS = r"(commit|rollback|begin|end|abort|savepoint|(?:start|prepare)\s+transaction)\b"
+_ENDS_TRANSACTION = re.compile(rf"\s*{_WORDS}", re.IGNORECASE)
+_WORTH_A_LOOK = re.compile(rf"(?:^|;|\*/|\}})\s*{_WORDS}", re.IGNORECASE | re.MULTILINE)
+# Comments, texts, quoted names, dollar quotes, and what Jinja2 reads.
+_PASSED_OVER = re.compile(
+    r"--[^\n]*|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*.*?\*/)*\*/"
+    r"|\b[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'|'[^']*(?:''[^']*)*'|\"[^\"]*(?:\"\"[^\"]*)*\""
+    r"|\$(\w*)\$.*?\$\1\$|\{([{%#]).*?[}%#]\}",
+    re.DOTALL,
+)
+# What may hide a semicolon that ends no statement: brackets, and a function's body in standard
+# SQL, in which `case` has an `end` too.
+_TOKEN = re.compile(r"[;()]|\bbegin\s+atomic\b|\bcase\b|\bend\b", re.IGNORECASE)
+
+
+class Part(NamedTuple):
+    """One statement of a script, and the line (from 1) of the script on which it begins."""
+
+    line: int
+    text: str
+
+
+def split(script: str) -> list[Part]:
+    """The statements of a script, without their semicolons."""
+    parts, line, counted = [], 1, 0
+    for start, end, bare in _pieces(script):
+        begin = start + len(bare) - len(bare.lstrip())
+        if begin < end:
+            line += script.count("\n", counted, begin)
+            parts.append(Part(line, script[begin:end]))
+            counted = begin
+    return parts
+
+
+def transaction_faults(path: Path, script: str) -> list[Fault]:
+    """A fault for each statement that would end the transaction that dapu runs the script in."""
+    if not _WORTH_A_LOOK.search(script):
+        return []
+    faults = []
+    for start, _, bare in _pieces(script):
+        match = _ENDS_TRANSACTION.match(bare)
+        if match:
+            line = 1 + script.count("\n", 0, start + match.start(1))
+            message = f"`{match[1].lower()}` is not for this file: dapu runs and commits it whole"
+            faults.append(Fault(path, line, message))
+    return faults
+
+
+def _pieces(script: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end, and text (texts and comments blanked out) of what semicolons separate."""
+    bare = _PASSED_OVER.sub(lambda match: " " * len(match[0]), script)
+    start = brackets = bodies = 0
+    for token in _TOKEN.finditer(bare):
+        word = token[0].lower()
+        if word == "(":
+            brackets += 1
+        elif word == ")":
+            brackets = max(brackets - 1, 0)
+        elif word == "end":
+            bodies = max(bodies - 1, 0)
+        elif word.startswith("begin") or (word == "case" and bodies):
+            bodies += 1
+        elif word == ";" and not brackets and not bodies:
+            yield start, token.start(), bare[start : token.start()]
+            start = token.end()
+    yield start, len(bare), bare[start:]
