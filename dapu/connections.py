@@ -232,12 +232,25 @@ class WfsConnection(HttpConnection):
     )
 
 
+class ExecuteConnection(Connection):
+    """An Execute server."""
+
+    driver: Literal["execute"] = Field(description="A server with the Execute API")
+    url: HttpUrl = Field(description="Its address, as in a browser")
+    key_id: str = Field(description="Id of the API key")
+    key_secret: SecretStr = Field(description="Write `${NAME}`, never the secret itself")
+
+    def __str__(self) -> str:
+        return self.url
+
+
 _BY_DRIVER: dict[str, type[Connection]] = {
     "pg": PgConnection,
     "embedded": EmbeddedConnection,
     "files": FilesConnection,
     "rest": RestConnection,
     "wfs": WfsConnection,
+    "execute": ExecuteConnection,
 }
 
 
