@@ -6,11 +6,12 @@ and is faulty now keeps its place, but is not queued until it is mended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
@@ -21,13 +22,20 @@ from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.definitions.steps import Step, read_steps
 from dapu.errors import DapuError, Fault
 from dapu.manager import next_cron_time
-from dapu.named_sql import compose, statement
+from dapu.named_sql import statement
 from dapu.registry import agenda, migrations, seen, tasks, watermarks
+from dapu.registry.migrations import Applied
 from dapu.registry.store import Registry
-from dapu.versioner import StepFault, apply_steps, check_registry, pending_steps, registry_of
+from dapu.secrets import redact
+from dapu.versioner import (
+    StepFault,
+    apply_steps,
+    check_registry,
+    make_schema,
+    pending_steps,
+    registry_of,
+)
 from dapu.warehouse import Warehouse
-
-_CHANGED = "the definition changed"
 
 
 @dataclass
@@ -74,6 +82,18 @@ def _take_turn(cursor: Cursor, registry: Registry, wait: bool) -> None:
         raise DapuError("another registrar is at work on this warehouse; try again when it is done")
 
 
+@dataclass(frozen=True)
+class _Upgrade:
+    """Steps of a task's table that are to be applied.
+
+    afresh: from the first on, for the table was dropped by hand.
+    """
+
+    definition: Definition
+    steps: list[Step]
+    afresh: bool
+
+
 @dataclass
 class _Round:
     warehouse: Warehouse
@@ -84,87 +104,62 @@ class _Round:
 
     def run(self) -> Registration:
         with self._transaction() as cursor:
-            registered = tasks.hashes(cursor, self.registry)
+            day_parts = self.warehouse.settings.day_parts
+            registered = tasks.hashes(cursor, self.registry, day_parts)
             masters = tasks.masters(cursor, self.registry)
-        catalogue = read_catalogue(
-            scan(self.warehouse.folder),
-            self.reader,
-            self.warehouse.connections,
-            {task: old.hash if old.state == "ready" else None for task, old in registered.items()},
-        )
-        upgrades, postponed = self._upgrades(catalogue)
+            applied = migrations.of_tasks(cursor, self.registry)
+            dropped = migrations.dropped(cursor, self.registry)
+        for task in dropped:
+            del applied[task]
+            if task in registered:
+                registered[task] = None
+        found = scan(self.warehouse.folder)
+        catalogue = read_catalogue(found, self.reader, self.warehouse.connections, registered)
+        upgrades = _find_upgrades(catalogue, applied, dropped)
         check_dependencies(catalogue, masters)
-        result = self._write(catalogue, registered, postponed)
-        for definition, steps in upgrades:
-            self._upgrade(definition, steps, result)
+        upgrades = {task: one for task, one in upgrades.items() if task in catalogue.definitions}
+        postponed = self._hold_back(upgrades)
+        for task in postponed:
+            del upgrades[task], catalogue.definitions[task]
+        result = self._write(catalogue, upgrades, postponed)
+        for upgrade in upgrades.values():
+            self._apply(upgrade, result)
         return result
 
-    def _upgrades(
-        self, catalogue: Catalogue
-    ) -> tuple[list[tuple[Definition, list[Step]]], set[str]]:
-        """The definitions whose tables have steps to apply, and those that must wait for a job."""
+    def _hold_back(self, upgrades: Mapping[str, _Upgrade]) -> list[str]:
+        """Lets no job of these tasks start; returns those of which one is running."""
         with self._transaction() as cursor:
+            agenda.take_turn(cursor, self.registry)
             running = {task for _, task in agenda.running(cursor, self.registry)}
-        upgrades, postponed = [], set()
-        for definition in list(catalogue.definitions.values()):
-            task = definition.folder.id
-            steps = read_steps(definition.folder.path / "ver")
-            if not steps:
-                continue
-            self._forget_steps_of_missing_table(definition)
-            try:
-                pending = pending_steps(self.session, self.registry, task, steps)
-            except StepFault as error:
-                catalogue.leave_out(task, error.fault)
-                continue
-            if pending and task in running:
-                postponed.add(task)
-            elif pending:
-                upgrades.append((definition, pending))
-        return upgrades, postponed
-
-    def _forget_steps_of_missing_table(self, definition: Definition) -> None:
-        """A table that was dropped by hand is made again from its first step."""
-        folder = definition.folder
-        with self._transaction() as cursor:
-            name = sql.Identifier(folder.schema, folder.table).as_string(cursor)
-            cursor.execute(statement("server.relation_exists"), {"name": name})
-            row = cursor.fetchone()
-            if row and not row[0]:
-                migrations.forget(cursor, self.registry, folder.id)
-                self._forget_rows(cursor, folder.id)
+            upgrading = [task for task in upgrades if task not in running]
+            tasks.set_state(cursor, self.registry, upgrading, "upgrading")
+        return [task for task in upgrades if task in running]
 
     def _write(
-        self,
-        catalogue: Catalogue,
-        registered: dict[str, tasks.Registered],
-        postponed: set[str],
+        self, catalogue: Catalogue, upgrades: Mapping[str, _Upgrade], postponed: list[str]
     ) -> Registration:
-        wanted = [one for task, one in catalogue.definitions.items() if task not in postponed]
-        ids = [definition.folder.id for definition in wanted]
+        registered, definitions = catalogue.registered, catalogue.definitions
         faulty = {
-            task: "\n".join(map(str, faults))
+            task: redact("\n".join(map(str, faults)))
             for task, faults in catalogue.faulty.items()
             if task in registered
         }
-        gone = catalogue.gone
         with self._transaction() as cursor:
             for name, route in catalogue.routes.items():
                 tasks.put_route(cursor, self.registry, name, route)
-            tasks.put(cursor, self.registry, wanted, self._next_crons(wanted))
-            for task, text in faulty.items():
-                tasks.set_state(cursor, self.registry, [task], "faulty", text)
-            agenda.withdraw(cursor, self.registry, [*ids, *faulty], _CHANGED)
-            agenda.withdraw(cursor, self.registry, gone, "the task is no longer registered")
-            removed = tasks.unregister(cursor, self.registry, gone)
-            for task in removed:
-                self._forget_rows(cursor, task)
-            tasks.drop_routes(cursor, self.registry, catalogue.routes)
+            agenda.withdraw(cursor, self.registry, list(definitions), "the definition changed")
+            agenda.withdraw(cursor, self.registry, list(faulty), "the definition has a fault")
+            agenda.withdraw(cursor, self.registry, catalogue.gone, "no longer registered")
+            removed = tasks.unregister(cursor, self.registry, catalogue.gone)
+            wanted = list(definitions.values())
+            tasks.put(cursor, self.registry, wanted, self._next_crons(wanted), upgrades)
+            tasks.set_faults(cursor, self.registry, faulty)
+            tasks.drop_routes(cursor, self.registry, catalogue.found.routes)
         return Registration(
-            new=[task for task in ids if task not in registered],
-            changed=[task for task in ids if task in registered],
+            new=[task for task in definitions if task not in registered],
+            changed=[task for task in definitions if task in registered],
             unregistered=removed,
-            postponed=sorted(postponed),
+            postponed=postponed,
             unchanged=len(catalogue.unchanged),
             faults=catalogue.faults,
         )
@@ -177,26 +172,55 @@ class _Round:
             if one.task.run.cron
         }
 
-    def _upgrade(self, definition: Definition, steps: Sequence[Step], result: Registration) -> None:
-        """Applies a table's steps while the task cannot be queued."""
-        task, keeps_data = definition.folder.id, definition.task.upgrade.keeps_data
-
-        def forget_rows(cursor: Cursor, step: Step) -> None:
-            if step.number not in keeps_data:
-                self._forget_rows(cursor, task)
-
-        with self._transaction() as cursor:
-            tasks.set_state(cursor, self.registry, [task], "upgrading")
-            schema = sql.Identifier(definition.folder.schema)
-            cursor.execute(compose("server.create_schema", schema=schema))
-        state, fault = "ready", None
+    def _apply(self, upgrade: _Upgrade, result: Registration) -> None:
+        """Applies a table's steps, while the task cannot be queued."""
+        task = upgrade.definition.folder.id
         try:
-            apply_steps(self.session, self.registry, task, steps, self.note, forget_rows)
+            self._prepare(upgrade)
+            apply_steps(
+                self.session, self.registry, task, upgrade.steps, self.note, self._along(upgrade)
+            )
         except StepFault as error:
-            state, fault = "faulty", str(error)
             result.faults.append(error.fault)
+            with self._transaction() as cursor:
+                tasks.set_faults(cursor, self.registry, {task: redact(str(error))})
+            return
         with self._transaction() as cursor:
-            tasks.set_state(cursor, self.registry, [task], state, fault)
+            tasks.set_state(cursor, self.registry, [task], "ready")
+
+    def _prepare(self, upgrade: _Upgrade) -> None:
+        folder = upgrade.definition.folder
+        try:
+            with self._transaction() as cursor:
+                make_schema(cursor, folder.schema)
+                if upgrade.afresh:
+                    migrations.forget(cursor, self.registry, folder.id)
+        except psycopg2.errors.InsufficientPrivilege as error:
+            message = f"the schema {folder.schema} cannot be made: {error.diag.message_primary}"
+            raise StepFault(Fault(upgrade.steps[0].path, 1, message)) from error
+
+    def _along(self, upgrade: _Upgrade) -> Callable[[Cursor, Step], bool]:
+        """What goes into the transaction of each step of a table.
+
+        Steps before the one that makes the table belong to its transaction: were they committed,
+        nothing would tell them from those of a table that was dropped by hand.
+        """
+        folder, last = upgrade.definition.folder, upgrade.steps[-1]
+        keeps_data = upgrade.definition.task.upgrade.keeps_data
+
+        def along(cursor: Cursor, step: Step) -> bool:
+            if upgrade.afresh or step.number not in keeps_data:
+                self._forget_rows(cursor, folder.id)
+            name = sql.Identifier(folder.schema, folder.table).as_string(cursor)
+            cursor.execute(statement("server.relation_exists"), {"name": name})
+            row = cursor.fetchone()
+            is_there = bool(row and row[0])
+            if step is last and not is_there:
+                message = f"the steps end, and there is no table {folder.schema}.{folder.table}"
+                raise StepFault(Fault(step.path, 1, message))
+            return is_there
+
+        return along
 
     def _forget_rows(self, cursor: Cursor, task: str) -> None:
         """The task's next run reads everything."""
@@ -207,3 +231,22 @@ class _Round:
     def _transaction(self) -> Iterator[Cursor]:
         with self.session, self.session.cursor() as cursor:
             yield cursor
+
+
+def _find_upgrades(
+    catalogue: Catalogue,
+    applied: Mapping[str, Mapping[int, Applied]],
+    dropped: Collection[str],
+) -> dict[str, _Upgrade]:
+    """The definitions whose tables have steps to apply; one with a step that changed is faulty."""
+    upgrades = {}
+    for task, definition in list(catalogue.definitions.items()):
+        steps = read_steps(definition.folder.path / "ver")
+        try:
+            pending = pending_steps(steps, applied.get(task, {}))
+        except StepFault as error:
+            catalogue.leave_out(task, error.fault)
+            continue
+        if pending:
+            upgrades[task] = _Upgrade(definition, pending, task in dropped)
+    return upgrades

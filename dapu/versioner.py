@@ -6,7 +6,8 @@ Each step is applied once, in order, in a transaction of its own together with i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -14,6 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.definitions.script import Part, split
 from dapu.definitions.steps import Step, read_steps
 from dapu.errors import ConfigurationError, DapuError, Fault
 from dapu.named_sql import Script, compose, registry_scripts, statement
@@ -56,7 +58,10 @@ def bring_up_to_date(warehouse: Warehouse, note: Callable[[str], None]) -> Versi
             cursor.execute(statement("server.lock"), {"key": registry.lock_key("versioner")})
         session.commit()
         applied.registry = _migrate_registry(session, registry, note)
-        applied.warehouse = apply_steps(session, registry, WAREHOUSE, steps, note)
+        with session.cursor() as cursor:
+            pending = pending_steps(steps, migrations.applied(cursor, registry, WAREHOUSE))
+        session.commit()
+        applied.warehouse = apply_steps(session, registry, WAREHOUSE, pending, note)
     return applied
 
 
@@ -94,12 +99,19 @@ def _is_there(cursor: Cursor, registry: Registry) -> bool:
     return bool(row and row[0])
 
 
+def make_schema(cursor: Cursor, name: str) -> None:
+    """Creates a schema when it is missing. Only then does it take the right to create one."""
+    cursor.execute(statement("server.schema_exists"), {"name": name})
+    row = cursor.fetchone()
+    if not (row and row[0]):
+        cursor.execute(compose("server.create_schema", schema=sql.Identifier(name)))
+
+
 def _migrate_registry(
     session: PgSession, registry: Registry, note: Callable[[str], None]
 ) -> list[str]:
     with session.cursor() as cursor:
-        schema = sql.Identifier(registry.schema)
-        cursor.execute(compose("server.create_schema", schema=schema))
+        make_schema(cursor, registry.schema)
         done = {}
         if _is_there(cursor, registry):
             done = migrations.applied(cursor, registry, REGISTRY)
@@ -128,42 +140,62 @@ def apply_steps(
     scope: str,
     steps: Iterable[Step],
     note: Callable[[str], None],
-    along: Callable[[Cursor, Step], None] | None = None,
+    along: Callable[[Cursor, Step], bool] | None = None,
 ) -> list[str]:
-    """Applies the steps of a ver/ folder that were not applied yet; returns their file names.
+    """Applies steps of a ver/ folder; returns their file names.
 
-    along: what else belongs into the transaction of a step.
-    Raises StepFault that names the file and what is wrong.
+    along: what else belongs into the transaction of a step; False keeps it open for the next.
+    Raises StepFault that names the file and line of what is wrong; what was not committed then
+    is undone.
     """
     names = []
-    for step in pending_steps(session, registry, scope, steps):
+    for step in steps:
         note(f"{scope}: {step.path.name}")
-        with session.cursor() as cursor:
-            try:
-                cursor.execute(step.text)
-            except psycopg2.Error as error:
-                session.rollback()
-                raise StepFault(_fault(step, error)) from error
-            if along is not None:
-                along(cursor, step)
-            applied = Applied(step.number, step.path.name, step.checksum)
+        applied = Applied(step.number, step.path.name, step.checksum)
+        with session.cursor() as cursor, _faults_told(session, step):
+            _execute(cursor, step)
             migrations.record(cursor, registry, scope, applied)
-        session.commit()
+            if along is None or along(cursor, step):
+                session.commit()
         names.append(step.path.name)
     return names
 
 
-def pending_steps(
-    session: PgSession, registry: Registry, scope: str, steps: Iterable[Step]
-) -> list[Step]:
+def _execute(cursor: Cursor, step: Step) -> None:
+    """Runs a step statement by statement, for the server does not tell which one failed."""
+    for part in split(step.text):
+        try:
+            cursor.execute(part.text)
+        except psycopg2.Error as error:
+            if cursor.connection.closed:
+                raise
+            raise StepFault(_fault(step, part, error)) from error
+    # Who a step became, and what it set, is not for the next one, nor for dapu.
+    cursor.execute(statement("server.reset_session"))
+
+
+@contextmanager
+def _faults_told(session: PgSession, step: Step) -> Iterator[None]:
+    """Undoes a step that fails, at the commit too: a constraint may be deferred until then."""
+    try:
+        yield
+    except StepFault:
+        session.rollback()
+        raise
+    except psycopg2.Error as error:
+        if session.closed:
+            raise
+        session.rollback()
+        raise StepFault(_fault(step, Part(1, ""), error)) from error
+
+
+def pending_steps(steps: Iterable[Step], done: Mapping[int, Applied]) -> list[Step]:
     """The steps that were not applied yet.
 
+    done: those that were, by number.
     Raises StepFault when one was changed after it was applied, or a new one has a number below
     the last that was applied.
     """
-    with session.cursor() as cursor:
-        done = migrations.applied(cursor, registry, scope)
-    session.commit()
     last = max(done, default=0)
     pending = []
     for step in steps:
@@ -186,9 +218,13 @@ def _check_unchanged(step: Step, applied: Applied) -> None:
         raise StepFault(Fault(step.path, 1, message))
 
 
-def _fault(step: Step, error: psycopg2.Error) -> Fault:
-    place = error.diag.statement_position
-    line = 1 + step.text[: int(place) - 1].count("\n") if place else 1
-    reason = (error.diag.message_primary or str(error)).strip()
-    hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-    return Fault(step.path, line, reason + hint)
+def _fault(step: Step, part: Part, error: psycopg2.Error) -> Fault:
+    diag = error.diag
+    place = diag.statement_position
+    line = part.line + (part.text[: int(place) - 1].count("\n") if place else 0)
+    reason = (diag.message_primary or str(error)).strip()
+    for more in (diag.message_detail, diag.message_hint):
+        reason += f"; {more}" if more else ""
+    if diag.context and not place:  # inside a function or a DO block
+        reason += f" ({diag.context.splitlines()[0]})"
+    return Fault(step.path, line, reason)

@@ -56,6 +56,11 @@ class Outlook(NamedTuple):
     seconds: float | None
 
 
+def take_turn(cursor: Cursor, registry: Registry) -> None:
+    """No worker claims a job until the caller's transaction ends."""
+    registry.run(cursor, "agenda.take_turn", key=registry.lock_key("claim"))
+
+
 def claim(cursor: Cursor, registry: Registry, worker: int, backend: int) -> Job | None:
     """Takes the most urgent job that may run now; None when there is none.
 

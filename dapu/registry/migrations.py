@@ -23,6 +23,19 @@ def applied(cursor: Cursor, registry: Registry, scope: str) -> dict[int, Applied
     return {row[0]: Applied(*row) for row in rows}
 
 
+def of_tasks(cursor: Cursor, registry: Registry) -> dict[str, dict[int, Applied]]:
+    """The applied steps of all tasks: by task, then by number."""
+    found: dict[str, dict[int, Applied]] = {}
+    for task, *step in registry.rows(cursor, "migration.of_tasks"):
+        found.setdefault(task, {})[step[0]] = Applied(*step)
+    return found
+
+
+def dropped(cursor: Cursor, registry: Registry) -> list[str]:
+    """The tasks whose steps were applied, and whose tables were dropped by hand since."""
+    return [row[0] for row in registry.rows(cursor, "migration.dropped")]
+
+
 def record(cursor: Cursor, registry: Registry, scope: str, step: Applied) -> None:
     """Notes a step in the transaction that applies it."""
     registry.run(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
     from dapu.definitions.reader import Definition
 
 
-class Registered(NamedTuple):
-    """What the Registrar must know of a registered task to see whether it changed."""
-
-    hash: str
-    state: str
-    fault: str | None
+State = Literal["ready", "upgrading"]
 
 
 class StoredTask(NamedTuple):
@@ -92,12 +87,17 @@ def put(
     registry: Registry,
     definitions: Sequence[Definition],
     next_crons: dict[str, datetime],
+    upgrading: Collection[str],
 ) -> None:
     """Registers definitions with their dependencies; masters must be registered or among them.
 
     next_crons: for each cron task the next time that its expression gives.
+    upgrading: the tasks that cannot be queued yet, for steps of their tables are to be applied.
     """
-    rows = [_row(definition, next_crons) for definition in definitions]
+    rows = [
+        _row(definition, next_crons, "upgrading" if definition.folder.id in upgrading else "ready")
+        for definition in definitions
+    ]
     registry.many(cursor, "task.put", rows)
     ids = [definition.folder.id for definition in definitions]
     registry.run(cursor, "task.drop_dependencies", tasks=ids)
@@ -109,7 +109,7 @@ def put(
     registry.many(cursor, "task.put_dependencies", pairs)
 
 
-def _row(definition: Definition, next_crons: dict[str, datetime]) -> tuple[Any, ...]:
+def _row(definition: Definition, next_crons: dict[str, datetime], state: State) -> tuple[Any, ...]:
     folder, task, run = definition.folder, definition.task, definition.task.run
     values = task.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     values["variables"] = definition.variables
@@ -121,6 +121,7 @@ def _row(definition: Definition, next_crons: dict[str, datetime]) -> tuple[Any, 
         task.description,
         definition.hash,
         Json(values, dumps=_dumps),
+        state,
         task.on_masters,
         run.least_pause,
         run.day_parts,
@@ -138,16 +139,18 @@ def _dumps(value: Any) -> str:
 
 
 def unregister(cursor: Cursor, registry: Registry, tasks: Iterable[str]) -> list[str]:
-    """Removes tasks; returns those that were there. Their tables stay."""
-    rows = registry.rows(cursor, "task.unregister", tasks=list(tasks))
-    return sorted(row[0] for row in rows)
+    """Removes tasks; returns those that were there. Their tables stay, and their watermarks."""
+    return [row[0] for row in registry.rows(cursor, "task.unregister", tasks=list(tasks))]
 
 
-def set_state(
-    cursor: Cursor, registry: Registry, tasks: Sequence[str], state: str, fault: str | None = None
-) -> None:
-    """ready, upgrading, or faulty (with what is wrong)."""
-    registry.run(cursor, "task.set_state", tasks=list(tasks), state=state, fault=fault)
+def set_state(cursor: Cursor, registry: Registry, tasks: Iterable[str], state: State) -> None:
+    """Tasks without a fault are ready, or upgrading."""
+    registry.run(cursor, "task.set_state", tasks=list(tasks), state=state)
+
+
+def set_faults(cursor: Cursor, registry: Registry, faults: Mapping[str, str]) -> None:
+    """Tasks are faulty: what is wrong, by task id."""
+    registry.many(cursor, "task.set_faults", list(faults.items()))
 
 
 def get(cursor: Cursor, registry: Registry, task: str) -> StoredTask | None:

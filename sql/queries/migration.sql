@@ -4,10 +4,20 @@
 -- number, name and checksum of a scope's steps, in order.
 select number, name, checksum from {migration} where scope = %(scope)s order by number;
 
+-- name: of_tasks
+-- The same of all tasks' own steps, with the scope (the task's id) in front.
+select scope, number, name, checksum from {migration}
+where scope not in ('registry', 'warehouse') order by scope, number;
+
+-- name: dropped
+-- Tasks whose steps were applied and whose table is gone: it was dropped by hand.
+select distinct scope from {migration}
+where scope not in ('registry', 'warehouse')
+and to_regclass(format('%%I.%%I', split_part(scope, '.', 2), split_part(scope, '.', 3))) is null;
+
 -- name: record
 insert into {migration} (scope, number, name, checksum)
 values (%(scope)s, %(number)s, %(name)s, %(checksum)s);
 
 -- name: forget
--- A table that was dropped by hand is made again from its first step.
 delete from {migration} where scope = %(scope)s;

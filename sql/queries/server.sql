@@ -6,6 +6,9 @@ select 1 from pg_database where datname = %(database)s;
 -- name: create_database
 create database {database} template template0 encoding 'UTF8' lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8';
 
+-- name: schema_exists
+select exists (select from pg_namespace where nspname = %(name)s);
+
 -- name: create_schema
 create schema if not exists {schema};
 

@@ -16,25 +16,34 @@ delete from {route} r where r.route <> all (%(routes)s)
 and not exists (select from {registry} t where t.route = r.route);
 
 -- name: hashes
-select task, hash, state, fault from {registry};
+-- The hash of each task; null where its files must be read anew: it is not ready, or names a part
+-- of the day that there is no more.
+select task, case when state = 'ready' and day_parts <@ %(day_parts)s::text[] then hash end
+from {registry};
 
 -- name: dependencies
 select task, master from {dependency} order by task, master;
 
 -- name: put
--- Registers new tasks and changed ones; their jobs' history stays.
+-- Registers new tasks and changed ones; their jobs' history stays. One that was mended, and is as
+-- it was before its fault, has not changed; but if a master woke it meanwhile, nobody knows.
 insert into {registry} (
-    task, route, schema_name, table_name, description, hash, definition, on_masters, pause,
+    task, route, schema_name, table_name, description, hash, definition, state, on_masters, pause,
     day_parts, cron, next_cron_at, priority, retries, retry_wait, timeout)
 values %s
 on conflict (task) do update set
     description = excluded.description, hash = excluded.hash, definition = excluded.definition,
-    state = 'ready', fault = null, on_masters = excluded.on_masters, pause = excluded.pause,
-    day_parts = excluded.day_parts, cron = excluded.cron,
+    state = excluded.state, fault = null, on_masters = excluded.on_masters,
+    pause = excluded.pause, day_parts = excluded.day_parts, cron = excluded.cron,
     next_cron_at = case when {registry}.cron = excluded.cron
         then {registry}.next_cron_at else excluded.next_cron_at end,
     priority = excluded.priority, retries = excluded.retries, retry_wait = excluded.retry_wait,
-    timeout = excluded.timeout, changed_at = now();
+    timeout = excluded.timeout,
+    changed_at = case
+        when {registry}.hash = excluded.hash and excluded.state = 'ready'
+            and not excluded.on_masters then {registry}.changed_at
+        else now()
+    end;
 
 -- name: drop_dependencies
 delete from {dependency} where task = any (%(tasks)s);
@@ -43,10 +52,23 @@ delete from {dependency} where task = any (%(tasks)s);
 insert into {dependency} (task, master) values %s;
 
 -- name: unregister
-delete from {registry} where task = any (%(tasks)s) returning task;
+-- Removes tasks. One that stays and depends on them is faulty until its files are read anew.
+with gone as (
+    delete from {registry} where task = any (%(tasks)s) returning task
+), orphaned as (
+    update {registry} t set state = 'faulty',
+        fault = 'depends on ' || d.master || ', which is no longer registered'
+    from {dependency} d
+    where d.task = t.task and d.master = any (%(tasks)s) and t.task <> all (%(tasks)s)
+)
+select task from gone order by task;
 
 -- name: set_state
-update {registry} set state = %(state)s, fault = %(fault)s where task = any (%(tasks)s);
+update {registry} set state = %(state)s, fault = null where task = any (%(tasks)s);
+
+-- name: set_faults
+update {registry} t set state = 'faulty', fault = v.fault
+from (values %s) as v (task, fault) where t.task = v.task;
 
 -- name: definition
 -- A task as a job finds it: as it was registered, the connection of its route, and by action how
