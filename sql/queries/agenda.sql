@@ -142,18 +142,23 @@ and not exists (select from {worker} w where w.worker = a.worker and w.ended_at 
 returning a.job, a.task, a.status;
 
 -- name: exhausted
--- Jobs that used up their tries without an ending, as when their worker died each time.
+-- Waiting jobs that no worker will take: those that used up their tries without an ending, as when
+-- their worker died each time, and those whose task was unregistered while they ran.
 with ended as (
-    update {agenda} a set status = 'failed', ended_at = now(),
-        message = coalesce(a.message || '; ', '') || 'no tries left'
-    from {registry} t
-    where a.status = 'waiting' and t.task = a.task and a.tries > t.retries
+    update {agenda} a set
+        status = case when t.task is null then 'lost' else 'failed' end, ended_at = now(),
+        message = coalesce(a.message || '; ', '') ||
+            case when t.task is null then 'no longer registered' else 'no tries left' end
+    from {agenda} me
+    left join {registry} t on t.task = me.task
+    where me.job = a.job and a.status = 'waiting' and (t.task is null or me.tries > t.retries)
     returning a.job, a.task, a.started_at, a.ended_at
+), noted as (
+    update {registry} t set last_job = e.job, last_status = 'failed',
+        last_started_at = e.started_at, last_ended_at = e.ended_at
+    from ended e where t.task = e.task
 )
-update {registry} t set last_job = e.job, last_status = 'failed',
-    last_started_at = e.started_at, last_ended_at = e.ended_at
-from ended e where t.task = e.task
-returning e.job, e.task;
+select job, task from ended order by job;
 
 -- name: queue_due
 -- Queues every task that is due, and returns job and task.
@@ -164,8 +169,8 @@ join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
 left join {override} o on o.task = t.task
 where t.state = 'ready'
 and not coalesce(o.blacklisted, false)
-and not exists (
-    select from {agenda} a where a.task = t.task and a.status in ('waiting', 'running'))
+and not exists (select from {agenda} a where a.task = t.task and a.status = 'waiting')
+and not exists (select from {agenda} a where a.task = t.task and a.status = 'running')
 and case
     when t.on_masters then
         -- Woken by its masters; only a task that is new or changed is queued here, when they
@@ -178,14 +183,19 @@ and case
         (cardinality(coalesce(o.day_parts, t.day_parts)) = 0
             or coalesce(o.day_parts, t.day_parts) && %(day_parts)s::text[])
         and (t.next_cron_at is null or t.next_cron_at <= %(now)s)
-        and (t.last_ended_at is null or t.changed_at > t.last_ended_at
+        -- A run that began before the change does not count as one.
+        and (t.last_ended_at is null or t.changed_at > t.last_started_at
             or t.last_ended_at + coalesce(o.pause, t.pause) <= %(now)s)
-        -- A daily task may not slide: due is due, whatever else is queued.
     end
 and not exists (
     select from {dependency} d join {registry} m on m.task = d.master
     where d.task = t.task
-    and to_regclass(format('%%I.%%I', m.schema_name, m.table_name)) is null)
+    and to_regclass(format('%%I.%%I', m.schema_name, m.table_name)) is null
+    -- A master that only runs SQL files may have no table of its own: it must have run.
+    and not (m.last_done_at is not null
+        and not jsonb_path_exists(m.definition, '$.actions[*] ? (@.do != "sql")')))
+-- As everywhere where jobs are queued, so that two that do it at once do not lock each other.
+order by t.task
 on conflict do nothing
 returning job, task;
 
