@@ -57,6 +57,10 @@ class GenericSource:
         """See `Source.value`."""
         return self._execute(query).scalar()
 
+    def rows(self, query: Statement) -> list[tuple[Any, ...]]:
+        """See `Source.rows`."""
+        return [tuple(row) for row in self._execute(query)]
+
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Without a target the rows wait in a file until all types are known."""
         result = self._execute(without_end(query))

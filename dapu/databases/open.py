@@ -2,34 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.engine import URL
+
 from dapu import embedded
 from dapu.connections import (
     EmbeddedConnection,
     PgConnection,
     UrlConnection,
 )
+from dapu.databases.fallback import NativeFirst
 from dapu.databases.generic import GenericSource
 from dapu.databases.postgres import PostgresSource
-from dapu.databases.source import Source
+from dapu.databases.source import Reader, Source
 from dapu.databases.sqlite import SqliteSource
 from dapu.errors import ConfigurationError
 from dapu.warehouse import Warehouse
 
 
-def open_source(warehouse: Warehouse, name: str) -> Source:
+def open_source(warehouse: Warehouse, name: str, reader: Reader = "auto") -> Source:
     """Connects to a source. Raises ConfigurationError or JobError when that cannot be done."""
     connection = warehouse.connections.named(name)
+    if isinstance(connection, UrlConnection):
+        url = connection.sqlalchemy_url(warehouse.folder)
+        return _OPENERS.get(url.get_backend_name(), _open_other)(name, url, connection, reader)
     if isinstance(connection, PgConnection):
-        return PostgresSource(name, connection.libpq())
+        return _postgres(name, connection.libpq(), reader)
     if isinstance(connection, EmbeddedConnection):
         uri = embedded.start(warehouse.folder / connection.path, connection.database)
-        return PostgresSource(name, {"dsn": uri})
-    if not isinstance(connection, UrlConnection):
-        raise ConfigurationError(f"the connection `{name}` is no database")
-    url = connection.sqlalchemy_url(warehouse.folder)
-    if url.get_backend_name() == "postgresql":
-        text = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return PostgresSource(name, {"dsn": text} | connection.extra)
-    if url.get_backend_name() == "sqlite":
-        return SqliteSource(name, url.database or "")
+        return _postgres(name, {"dsn": uri}, reader)
+    raise ConfigurationError(f"the connection `{name}` is no database")
+
+
+def _postgres(name: str, libpq: dict[str, Any], reader: Reader) -> Source:
+    if reader == "generic":
+        raise ConfigurationError(
+            f"PostgreSQL, which `{name}` is, has no generic reader; leave `reader: generic` out"
+        )
+    return PostgresSource(name, libpq)
+
+
+def _open_postgres(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
+    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return _postgres(name, {"dsn": text} | connection.extra, reader)
+
+
+def _open_sqlite(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
+    if reader == "generic":
+        return GenericSource(name, url, connection.extra)
+    return SqliteSource(name, url.database or "")
+
+
+def _open_mysql(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
+    """PyMySQL reads natively, and where no driver is named; another driver only generically."""
+    if "+" not in url.drivername:
+        url = url.set(drivername=f"{url.drivername}+pymysql")
+    if reader == "generic" or (reader == "auto" and url.get_driver_name() != "pymysql"):
+        return GenericSource(name, url, connection.extra)
+    if url.get_driver_name() != "pymysql":
+        raise ConfigurationError(
+            f"`reader: native` reads through PyMySQL; write the url of `{name}` as mysql+pymysql://"
+        )
+    native = _native_mysql(name, url, connection)
+    if reader == "native":
+        return native
+    return NativeFirst(native, lambda: GenericSource(name, url, connection.extra))
+
+
+def _native_mysql(name: str, url: URL, connection: UrlConnection) -> Source:
+    try:
+        from dapu.databases.mysql import MySqlSource
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the connection `{name}` needs PyMySQL ({error}); install dapu[mysql]"
+        ) from None
+    return MySqlSource(name, url, connection.extra)
+
+
+def _open_other(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
+    if reader == "native":
+        raise ConfigurationError(
+            f"there is no native reader for {url.get_backend_name()}, which `{name}` is; "
+            "leave `reader: native` out"
+        )
     return GenericSource(name, url, connection.extra)
+
+
+_OPENERS: dict[str, Callable[[str, URL, UrlConnection, Reader], Source]] = {
+    "postgresql": _open_postgres,
+    "sqlite": _open_sqlite,
+    "mysql": _open_mysql,
+    "mariadb": _open_mysql,
+}
+
+
+def dialect_of(warehouse: Warehouse, name: str) -> str:
+    """Which database a connection leads to, by SQLAlchemy's name for it."""
+    connection = warehouse.connections.named(name)
+    if isinstance(connection, UrlConnection):
+        return connection.sqlalchemy_url(warehouse.folder).get_backend_name()
+    return "postgresql"

@@ -53,6 +53,12 @@ class PostgresSource:
             row = cursor.fetchone()
             return row[0] if row else None
 
+    def rows(self, query: Statement) -> list[tuple[Any, ...]]:
+        """See `Source.rows`."""
+        with self._session.cursor() as cursor:
+            self._execute(cursor, query.composed())
+            return list(cursor.fetchall())
+
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Binary where all types agree on both sides, else text."""
         bare = without_end(query).composed()

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from dapu.definitions.templates import Statement
+from dapu.errors import JobError
 from dapu.loading.rows import Rows
+
+Reader = Literal["auto", "native", "generic"]
+"""Which code reads: one made for the database, or the one that SQLAlchemy has for all."""
+
+
+class NotNative(JobError):
+    """The native reader cannot read this query, and another reader can.
+
+    why: the reason, to stand after `since`.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"the native reader cannot read this query of `{name}`: {why}; "
+            "with `reader: auto` the generic one reads it"
+        )
+        self.why = why
 
 
 class Asked(Protocol):
@@ -18,6 +36,10 @@ class Asked(Protocol):
 
     def value(self, query: Statement) -> Any:
         """The one value that a query gives, as the driver gives it."""
+        ...
+
+    def rows(self, query: Statement) -> list[tuple[Any, ...]]:
+        """The few rows that a query gives, as the driver gives them."""
         ...
 
 

@@ -6,6 +6,7 @@ its own type, inside the query: no row becomes Python objects, and no value is g
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,22 @@ _FIELD = """case typeof({0})
  else {0} end"""
 
 
+class Digest:
+    """An aggregate: the sum of the rows' hashes (BLAKE2b, 64 bits), whatever their order."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def step(self, *values: Any) -> None:
+        """Takes a row."""
+        digest = hashlib.blake2b(repr(values).encode("utf-8", "surrogateescape"), digest_size=8)
+        self._sum += int.from_bytes(digest.digest(), "big")
+
+    def finalize(self) -> str:
+        """The sum, as text since SQLite's integers end at 64 bits."""
+        return str(self._sum)
+
+
 class SqliteSource:
     """A SQLite file, opened for reading only."""
 
@@ -49,6 +66,7 @@ class SqliteSource:
             timeout=60,
         )
         self._session.create_function("dapu_real", 1, repr, deterministic=True)
+        self._session.create_aggregate("dapu_digest", -1, Digest)  # type: ignore[arg-type]
         self._session.execute("begin")  # one state of the file for all queries
 
     def quote(self, identifier: str) -> str:
@@ -59,6 +77,10 @@ class SqliteSource:
         """See `Source.value`."""
         row = self._execute(query).fetchone()
         return row[0] if row else None
+
+    def rows(self, query: Statement) -> list[tuple[Any, ...]]:
+        """See `Source.rows`."""
+        return self._execute(query).fetchall()
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Without a target the values are looked through for their types."""

@@ -1,0 +1,163 @@
+"""MySQL's and MariaDB's types: the PostgreSQL type that holds each value, and its text for COPY.
+
+https://mariadb.com/kb/en/data-types/ and https://dev.mysql.com/doc/refman/en/data-types.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pymysql.constants import FIELD_TYPE as T
+
+from dapu.databases.mysql_protocol import Described
+from dapu.loading.rows import Column
+from dapu.loading.types import holds
+from dapu.named_sql import statement
+
+_UTF8 = {"utf8mb4", "utf8mb3", "utf8", "ascii"}
+_INTEGERS = {
+    T.TINY: ("smallint", "smallint"),
+    T.SHORT: ("smallint", "integer"),
+    T.INT24: ("integer", "integer"),
+    T.LONG: ("integer", "bigint"),
+    T.LONGLONG: ("bigint", "numeric(20,0)"),
+}
+"""For each integer the types of its signed and its unsigned form."""
+
+_STRINGS = {
+    *(T.VARCHAR, T.VAR_STRING, T.STRING, T.ENUM, T.SET),
+    *(T.TINY_BLOB, T.BLOB, T.MEDIUM_BLOB, T.LONG_BLOB),
+}
+_SIMPLE = {
+    T.FLOAT: ("real", "floating"),
+    T.DOUBLE: ("double precision", "floating"),
+    T.YEAR: ("smallint", "plain"),
+    T.DATE: ("date", "plain"),
+    T.NEWDATE: ("date", "plain"),
+    T.TIME: ("interval", "plain"),
+    T.TIMESTAMP: ("timestamp with time zone", "utc"),
+    T.DATETIME: ("timestamp without time zone", "plain"),
+    T.GEOMETRY: ("bytea", "geometry"),
+    T.NULL: ("text", "plain"),
+}
+_OWN = {"json": "jsonb", "uuid": "uuid", "inet4": "inet", "inet6": "inet"}
+_NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double precision"}
+_WHOLE = {"smallint", "integer", "bigint"}
+_SIZE = re.compile(r"\((\d+)(?:,(-?\d+))?\)")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a result. text: the SQL for a value's text in COPY's text format."""
+
+    column: Column
+    text: str
+
+
+def field_of(
+    field: Described,
+    own_type: str | None,
+    target: str | None,
+    quote: Callable[[str], str],
+) -> Field | None:
+    """How a column travels; None when its type is not known here.
+
+    own_type: `json`, `uuid`, `inet4`, `inet6` where MariaDB says so, which shows them as text.
+    target: the type of the target's column, when there is one.
+    """
+    found = _form(field, own_type)
+    if found is None:
+        return None
+    pg_type, form = found
+    if form == "bits" and target is not None and _base(target) in _NUMBERS:
+        form = "bits_number"
+    value = quote(field.name)
+    text = _text(form, value, field)
+    agreed = _agreed(field, pg_type, target)
+    return Field(Column(field.name, agreed), _sql("field", value=value, text=text))
+
+
+def _form(field: Described, own_type: str | None) -> tuple[str, str] | None:
+    """The PostgreSQL type, and the name of the SQL that writes a value."""
+    code = field.code
+    if code in _INTEGERS:
+        return _INTEGERS[code][field.unsigned], "plain"
+    if code in (T.DECIMAL, T.NEWDECIMAL):
+        return _decimal(field), "plain"
+    if code == T.BIT:
+        return f"bit({field.length})", "bits"
+    if code == T.JSON:
+        return "jsonb", "converted"
+    if code in _STRINGS:
+        return _string_form(field, own_type)
+    return _SIMPLE.get(code)
+
+
+def _decimal(field: Described) -> str:
+    """What a table's column was declared as. Of what is computed the server tells an estimate."""
+    digits = field.length - (field.scale > 0) - (not field.unsigned)
+    return f"numeric({digits},{field.scale})" if field.origin[1] else "numeric"
+
+
+def _string_form(field: Described, own_type: str | None) -> tuple[str, str]:
+    if field.charset == "binary":
+        return "bytea", "bytes"
+    pg_type = _OWN.get(own_type or "", "text")
+    return pg_type, "utf8" if field.charset in _UTF8 else "other_charset"
+
+
+def _text(form: str, value: str, field: Described) -> str:
+    if form == "other_charset":
+        utf8 = _sql("utf8", value=_sql("converted", value=value))
+        return _sql("other_charset", value=value, utf8=utf8)
+    if form == "converted":
+        return _sql("utf8", value=_sql("converted", value=value))
+    return _sql(form, value=value, length=str(field.length))
+
+
+def _sql(name: str, **parts: str) -> str:
+    """A fragment of mysql.sql, without its comment and with its parts."""
+    lines = statement(f"mysql.{name}").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--")).format(**parts)
+
+
+def _agreed(field: Described, own: str, target: str | None) -> str:
+    """The type to be told: the target's, unless it would take another value in silence.
+
+    COPY itself refuses what a type cannot hold, but it rounds numbers and times.
+    """
+    if target is None or holds(target, own):
+        return target or own
+    if _base(target) in _NUMBERS and _base(own) in _NUMBERS:
+        return target if _takes_or_refuses(field, own, target) else own
+    if _base(target) == _base(own) == "timestamp" and _size(target)[0] < field.scale:
+        return own
+    return target
+
+
+def _takes_or_refuses(field: Described, own: str, target: str) -> bool:
+    """Whether the target's type takes a number as it is or not at all.
+
+    A table's own column is to fit by its declaration; what is computed has a type that is often
+    far wider than its values.
+    """
+    if own == "numeric(20,0)" and target == "bigint":
+        return True  # an id, seldom above 2^63
+    if field.origin[1] or "numeric" not in own:
+        return False
+    if _base(target) in _WHOLE:
+        return field.scale == 0
+    return _base(target) == "numeric" and _size(target)[1] >= field.scale
+
+
+def _base(name: str) -> str:
+    """`numeric` of `numeric(15,2)`, `timestamp` of `timestamp(3) with time zone`."""
+    return re.sub(r"\(.*\)| with(out)? time zone", "", name)
+
+
+def _size(name: str) -> tuple[int, int]:
+    """The numbers in brackets; a time stamp without has 6 digits of a second."""
+    found = _SIZE.search(name)
+    return (int(found[1]), int(found[2] or 0)) if found else (6, 0)
