@@ -1,0 +1,99 @@
+"""`${NAME}` in files: from the environment, or from .env beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dapu.environment import fill_in, fill_in_text, read_environment
+from dapu.errors import FaultyFile
+from dapu.yamlfile import Document
+
+FILE = Path("connections.yaml")
+
+
+def fill(text: str, **environment: str) -> object:
+    document = Document(FILE, text)
+    return fill_in(document.parse(), environment, document)
+
+
+def test_a_name_is_replaced_wherever_it_stands() -> None:
+    assert fill("- {a: '${X}', b: ['<${X}${Y}>'], c: 5}", X="1", Y="") == [
+        {"a": "1", "b": ["<1>"], "c": 5}
+    ]
+
+
+def test_a_default_stands_for_a_name_that_is_not_set_or_empty() -> None:
+    assert fill("a: ${X:-5432}") == {"a": "5432"}
+    assert fill("a: ${X:-5432}", X="") == {"a": "5432"}
+    assert fill("a: ${X:-}") == {"a": ""}
+    assert fill("a: ${X}", X="") == {"a": ""}
+
+
+def test_every_missing_name_is_told_with_its_file_and_line() -> None:
+    text = "- name: main\n  host: ${DAPU_HOST}\n  user: x\n  password: ${DAPU_PWD}\n"
+    with pytest.raises(FaultyFile) as caught:
+        fill(text, DAPU_HOSTS="x")
+    assert str(caught.value).splitlines() == [
+        "connections.yaml:2: the environment has no DAPU_HOST; did you mean `DAPU_HOSTS`?; "
+        "set it, or write it into .env beside this file",
+        "connections.yaml:4: the environment has no DAPU_PWD; known are: DAPU_HOSTS; "
+        "set it, or write it into .env beside this file",
+    ]
+
+
+def test_the_line_is_right_where_the_value_stands_twice_or_over_lines() -> None:
+    text = "a: fine ${X:-}\nb: >-\n  long\n  ${MISSING}\nc: ${MISSING}\n"
+    with pytest.raises(FaultyFile) as caught:
+        fill(text)
+    assert [fault.line for fault in caught.value.faults] == [2, 5]
+
+
+AWKWARD = "p@s:s/w%#?&'\"\\ {}[]ü$X ${Y} \u2028end: #x"
+
+
+def test_a_password_may_hold_any_character() -> None:
+    assert fill("password: ${PWD}", PWD=AWKWARD) == {"password": AWKWARD}
+
+
+def test_in_the_user_part_of_a_url_it_is_percent_encoded() -> None:
+    from sqlalchemy.engine import make_url
+
+    filled = fill("url: mysql+pymysql://${U}:${P}@${H}:3306/erp", U="me@x", P=AWKWARD, H="erp-db")
+    assert isinstance(filled, dict)
+    url = make_url(filled["url"])
+    assert (url.username, url.password, url.host, url.port) == ("me@x", AWKWARD, "erp-db", 3306)
+    assert fill("url: ${URL}", URL="sqlite:///a b.db") == {"url": "sqlite:///a b.db"}
+    assert fill("url: http://${H}/a@b?c=${V}", H="h:1", V="x@y") == {"url": "http://h:1/a@b?c=x@y"}
+
+
+def test_the_environment_comes_before_the_file_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAPU_TEST_A", "from the environment")
+    (tmp_path / ".env").write_text(
+        "# a comment\n\nDAPU_TEST_A=from the file\nexport DAPU_TEST_B = 'quoted # text'\n"
+        'DAPU_TEST_C=a#b # comment\nDAPU_TEST_D="x=y"\nDAPU_TEST_E=\n'
+    )
+    environment = read_environment(tmp_path)
+    assert environment["DAPU_TEST_A"] == "from the environment"
+    assert environment["DAPU_TEST_B"] == "quoted # text"
+    assert environment["DAPU_TEST_C"] == "a#b"
+    assert environment["DAPU_TEST_D"] == "x=y"
+    assert environment["DAPU_TEST_E"] == ""
+
+
+def test_a_line_of_the_file_beside_that_is_no_setting_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=1\nwhat is this\n")
+    with pytest.raises(FaultyFile, match=r"\.env:2: is not NAME=value"):
+        read_environment(tmp_path)
+
+
+def test_a_plain_file_is_filled_line_by_line() -> None:
+    text = "- name: main\n  host: ${H}  # where\n  port: ${P:-5432}\n"
+    assert fill_in_text(text, {"H": "db"}, FILE) == (
+        "- name: main\n  host: db  # where\n  port: 5432\n"
+    )
+    with pytest.raises(FaultyFile, match=r"connections.yaml:2: the environment has no H; "):
+        fill_in_text(text, {}, FILE)
