@@ -9,6 +9,7 @@ from typing import Any
 
 from dapu.agents.base import Agent
 from dapu.agents.database import DatabaseAgent
+from dapu.agents.rest import RestAgent
 from dapu.agents.sql import SqlAgent
 from dapu.agents.transform import TransformAgent
 from dapu.definitions.reader import DefinitionReader
@@ -16,7 +17,7 @@ from dapu.errors import ConfigurationError
 from dapu.settings import Settings
 
 ENTRY_POINTS = "dapu.agents"
-_OWN: list[type[Agent[Any]]] = [DatabaseAgent, SqlAgent, TransformAgent]
+_OWN: list[type[Agent[Any]]] = [DatabaseAgent, RestAgent, SqlAgent, TransformAgent]
 
 
 class Agents(dict[str, type[Agent[Any]]]):

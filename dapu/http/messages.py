@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from dapu.documents.exact_json import dump
 
 Parameters = Mapping[str, str | list[str]]
 
@@ -38,8 +39,7 @@ class Request:
         """The body as it goes over the wire (UTF-8)."""
         if self.body is None:
             return None
-        text = self.body if isinstance(self.body, str) else json.dumps(self.body, default=str)
-        return text.encode()
+        return (self.body if isinstance(self.body, str) else dump(self.body)).encode()
 
     @property
     def identity(self) -> str:

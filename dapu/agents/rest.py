@@ -1,0 +1,328 @@
+"""`do: rest`: the records of a web service become the rows of the task's table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Literal
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+from pydantic import Field as Key
+from pydantic import model_validator
+
+from dapu.agents.base import Context, SourceAgent
+from dapu.agents.reading_on import bounds, keep_newest
+from dapu.connections import RestConnection
+from dapu.documents.column_types import ColumnType
+from dapu.documents.newest import Newest
+from dapu.documents.paths import FaultyPath, Path
+from dapu.documents.rows import Batch, DocumentRows, Field, NulPolicy
+from dapu.errors import ConfigurationError, JobError
+from dapu.http.changes import condition, marks
+from dapu.http.messages import Request, below
+from dapu.http.pages import Format, Pages
+from dapu.http.paging import AnyPaging, JmesPath, Page
+from dapu.http.placeholders import fill_body, fill_parameters, fill_path, names_in
+from dapu.http.session import HttpSession
+from dapu.loading.options import LoadOptions
+from dapu.loading.rows import Rows
+from dapu.loading.tables import describe
+from dapu.yamlfile import Strict, nearest
+
+Take = Callable[[Any, Mapping[str, Any]], Any]
+
+_DOCUMENT = "document"
+_WATERMARK = "watermark"
+_REMEMBERED = "answer"
+_UNCHANGED = 304
+
+
+class RestColumn(Strict):
+    """A column: a part of each record, or a value that the record was asked for with."""
+
+    path: JmesPath | None = Key(None, description="JMESPath in the record")
+    repeat: str | None = Key(None, description="Or a name of `repeat`")
+    type: ColumnType | None = Key(
+        None, description="Type of PostgreSQL; default the table's, or found by the values"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> RestColumn:
+        if (self.path is None) == (self.repeat is None):
+            raise ValueError("a column has either a `path` in the record or a name of `repeat`")
+        return self
+
+
+class Repeat(Strict):
+    """One question a row: of a query of the warehouse, or of a list."""
+
+    query: str | None = Key(None, description="A SQL file; it runs in the warehouse")
+    values: list[dict[str, str | int | float | bool | None]] | None = Key(
+        None, description="Rows, each with the same names"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Repeat:
+        if (self.query is None) == (self.values is None):
+            raise ValueError("`repeat` is either a `query` or a list of `values`")
+        if self.values and any(row.keys() != self.values[0].keys() for row in self.values):
+            raise ValueError("the rows of `values` must all have the same names")
+        return self
+
+
+class RestOptions(LoadOptions):
+    """Brings the records of a web service into the task's table."""
+
+    do: Literal["rest"]
+    connection: str | None = Key(None, description="Default: the route's")
+    path: str = Key("", description="Below the connection's url; `{name}` is filled in")
+    method: Literal["GET", "POST"] = Key("GET", description="POST only for what merely reads")
+    parameters: dict[str, str | int | float | bool | list[str | int]] = Key(
+        {}, description="Of the address; one that is nothing but `{name}` may have no value"
+    )
+    headers: dict[str, str] = Key({}, description="Beside those of the connection")
+    body: dict[str, Any] | list[Any] | str | None = Key(
+        None, description="Sent as JSON, or a text as it is; `{name}` is filled in"
+    )
+    format: Format | None = Key(None, description="Of the answers; default what they say")
+    records: JmesPath = Key("@", description="JMESPath in an answer to the list of its records")
+    columns: dict[str, JmesPath | RestColumn] | None = Key(
+        None,
+        min_length=1,
+        description="Names and JMESPaths; default the whole record in `document`, as jsonb",
+    )
+    pages: AnyPaging | None = Key(None, description="How an answer in pages goes on")
+    repeat: Repeat | None = Key(None, description="One question a row of a query or a list")
+
+    def sql_files(self) -> list[str]:
+        """The query of `repeat`."""
+        return [self.repeat.query] if self.repeat and self.repeat.query else []
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> RestOptions:
+        asked = {*names_in(self.path), *names_in(self.parameters), *names_in(self.body)}
+        if self.watermark is not None:
+            if self.watermark.column not in (self.columns or {}):
+                raise ValueError(f"`watermark`: `columns` has no {self.watermark.column}")
+            if _WATERMARK not in asked:
+                raise ValueError(
+                    "`watermark`: nothing asks for it; give, for example, "
+                    "`parameters: {since: '{watermark}'}`"
+                )
+        if self.method == "GET" and self.body is not None:
+            raise ValueError("a `body` needs `method: POST`")
+        if self.repeat is not None and self.repeat.values:
+            self._check_names(set(self.repeat.values[0]))
+        if self.repeat is None:
+            self._check_names(set())
+        return self
+
+    def _check_names(self, known: set[str]) -> None:
+        for name, column in (self.columns or {}).items():
+            asked = column.repeat if isinstance(column, RestColumn) else None
+            if asked is not None and asked not in known:
+                raise ValueError(f"columns.{name}: `repeat` has no {asked}{nearest(asked, known)}")
+
+
+class RestAgent(SourceAgent[RestOptions]):
+    """Asks a web service, page by page."""
+
+    name = "rest"
+    options = RestOptions
+
+    @contextmanager
+    def read(self, context: Context, options: RestOptions) -> Iterator[Rows | None]:
+        """The records; None when the server says that nothing has changed."""
+        connection = _connection(context, options)
+        with (
+            closing(HttpSession(connection, context.note)) as session,
+            context.stoppable(session.stop),
+        ):
+            reading = _Reading(context, options, connection, session)
+            yield reading.rows()
+            reading.finish()
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One question, of which an answer may have several pages.
+
+    values: the names of `repeat` with their values. label: them, for messages.
+    """
+
+    request: Request
+    values: Mapping[str, Any]
+    label: str
+
+
+class _Reading:
+    """One run of the agent."""
+
+    def __init__(
+        self,
+        context: Context,
+        options: RestOptions,
+        connection: RestConnection,
+        session: HttpSession,
+    ) -> None:
+        self._context, self._options = context, options
+        self._connection, self._session = connection, session
+        self._pages = Pages(session, options.format, Path(options.records), options.pages)
+        self._low = bounds(context, options.watermark).low
+        self._newest = Newest(options.watermark.column) if options.watermark else None
+        self._documents: DocumentRows | None = None
+
+    def rows(self) -> Rows | None:
+        """The rows; pages after the first are asked for while rows are loaded."""
+        with self._context.session.cursor() as cursor:
+            target = describe(cursor, self._context.table)
+            repeated = self._repeated(cursor)
+        types = {column.name: column.type for column in target.columns} if target else {}
+        questions = map(self._question, repeated)
+        if target is not None and self._is_one_answer():
+            questions = map(self._if_changed, questions)
+        self._context.note(f"reads {self._connection.name}: {self._options.path or '/'}")
+        pages = self._walk(questions)
+        first = next(pages, None)
+        if first is not None and first[1].answer.status == _UNCHANGED:
+            return None
+        self._documents = DocumentRows(self._fields(types), _nul_policy(self._options))
+        batches = (self._batch(*found) for found in chain(filter(None, [first]), pages))
+        return self._documents.read(batches, self._session.stop)
+
+    def finish(self) -> None:
+        """Called when all rows are loaded."""
+        if self._options.watermark is not None and self._newest is not None:
+            keep_newest(self._context, self._options.watermark, self._newest)
+        documents = self._documents
+        if documents is not None and documents.count and documents.without_values:
+            names = ", ".join(documents.without_values)
+            self._context.note(f"no record has a value for {names}: are the paths right?")
+
+    def _repeated(self, cursor: Cursor) -> list[dict[str, Any]]:
+        """The values of each question."""
+        repeat = self._options.repeat
+        if repeat is None:
+            return [{}]
+        if repeat.query is None:
+            return [dict(row) for row in repeat.values or []]
+        query = self._context.sql(repeat.query).composed()
+        try:
+            cursor.execute(query)
+            names = [column.name for column in cursor.description or ()]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except psycopg2.errors.QueryCanceled:
+            raise
+        except psycopg2.Error as error:
+            reason = error.diag.message_primary or error
+            raise JobError(f"{repeat.query} (repeat): {reason}") from error
+        for name in self._columns_of_repeat():
+            if name not in names:
+                raise JobError(f"{repeat.query} gives no column {name}{nearest(name, names)}")
+        return rows
+
+    def _columns_of_repeat(self) -> list[str]:
+        columns = (self._options.columns or {}).values()
+        return [c.repeat for c in columns if isinstance(c, RestColumn) and c.repeat]
+
+    def _question(self, values: Mapping[str, Any]) -> _Question:
+        options = self._options
+        known = {**self._context.variables, **values, _WATERMARK: self._low}
+        request = Request(
+            below(self._connection.url, fill_path(options.path, known)),
+            options.method,
+            fill_parameters(options.parameters, known),
+            options.headers,
+            fill_body(options.body, known),
+        )
+        label = "".join(f"{name} = {value}, " for name, value in values.items())
+        return _Question(request, values, label)
+
+    def _walk(self, questions: Iterable[_Question]) -> Iterator[tuple[_Question, Page]]:
+        for question in questions:
+            for page in self._pages.walk(question.request, question.label):
+                yield question, page
+
+    def _is_one_answer(self) -> bool:
+        """Whether one answer is all, so that it tells of itself whether anything changed."""
+        options = self._options
+        several = options.pages or options.repeat or options.watermark
+        return options.method == "GET" and several is None
+
+    def _if_changed(self, question: _Question) -> _Question:
+        seen = self._context.seen.get(_REMEMBERED, {})
+        headers = condition(seen, self._identity(question))
+        return replace(question, request=question.request.with_headers(headers))
+
+    def _identity(self, question: _Question) -> str:
+        """What must be the same for an answer to be the same, its use included."""
+        text = question.request.identity + self._options.model_dump_json()
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _batch(self, question: _Question, page: Page) -> Batch:
+        if self._is_one_answer():
+            found = marks(page.answer, self._identity(question))
+            self._context.remembered[_REMEMBERED] = found
+        label = question.label
+        if self._options.pages is not None:
+            label += f"page {page.number}, "
+        return Batch(self._with_watermark(page.records, question.values), label, question.values)
+
+    def _with_watermark(self, records: list[Any], beside: Mapping[str, Any]) -> list[Any]:
+        watermark = self._options.watermark
+        if watermark is None or watermark.nulls == "include":
+            return records
+        take = _take((self._options.columns or {})[watermark.column])
+        return [record for record in records if take(record, beside) is not None]
+
+    def _fields(self, types: Mapping[str, str]) -> list[Field]:
+        columns = self._options.columns
+        if columns is None:
+            return [Field(_DOCUMENT, lambda record, _: record, types.get(_DOCUMENT, "jsonb"))]
+        fields = []
+        for name, column in columns.items():
+            given = column.type if isinstance(column, RestColumn) else None
+            take = _take(column)
+            if self._newest is not None and name == self._newest.column:
+                take = self._watched(take, self._newest)
+            fields.append(Field(name, take, given or types.get(name)))
+        return fields
+
+    def _watched(self, take: Take, newest: Newest) -> Take:
+        def watched(record: Any, beside: Mapping[str, Any]) -> Any:
+            value = take(record, beside)
+            if value is None:
+                raise FaultyPath(
+                    f"there is no value for {newest.column}, the watermark's column; "
+                    "`nulls: skip` leaves such records out"
+                )
+            newest.see(value)
+            return value
+
+        return watched
+
+
+def _connection(context: Context, options: RestOptions) -> RestConnection:
+    name = options.connection or context.connection
+    connection = context.warehouse.connections.named(name)
+    if not isinstance(connection, RestConnection):
+        raise ConfigurationError(f"the connection `{name}` is no web service (`driver: rest`)")
+    return connection
+
+
+def _take(column: str | RestColumn) -> Take:
+    if isinstance(column, RestColumn) and column.repeat is not None:
+        name = column.repeat
+        return lambda _, beside: beside[name]
+    path = Path(column if isinstance(column, str) else column.path or "@")
+    return lambda record, _: path.of(record)
+
+
+def _nul_policy(options: LoadOptions) -> NulPolicy:
+    if options.nul_characters == "remove":
+        return "remove"
+    return "fail" if options.on_bad_value == "fail" else "pass"
