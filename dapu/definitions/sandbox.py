@@ -12,7 +12,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, nodes, pass_context
+from jinja2 import FileSystemLoader, StrictUndefined, Undefined, nodes, pass_context
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
@@ -55,8 +55,8 @@ class SqlEnvironment(SandboxedEnvironment):
         """
         if isinstance(value, Markup):
             return value
-        if isinstance(value, StrictUndefined):
-            str(value)  # raises, and says which name it is
+        if isinstance(value, Undefined):
+            int(value)  # raises, and says which name it is
         if isinstance(value, list | tuple | set | frozenset):
             return self._bind_list(value)
         if value is not None and not isinstance(value, self.accepts):

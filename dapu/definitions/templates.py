@@ -27,7 +27,6 @@ BUILT_IN = frozenset({"this", "task", "watermark"})
 _MARK = re.compile("\0(\\d+)\0")
 _IS_TEMPLATE = re.compile(r"\{[{%#]")
 _NAMES_ANOTHER = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
-_NOT_PLAIN = (nodes.EvalContextModifier, nodes.ScopedEvalContextModifier)
 
 
 @dataclass(frozen=True)
@@ -198,6 +197,22 @@ def read_template(path: Path) -> Template:
         tree = sql_environment().parse(text)
     except TemplateSyntaxError as error:
         raise FaultyFile([Fault(path, error.lineno, f"template: {error.message}")]) from None
-    for node in tree.find_all(_NOT_PLAIN):
-        raise FaultyFile([Fault(path, node.lineno, "template: `autoescape` is not for SQL")])
+    faults = [Fault(path, line, f"template: {what}") for line, what in _unfit(tree)]
+    if faults:
+        raise FaultyFile(faults)
     return Template(path, text, tree)
+
+
+def _unfit(tree: nodes.Template) -> Iterator[tuple[int, str]]:
+    """What only a rendering would find, with its line: what is not for SQL, or not there at all."""
+    environment = sql_environment()
+    for changed in tree.find_all((nodes.EvalContextModifier, nodes.ScopedEvalContextModifier)):
+        yield changed.lineno, "`autoescape` is not for SQL"
+    for filtered in tree.find_all(nodes.Filter):
+        if filtered.name not in environment.filters:
+            near = nearest(filtered.name, environment.filters)
+            yield filtered.lineno, f"there is no filter `{filtered.name}`{near}"
+    for tested in tree.find_all(nodes.Test):
+        if tested.name not in environment.tests:
+            near = nearest(tested.name, environment.tests)
+            yield tested.lineno, f"there is no test `{tested.name}`{near}"
