@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from dapu.durations import show_duration
 from dapu.secrets import redact
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _WIDE = 100_000  # columns, where no terminal breaks the lines
+_NUMBER = re.compile(r'"\\u0000([^"]*)"')
 
 
 def is_terminal() -> bool:
@@ -27,6 +29,8 @@ def is_terminal() -> bool:
 
 def console() -> Console:
     """For tables and progress."""
+    from rich.console import Console
+
     return Console(highlight=False) if is_terminal() else Console(highlight=False, width=_WIDE)
 
 
@@ -40,13 +44,18 @@ def complain(text: str) -> None:
     click.echo(redact(text), err=True)
 
 
-def stamped(zone: tzinfo) -> Callable[[str], None]:
+def stamped(zone: tzinfo, to: Callable[[str], None] = say) -> Callable[[str], None]:
     """Says lines plainly on a terminal, and with a time stamp under cron."""
 
     def line(text: str) -> None:
-        say(text if is_terminal() else f"{datetime.now(zone):%Y-%m-%d %H:%M:%S} {text}")
+        to(text if is_terminal() else f"{datetime.now(zone):%Y-%m-%d %H:%M:%S} {text}")
 
     return line
+
+
+def counted(number: int, what: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def silent(_: str) -> None:
@@ -55,16 +64,43 @@ def silent(_: str) -> None:
 
 def show_json(data: Any) -> None:
     """Data for another program."""
-    click.echo(redact(json.dumps(data, indent=2, default=_plain, ensure_ascii=False)))
+    text = json.dumps(_plain(data), indent=2)
+    # A number of any precision is good JSON, but json writes only those that Python counts with.
+    click.echo(_NUMBER.sub(r"\1", text))
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it, without secrets."""
+    match value:
+        case None | bool() | int():
+            return value
+        case float() | Decimal():
+            if not math.isfinite(value):
+                return str(value)
+            return value if isinstance(value, float) else f"\0{value}"
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case timedelta():
+            return value.total_seconds()
+        case datetime():
+            return value.isoformat()
+    return redact(show_value(value))
 
 
 def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Rows for a person; numbers to the right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     shown = [list(row) for row in rows]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(names):
         numbers = all(_is_number(row[position]) for row in shown)
-        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
+        header = Text(name)
+        table.add_column(header, justify="right" if numbers else "left", overflow="fold")
     for row in shown:
         table.add_row(*(Text(redact(show_value(value))) for value in row))
     console().print(table)
@@ -80,17 +116,15 @@ def show_value(value: Any) -> str:
         case datetime():
             return f"{value:%Y-%m-%d %H:%M:%S}"
         case timedelta():
+            from dapu.durations import show_duration
+
             return show_duration(value)
+        case bytes() | memoryview():
+            return "\\x" + bytes(value).hex()
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 
 def _is_number(value: Any) -> bool:
     return value is None or (not isinstance(value, bool) and hasattr(value, "__float__"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value)

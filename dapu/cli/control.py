@@ -2,81 +2,85 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from dapu.cli.arguments import AS_JSON, DIRECTORY
-from dapu.cli.console import is_terminal, say, show_json
+from dapu.cli.arguments import AS_JSON, WAREHOUSE
+from dapu.cli.console import say, show_json, stamped
 from dapu.errors import ConfigurationError
-from dapu.registry import agenda, control
-from dapu.versioner import check_registry, registry_of
-from dapu.warehouse import open_warehouse
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+
+    from dapu.registry.store import Registry
+    from dapu.warehouse import Warehouse
 
 _POLL = 0.5  # seconds
 
 
 @click.command("pause")
-@DIRECTORY
+@WAREHOUSE
 @click.option("--wait", is_flag=True, help="Return when no job is running any more.")
-def pause(directory: Path, wait: bool) -> None:
+def pause(warehouse: Warehouse, wait: bool) -> None:
     """Queue and start nothing from now on; running jobs go on.
 
     Example: dapu pause finances --wait
     """
-    warehouse = open_warehouse(directory)
-    registry = registry_of(warehouse)
-    with warehouse.session("pause") as session, session.cursor() as cursor:
-        check_registry(cursor, registry)
+    import getpass
+    import platform
+
+    from dapu.registry import agenda, control
+
+    line = stamped(warehouse.settings.zone)
+    with _transactions(warehouse, "pause") as (cursor, registry):
         control.pause(cursor, registry, f"{getpass.getuser()}@{platform.node()}")
-        session.commit()
+        cursor.connection.commit()
+        agenda.wait_for_claims(cursor, registry)
         running = agenda.running(cursor, registry)
-        session.commit()
-        shown = len(running) + 1
+        shown: list[tuple[int, str]] = []
         while wait and running:
-            if len(running) < shown and not is_terminal():
-                say("waits for: " + ", ".join(task for _, task in running))
-            shown = len(running)
+            if running != shown:
+                line("waits for: " + ", ".join(task for _, task in running))
+            shown = running
+            cursor.connection.commit()
             time.sleep(_POLL)
             running = agenda.running(cursor, registry)
-            session.commit()
-    still = f"; {len(running)} jobs are still running" if running else ""
-    say(f"paused{still}")
+    still = f"; still running: {', '.join(task for _, task in running)}" if running else ""
+    line(f"paused{still}")
 
 
 @click.command("resume")
-@DIRECTORY
-def resume(directory: Path) -> None:
+@WAREHOUSE
+def resume(warehouse: Warehouse) -> None:
     """End a pause.
 
     Example: dapu resume finances
     """
-    warehouse = open_warehouse(directory)
-    registry = registry_of(warehouse)
-    with warehouse.session("resume") as session, session, session.cursor() as cursor:
-        check_registry(cursor, registry)
+    from dapu.registry import control
+
+    with _transactions(warehouse, "resume") as (cursor, registry):
         was_paused = control.resume(cursor, registry)
     say("resumed" if was_paused else "it was not paused")
 
 
 @click.command("retry")
-@DIRECTORY
+@WAREHOUSE
 @click.argument("job", type=int)
 @AS_JSON
-def retry(directory: Path, job: int, as_json: bool) -> None:
+def retry(warehouse: Warehouse, job: int, as_json: bool) -> None:
     """Queue the task of JOB once more, at the highest priority.
 
     A job that waits for its next try waits no longer.
 
     Example: dapu retry finances 1042
     """
-    warehouse = open_warehouse(directory)
-    registry = registry_of(warehouse)
-    with warehouse.session("retry") as session, session, session.cursor() as cursor:
-        check_registry(cursor, registry)
+    from dapu.registry import agenda
+
+    with _transactions(warehouse, "retry") as (cursor, registry):
         found = agenda.find(cursor, registry, job)
         if found is None:
             raise ConfigurationError(f"there is no job {job}")
@@ -92,20 +96,18 @@ def retry(directory: Path, job: int, as_json: bool) -> None:
 
 
 @click.command("cancel")
-@DIRECTORY
+@WAREHOUSE
 @click.argument("job", type=int)
 @AS_JSON
-def cancel(directory: Path, job: int, as_json: bool) -> None:
+def cancel(warehouse: Warehouse, job: int, as_json: bool) -> None:
     """Cancel a waiting or running JOB. Of a running one nothing is kept.
 
     Example: dapu cancel finances 1042
     """
-    warehouse = open_warehouse(directory)
-    registry = registry_of(warehouse)
-    with warehouse.session("cancel") as session, session.cursor() as cursor:
-        check_registry(cursor, registry)
+    from dapu.registry import agenda
+
+    with _transactions(warehouse, "cancel") as (cursor, registry):
         cancelled = agenda.cancel(cursor, registry, job)
-        session.commit()
         if cancelled is None:
             found = agenda.find(cursor, registry, job)
             what = f"job {job} is {found.status} already" if found else f"there is no job {job}"
@@ -115,6 +117,17 @@ def cancel(directory: Path, job: int, as_json: bool) -> None:
         show_json({"job": job, "task": task, "was": was})
     else:
         say(f"{task}: job {job}, which was {was}, is cancelled")
+
+
+@contextmanager
+def _transactions(warehouse: Warehouse, purpose: str) -> Iterator[tuple[Cursor, Registry]]:
+    """A session on a warehouse whose registry is there; committed at the end."""
+    from dapu.versioner import check_registry, registry_of
+
+    registry = registry_of(warehouse)
+    with warehouse.session(purpose) as session, session, session.cursor() as cursor:
+        check_registry(cursor, registry)
+        yield cursor, registry
 
 
 COMMANDS = (pause, resume, retry, cancel)

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
-import psycopg2
-from psycopg2.extensions import cursor as Cursor
 
-from dapu.agents.known import known_agents
-from dapu.cli.arguments import AS_JSON, DIRECTORY
-from dapu.cli.console import complain, say, show_json, show_table
-from dapu.definitions.catalogue import check_dependencies, read_catalogue
-from dapu.definitions.folders import scan
-from dapu.definitions.models import task_model
-from dapu.definitions.steps import step_faults
+from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, WAREHOUSE
+from dapu.cli.console import complain, counted, say, show_json, show_table
 from dapu.errors import ConfigurationError
-from dapu.registry import agenda, control, tasks
-from dapu.registry.events import events_of_task
-from dapu.registry.store import Registry
-from dapu.settings import Settings
-from dapu.versioner import check_registry, registry_of
-from dapu.warehouse import open_warehouse
-from dapu.yamlfile import json_schema, nearest
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+
+    from dapu.registry.store import Registry
+    from dapu.registry.tasks import Overview
+    from dapu.warehouse import Warehouse
 
 _JOBS, _EVENTS = 10, 30
 
 
 @click.command("status")
-@DIRECTORY
+@WAREHOUSE
 @click.argument("task", required=False)
 @AS_JSON
-def status(directory: Path, task: str | None, as_json: bool) -> None:
+def status(warehouse: Warehouse, task: str | None, as_json: bool) -> None:
     """Show how all tasks are, or the jobs and events of one TASK.
 
     \b
@@ -40,7 +33,8 @@ def status(directory: Path, task: str | None, as_json: bool) -> None:
       dapu status finances
       dapu status finances erp.staging.invoice --json
     """  # noqa: D301 - click's mark for lines that stay as they are
-    warehouse = open_warehouse(directory)
+    from dapu.versioner import check_registry, registry_of
+
     registry = registry_of(warehouse)
     with warehouse.session("status") as session, session.cursor() as cursor:
         check_registry(cursor, registry)
@@ -51,6 +45,8 @@ def status(directory: Path, task: str | None, as_json: bool) -> None:
 
 
 def _show_all(cursor: Cursor, registry: Registry, as_json: bool) -> None:
+    from dapu.registry import agenda, control, tasks
+
     rows = tasks.overview(cursor, registry)
     pause = control.paused(cursor, registry)
     counts = agenda.counts(cursor, registry)
@@ -63,27 +59,34 @@ def _show_all(cursor: Cursor, registry: Registry, as_json: bool) -> None:
             }
         )
         return
-    names = ("task", "now", "last", "ended", "took", "rows", "message")
     show_table(
-        names,
-        [
-            (r.task, _now(r), r.last_status, r.last_ended_at, r.took, r.rows, r.fault or r.message)
-            for r in rows
-        ],
+        ("task", "now", "last", "ended", "took", "rows", "message"),
+        [(r.task, _now(r), *_last(r)) for r in rows],
     )
     listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    say(f"{len(rows)} tasks; jobs now and of the last day: {listed or 'none'}")
+    say(f"{counted(len(rows), 'task')}; jobs now and of the last day: {listed or 'none'}")
     if pause is not None:
         say(f"The warehouse is paused (by {pause.get('by')}).")
 
 
-def _now(row: tasks.Overview) -> str:
+def _now(row: Overview) -> str:
     if row.state != "ready":
         return row.state
-    return "blacklisted" if row.blacklisted else row.now or ""
+    if row.next_try_at is not None:
+        return f"next try at {row.next_try_at:%H:%M:%S}"
+    return row.now or ("blacklisted" if row.blacklisted else "")
+
+
+def _last(row: Overview) -> tuple[Any, ...]:
+    message = row.fault or row.now_message or row.message
+    return row.last_status, row.last_ended_at, row.took, row.rows, message
 
 
 def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> None:
+    from dapu.registry import agenda, tasks
+    from dapu.registry.events import events_of_task
+    from dapu.yamlfile import nearest
+
     found = tasks.overview(cursor, registry, task)
     if not found:
         known = tasks.names(cursor, registry)
@@ -102,6 +105,8 @@ def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> 
     say(f"{task}: {found[0].description or ''}".rstrip(": "))
     if found[0].fault:
         say(f"faulty: {found[0].fault}")
+    elif _now(found[0]):
+        say(f"now: {_now(found[0])}")
     show_table(
         ("job", "status", "cause", "try", "started", "ended", "rows", "message"),
         [
@@ -113,25 +118,25 @@ def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> 
         ("at", "job", "level", "event"),
         [(e.at, e.job, e.level, e.message) for e in reversed(events)],
     )
-    for event in events[:1]:
-        offending = (event.data or {}).get("rows")
-        if offending:
-            say("Offending rows:")
-            show_table(list(offending[0]), [list(row.values()) for row in offending])
+    offending = next((e.data["rows"] for e in events if e.data and "rows" in e.data), None)
+    if offending and found[0].last_status != "done":
+        say("Offending rows:")
+        show_table(list(offending[0]), [list(row.values()) for row in offending])
 
 
 @click.command("query")
-@DIRECTORY
+@WAREHOUSE
 @click.argument("sql")
 @AS_JSON
-def query(directory: Path, sql: str, as_json: bool) -> None:
+def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
     """Print what a SQL query gives in the warehouse.
 
     It only reads. `-` takes the query from standard input.
 
     Example: dapu query finances 'select count(*) from staging.invoice'
     """
-    warehouse = open_warehouse(directory)
+    import psycopg2
+
     text = sys.stdin.read() if sql == "-" else sql
     with warehouse.session("query") as session, session.cursor() as cursor:
         session.set_session(readonly=True)
@@ -141,21 +146,28 @@ def query(directory: Path, sql: str, as_json: bool) -> None:
         except psycopg2.Error as error:
             raise ConfigurationError(f"the query fails: {str(error).strip()}") from None
         names = [column.name for column in cursor.description or ()]
-    if as_json:
-        show_json([dict(zip(names, row, strict=True)) for row in rows])
-    else:
+    if not as_json:
         show_table(names, rows)
+        return
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigurationError(f"two columns are called {', '.join(sorted(twice))}; rename one")
+    show_json([dict(zip(names, row, strict=True)) for row in rows])
 
 
 @click.command("validate")
-@DIRECTORY
+@WAREHOUSE
 @AS_JSON
-def validate(directory: Path, as_json: bool) -> None:
+def validate(warehouse: Warehouse, as_json: bool) -> None:
     """Check all files of a warehouse directory; needs no database.
 
     Example: dapu validate finances
     """
-    warehouse = open_warehouse(directory)
+    from dapu.agents.known import known_agents
+    from dapu.definitions.catalogue import check_dependencies, read_catalogue
+    from dapu.definitions.folders import scan
+    from dapu.definitions.steps import step_faults
+
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
     catalogue = read_catalogue(scan(warehouse.folder), reader, warehouse.connections, registered={})
     check_dependencies(catalogue, masters={})
@@ -165,15 +177,14 @@ def validate(directory: Path, as_json: bool) -> None:
     else:
         for fault in faults:
             complain(fault)
-        say(f"{len(catalogue.definitions)} tasks are right; {len(faults)} faults")
+        right = counted(len(catalogue.definitions), "task")
+        say(f"{right} without fault; {counted(len(faults), 'fault')}")
     sys.exit(1 if faults else 0)
 
 
 @click.command("schema")
-@click.argument(
-    "directory", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]", required=False
-)
-def schema(directory: Path | None) -> None:
+@OPTIONAL_WAREHOUSE
+def schema(warehouse: Warehouse | None) -> None:
     """Print the JSON Schema of task.yaml, for editors.
 
     With DIR the warehouse's own agents are in it.
@@ -182,8 +193,12 @@ def schema(directory: Path | None) -> None:
     Example: dapu schema > task.schema.json
     and in task.yaml:  # yaml-language-server: $schema=../task.schema.json
     """  # noqa: D301 - click's mark for lines that stay as they are
-    settings = open_warehouse(directory).settings if directory else Settings()
-    agents = known_agents(settings)
+    from dapu.agents.known import known_agents
+    from dapu.definitions.models import task_model
+    from dapu.settings import Settings
+    from dapu.yamlfile import json_schema
+
+    agents = known_agents(warehouse.settings if warehouse else Settings())
     show_json(json_schema(task_model(tuple(agent.options for agent in agents.values()))))
 
 

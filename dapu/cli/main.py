@@ -1,4 +1,8 @@
-"""The `dapu` command: its subcommands, and how it ends."""
+"""The `dapu` command: its subcommands, and how it ends.
+
+What a command needs is imported when it runs, so that `dapu --help` and the completion of words
+answer at once.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,9 @@ import sys
 import traceback
 
 import click
-import psycopg2
 
 from dapu import __version__
-from dapu.cli import control, look, project, run
+from dapu.cli import components, control, look, project, run
 from dapu.cli.console import complain
 from dapu.errors import DapuError
 from dapu.secrets import redact
@@ -40,8 +43,9 @@ def cli() -> None:
     """Definition-driven ELT for PostgreSQL warehouses."""
 
 
-for command in (*project.COMMANDS, *run.COMMANDS, *look.COMMANDS, *control.COMMANDS):
-    cli.add_command(command)
+for module in (project, components, run, look, control):
+    for command in module.COMMANDS:
+        cli.add_command(command)
 
 
 def main() -> None:
@@ -57,10 +61,18 @@ def main() -> None:
     except DapuError as error:
         complain(f"dapu: {error}" if "\n" not in str(error) else str(error))
         sys.exit(error.exit_status)
-    except psycopg2.Error as error:
+    except Exception as error:  # noqa: BLE001 - a fault of dapu's own: told whole
+        _explain(error)
+        sys.exit(1)
+
+
+def _explain(error: Exception) -> None:
+    import psycopg2
+
+    if isinstance(error, psycopg2.Error):
         complain(f"dapu: the warehouse's database says: {str(error).strip()}")
-        sys.exit(1)
-    except Exception:  # noqa: BLE001 - a fault of dapu's own: told whole, but without secrets
-        complain(redact(traceback.format_exc()))
+    elif isinstance(error, OSError) and error.filename is not None:
+        complain(f"dapu: {error.filename}: {error.strerror}")
+    else:
+        complain(redact("".join(traceback.format_exception(error))))
         complain("dapu: this is a fault in dapu itself; please report it with the lines above")
-        sys.exit(1)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import click
 
 from dapu.cli.console import say
-from dapu.environment import fill_in_text, read_environment
 from dapu.errors import ConfigurationError
-from dapu.yamlfile import read_text
 
 
 @click.command("init")
@@ -24,6 +19,9 @@ def init(directory: Path) -> None:
 
     Example: dapu init finances
     """
+    import shutil
+    from importlib.resources import as_file, files
+
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigurationError(f"{directory} is there already, and not empty")
     with as_file(files("dapu").joinpath("starter")) as starter:
@@ -49,16 +47,20 @@ def conf_prep(file: Path, output: Path | None) -> None:
 
     Example: dapu conf-prep finances/connections.yaml
     """
+    import tempfile
+
+    from dapu.environment import fill_in_text, read_environment
+    from dapu.yamlfile import read_text
+
     text = fill_in_text(read_text(file), read_environment(file.parent), file)
     if str(output) == "-":
         click.echo(text, nl=False)
         return
     target = output or file
-    aside = target.with_name(f".{target.name}.new")
     # It may hold secrets: nobody else may read it, and nobody may find half of it.
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as new:
+    with tempfile.NamedTemporaryFile("w", dir=target.parent, encoding="utf-8", delete=False) as new:
         new.write(text)
-    aside.replace(target)
+    Path(new.name).replace(target)
     say(f"{target} is written")
 
 

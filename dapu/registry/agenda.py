@@ -157,7 +157,7 @@ def try_again(
 ) -> timedelta | None:
     """Puts a failed job back and returns the wait before its next try; None: no tries left."""
     row = registry.row(cursor, "agenda.try_again", job=job.number, worker=worker, message=message)
-    return None if row is None else timedelta(seconds=row[0])
+    return None if row is None else row[0]
 
 
 def is_owner(cursor: Cursor, registry: Registry, job: int, worker: int) -> bool:
@@ -229,6 +229,11 @@ def find(cursor: Cursor, registry: Registry, job: int) -> FoundJob | None:
 def running(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:
     """(job, task) of each job that is running now."""
     return [(row[0], row[1]) for row in registry.rows(cursor, "agenda.running")]
+
+
+def wait_for_claims(cursor: Cursor, registry: Registry) -> None:
+    """Returns when no worker is at claiming a job that it chose before this call."""
+    registry.run(cursor, "agenda.take_turn", key=registry.lock_key("claim"))
 
 
 def history(cursor: Cursor, registry: Registry, task: str, most: int) -> list[PastJob]:

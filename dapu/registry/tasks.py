@@ -36,13 +36,18 @@ class StoredTask(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """A task as `status` shows it."""
+    """A task as `status` shows it.
+
+    now, next_try_at, now_message: of the job that is waiting or running.
+    """
 
     task: str
     state: str
     fault: str | None
     description: str | None
     now: str | None
+    next_try_at: datetime | None
+    now_message: str | None
     last_status: str | None
     last_ended_at: datetime | None
     took: timedelta | None
@@ -51,9 +56,12 @@ class Overview(NamedTuple):
     blacklisted: bool
 
 
-def hashes(cursor: Cursor, registry: Registry) -> dict[str, Registered]:
-    """All registered tasks by id."""
-    return {row[0]: Registered(*row[1:]) for row in registry.rows(cursor, "task.hashes")}
+def hashes(cursor: Cursor, registry: Registry, day_parts: Iterable[str]) -> dict[str, str | None]:
+    """The hash of each registered task; None where its files must be read anew.
+
+    day_parts: the names that there are.
+    """
+    return dict(registry.rows(cursor, "task.hashes", day_parts=list(day_parts)))
 
 
 def masters(cursor: Cursor, registry: Registry) -> dict[str, list[str]]:

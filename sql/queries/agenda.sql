@@ -119,7 +119,7 @@ from {registry} t
 where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
 and t.task = a.task and a.tries <= t.retries
 and not exists (select from {agenda} x where x.task = a.task and x.status = 'waiting')
-returning extract(epoch from a.not_before - clock_timestamp())::float8;
+returning t.retry_wait * (2 ^ (a.tries - 1));
 
 -- name: owner
 -- Whether a worker still has a job.

@@ -94,13 +94,16 @@ from (values %s) as v (task, at) where t.task = v.task;
 
 -- name: overview
 -- One row a task: what it is, how it is, and what is next.
-select t.task, t.state, t.fault, t.description,
-    (select a.status from {agenda} a
-     where a.task = t.task and a.status in ('running', 'waiting') order by a.status limit 1) as now,
+select t.task, t.state, t.fault, t.description, coalesce(running.status, waiting.status) as now,
+    case when running.job is null and waiting.not_before > now() then waiting.not_before end
+        as next_try_at,
+    case when running.job is null then waiting.message end as now_message,
     t.last_status, t.last_ended_at, t.last_ended_at - t.last_started_at as took,
-    (select a.rows from {agenda} a where a.job = t.last_job) as rows,
-    (select a.message from {agenda} a where a.job = t.last_job) as message,
-    coalesce(o.blacklisted, false) as blacklisted
-from {registry} t left join {override} o on o.task = t.task
+    last.rows, last.message, coalesce(o.blacklisted, false) as blacklisted
+from {registry} t
+left join {override} o on o.task = t.task
+left join {agenda} last on last.job = t.last_job
+left join {agenda} running on running.task = t.task and running.status = 'running'
+left join {agenda} waiting on waiting.task = t.task and waiting.status = 'waiting'
 where %(task)s::text is null or t.task = %(task)s
 order by t.task;
