@@ -16,7 +16,8 @@ from scripts.bench_load_measure import BenchError, Measured, run
 from scripts.bench_load_servers import TABLE, Postgres
 
 _BEGIN = re.compile(r": job \d+ started")
-_END = re.compile(r": job \d+ (\w+): (.*)")
+_END = re.compile(r": job \d+ \w+: (.*)")
+_ALL = f"select * from {TABLE}"
 _WRONG_USE = 2  # dapu's exit status for a definition that it does not understand
 
 
@@ -35,7 +36,7 @@ class Job:
 
     seconds: float
     process: Measured
-    message: str
+    message: str  # what the job did, in dapu's words
 
     @property
     def memory(self) -> int:
@@ -57,17 +58,13 @@ class Warehouse:
         connections: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._folder = folder
-        main = postgres_connection(server, database)
-        listed = [{"name": name, **given} for name, given in {"main": main, **connections}.items()]
-        self._write("connections.yaml", listed)
         self._write("warehouse.yaml", {"name": "bench"})
+        write_connections(folder, {"main": postgres_connection(server, database), **connections})
         for name in connections:
             self._write(f"routes/{name}/route.yaml", {"connection": name})
-        run((*_DAPU, "versioner", folder))
+        dapu("versioner", folder)
 
-    def define(
-        self, task: str, action: Mapping[str, Any], query: str = f"select * from {TABLE}"
-    ) -> str:
+    def define(self, task: str, action: Mapping[str, Any], query: str = _ALL) -> str:
         """Writes a task of one action, of the query if it has none of its own; returns its id."""
         folder = f"routes/{task.replace('.', '/')}"
         given = {"do": "database", "query": "extract.sql", **action}
@@ -75,31 +72,45 @@ class Warehouse:
         (self._folder / folder / "extract.sql").write_text(query + "\n", encoding="utf-8")
         return task
 
-    def forget(self, task: str) -> None:
-        """Removes a definition, so that its faults are not told at every run."""
-        shutil.rmtree(self._folder / "routes" / task.replace(".", "/"))
-
-    def run(self, task: str, *options: str) -> Job:
+    def run(self, task: str) -> Job:
         """Runs a task. Raises NotThere when its definition is not understood, else BenchError."""
         try:
-            process = run((*_DAPU, "run", self._folder, task, *options), env=_UNBUFFERED)
+            return run_task(self._folder, task)
         except BenchError as error:
-            if error.status == _WRONG_USE:
-                self.forget(task)
-                raise NotThere(error.said) from None
-            raise
-        began, ended, message = 0.0, process.seconds, ""
-        for second, line in process.lines:
-            if _BEGIN.search(line):
-                began = second
-            elif found := _END.search(line):
-                ended, message = second, found[2]
-        return Job(ended - began, process, message)
+            if error.status != _WRONG_USE:
+                raise
+            # Else its faults would be told at every run.
+            shutil.rmtree(self._folder / "routes" / task.replace(".", "/"))
+            raise NotThere(error.said) from None
 
     def _write(self, name: str, content: Any) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def dapu(*words: str | Path) -> Measured:
+    """Runs dapu as a process of its own."""
+    return run((sys.executable, "-m", "dapu", *words), env={"PYTHONUNBUFFERED": "1"})
+
+
+def run_task(folder: Path, task: str, *options: str) -> Job:
+    """Runs one task of a warehouse directory."""
+    process = dapu("run", folder, task, *options)
+    began, ended, message = 0.0, process.seconds, ""
+    for second, line in process.lines:
+        if _BEGIN.search(line):
+            began = second
+        elif found := _END.search(line):
+            ended, message = second, found[1]
+    return Job(ended - began, process, message)
+
+
+def write_connections(folder: Path, connections: Mapping[str, Mapping[str, Any]]) -> None:
+    """The file connections.yaml."""
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = [{"name": name, **given} for name, given in connections.items()]
+    (folder / "connections.yaml").write_text(yaml.safe_dump(listed), encoding="utf-8")
 
 
 def postgres_connection(server: Postgres, database: str, port: int | None = None) -> dict[str, Any]:
@@ -111,7 +122,3 @@ def postgres_connection(server: Postgres, database: str, port: int | None = None
         "database": database,
         "username": server.username,
     }
-
-
-_DAPU = (sys.executable, "-m", "dapu")
-_UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
