@@ -6,18 +6,19 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from dapu.durations import Duration
 from dapu.environment import fill_in
 from dapu.errors import ConfigurationError, Fault, FaultyFile
 from dapu.secrets import is_secret_name, remember
 from dapu.yamlfile import Document, Strict, nearest, read_document, validate
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 FILE = "connections.yaml"
 MAIN = "main"
@@ -110,13 +111,13 @@ class UrlConnection(Connection):
 
     def sqlalchemy_url(self, folder: Path) -> URL:
         """The URL; the file of a relative SQLite path is sought in the warehouse directory."""
-        url = make_url(self.url.get_secret_value())
+        url = _parsed(self.url.get_secret_value())
         if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
             return url.set(database=str(folder / url.database))
         return url
 
     def __str__(self) -> str:
-        return make_url(self.url.get_secret_value()).render_as_string(hide_password=True)
+        return _parsed(self.url.get_secret_value()).render_as_string(hide_password=True)
 
 
 class FilesConnection(Connection):
@@ -321,17 +322,28 @@ def _remember_secrets(keys: dict[Any, Any]) -> None:
 
 def _remember_secrets_of_url(url: str) -> None:
     try:
-        parts = make_url(url)
-    except (ArgumentError, ValueError):
+        parts = _parsed(url)
+    except ValueError:
         remember(url)
         return
     remember(str(parts.password or ""))
     _remember_secrets(dict(parts.query))
 
 
+def _parsed(url: str) -> URL:
+    """Raises ValueError. SQLAlchemy is slow to import, and many commands need no URL."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise ValueError(str(error)) from None
+
+
 def _check_url(url: str, place: Document) -> None:
     try:
-        make_url(url)
-    except (ArgumentError, ValueError):
+        _parsed(url)
+    except ValueError:
         message = "url: is no database URL; write, for example, mysql+pymysql://user:pwd@host/name"
         raise FaultyFile([place.fault(message, "url")]) from None
