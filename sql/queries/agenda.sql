@@ -193,7 +193,7 @@ and not exists (
     and to_regclass(format('%%I.%%I', m.schema_name, m.table_name)) is null
     -- A master that only runs SQL files may have no table of its own: it must have run.
     and not (m.last_done_at is not null
-        and not jsonb_path_exists(m.definition, '$.actions[*] ? (@.do != "sql")')))
+        and not jsonb_path_exists(m.definition::jsonb, '$.actions[*] ? (@.do != "sql")')))
 -- As everywhere where jobs are queued, so that two that do it at once do not lock each other.
 order by t.task
 on conflict do nothing
