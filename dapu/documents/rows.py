@@ -111,6 +111,8 @@ class DocumentRows:
     def _lines(self, batches: Iterable[Batch]) -> Iterator[tuple[list[list[Any]], list[bytes]]]:
         """The values of each batch, and the lines that COPY reads."""
         for batch in batches:
+            if not batch.records:
+                continue
             self._starts.append(self._row)
             self._labels.append(batch.label)
             rows, lines = [], []
