@@ -130,8 +130,8 @@ def test_no_way_around_pastes_a_value(tmp_path: Path, text: str) -> None:
     ("select {{ a", "query.sql:1: template: unexpected end of template, expected 'end of print "
      "statement'."),
     ("select 1\n{% if a %}\n", "query.sql:2: template: Unexpected end of template. Jinja was "
-     "looking for the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be "
-     "closed is 'if'."),
+     "looking for the following tags: 'elif' or 'else' or 'endif'. The innermost block that needs "
+     "to be closed is 'if'."),
     ("{{ a | safe }}", "query.sql:1: template: there is no filter `safe`"),
     ("\n{{ a | uper }}", "query.sql:2: template: there is no filter `uper`; did you mean `upper`?"),
     ("{{ 1 if a is definded }}",
