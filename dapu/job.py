@@ -28,11 +28,10 @@ from dapu.errors import (
     TaskVanished,
 )
 from dapu.loading.checks import run_check
-from dapu.registry import agenda, seen, tasks, watermarks
-from dapu.registry.agenda import Ending, Job
+from dapu.registry import agenda, seen, watermarks
+from dapu.registry.agenda import Claim, Ending, Job
 from dapu.registry.events import EventLog, Level
 from dapu.registry.store import Registry
-from dapu.registry.tasks import StoredTask
 from dapu.secrets import redact
 from dapu.warehouse import Warehouse
 from dapu.watch import Watch
@@ -62,16 +61,16 @@ class Runner:
     events: EventLog
     watch: Watch
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, claim: Claim) -> Outcome:
         """Runs a job to its end.
 
         Raises psycopg2.Error when the warehouse's database is gone: the job then is no longer
         this worker's to end.
         """
-        started = time.monotonic()
+        job, started = claim.job, time.monotonic()
         self.watch.begin(job, self.session.get_backend_pid(), self.session.cancel)
         try:
-            rows, message = _Run(self, job).run()
+            rows, message = _Run(self, claim).run()
             took = show_duration(timedelta(seconds=time.monotonic() - started))
             return Outcome("done", rows, f"{message} in {took}")
         except KeyboardInterrupt:
@@ -124,8 +123,9 @@ class Runner:
 class _Run:
     """The good way through a job."""
 
-    def __init__(self, runner: Runner, job: Job) -> None:
-        self._runner, self._job = runner, job
+    def __init__(self, runner: Runner, claim: Claim) -> None:
+        self._runner, self._claim, self._job = runner, claim, claim.job
+        job = claim.job
         _, schema, table = job.task.split(".")
         self._table = TableName(schema, table)
         self._folder = runner.warehouse.folder.joinpath("routes", *job.task.split("."))
@@ -133,15 +133,15 @@ class _Run:
     def run(self) -> tuple[int, str]:
         """Returns the number of rows and the outcome in a line."""
         runner = self._runner
+        self._check_files()
+        task = runner.reader.restore(self._claim.definition)
         with runner.session.cursor() as cursor:
-            stored = self._stored(cursor)
-            task = runner.reader.restore(stored.definition)
             rows, message = 0, "nothing to do"
             for position, options in enumerate(task.actions, start=1):
-                count, text = self._act(cursor, stored, task, position, options)
+                count, text = self._act(cursor, task, position, options)
                 rows += count
                 message = text if position == 1 else f"{message}; {text}"
-            context = self._context(stored, task, len(task.actions))
+            context = self._context(task, len(task.actions))
             for check in task.checks:
                 query = context.sql(check.sql) if check.sql else None
                 run_check(cursor, self._table, check, query)
@@ -149,34 +149,29 @@ class _Run:
             self._finish(cursor, rows, message)
         return rows, message
 
-    def _stored(self, cursor: Cursor) -> StoredTask:
-        """The task as registered. Raises TaskVanished, or TaskChanged when its files differ."""
-        runner, name = self._runner, self._job.task
-        stored = tasks.get(cursor, runner.registry, name)
-        if stored is None:
-            raise TaskVanished(f"{name} is no longer registered")
+    def _check_files(self) -> None:
+        """Raises TaskVanished, or TaskChanged when they are not as they were registered."""
         try:
             now = fingerprint(self._folder)
         except (FileNotFoundError, NotADirectoryError):
             raise TaskVanished(f"the folder {self._folder} is gone") from None
-        if now != stored.hash.partition(":")[0]:
+        if now != self._claim.hash.partition(":")[0]:
             raise TaskChanged(
                 f"the files in {self._folder} changed since they were registered; "
                 "the registrar takes them up"
             )
-        return stored
 
     def _act(
-        self, cursor: Cursor, stored: StoredTask, task: Task, position: int, options: ActionOptions
+        self, cursor: Cursor, task: Task, position: int, options: ActionOptions
     ) -> tuple[int, str]:
         runner, job = self._runner, self._job
         agent = runner.agents.get(options.do)
         if agent is None:
             raise JobError(f"there is no agent `{options.do}` any more")
-        context = self._context(stored, task, position)
+        context = self._context(task, position)
         if not job.full_load:
-            context.low = stored.watermarks.get(position)
-            context.seen = stored.seen.get(position, {})
+            context.low = self._claim.watermarks.get(position)
+            context.seen = self._claim.seen.get(position, {})
         result = agent().run(context, options)
         if context.high is not None:
             watermarks.move(cursor, runner.registry, job.task, position, context.high, job.number)
@@ -187,7 +182,7 @@ class _Run:
         self._note(position)(f"{options.do}: {result}", result.data)
         return result.rows, str(result)
 
-    def _context(self, stored: StoredTask, task: Task, position: int) -> Context:
+    def _context(self, task: Task, position: int) -> Context:
         runner = self._runner
         return Context(
             warehouse=runner.warehouse,
@@ -195,9 +190,11 @@ class _Run:
             folder=self._folder,
             table=self._table,
             task=self._job.task,
-            connection=stored.connection,
+            connection=self._claim.connection,
             position=position,
             variables=task.variables,
+            registry=runner.registry,
+            job=self._job.number,
             stops=runner.watch,
             note=self._note(position),
             full=self._job.full_load,

@@ -17,7 +17,7 @@ from psycopg2.extensions import connection as PgSession
 from dapu.agents.known import known_agents
 from dapu.job import Outcome, Runner
 from dapu.registry import agenda, workers
-from dapu.registry.agenda import Job
+from dapu.registry.agenda import Claim, Job
 from dapu.registry.events import EventLog, Level
 from dapu.registry.store import Registry
 from dapu.versioner import check_registry, registry_of
@@ -129,19 +129,20 @@ class Worker:
             if time.monotonic() - looked > _LOOK_FOR_DEAD:
                 desk.free_jobs_of_the_dead()
                 looked = time.monotonic()
-            job = desk.claim(only)
-            if job is not None:
-                self._run(desk, job)
-            if only is not None or (job is None and last_look):
+            claim = desk.claim(only)
+            if claim is not None:
+                self._run(desk, claim)
+            if only is not None or (claim is None and last_look):
                 break
             # What ends between a claim and a look at what is running may leave a job to claim.
-            last_look = job is None and not self._wait(desk)
+            last_look = claim is None and not self._wait(desk)
         desk.leave("stopped" if self._stopping.is_set() else "done", self._tally.jobs)
 
-    def _run(self, desk: _Desk, job: Job) -> None:
+    def _run(self, desk: _Desk, claim: Claim) -> None:
+        job = claim.job
         self._reporter.started(job)
         try:
-            outcome = desk.runner.run(job)
+            outcome = desk.runner.run(claim)
         except psycopg2.Error:
             self._reporter.ended(job, Outcome("waiting", 0, "its database went away"))
             raise
@@ -201,7 +202,7 @@ class _Desk:
         self._session.close()
         self._aside.close()
 
-    def claim(self, only: int | None) -> Job | None:
+    def claim(self, only: int | None) -> Claim | None:
         with self._aside.cursor() as cursor:
             if only is not None:
                 return agenda.claim_job(cursor, self._registry, self._worker, self._backend, only)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from dapu.registry import watermarks
 from dapu.registry.store import Registry
+from dapu.registry.watermarks import Watermark
 
 Ending = Literal["done", "failed", "skipped", "lost", "cancelled"]
 
@@ -25,6 +28,22 @@ class Job(NamedTuple):
     cause: str
     timeout: timedelta
     span: dict[str, str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job, and its task as it was registered when the job was claimed.
+
+    connection: of the task's route.
+    watermarks, seen: what each action, from 1, remembers of its source.
+    """
+
+    job: Job
+    hash: str
+    definition: dict[str, Any]
+    connection: str
+    watermarks: dict[int, Watermark]
+    seen: dict[int, dict[str, Any]]
 
 
 class PastJob(NamedTuple):
@@ -61,7 +80,7 @@ def take_turn(cursor: Cursor, registry: Registry) -> None:
     registry.run(cursor, "agenda.take_turn", key=registry.lock_key("claim"))
 
 
-def claim(cursor: Cursor, registry: Registry, worker: int, backend: int) -> Job | None:
+def claim(cursor: Cursor, registry: Registry, worker: int, backend: int) -> Claim | None:
     """Takes the most urgent job that may run now; None when there is none.
 
     cursor: of a session in autocommit, for other workers wait until the claim is committed.
@@ -75,12 +94,12 @@ def claim(cursor: Cursor, registry: Registry, worker: int, backend: int) -> Job 
         worker=worker,
         backend=backend,
     )
-    return None if row is None else Job(*row)
+    return None if row is None else _claimed(row)
 
 
 def claim_job(
     cursor: Cursor, registry: Registry, worker: int, backend: int, job: int
-) -> Job | None:
+) -> Claim | None:
     """Takes one job that an operator wants to run now; None when it cannot start.
 
     cursor, backend: see `claim`.
@@ -94,7 +113,19 @@ def claim_job(
         backend=backend,
         job=job,
     )
-    return None if row is None else Job(*row)
+    return None if row is None else _claimed(row)
+
+
+def _claimed(row: tuple[Any, ...]) -> Claim:
+    *of_job, digest, definition, connection, marks, seen = row
+    return Claim(
+        Job(*of_job),
+        digest,
+        definition,
+        connection,
+        watermarks={int(at): watermarks.restore(*parts) for at, parts in (marks or {}).items()},
+        seen={int(at): items for at, items in (seen or {}).items()},
+    )
 
 
 def hindrance(cursor: Cursor, registry: Registry, job: int) -> str:
@@ -133,10 +164,14 @@ def finish(
     rows: int | None,
     message: str,
 ) -> bool:
-    """Ends a job and wakes its dependents; False when the worker no longer owns it."""
+    """Ends a job and wakes its dependents; False when the worker no longer owns it.
+
+    What the job set or left behind in its session is gone then.
+    """
     row = registry.prepared(
         cursor,
         "agenda.finish",
+        after="server.reset_session",
         job=job.number,
         worker=worker,
         status=status,

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from dapu.registry import watermarks
 from dapu.registry.store import Registry
-from dapu.registry.watermarks import Watermark
 
 if TYPE_CHECKING:
     from dapu.definitions.models import Route
@@ -20,19 +18,6 @@ if TYPE_CHECKING:
 
 
 State = Literal["ready", "upgrading"]
-
-
-class StoredTask(NamedTuple):
-    """A task as a job finds it.
-
-    watermarks, seen: what each action, from 1, remembers of its source.
-    """
-
-    hash: str
-    definition: dict[str, Any]
-    connection: str
-    watermarks: dict[int, Watermark]
-    seen: dict[int, dict[str, Any]]
 
 
 class Overview(NamedTuple):
@@ -159,25 +144,6 @@ def set_state(cursor: Cursor, registry: Registry, tasks: Iterable[str], state: S
 def set_faults(cursor: Cursor, registry: Registry, faults: Mapping[str, str]) -> None:
     """Tasks are faulty: what is wrong, by task id."""
     registry.many(cursor, "task.set_faults", list(faults.items()))
-
-
-def get(cursor: Cursor, registry: Registry, task: str) -> StoredTask | None:
-    """A task as it was registered, with what it remembers, or None.
-
-    The session is as new then: what an earlier job set or left behind in it is gone.
-    """
-    after = "server.reset_session"
-    row = registry.prepared(cursor, "task.definition", after=after, task=task)
-    if row is None:
-        return None
-    digest, definition, connection, marks, seen = row
-    return StoredTask(
-        digest,
-        definition,
-        connection,
-        watermarks={int(at): watermarks.restore(*parts) for at, parts in (marks or {}).items()},
-        seen={int(at): items for at, items in (seen or {}).items()},
-    )
 
 
 def names(cursor: Cursor, registry: Registry) -> list[str]:

@@ -6,12 +6,13 @@
 select pg_advisory_xact_lock(%(key)s);
 
 -- name: claim
--- Takes the most urgent job that may run now and gives it to a worker.
+-- Takes the most urgent job that may run now and gives it to a worker, with its task as it was
+-- registered, and what each action of the task remembers of its source.
 update {agenda} a set
     status = 'running', worker = %(worker)s, backend = %(backend)s,
     tries = a.tries + 1, started_at = clock_timestamp()
 from (
-    select w.job, coalesce(o.timeout, t.timeout) as timeout
+    select w.job, coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection
     from {agenda} w
     join {registry} t on t.task = w.task and t.state = 'ready'
     join {route} r on r.route = w.route and not 'worker' = any (r.disabled)
@@ -31,7 +32,13 @@ from (
     limit 1
 ) chosen
 where a.job = chosen.job and a.status = 'waiting'
-returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.span;
+returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.span,
+    chosen.hash, chosen.definition, chosen.connection,
+    (select jsonb_object_agg(m.action, jsonb_build_array(m.column_name, m.kind, m.value))
+        from {watermark} m where m.task = a.task),
+    (select jsonb_object_agg(s.action, s.items) from (
+        select x.action, jsonb_object_agg(x.item, x.state) as items
+        from {seen} x where x.task = a.task group by x.action) s);
 
 -- name: claim_job
 -- The same for one job that an operator wants to run now: neither a pause, nor its masters, nor
@@ -47,7 +54,13 @@ and not exists (select from {agenda} x where x.task = a.task and x.status = 'run
 and (r.concurrency is null or r.concurrency > (
     select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
-    coalesce(o.timeout, t.timeout), a.span;
+    coalesce(o.timeout, t.timeout), a.span,
+    t.hash, t.definition, r.connection,
+    (select jsonb_object_agg(m.action, jsonb_build_array(m.column_name, m.kind, m.value))
+        from {watermark} m where m.task = a.task),
+    (select jsonb_object_agg(s.action, s.items) from (
+        select x.action, jsonb_object_agg(x.item, x.state) as items
+        from {seen} x where x.task = a.task group by x.action) s);
 
 -- name: hindrance
 -- What keeps a job from being started by an operator: its status, the state of its task with the

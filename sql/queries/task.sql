@@ -70,17 +70,6 @@ update {registry} set state = %(state)s, fault = null where task = any (%(tasks)
 update {registry} t set state = 'faulty', fault = v.fault
 from (values %s) as v (task, fault) where t.task = v.task;
 
--- name: definition
--- A task as a job finds it: as it was registered, the connection of its route, and by action how
--- far it has read its source and what it remembers of the source's parts.
-select t.hash, t.definition, r.connection,
-    (select jsonb_object_agg(w.action, jsonb_build_array(w.column_name, w.kind, w.value))
-        from {watermark} w where w.task = t.task),
-    (select jsonb_object_agg(s.action, s.items) from (
-        select action, jsonb_object_agg(item, state) as items
-        from {seen} where task = %(task)s group by action) s)
-from {registry} t join {route} r using (route) where t.task = %(task)s;
-
 -- name: names
 select task from {registry} order by task;
 
