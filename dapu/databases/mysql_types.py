@@ -5,15 +5,14 @@ https://mariadb.com/kb/en/data-types/ and https://dev.mysql.com/doc/refman/en/da
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pymysql.constants import FIELD_TYPE as T
 
 from dapu.databases.mysql_protocol import Described
+from dapu.databases.told import NUMBERS, base, size, told
 from dapu.loading.rows import Column
-from dapu.loading.types import holds
 from dapu.named_sql import statement
 
 _UTF8 = {"utf8mb4", "utf8mb3", "utf8", "ascii"}
@@ -43,9 +42,6 @@ _SIMPLE = {
     T.NULL: ("text", "plain"),
 }
 _OWN = {"json": "jsonb", "uuid": "uuid", "inet4": "inet", "inet6": "inet"}
-_NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double precision"}
-_WHOLE = {"smallint", "integer", "bigint"}
-_SIZE = re.compile(r"\((\d+)(?:,(-?\d+))?\)")
 
 
 @dataclass(frozen=True)
@@ -71,12 +67,12 @@ def field_of(
     if found is None:
         return None
     pg_type, form = found
-    if form == "bits" and target is not None and _base(target) in _NUMBERS:
+    if form == "bits" and target is not None and base(target) in NUMBERS:
         form = "bits_number"
     value = quote(field.name)
     text = _text(form, value, field)
-    agreed = _agreed(field, pg_type, target)
-    return Field(Column(field.name, agreed), _sql("field", value=value, text=text))
+    tells = _told(field, pg_type, target)
+    return Field(Column(field.name, tells), _sql("field", value=value, text=text))
 
 
 def _form(field: Described, own_type: str | None) -> tuple[str, str] | None:
@@ -123,41 +119,15 @@ def _sql(name: str, **parts: str) -> str:
     return "\n".join(line for line in lines if not line.startswith("--")).format(**parts)
 
 
-def _agreed(field: Described, own: str, target: str | None) -> str:
-    """The type to be told: the target's, unless it would take another value in silence.
-
-    COPY itself refuses what a type cannot hold, but it rounds numbers and times.
-    """
-    if target is None or holds(target, own):
-        return target or own
-    if _base(target) in _NUMBERS and _base(own) in _NUMBERS:
-        return target if _takes_or_refuses(field, own, target) else own
-    if _base(target) == _base(own) == "timestamp" and _size(target)[0] < field.scale:
-        return own
+def _told(field: Described, own: str, target: str | None) -> str:
+    """The type to tell, see `told`. COPY takes what is no number as it is, or refuses it."""
+    tells = told(own, target, computed=not field.origin[1], scale=field.scale)
+    if target is None or tells == target:
+        return tells
+    if base(own) in NUMBERS and base(target) in NUMBERS:
+        is_id = (own, target) == ("numeric(20,0)", "bigint")  # seldom above 2^63
+        return target if is_id else own
+    digits = size(target)
+    if base(own) == base(target) and digits is not None and digits[0] < field.scale:
+        return own  # a time stamp that would be rounded
     return target
-
-
-def _takes_or_refuses(field: Described, own: str, target: str) -> bool:
-    """Whether the target's type takes a number as it is or not at all.
-
-    A table's own column is to fit by its declaration; what is computed has a type that is often
-    far wider than its values.
-    """
-    if own == "numeric(20,0)" and target == "bigint":
-        return True  # an id, seldom above 2^63
-    if field.origin[1] or "numeric" not in own:
-        return False
-    if _base(target) in _WHOLE:
-        return field.scale == 0
-    return _base(target) == "numeric" and _size(target)[1] >= field.scale
-
-
-def _base(name: str) -> str:
-    """`numeric` of `numeric(15,2)`, `timestamp` of `timestamp(3) with time zone`."""
-    return re.sub(r"\(.*\)| with(out)? time zone", "", name)
-
-
-def _size(name: str) -> tuple[int, int]:
-    """The numbers in brackets; a time stamp without has 6 digits of a second."""
-    found = _SIZE.search(name)
-    return (int(found[1]), int(found[2] or 0)) if found else (6, 0)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import psycopg2
 from psycopg2 import extensions, sql
 
+from dapu.databases.postgres_values import EXACT_TYPES
+from dapu.databases.told import base, told
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.rows import Column, CopyFormat, CopyRows
@@ -17,11 +19,28 @@ from dapu.loading.watermark import without_end
 from dapu.named_sql import compose, statement
 from dapu.secrets import redact
 
-_FIRST_OWN = 16384  # types with an oid below it are the same in every PostgreSQL
 _NUMERIC = 1700
 _SIZED = (1042, 1043)  # char(n), varchar(n)
 _NO_PRECISION = 65535  # what psycopg2 says of a numeric without one
-_MODIFIER = re.compile(r"\([^)]*\)")
+_UNCHECKED = "encoding 'SQL_ASCII'"
+_INFINITE_INTERVALS = 170000  # from here on; an older target would read their bytes as others
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A column of a query's result. own: its type in the source. kind: see `source.types`."""
+
+    column: Column
+    own: str
+    kind: str
+
+    def value(self) -> sql.Composable:
+        """The column in a form that means the same in every database."""
+        name = sql.Identifier(self.column.name)
+        if self.kind != "money":  # an amount whose meaning hangs on the database's locale
+            return name
+        several = self.own.endswith("[]")
+        return compose("source.as_numerics" if several else "source.as_numeric", column=name)
 
 
 class PostgresSource:
@@ -33,14 +52,18 @@ class PostgresSource:
         self._name = name
         try:
             self._session = psycopg2.connect(**{"application_name": "dapu", **libpq})
+            self._session.set_client_encoding("UTF8")
+            self._session.set_session(
+                isolation_level=extensions.ISOLATION_LEVEL_REPEATABLE_READ, readonly=True
+            )
+            with self._session.cursor() as cursor:
+                cursor.execute(statement("source.session"))
         except psycopg2.Error as error:
             raise JobError(
                 f"the connection `{name}` is refused: {redact(str(error)).strip()}"
             ) from None
-        self._session.set_client_encoding("UTF8")
-        self._session.set_session(
-            isolation_level=extensions.ISOLATION_LEVEL_REPEATABLE_READ, readonly=True
-        )
+        for exact in EXACT_TYPES:
+            extensions.register_type(exact, self._session)
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""
@@ -48,10 +71,8 @@ class PostgresSource:
 
     def value(self, query: Statement) -> Any:
         """See `Source.value`."""
-        with self._session.cursor() as cursor:
-            self._execute(cursor, query.composed())
-            row = cursor.fetchone()
-            return row[0] if row else None
+        rows = self.rows(query)
+        return rows[0][0] if rows else None
 
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
         """See `Source.rows`."""
@@ -62,12 +83,15 @@ class PostgresSource:
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Binary where all types agree on both sides, else text."""
         bare = without_end(query).composed()
-        described = self._columns(bare)
-        columns = [column for column, _ in described]
-        agree = into is None or all(_base(into.get(c.name, "")) == _base(c.type) for c in columns)
-        foreign = any(own for _, own in described)
-        form: CopyFormat = "binary" if agree and not foreign else "text"
-        copy = compose("copy.to_stdout", query=bare, format=sql.SQL(form)).as_string(self._session)
+        fields = self._fields(bare, into or {})
+        form: CopyFormat = "binary" if self._agree(fields, into) else "text"
+        if any(field.kind == "money" for field in fields):
+            columns = sql.SQL(", ").join(field.value() for field in fields)
+            bare = compose("source.columns", columns=columns, query=bare)
+        options = sql.SQL(
+            f"format {form}, {_UNCHECKED}" if self._is_unchecked else f"format {form}"
+        )
+        copy = compose("copy.to_stdout", query=bare, options=options).as_string(self._session)
 
         def write(file: BinaryIO) -> None:
             with self._session.cursor() as cursor:
@@ -77,7 +101,7 @@ class PostgresSource:
                     raise self._failure(error) from error
 
         self.description = f"PostgreSQL, COPY {form}"
-        return CopyRows(columns, form, write, self.stop)
+        return CopyRows([field.column for field in fields], form, write, self.stop)
 
     def stop(self) -> None:
         """See `Source.stop`."""
@@ -88,38 +112,65 @@ class PostgresSource:
         """See `Source.close`."""
         self._session.close()
 
-    def _columns(self, query: sql.Composed) -> list[tuple[Column, bool]]:
-        """The columns of a query, and whether each has a type of this database's own."""
+    @property
+    def _is_unchecked(self) -> bool:
+        """Whether text is bytes of any kind, which the target is to judge."""
+        return bool(self._session.get_parameter_status("server_encoding") == "SQL_ASCII")
+
+    def _agree(self, fields: Sequence[_Field], into: Mapping[str, str] | None) -> bool:
+        """Whether the binary form of each value is the same value in the target."""
+        if self._is_unchecked:
+            return False
+        common = {"common"}
+        if self._session.server_version < _INFINITE_INTERVALS:
+            common.add("interval")
+        return all(
+            field.kind in common
+            and (into is None or base(into.get(field.column.name, "")) == base(field.own))
+            for field in fields
+        )
+
+    def _fields(self, query: sql.Composed, into: Mapping[str, str]) -> list[_Field]:
         with self._session.cursor() as cursor:
             self._execute(cursor, compose("source.describe", query=query))
+            described = cursor.description or ()
+            if not described:
+                raise JobError(f"the query of `{self._name}` gives no column")
+            values = {
+                "types": [column.type_code for column in described],
+                "modifiers": [_modifier(column) for column in described],
+                "tables": [column.table_oid or 0 for column in described],
+                "places": [column.table_column or 0 for column in described],
+            }
+            self._execute(cursor, statement("source.types"), values)
             return [
-                (Column(column.name, _type_name(cursor, column)), column.type_code >= _FIRST_OWN)
-                for column in cursor.description or ()
+                _field(column.name, found, into.get(column.name))
+                for column, found in zip(described, cursor, strict=True)
             ]
 
-    def _execute(self, cursor: extensions.cursor, query: sql.Composable) -> None:
+    def _execute(
+        self, cursor: extensions.cursor, query: str | sql.Composable, values: Any = None
+    ) -> None:
         try:
-            cursor.execute(query)
+            cursor.execute(query, values)
         except psycopg2.Error as error:
             raise self._failure(error) from error
 
     def _failure(self, error: psycopg2.Error) -> JobError:
-        reason = (error.diag.message_primary or redact(str(error))).strip()
-        return JobError(f"the source `{self._name}` refuses the query: {reason}")
+        reason = error.diag.message_primary or redact(str(error)).partition("\n")[0]
+        what = "broke off" if self._session.closed else "refuses the query"
+        return JobError(f"the source `{self._name}` {what}: {reason}")
 
 
-def _base(type_name: str) -> str:
-    """A type without its modifier: `numeric` of `numeric(15,2)`."""
-    return _MODIFIER.sub("", type_name)
-
-
-def _type_name(cursor: extensions.cursor, column: extensions.Column) -> str:
-    if column.type_code >= _FIRST_OWN:  # an enum, a type of an extension: its text form travels
-        return "text"
-    values = {"oid": column.type_code, "modifier": _modifier(column)}
-    cursor.execute(statement("source.type_name"), values)
-    row = cursor.fetchone()
-    return str(row[0]) if row else "text"
+def _field(name: str, found: tuple[str, str, bool], target: str | None) -> _Field:
+    own, kind, is_stored = found
+    holding = own
+    if kind in ("own", "text") or (kind == "money" and target == "money"):
+        holding = target or "text"  # its text travels, and the target takes or refuses it
+    elif kind == "money":
+        holding = own.replace("money", "numeric")
+    tells = told(holding, target, computed=not is_stored)
+    return _Field(Column(name, tells), own, kind)
 
 
 def _modifier(column: extensions.Column) -> int:

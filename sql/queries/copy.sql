@@ -4,7 +4,8 @@
 copy {table} ({columns}) from stdin with ({options});
 
 -- name: to_stdout
-copy ({query}) to stdout with (format {format});
+copy ({query}
+) to stdout with ({options});
 
 -- name: create_whole
 create temporary table {whole} ({columns}) on commit drop;
