@@ -118,10 +118,10 @@ class _Round:
         upgrades = _find_upgrades(catalogue, applied, dropped)
         check_dependencies(catalogue, masters)
         upgrades = {task: one for task, one in upgrades.items() if task in catalogue.definitions}
-        postponed = self._hold_back(upgrades)
-        for task in postponed:
-            del upgrades[task], catalogue.definitions[task]
-        result = self._write(catalogue, upgrades, postponed)
+        for task in self._hold_back(upgrades):
+            del upgrades[task]
+            catalogue.postpone(task)
+        result = self._write(catalogue, upgrades)
         for upgrade in upgrades.values():
             self._apply(upgrade, result)
         return result
@@ -135,9 +135,7 @@ class _Round:
             tasks.set_state(cursor, self.registry, upgrading, "upgrading")
         return [task for task in upgrades if task in running]
 
-    def _write(
-        self, catalogue: Catalogue, upgrades: Mapping[str, _Upgrade], postponed: list[str]
-    ) -> Registration:
+    def _write(self, catalogue: Catalogue, upgrades: Mapping[str, _Upgrade]) -> Registration:
         registered, definitions = catalogue.registered, catalogue.definitions
         faulty = {
             task: redact("\n".join(map(str, faults)))
@@ -159,7 +157,7 @@ class _Round:
             new=[task for task in definitions if task not in registered],
             changed=[task for task in definitions if task in registered],
             unregistered=removed,
-            postponed=postponed,
+            postponed=catalogue.postponed,
             unchanged=len(catalogue.unchanged),
             faults=catalogue.faults,
         )

@@ -22,6 +22,7 @@ class Catalogue:
     definitions: those that are new or changed, and right.
     unchanged: ids of those that are as they were registered.
     faulty: what is wrong, by task id; these are in neither of the two.
+    postponed: ids of those that are right, but must stay for now as they were registered.
     """
 
     found: Scan
@@ -31,6 +32,7 @@ class Catalogue:
     definitions: dict[str, Definition] = field(default_factory=dict)
     unchanged: set[str] = field(default_factory=set)
     faulty: dict[str, list[Fault]] = field(default_factory=dict)
+    postponed: list[str] = field(default_factory=list)
 
     @property
     def faults(self) -> list[Fault]:
@@ -41,7 +43,7 @@ class Catalogue:
     @property
     def gone(self) -> list[str]:
         """Registered tasks that are defined no more; a faulty one is still defined."""
-        there = self.unchanged | set(self.definitions) | set(self.faulty)
+        there = self.unchanged.union(self.definitions, self.faulty, self.postponed)
         return [task for task in self.registered if task not in there and not self.is_left(task)]
 
     def is_left(self, task: str) -> bool:
@@ -54,6 +56,11 @@ class Catalogue:
         self.unchanged.discard(task)
         self.definitions.pop(task, None)
         self.faulty[task] = list(faults)
+
+    def postpone(self, task: str) -> None:
+        """Takes a task out that cannot be registered now."""
+        del self.definitions[task]
+        self.postponed.append(task)
 
 
 def read_catalogue(

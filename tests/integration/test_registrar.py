@@ -1,0 +1,571 @@
+"""The Registrar: definitions become the registry's tasks, and their tables' steps are applied."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as PgSession
+
+from dapu.errors import ConfigurationError, DapuError
+from dapu.registrar import Registration
+from dapu.registry.store import Registry
+from tests.components import (
+    a_task,
+    faults,
+    manager,
+    one,
+    queued,
+    registrar,
+    rows,
+    versioner,
+    write,
+)
+from tests.conftest import MakeWarehouse
+from tests.rounds import run_due, run_task
+
+T = "routes/r/s/t"
+MAKE_T = "create table s.t (a int)"
+
+
+@pytest.fixture
+def make(make_warehouse: MakeWarehouse) -> Callable[[dict[str, str]], Path]:
+    """A warehouse with a route `r`, its registry ready."""
+
+    def make(files: dict[str, str]) -> Path:
+        folder = make_warehouse({"routes/r/route.yaml": "", **files})
+        versioner(folder)
+        return folder
+
+    return make
+
+
+Make = Callable[[dict[str, str]], Path]
+
+
+def state(connection: PgSession, task: str = "r.s.t") -> tuple[Any, ...]:
+    found = rows(connection, "select state, fault from meta.registry where task = %s", [task])
+    return found[0] if found else ()
+
+
+def waiting(connection: PgSession) -> list[str]:
+    found = rows(connection, "select task from meta.agenda where status = 'waiting' order by task")
+    return [task for (task,) in found]
+
+
+def result(done: Registration) -> dict[str, Any]:
+    parts = {
+        "new": done.new, "changed": done.changed, "unregistered": done.unregistered,
+        "postponed": done.postponed, "unchanged": done.unchanged,
+    }  # fmt: skip
+    return {name: value for name, value in parts.items() if value}
+
+
+def a_watermark(connection: PgSession, task: str = "r.s.t") -> None:
+    rows(connection, """
+        insert into meta.watermark (task, action, column_name, kind, value, job)
+        values (%(task)s, 1, 'id', 'integer', '7', 1);
+        insert into meta.seen values (%(task)s, 1, 'a.csv', '{}', 1)
+    """, {"task": task})  # fmt: skip
+
+
+def remembers(connection: PgSession) -> bool:
+    counts = "select (select count(*) from meta.watermark), (select count(*) from meta.seen)"
+    [(watermarks, seen)] = rows(connection, counts)
+    assert watermarks == seen
+    return bool(watermarks)
+
+
+def a_running_job(connection: PgSession, task: str = "r.s.t") -> None:
+    rows(connection, """
+        insert into meta.agenda (task, route, priority, cause, status, worker, started_at)
+        values (%s, 'r', 5, 'run', 'running', 1, now())
+    """, [task])  # fmt: skip
+
+
+def test_new_changed_unchanged_and_deleted_tasks(make: Make, connection: PgSession) -> None:
+    folder = make({**a_task("r.s.t"), **a_task("r.s.u"), **a_task("r.s.v")})
+    assert result(registrar(folder)) == {"new": ["r.s.t", "r.s.u", "r.s.v"]}
+    write(folder, {f"{T}/run.sql": "select 2"})
+    shutil.rmtree(folder / "routes/r/s/u")
+    assert result(registrar(folder)) == {
+        "changed": ["r.s.t"], "unregistered": ["r.s.u"], "unchanged": 1,
+    }  # fmt: skip
+    assert result(registrar(folder)) == {"unchanged": 2}
+
+
+def test_what_the_registry_knows_of_a_task(make: Make, connection: PgSession) -> None:
+    folder = make({
+        "warehouse.yaml": "variables: {a: 1}\ntimezone: Europe/Tallinn",
+        "routes/r/route.yaml": "name: Sales\nconcurrency: 2",
+        **a_task("r.s.m"),
+        **a_task("r.s.t", description="Invoices", depends="[r.s.m]",
+                 run="{pause: 4 hours, when: morning, priority: 2, retries: 1, timeout: 5 min}"),
+        **a_task("r.s.u", run="{cron: '0 0 1 1 *'}"),
+    })  # fmt: skip
+    registrar(folder)
+    assert rows(connection, """
+        select description, state, on_masters, pause::text, day_parts, cron, priority, retries,
+            timeout::text, definition->'variables' from meta.registry where task = 'r.s.t'
+    """) == [("Invoices", "ready", False, "04:00:00", ["morning"], None, 2, 1, "00:05:00",
+              {"a": 1})]  # fmt: skip
+    assert rows(connection, "select task, master from meta.dependency") == [("r.s.t", "r.s.m")]
+    assert rows(connection, """
+        select pause::text, to_char(next_cron_at at time zone 'Europe/Tallinn', 'MM-DD HH24:MI')
+        from meta.registry where task = 'r.s.u'
+    """) == [("00:00:00", "01-01 00:00")]  # fmt: skip
+    assert rows(
+        connection, "select route, description, connection, concurrency from meta.route"
+    ) == [("r", "Sales", "main", 2)]
+
+
+def test_a_route_s_changes_are_taken_and_a_deleted_one_goes(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({"routes/q/route.yaml": "", **a_task("q.s.a"), **a_task("r.s.t")})
+    registrar(folder)
+    write(folder, {"routes/r/route.yaml": "concurrency: 3\ndisabled: [worker]"})
+    shutil.rmtree(folder / "routes/q")
+    assert result(registrar(folder)) == {"unregistered": ["q.s.a"], "unchanged": 1}
+    assert rows(connection, "select route, concurrency, disabled from meta.route") == [
+        ("r", 3, ["worker"])
+    ]
+
+
+def test_a_faulty_definition_is_told_and_stops_nothing_else(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({**a_task("r.s.t", status="wrong"), **a_task("r.s.u")})
+    done = registrar(folder)
+    assert faults(done, folder) == [
+        f"{T}/task.yaml:2: status: must be 'active', 'draft' or 'old', not 'wrong'"
+    ]
+    assert result(done) == {"new": ["r.s.u"]}
+    assert state(connection) == ()
+
+
+def test_a_registered_task_that_is_faulty_now_keeps_its_place_until_it_is_mended(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make(a_task("r.s.t"))
+    registrar(folder)
+    a_watermark(connection)
+    assert queued(folder) == ["r.s.t"]
+    write(folder, {f"{T}/run.sql": "{{ nothing }}"})
+    [fault] = faults(registrar(folder), folder)
+    assert fault.startswith(f"{T}/run.sql:1: undefined name `nothing`")
+    assert state(connection) == ("faulty", fault.replace("routes/", f"{folder}/routes/", 1))
+    assert waiting(connection) == []
+    assert queued(folder) == []
+    assert len(registrar(folder).faults) == 1
+    write(folder, {f"{T}/run.sql": "select 1"})
+    assert result(registrar(folder)) == {"changed": ["r.s.t"]}
+    assert state(connection) == ("ready", None)
+    assert remembers(connection)
+    assert queued(folder) == ["r.s.t"]
+
+
+def test_mending_a_fault_makes_nothing_due_that_was_not(make: Make, connection: PgSession) -> None:
+    """A typo in a route.yaml does not run all its tasks again."""
+    folder = make({**a_task("r.s.t"), **a_task("r.s.u", depends="[r.s.t]")})
+    registrar(folder)
+    assert run_due(folder).outcomes.keys() == {"r.s.t", "r.s.u"}
+    write(folder, {"routes/r/route.yaml": "conection: main"})
+    assert len(registrar(folder).faults) == 1
+    assert state(connection)[0] == state(connection, "r.s.u")[0] == "faulty"
+    write(folder, {"routes/r/route.yaml": ""})
+    registrar(folder)
+    # A master may have ended meanwhile, and woken nobody: the dependent runs once more.
+    assert queued(folder) == ["r.s.u"]
+
+
+def test_a_changed_task_s_waiting_job_is_withdrawn_and_it_is_due_at_once(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({**a_task("r.s.t"), **a_task("r.s.u")})
+    registrar(folder)
+    run_due(folder)
+    assert queued(folder) == []
+    write(folder, {f"{T}/run.sql": "select 2"})
+    registrar(folder)
+    assert queued(folder) == ["r.s.t"]
+    write(folder, {f"{T}/run.sql": "select 3"})
+    registrar(folder)
+    last = "select status, message from meta.agenda where task = 'r.s.t' order by job desc limit 1"
+    assert rows(connection, last) == [("cancelled", "the definition changed")]
+    assert queued(folder) == ["r.s.t"]
+
+
+def test_a_running_job_is_not_withdrawn(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.s.t"))
+    registrar(folder)
+    a_running_job(connection)
+    write(folder, {f"{T}/run.sql": "select 2"})
+    assert result(registrar(folder)) == {"changed": ["r.s.t"]}
+    assert one(connection, "select status from meta.agenda") == "running"
+
+
+@pytest.mark.parametrize("way", ["folder", "list", "draft"])
+def test_an_unregistered_task_leaves_its_table_and_what_it_has_read(
+    make: Make, connection: PgSession, way: str
+) -> None:
+    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+    registrar(folder)
+    assert queued(folder) == ["r.s.t"]
+    a_watermark(connection)
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    if way == "folder":
+        shutil.rmtree(folder / T)
+    elif way == "list":
+        write(folder, {"tasks_to_delete.txt": "r.s.t # no longer wanted"})
+    else:
+        write(folder, {f"{T}/task.yaml": "status: draft"})
+    assert result(registrar(folder)) == {"unregistered": ["r.s.t"]}
+    assert rows(connection, "select status, message from meta.agenda") == [
+        ("cancelled", "no longer registered")
+    ]
+    assert result(registrar(folder)) == {}
+    # Back again, it goes on where it was: an append would double what it has.
+    (folder / "tasks_to_delete.txt").unlink(missing_ok=True)
+    for path, text in before.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert result(registrar(folder)) == {"new": ["r.s.t"]}
+    assert remembers(connection)
+
+
+def test_a_task_that_moved_to_another_route_takes_its_table_along(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({"routes/q/route.yaml": "", **a_task("r.s.t")})
+    registrar(folder)
+    shutil.move(folder / "routes/r/s", folder / "routes/q/s")
+    assert result(registrar(folder)) == {"new": ["q.s.t"], "unregistered": ["r.s.t"]}
+
+
+def test_a_second_task_for_one_table_never_gets_it(make: Make, connection: PgSession) -> None:
+    folder = make({"routes/q/route.yaml": "", **a_task("r.s.t")})
+    registrar(folder)
+    write(folder, a_task("q.s.t"))
+    assert faults(registrar(folder), folder) == [
+        "routes/q/s/t/task.yaml:1: duplicate: s.t is the table of r.s.t already"
+    ]
+    assert state(connection) == ("ready", None)
+
+
+def test_a_task_whose_master_vanished_is_faulty_and_mended_when_it_is_back(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({**a_task("r.s.m"), **a_task("r.s.t", depends="[r.s.m]"),
+                   **a_task("r.s.u", depends="[r.s.t]")})  # fmt: skip
+    registrar(folder)
+    (folder / "routes/r/s/m").rename(folder / "aside")
+    assert faults(registrar(folder), folder) == [
+        f"{T}/task.yaml:2: depends on r.s.m, which is no task; did you mean `r.s.u`?"
+    ]
+    assert state(connection)[0] == "faulty"
+    assert state(connection, "r.s.u") == ("ready", None)  # it waits until r.s.t is mended
+    (folder / "aside").rename(folder / "routes/r/s/m")
+    assert result(registrar(folder)) == {"new": ["r.s.m"], "changed": ["r.s.t"], "unchanged": 1}
+    assert state(connection) == ("ready", None)
+    assert rows(connection, "select task, master from meta.dependency order by 1") == [
+        ("r.s.t", "r.s.m"), ("r.s.u", "r.s.t"),
+    ]  # fmt: skip
+
+
+def test_a_route_that_the_registrar_leaves_alone_stays_as_it_was(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({
+        "routes/left/route.yaml": "", **a_task("left.s.a"), **a_task("left.s.b", depends="[r.s.t]"),
+        **a_task("r.s.t"),
+    })  # fmt: skip
+    registrar(folder)
+    write(folder, {
+        "routes/left/route.yaml": "disabled: [registrar]", "routes/left/s/b/run.sql": "{{",
+        **a_task("left.s.c"),
+    })  # fmt: skip
+    shutil.rmtree(folder / "routes/left/s/a")
+    assert result(registrar(folder)) == {"unchanged": 1}
+    assert state(connection, "left.s.a") == ("ready", None)
+    # But a dependency on what is gone cannot be kept.
+    shutil.rmtree(folder / T)
+    assert result(registrar(folder)) == {"unregistered": ["r.s.t"]}
+    assert state(connection, "left.s.b") == (
+        "faulty", "depends on r.s.t, which is no longer registered",
+    )  # fmt: skip
+
+
+def test_a_part_of_the_day_that_is_no_more_is_told_though_the_task_is_unchanged(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({"warehouse.yaml": "day_parts: {night: 22-6}",
+                   **a_task("r.s.t", run="{when: night}")})  # fmt: skip
+    registrar(folder)
+    write(folder, {"warehouse.yaml": "day_parts: {late: 22-6}"})
+    assert faults(registrar(folder), folder) == [
+        f"{T}/task.yaml:2: run.when: unknown part of the day `night`; known are: late"
+    ]
+
+
+# The steps of a table
+
+
+def test_the_steps_of_a_table_are_applied_once_and_in_order(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make(a_task("r.s.t", {
+        "ver/001_create.sql": MAKE_T, "ver/2_fill.sql": "insert into s.t values (1), (2)",
+    }))  # fmt: skip
+    assert result(registrar(folder)) == {"new": ["r.s.t"]}
+    assert rows(connection, "select a from s.t order by a") == [(1,), (2,)]
+    write(folder, {f"{T}/ver/10_more.sql": "update s.t set a = a * 10"})
+    assert result(registrar(folder)) == {"changed": ["r.s.t"]}
+    assert rows(connection, "select a from s.t order by a") == [(10,), (20,)]
+    applied = "select number, name from meta.migration where scope = 'r.s.t' order by number"
+    assert rows(connection, applied) == [
+        (1, "001_create.sql"), (2, "2_fill.sql"), (10, "10_more.sql"),
+    ]  # fmt: skip
+    assert state(connection) == ("ready", None)
+    assert queued(folder) == ["r.s.t"]
+
+
+def test_a_step_that_fails_is_told_the_task_is_faulty_and_it_is_tried_again(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({
+        **a_task("r.s.t", {"ver/001_a.sql": MAKE_T, "ver/002_b.sql":
+                           "insert into s.t values (1);\ninsert into s.t\nselect b from s.other"}),
+        **a_task("r.s.u"),
+    })  # fmt: skip
+    done = registrar(folder)
+    assert faults(done, folder) == [f'{T}/ver/002_b.sql:3: relation "s.other" does not exist']
+    assert rows(connection, "select * from s.t") == []
+    assert state(connection)[0] == "faulty"
+    assert queued(folder) == ["r.s.u"]
+    rows(connection, "create table s.other as select 5 as b")
+    assert registrar(folder).faults == []
+    assert rows(connection, "select a from s.t order by a") == [(1,), (5,)]
+    assert queued(folder) == ["r.s.t"]
+
+
+def test_a_step_that_was_changed_after_it_was_applied_is_an_error(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({**a_task("r.s.t", {"ver/001_a.sql": MAKE_T}),
+                   **a_task("r.s.u", depends="[r.s.t]")})  # fmt: skip
+    registrar(folder)
+    write(folder, {f"{T}/ver/001_a.sql": "create table s.t (b int)",
+                   **a_task("r.s.new", depends="[r.s.t]")})  # fmt: skip
+    assert faults(registrar(folder), folder) == [
+        f"{T}/ver/001_a.sql:1: was changed after it was applied (as 001_a.sql); "
+        "put it back as it was, and write the change as a new step"
+    ]
+    assert state(connection)[0] == "faulty"
+    assert state(connection, "r.s.new") == ("ready", None)
+    write(folder, {f"{T}/ver/001_a.sql": MAKE_T})
+    assert registrar(folder).faults == []
+
+
+def test_a_new_task_with_a_faulty_master_waits_for_it(make: Make, connection: PgSession) -> None:
+    folder = make({})
+    rows(connection, "insert into meta.migration values ('r.s.t', 1, '001_a.sql', 'other');"
+                     "create schema s; create table s.t ()")  # fmt: skip
+    write(folder, {**a_task("r.s.t", {"ver/001_a.sql": MAKE_T}),
+                   **a_task("r.s.u", depends="[r.s.t]")})  # fmt: skip
+    done = registrar(folder)
+    assert len(faults(done, folder)) == 2
+    assert "depends on r.s.t, which has a fault itself" in str(done.faults[1])
+
+
+@pytest.mark.parametrize(("keeps_data", "kept"), [("[]", False), ("[1]", False), ("[2]", True)])
+def test_a_step_resets_what_was_read_unless_it_keeps_the_data(
+    make: Make, connection: PgSession, keeps_data: str, kept: bool
+) -> None:
+    files = a_task("r.s.t", {"ver/001_a.sql": MAKE_T})
+    folder = make(files)
+    registrar(folder)
+    a_watermark(connection)
+    write(folder, {
+        f"{T}/ver/002_b.sql": "alter table s.t add b int",
+        f"{T}/task.yaml": files[f"{T}/task.yaml"] + f"\nupgrade: {{keeps_data: {keeps_data}}}",
+    })  # fmt: skip
+    assert registrar(folder).faults == []
+    assert remembers(connection) is kept
+
+
+def test_a_failing_step_resets_nothing(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+    registrar(folder)
+    a_watermark(connection)
+    write(folder, {f"{T}/ver/002_b.sql": "alter table s.t add b int; select 1 / 0"})
+    assert faults(registrar(folder), folder) == [f"{T}/ver/002_b.sql:1: division by zero"]
+    assert remembers(connection)
+
+
+def test_steps_wait_until_the_running_job_has_ended(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+    registrar(folder)
+    a_running_job(connection)
+    write(folder, {f"{T}/ver/002_b.sql": "drop table s.t; create table s.t (b int)"})
+    assert result(registrar(folder)) == {"postponed": ["r.s.t"]}
+    assert one(connection, "select count(*) from meta.migration where scope = 'r.s.t'") == 1
+    assert state(connection) == ("ready", None)
+    rows(connection, "update meta.agenda set status = 'done', ended_at = now()")
+    assert result(registrar(folder)) == {"changed": ["r.s.t"]}
+    assert one(connection, "select count(*) from meta.migration where scope = 'r.s.t'") == 2
+
+
+def test_while_steps_are_applied_the_task_cannot_be_queued_or_start(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make({**a_task("r.s.t", {"ver/001_a.sql": MAKE_T}), **a_task("r.s.new")})
+    write(folder, {f"{T}/ver/002_look.sql": """
+        insert into s.t select 1 where (select state from meta.registry where task = 'r.s.t')
+            <> 'upgrading'
+    """})  # fmt: skip
+    registrar(folder)
+    assert rows(connection, "select * from s.t") == []
+    assert queued(folder) == ["r.s.new", "r.s.t"]
+    write(folder, {f"{T}/ver/003_look.sql": """
+        insert into s.t select 2 from meta.agenda where task = 'r.s.t' and status = 'waiting';
+        insert into s.t select 3 from meta.registry where task = 'r.s.t' and state <> 'upgrading'
+    """})  # fmt: skip
+    registrar(folder)
+    assert rows(connection, "select * from s.t") == []
+
+
+def test_a_registrar_that_died_in_the_middle_of_steps_is_finished_by_the_next(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+    registrar(folder)
+    rows(connection, "update meta.registry set state = 'upgrading'")
+    assert result(registrar(folder)) == {"changed": ["r.s.t"]}
+    assert state(connection) == ("ready", None)
+
+
+def test_a_table_that_was_dropped_by_hand_is_made_again_and_loaded_from_the_start(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make(a_task("r.s.t", {
+        "ver/001_a.sql": MAKE_T, "ver/002_b.sql": "alter table s.t add b int",
+        "task.yaml": "actions: [{do: sql, file: run.sql}]\nupgrade: {keeps_data: [1, 2]}",
+    }))  # fmt: skip
+    registrar(folder)
+    run_due(folder)
+    a_watermark(connection)
+    rows(connection, "drop table s.t")
+    assert result(registrar(folder)) == {"changed": ["r.s.t"]}
+    assert rows(connection, "select a, b from s.t") == []
+    assert not remembers(connection)
+    assert queued(folder) == ["r.s.t"]
+    assert result(registrar(folder)) == {"unchanged": 1}
+
+
+def test_a_dropped_table_is_not_made_while_its_job_runs(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+    registrar(folder)
+    a_running_job(connection)
+    rows(connection, "drop table s.t")
+    assert result(registrar(folder)) == {"postponed": ["r.s.t"]}
+    rows(connection, "update meta.agenda set status = 'failed', ended_at = now()")
+    assert result(registrar(folder)) == {"changed": ["r.s.t"]}
+    assert one(connection, "select to_regclass('s.t') is not null")
+
+
+def test_steps_before_the_table_is_there_are_not_kept_without_it(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make(a_task("r.s.t", {
+        "ver/001_type.sql": "create type s.color as enum ('red')",
+        "ver/002_create.sql": "create table s.t (a s.colour)",
+    }))  # fmt: skip
+    for _ in range(2):
+        assert faults(registrar(folder), folder) == [
+            f'{T}/ver/002_create.sql:1: type "s.colour" does not exist'
+        ]
+    write(folder, {f"{T}/ver/002_create.sql": "create table s.t (a s.color)"})
+    assert registrar(folder).faults == []
+
+
+def test_steps_must_make_the_table(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.s.t", {"ver/001_a.sql": "create table s.other ()"}))
+    for _ in range(2):
+        assert faults(registrar(folder), folder) == [
+            f"{T}/ver/001_a.sql:1: the steps end, and there is no table s.t"
+        ]
+    assert one(connection, "select to_regclass('s.other')") is None
+
+
+def test_a_schema_is_made_for_steps(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.fresh.t", {"ver/001_a.sql": "create table fresh.t ()"}))
+    assert registrar(folder).faults == []
+    assert one(connection, "select to_regclass('fresh.t') is not null")
+
+
+def test_secrets_are_not_kept_with_a_fault(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+    registrar(folder)
+    connections = (folder / "connections.yaml").read_text()
+    write(folder, {
+        "connections.yaml": connections + "- {name: x, url: 'mysql://me:marked@h/d'}\n",
+        f"{T}/ver/002_b.sql": "do $$ begin raise 'not marked'; end $$",
+    })  # fmt: skip
+    registrar(folder)
+    assert "not ***" in state(connection)[1]
+
+
+# Rounds
+
+
+def test_two_registrars_at_once_the_second_gives_up(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.s.t"))
+    key = Registry("meta").lock_key("registrar")
+    rows(connection, "select pg_advisory_lock(%s)", [key])
+    with pytest.raises(DapuError) as caught:
+        registrar(folder)
+    assert str(caught.value) == (
+        "another registrar is at work on this warehouse; try again when it is done"
+    )
+    assert not isinstance(caught.value, ConfigurationError)
+    rows(connection, "select pg_advisory_unlock(%s)", [key])
+    assert result(registrar(folder)) == {"new": ["r.s.t"]}
+
+
+def test_two_registrars_at_once_do_each_thing_once(make: Make, connection: PgSession) -> None:
+    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T + "; select pg_sleep(0.3)"}))
+    ends: list[str] = []
+
+    def run() -> None:
+        try:
+            ends.append(str(result(registrar(folder))))
+        except DapuError as error:
+            ends.append(str(error))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum("'new'" in end for end in ends) == 1
+    assert one(connection, "select count(*) from meta.migration where scope = 'r.s.t'") == 1
+
+
+def test_a_changed_definition_is_what_runs_next(make: Make, connection: PgSession) -> None:
+    files = a_task(
+        "r.s.t",
+        {"ver/001_a.sql": MAKE_T, "run.sql": "insert into {{ this }} values ({{ n }})"},
+        variables="{n: 1}",
+    )
+    folder = make(files)
+    assert run_task(folder, "r.s.t").status == "done"
+    yaml = files[f"{T}/task.yaml"].replace("n: 1", "n: 2")
+    write(folder, {f"{T}/task.yaml": yaml})
+    assert run_task(folder, "r.s.t").status == "done"
+    assert rows(connection, "select a from s.t order by a") == [(1,), (2,)]
+    assert manager(folder).queued == []
