@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
+from pydantic import Discriminator, Tag, model_validator
 from pydantic import Field as Key
-from pydantic import model_validator
 
 from dapu.agents.base import Context, SourceAgent
 from dapu.agents.reading_on import bounds, keep_newest
@@ -57,6 +57,12 @@ class RestColumn(Strict):
         return self
 
 
+AnyColumn = Annotated[
+    Annotated[JmesPath, Tag("path")] | Annotated[RestColumn, Tag("column")],
+    Discriminator(lambda value: "path" if isinstance(value, str) else "column"),
+]
+
+
 class Repeat(Strict):
     """One question a row: of a query of the warehouse, or of a list."""
 
@@ -90,7 +96,7 @@ class RestOptions(LoadOptions):
     )
     format: Format | None = Key(None, description="Of the answers; default what they say")
     records: JmesPath = Key("@", description="JMESPath in an answer to the list of its records")
-    columns: dict[str, JmesPath | RestColumn] | None = Key(
+    columns: dict[str, AnyColumn] | None = Key(
         None,
         min_length=1,
         description="Names and JMESPaths; default the whole record in `document`, as jsonb",

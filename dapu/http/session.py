@@ -215,7 +215,8 @@ def _reason(error: BaseException) -> str:
     """The innermost cause, which is what a person can act on."""
     inner: Any = error
     while True:
-        following = getattr(inner, "reason", None) or (inner.args[:1] or [None])[0]
-        if not isinstance(following, BaseException):
+        causes = [getattr(inner, "reason", None), *reversed(inner.args)]
+        following = next((cause for cause in causes if isinstance(cause, BaseException)), None)
+        if following is None:
             return f"{type(inner).__name__}: {inner}"
         inner = following

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -58,15 +61,9 @@ Answer = Callable[[Asked], Any]
 class MisbehavingServer:
     """A running server. answers: what to do, by path. asked: the requests, in order."""
 
-    port: int
+    url: str
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
-    host: str = "127.0.0.1"
-
-    @property
-    def url(self) -> str:
-        """Where it answers."""
-        return f"http://{self.host}:{self.port}"
 
     def on(self, path: str, answer: Any) -> None:
         """Has a path answered so from now on."""
@@ -78,11 +75,29 @@ class MisbehavingServer:
         self.on(path, lambda _: left.pop(0) if len(left) > 1 else left[0])
 
 
+def self_signed(folder: Path) -> Path:
+    """A certificate that nobody trusts, with its key, in one file."""
+    names = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    command += ["-keyout", str(names[0]), "-out", str(names[1])]
+    subprocess.run(command, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text("".join(name.read_text() for name in names))
+    return both
+
+
 @contextmanager
-def misbehaving_http(host: str = "127.0.0.1") -> Iterator[MisbehavingServer]:
-    """Starts a server, and stops it at the end."""
+def misbehaving_http(
+    host: str = "127.0.0.1", certificate: Path | None = None
+) -> Iterator[MisbehavingServer]:
+    """Starts a server, and stops it at the end. certificate: with TLS."""
     server = ThreadingHTTPServer((host, 0), BaseHTTPRequestHandler)
-    told = MisbehavingServer(server.server_address[1], host=host)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    scheme = "http" if certificate is None else "https"
+    told = MisbehavingServer(f"{scheme}://{host}:{server.server_address[1]}")
     server.RequestHandlerClass = _handler(told)
     server.daemon_threads = True
     server.block_on_close = False
@@ -128,7 +143,8 @@ def _handler(server: MisbehavingServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {**kind, **length, **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(OSError):  # whoever asked may be gone
+                self.wfile.write(body)
             if reply.missing:
                 self.close_connection = True
 

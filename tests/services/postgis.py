@@ -33,7 +33,8 @@ def installed() -> Path | None:
 @contextmanager
 def running_postgis(programs: Path) -> Iterator[Postgres]:
     """Starts a server that listens on a socket only; stops it and removes its data at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="dapu-gis-"))  # right below /tmp: a socket's path is short
+    # Right below /tmp, since the path of a socket is short.
+    folder = Path(tempfile.mkdtemp(prefix="dapu-gis-"))
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")

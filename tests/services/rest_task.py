@@ -1,0 +1,34 @@
+"""A task that reads a web service of the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.one_task import OneTask
+from tests.services.misbehaving_http import MisbehavingServer
+
+
+class Crm:
+    """A task whose definitions say only what a test is about."""
+
+    def __init__(self, task: OneTask, server: MisbehavingServer) -> None:
+        self._task, self._server = task, server
+        self.run, self.fails, self.is_refused = task.run, task.fails, task.is_refused
+        self.rows, self.types, self.events = task.rows, task.types, task.events
+        self.has_table, self.execute = task.has_table, task.execute
+
+    def has(
+        self,
+        action: str,
+        connection: str = "",
+        files: dict[str, str] | None = None,
+        run: str = "",
+    ) -> None:
+        """Writes the definitions. action: the keys beside `do`. connection: those beside `url`."""
+        keys = f"driver: rest\nurl: {self._server.url}/v1\n{connection}"
+        self._task.has(keys, f"do: rest\n{action}", files, run)
+
+    @property
+    def folder(self) -> Path:
+        """The warehouse directory."""
+        return self._task.folder
