@@ -64,10 +64,10 @@ class Registry:
         after: a statement that is sent with it and runs first, in the same transaction.
         """
         ready = _prepared.setdefault(cursor.connection, set())
-        if name not in ready:
-            cursor.execute(self._preparation(cursor, name))
-            ready.add(name)
         first = f"{self._text(cursor, after)}; " if after else ""
+        if name not in ready:
+            cursor.execute(first + self._preparation(cursor, name), values)
+            ready.add(name)
         try:
             cursor.execute(first + _execution(name), values)
         except psycopg2.errors.InvalidSqlStatementName:  # a task's SQL said `deallocate all`

@@ -1,0 +1,80 @@
+"""The real `dapu` command, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+DAPU = [sys.executable, "-m", "dapu"]
+PATIENCE = 30.0  # seconds; a machine that runs tests is a busy one
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended. text: all that it said."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+def dapu(
+    *arguments: str | Path,
+    stdin: str = "",
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Finished:
+    """Runs a command to its end."""
+    done = subprocess.run(
+        [*DAPU, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=2 * PATIENCE,
+        env=_environment(environment),
+        cwd=folder,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Starts a command; ends it when the test has not."""
+    process = subprocess.Popen(
+        [*DAPU, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=_environment(None),
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> float:
+    """Waits until a condition holds; returns for how long. Fails when it never does."""
+    started = time.monotonic()
+    while not condition():
+        took = time.monotonic() - started
+        assert took < seconds, f"it did not happen in {seconds} s"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, "COLUMNS": "100", "PYTHONWARNINGS": "error", **(more or {})}
