@@ -18,7 +18,7 @@ Ending = Literal["done", "failed", "skipped", "lost", "cancelled"]
 
 
 class Job(NamedTuple):
-    """A job as a worker has it in hand."""
+    """A job as a worker has it in hand. is_master: other tasks depend on its task."""
 
     number: int
     task: str
@@ -28,6 +28,7 @@ class Job(NamedTuple):
     cause: str
     timeout: timedelta
     span: dict[str, str | None] | None = None
+    is_master: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def claim(cursor: Cursor, registry: Registry, worker: int, backend: int) -> Clai
     row = registry.prepared(
         cursor,
         "agenda.claim",
-        after="agenda.take_turn",
+        after=["agenda.take_turn"],
         key=registry.lock_key("claim"),
         worker=worker,
         backend=backend,
@@ -107,7 +108,7 @@ def claim_job(
     row = registry.prepared(
         cursor,
         "agenda.claim_job",
-        after="agenda.take_turn",
+        after=["agenda.take_turn"],
         key=registry.lock_key("claim"),
         worker=worker,
         backend=backend,
@@ -168,10 +169,12 @@ def finish(
 
     What the job set or left behind in its session is gone then.
     """
+    wakes = status == "done" and job.is_master
     row = registry.prepared(
         cursor,
         "agenda.finish",
-        after="server.reset_session",
+        after=["server.reset_session", *(["agenda.take_turn"] if wakes else [])],
+        key=registry.lock_key("finish"),
         job=job.number,
         worker=worker,
         status=status,

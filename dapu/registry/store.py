@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -56,15 +57,15 @@ class Registry:
         return cursor.fetchone()
 
     def prepared(
-        self, cursor: Cursor, name: str, /, after: str | None = None, **values: Any
+        self, cursor: Cursor, name: str, /, after: Sequence[str] = (), **values: Any
     ) -> tuple[Any, ...] | None:
         """Like `row`, for what a session runs again and again: the server plans it once.
 
         The types of the values must follow from where they stand in the statement.
-        after: a statement that is sent with it and runs first, in the same transaction.
+        after: statements that are sent with it and run first, in the same transaction.
         """
         ready = _prepared.setdefault(cursor.connection, set())
-        first = f"{self._text(cursor, after)}; " if after else ""
+        first = "".join(f"{self._text(cursor, other)}; " for other in after)
         if name not in ready:
             cursor.execute(first + self._preparation(cursor, name), values)
             ready.add(name)

@@ -1,8 +1,9 @@
 -- The queue.
 
 -- name: take_turn
--- Workers take turns to claim, so that each sees what the one before it took. The lock ends with
--- the transaction that the claim is in.
+-- Workers take turns to claim, so that each sees what the one before it took, and to end jobs that
+-- may wake others, so that the last of several masters sees that the others have run. The lock
+-- ends with the transaction.
 select pg_advisory_xact_lock(%(key)s);
 
 -- name: claim
@@ -12,7 +13,8 @@ update {agenda} a set
     status = 'running', worker = %(worker)s, backend = %(backend)s,
     tries = a.tries + 1, started_at = clock_timestamp()
 from (
-    select w.job, coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection
+    select w.job, coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection,
+        exists (select from {dependency} d where d.master = w.task) as is_master
     from {agenda} w
     join {registry} t on t.task = w.task and t.state = 'ready'
     join {route} r on r.route = w.route and not 'worker' = any (r.disabled)
@@ -33,7 +35,7 @@ from (
 ) chosen
 where a.job = chosen.job and a.status = 'waiting'
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.span,
-    chosen.hash, chosen.definition, chosen.connection,
+    chosen.is_master, chosen.hash, chosen.definition, chosen.connection,
     (select jsonb_object_agg(m.action, jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
     (select jsonb_object_agg(s.action, s.items) from (
@@ -55,6 +57,7 @@ and (r.concurrency is null or r.concurrency > (
     select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
     coalesce(o.timeout, t.timeout), a.span,
+    exists (select from {dependency} d where d.master = t.task),
     t.hash, t.definition, r.connection,
     (select jsonb_object_agg(m.action, jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
@@ -111,7 +114,10 @@ with ended as (
     join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
     left join {override} o on o.task = t.task
     where e.status = 'done' and not coalesce(o.blacklisted, false)
-    order by t.task  -- always in this order, so that two that end at once do not lock each other
+    and not exists (  -- a master that has never run; when it has, it will wake them
+        select from {dependency} other join {registry} m on m.task = other.master
+        where other.task = t.task and other.master <> e.task and m.last_done_at is null)
+    order by t.task  -- always in this order, so that no two insert them crosswise
     on conflict (task) where status = 'waiting' do nothing
 )
 select job from ended;
