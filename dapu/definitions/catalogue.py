@@ -13,6 +13,8 @@ from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.errors import Fault, FaultyFile
 from dapu.yamlfile import Document, nearest, read_document
 
+_MOST_NEAREST = 20
+
 
 @dataclass
 class Catalogue:
@@ -161,7 +163,10 @@ def check_dependencies(catalogue: Catalogue, masters: Mapping[str, list[str]]) -
     reasons: dict[str, str] = {}
     while missing := list(_missing(catalogue, graph)):
         for task, master in missing:
-            reasons.setdefault(master, _why_missing(catalogue, master))
+            if master not in reasons:
+                # To look for the nearest of thousands of ids takes a while.
+                near = catalogue.found.tasks if len(reasons) < _MOST_NEAREST else ()
+                reasons[master] = _why_missing(catalogue, master, near)
             _leave_out(catalogue, task, master, reasons[master])
 
 
@@ -188,7 +193,7 @@ def _leave_out(catalogue: Catalogue, task: str, master: str, why: str) -> None:
     catalogue.leave_out(task, document.fault(f"depends on {master}, {why}", *steps))
 
 
-def _why_missing(catalogue: Catalogue, master: str) -> str:
+def _why_missing(catalogue: Catalogue, master: str, near: Collection[str]) -> str:
     found = catalogue.found
     if master in catalogue.faulty:
         return "which has a fault itself"
@@ -198,4 +203,4 @@ def _why_missing(catalogue: Catalogue, master: str) -> str:
         return "which is not registered, and its route has `disabled: [registrar]`"
     if master in found.tasks:
         return "whose status is not `active`"
-    return f"which is no task{nearest(master, found.tasks)}"
+    return f"which is no task{nearest(master, near)}"
