@@ -45,7 +45,7 @@ class EventLog:
         data: dict[str, Any] | None = None,
     ) -> None:
         """Stores an event; secrets in it are replaced."""
-        details = redact(json.dumps(data, default=str)) if data else None
+        details = redact(json.dumps(data, default=_as_text, ensure_ascii=False)) if data else None
         message = redact(message)
         with self.session.cursor() as cursor:
             self.registry.run(
@@ -58,6 +58,10 @@ class EventLog:
                 message=message,
                 data=details,
             )
+
+
+def _as_text(value: Any) -> str:
+    return "\\x" + bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
 
 
 def events_of_task(cursor: Cursor, registry: Registry, task: str, most: int) -> list[Event]:
