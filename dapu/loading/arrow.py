@@ -10,15 +10,20 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from dapu.errors import JobError
+from dapu.loading.lines import LineIndex
 
 # COPY's CSV takes an empty field without quotes as NULL, and `""` as the empty string: pyarrow
 # writes just so when strings are quoted always.
 _OPTIONS = csv.WriteOptions(include_header=False, quoting_style="needed")
 
 
-def write_csv(batches: Iterable[pa.RecordBatch], file: BinaryIO) -> None:
-    """Writes all batches. Raises JobError for a type that has no exact text form."""
+def write_csv(
+    batches: Iterable[pa.RecordBatch], file: BinaryIO, lines: LineIndex | None = None
+) -> None:
+    """Writes all batches, and counts their lines. Raises JobError for a type without exact text."""
     for batch in batches:
+        if lines is not None:
+            lines.add(batch)
         columns = [_writable(batch.column(i), field) for i, field in enumerate(batch.schema)]
         table = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
         csv.write_csv(table, file, _OPTIONS)

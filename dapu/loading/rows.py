@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.loading.arrow import write_csv
 from dapu.loading.bad_values import Locate
+from dapu.loading.lines import LineIndex
 from dapu.loading.pipe import copy_through_pipe
 from dapu.named_sql import compose
 
@@ -57,6 +58,7 @@ class CopyRows:
     stop: makes a running `write` end soon; called when the warehouse cannot take more rows.
     locate: where in the source a row (from 1) and a column stand, for the message about a value
     that does not fit: `Budget.xlsx, sheet 'Costs', D17`.
+    row_of_line: which row COPY means by a line, where a row may have several.
     """
 
     columns: Sequence[Column]
@@ -64,9 +66,11 @@ class CopyRows:
     write: Callable[[BinaryIO], None]
     stop: Callable[[], None] = lambda: None
     locate: Locate | None = None
+    row_of_line: Callable[[int], int] = lambda line: line
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""
+        locate, row_of_line = self.locate, self.row_of_line
         statement = compose(
             "copy.from_stdin",
             table=table,
@@ -74,7 +78,8 @@ class CopyRows:
             options=_options(self.format, freeze),
         )
         text = statement.as_string(cursor)
-        return copy_through_pipe(cursor, text, self.write, self.stop, self.locate)
+        place = locate and (lambda line, column: locate(row_of_line(line), column))
+        return copy_through_pipe(cursor, text, self.write, self.stop, place)
 
 
 @dataclass
@@ -90,11 +95,15 @@ class ArrowRows:
 
     def as_copy(self) -> CopyRows:
         """The same rows as bytes."""
+        lines = LineIndex() if self.locate else None
 
         def write(file: BinaryIO) -> None:
-            write_csv(self.batches, file)
+            write_csv(self.batches, file, lines)
 
-        return CopyRows(self.columns, "csv", write, locate=self.locate)
+        rows = CopyRows(self.columns, "csv", write, locate=self.locate)
+        if lines is not None:
+            rows.row_of_line = lines.row
+        return rows
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""

@@ -1,0 +1,99 @@
+"""Values of Python as the text that PostgreSQL reads, by what their column is to hold.
+
+Workbooks and JSON documents have values with types. A number in a column of texts, a text in a
+column of numbers: each is written so that it keeps its meaning, or so that PostgreSQL refuses it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from dapu.files.kinds import Kind
+from dapu.files.texts import TextStyle, text_converter
+
+Write = Callable[[Any], str | None]
+
+
+def cells_to_text(values: Sequence[Any], kind: Kind, style: TextStyle) -> pa.Array:
+    """The values as an array of texts."""
+    writers = _writers(kind, style)
+    default = writers[object]
+    return pa.array([writers.get(type(value), default)(value) for value in values], pa.string())
+
+
+def plain_number(value: float) -> str:
+    """The shortest text that is exactly this number: without a point when it is whole."""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def exact_json(value: Any) -> str:
+    """A value as JSON text, with the digits of its numbers as they were."""
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(k, ensure_ascii=False)}: {exact_json(v)}" for k, v in value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(exact_json, value)) + "]"
+    if isinstance(value, Decimal):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def duration(value: timedelta) -> str:
+    """Hours, minutes and seconds, as an interval and a person take them: `30:00:00`."""
+    seconds, micros = divmod(abs(value) // timedelta(microseconds=1), 1_000_000)
+    sign = "-" if value < timedelta(0) else ""
+    fraction = f".{micros:06}" if micros else ""
+    return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}"
+
+
+def _writers(kind: Kind, style: TextStyle) -> dict[type, Write]:
+    """How each type of Python is written; `object` stands for all others."""
+    plain: dict[type, Write] = {
+        type(None): lambda _: None,
+        str: (lambda value: value.strip() or None) if style.trim or kind != "text" else str,
+        bool: lambda value: "true" if value else "false",
+        int: str,
+        float: plain_number,
+        Decimal: str,
+        date: date.isoformat,
+        datetime: lambda value: value.isoformat(" "),
+        time: time.isoformat,
+        timedelta: duration,
+        dict: exact_json,
+        list: exact_json,
+        object: str,
+    }
+    if kind in ("text", "own", "boolean"):
+        return plain
+    if kind == "json":
+        return dict.fromkeys(plain, exact_json) | {type(None): plain[type(None)]}
+    read = text_converter(kind, style)
+    if kind in ("date", "timestamp", "zoned"):
+        # A number may be a date as programs write it (20240102), never a count of days.
+        through_text = (str, int, float, Decimal, bool, time, timedelta)
+        return plain | {one: _then(plain[one], read) for one in through_text} | _midnight(kind)
+    return plain | {str: _then(plain[str], read), Decimal: _then(plain[Decimal], read)}
+
+
+def _midnight(kind: Kind) -> dict[type, Write]:
+    """A date that a workbook shows with a time of day, which is midnight, is a date."""
+
+    def write(value: datetime) -> str:
+        is_date = kind == "date" and value.time() == time(0)
+        return value.date().isoformat() if is_date else value.isoformat(" ")
+
+    return {datetime: write}
+
+
+def _then(first: Write, second: Callable[[str], str | None]) -> Write:
+    def write(value: Any) -> str | None:
+        text = first(value)
+        return None if text is None else second(text)
+
+    return write

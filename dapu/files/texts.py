@@ -1,0 +1,101 @@
+"""Texts of files as the texts that PostgreSQL reads, whole columns at a time.
+
+Most columns are written as PostgreSQL reads them already, which a look at the column's bytes
+tells; the others go through each of their distinct values once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dapu.files.kinds import Kind
+from dapu.files.numbers import Mark, decimal, integer
+from dapu.files.times import DateOrder, DateStyle, iso_date, iso_time
+from dapu.loading.lines import text_bytes
+
+Convert = Callable[[str], str | None]
+
+_REMEMBERED = 65_536  # distinct values of a column
+
+
+@dataclass(frozen=True)
+class TextStyle:
+    """How a file writes numbers and dates, where it is known.
+
+    trim: spaces at the ends of a text mean nothing, and an empty text is no value.
+    """
+
+    decimal: Mark | None = None
+    dates: DateOrder | None = None
+    formats: tuple[str, ...] = ()
+    trim: bool = False
+
+
+def text_converter(kind: Kind, style: TextStyle) -> Convert:
+    """What turns a text into the one that a column of this kind reads; None is no value."""
+    dates = DateStyle(style.dates, style.formats)
+    converters: dict[Kind, Convert] = {
+        "integer": partial(integer, mark=style.decimal),
+        "decimal": partial(decimal, mark=style.decimal),
+        "date": partial(iso_date, style=dates),
+        "timestamp": partial(iso_time, style=dates, zoned=False),
+        "zoned": partial(iso_time, style=dates, zoned=True),
+    }
+    return converters.get(kind, _bare)
+
+
+def _bare(text: str) -> str | None:
+    return text.strip() or None
+
+
+@dataclass
+class TextColumn:
+    """Converts one column, batch by batch."""
+
+    kind: Kind
+    style: TextStyle
+    _convert: Convert = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._convert = lru_cache(_REMEMBERED)(text_converter(self.kind, self.style))
+
+    def __call__(self, values: pa.Array) -> pa.Array:
+        """The texts as PostgreSQL reads them."""
+        if self.kind == "text" or self._is_ready(values):
+            return values
+        distinct = pc.dictionary_encode(values)
+        texts = [None if v is None else self._convert(v) for v in distinct.dictionary.to_pylist()]
+        return pc.take(pa.array(texts, pa.string()), distinct.indices)
+
+    def _is_ready(self, values: pa.Array) -> bool:
+        """Whether all values are written as PostgreSQL reads them, and mean what it reads."""
+        if self.kind == "integer":
+            return _only(values, b"0123456789-")
+        if self.kind == "decimal":
+            return _only(values, b"0123456789-" if self.style.decimal == "," else b"0123456789-.")
+        if self.kind == "date":
+            return _parses_as(values, pa.date32())
+        if self.kind == "timestamp":
+            return _parses_as(values, pa.timestamp("us"))
+        return False
+
+
+def _only(values: pa.Array, characters: bytes) -> bool:
+    """Whether no value is empty, and all characters of all values are among these."""
+    return (
+        not text_bytes(values).translate(None, characters)
+        and not pc.any(pc.equal(pc.binary_length(values), 0)).as_py()
+    )
+
+
+def _parses_as(values: pa.Array, kind: pa.DataType) -> bool:
+    try:
+        pc.cast(values, kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
