@@ -28,6 +28,8 @@ from dapu.errors import (
     TaskVanished,
 )
 from dapu.loading.checks import run_check
+from dapu.loading.options import LoadOptions
+from dapu.named_sql import statement
 from dapu.registry import agenda, seen, watermarks
 from dapu.registry.agenda import Claim, Ending, Job
 from dapu.registry.events import EventLog, Level
@@ -169,7 +171,7 @@ class _Run:
         if agent is None:
             raise JobError(f"there is no agent `{options.do}` any more")
         context = self._context(task, position)
-        if not job.full_load:
+        if not job.full_load and not self._is_dropped(cursor, position, options):
             context.low = self._claim.watermarks.get(position)
             context.seen = self._claim.seen.get(position, {})
         result = agent().run(context, options)
@@ -181,6 +183,17 @@ class _Run:
             )
         self._note(position)(f"{options.do}: {result}", result.data)
         return result.rows, str(result)
+
+    def _is_dropped(self, cursor: Cursor, position: int, options: ActionOptions) -> bool:
+        """Whether the table that was loaded is gone: what was read into it must be read again."""
+        claim = self._claim
+        if not isinstance(options, LoadOptions):
+            return False
+        if position not in claim.watermarks and position not in claim.seen:
+            return False
+        name = self._table.identifier.as_string(cursor)
+        cursor.execute(statement("server.relation_exists"), {"name": name})
+        return cursor.fetchone() != (True,)
 
     def _context(self, task: Task, position: int) -> Context:
         runner = self._runner

@@ -467,6 +467,20 @@ def test_a_table_that_was_dropped_by_hand_is_made_again_and_loaded_from_the_star
     assert result(registrar(folder)) == {"unchanged": 1}
 
 
+def test_a_dropped_table_without_steps_is_loaded_from_the_start_by_the_next_job(
+    make: Make, connection: PgSession
+) -> None:
+    rows(connection, "create schema shop; create table shop.sale as select 1 as id")
+    append = "actions: [{do: database, query: run.sql, load: append, watermark: {column: id}}]"
+    folder = make(a_task("r.s.t", {"task.yaml": append, "run.sql": "select id from shop.sale"}))
+    for more in (2, 3):
+        assert run_task(folder, "r.s.t").status == "done"
+        rows(connection, "insert into shop.sale values (%s)", [more])
+    rows(connection, "drop table s.t")
+    assert run_task(folder, "r.s.t").status == "done"
+    assert rows(connection, "select id from s.t order by id") == [(1,), (2,), (3,)]
+
+
 def test_a_dropped_table_is_not_made_while_its_job_runs(make: Make, connection: PgSession) -> None:
     folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
     registrar(folder)
