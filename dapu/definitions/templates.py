@@ -23,7 +23,7 @@ from dapu.definitions.sandbox import sql_environment
 from dapu.errors import Fault, FaultyFile
 from dapu.yamlfile import nearest, read_text
 
-BUILT_IN = frozenset({"this", "task", "watermark"})
+BUILT_IN = frozenset({"rows", "this", "task", "watermark"})
 _MARK = re.compile("\0(\\d+)\0")
 _IS_TEMPLATE = re.compile(r"\{[{%#]")
 _NAMES_ANOTHER = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
