@@ -1,0 +1,194 @@
+"""The documents of Execute in PostgreSQL.
+
+One table as the known client makes it, and beside it a narrow one that knows the newest batch of
+each version and the latest version of each document. All works in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, BinaryIO
+
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.execute.documents import Header, Incoming, Row
+from dapu.execute.split import parse
+from dapu.loading.rows import Column, CopyRows
+from dapu.loading.tables import analyze, describe, is_empty, is_table
+from dapu.named_sql import compose
+
+_COLUMNS = ("batch_date", "type", "id", "version", "chunk", "author", "date", "deleted", "data")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_REMEMBERED = 10_000  # rows on the way whose documents can be named in a message
+
+
+class PostgresDocuments:
+    """The documents in one schema. name: the table that has them all."""
+
+    def __init__(self, cursor: Cursor, name: TableName) -> None:
+        self._cursor = cursor
+        self.name = name
+        self.versions = TableName(name.schema, f"{name.table}_versions")
+
+    @cached_property
+    def _names(self) -> dict[str, Any]:
+        return {"documents": self.name.identifier, "versions": self.versions.identifier}
+
+    def prepare(self) -> None:
+        """Makes the tables that are missing, and takes up what another program has loaded."""
+        if not self.exists():
+            self._create()
+        if describe(self._cursor, self.versions) is None:
+            self._run("create_versions")
+            self._run("complete_versions")
+            self._run("comment_versions")
+        folded = self._value("newest_folded")
+        if self._value("newest_batch") != folded:
+            self._fold(folded)
+
+    def exists(self) -> bool:
+        """Whether the table is there. Raises JobError when it is of another kind."""
+        found = describe(self._cursor, self.name)
+        if found is None:
+            return False
+        types = {column.name: column.type for column in found.columns}
+        missing = [column for column in _COLUMNS if column not in types]
+        if not is_table(found) or missing or types["data"] != "jsonb":
+            what = f"has no column {missing[0]}" if missing else "has a column data of another type"
+            raise JobError(
+                f"{self.name} {what if is_table(found) else 'is no table'}, so that documents of "
+                "Execute do not fit; give them a table or a schema of their own"
+            )
+        return True
+
+    def is_empty(self) -> bool:
+        """Whether no document was ever read."""
+        return not self.exists() or is_empty(self._cursor, self.name)
+
+    def load(self, incoming: Incoming, stop: Callable[[], None], *, replace: bool) -> int:
+        """Takes an answer in; other writers wait from here to the end of the transaction.
+
+        stop: ends the answer, called when the rows cannot be taken.
+        replace: a version that is there already is deleted; else its newest batch counts.
+        Returns the number of rows. Raises JobError when the answer or a document is faulty.
+        """
+        self._run("lock")
+        before = self._value("newest_batch")
+        first = before is None
+        rows = _CopyText(incoming, next_batch(before))
+        columns = [Column(name, "") for name in _COLUMNS]
+        copy = CopyRows(columns, "text", rows.write, stop, rows.locate)
+        count = copy.fill(self._cursor, self.name.identifier)
+        if count and replace and not first:
+            self._run("delete_replaced", after=before)
+        if count:
+            self._fold(before)
+        if count and first:
+            analyze(self._cursor, self.name.identifier)
+            analyze(self._cursor, self.versions.identifier)
+        return count
+
+    def prune(self) -> int:
+        """Deletes the rows of superseded batches; returns how many."""
+        self._run("lock")
+        self._run("prune")
+        return self._cursor.rowcount
+
+    def _create(self) -> None:
+        self._run("create_documents")
+        self._run("comment_documents")
+        self._run("compress_fast" if self._value("has_lz4") else "compress_late")
+
+    def _fold(self, after: Any) -> None:
+        self._run("fold", after=after)
+        self._run("mark_latest", after=after)
+
+    def _run(self, name: str, **values: Any) -> None:
+        self._cursor.execute(compose(f"execute_postgres.{name}", **self._names), values or None)
+
+    def _value(self, name: str) -> Any:
+        self._run(name)
+        row = self._cursor.fetchone()
+        return row[0] if row else None
+
+
+def next_batch(newest: datetime | None) -> datetime:
+    """The BATCH_DATE of a new batch: now, but after all others, whatever the clock says."""
+    now = datetime.now(UTC)
+    if newest is None:
+        return now
+    if newest.tzinfo is None:
+        newest = newest.replace(tzinfo=UTC)
+    return max(now, newest + timedelta(microseconds=1))
+
+
+class _CopyText:
+    """The rows as lines of COPY's text format, written in a thread of their own."""
+
+    def __init__(self, incoming: Incoming, first_batch: datetime) -> None:
+        self._incoming, self._first_batch = incoming, first_batch
+        self._recent: deque[tuple[int, Header]] = deque(maxlen=_REMEMBERED)
+
+    def write(self, file: BinaryIO) -> None:
+        """Writes all rows."""
+        for number, row in enumerate(self._incoming.rows(self._first_batch), start=1):
+            self._recent.append((number, row.header))
+            file.write(_beginning(row))
+            for piece in row.data:
+                file.write(_escaped(piece, row.header))
+            file.write(b"\n")
+
+    def locate(self, row: int, column: str) -> str:
+        """Which document stands in a row, for a message."""
+        found = next((header for number, header in self._recent if number == row), None)
+        return f"{found}" if found else f"row {row}, {column}"
+
+
+def _beginning(row: Row) -> bytes:
+    header = row.header
+    author = "\\N" if header.author is None else header.author.translate(_ESCAPES)
+    return (
+        f"{row.batch.isoformat()}\t{header.type.translate(_ESCAPES)}\t"
+        f"{header.id.translate(_ESCAPES)}\t{header.version}\t{row.chunk}\t{author}\t"
+        f"{header.date.translate(_ESCAPES)}\t{header.deleted}\t"
+    ).encode()
+
+
+def _escaped(piece: bytes, header: Header) -> bytes:
+    if b"\\" in piece:
+        if b"\\u0000" in piece and _NUL.search(piece):
+            raise JobError(
+                f"{header} has the character U+0000{_where_nul(piece)}, which PostgreSQL cannot "
+                "hold in a text; take it out in Execute. Nothing of the answer was kept"
+            )
+        piece = piece.replace(b"\\", b"\\\\")
+    if b"\r" in piece or b"\t" in piece:  # between values: space that means nothing
+        piece = piece.replace(b"\r", b" ").replace(b"\t", b" ")
+    return piece
+
+
+def _where_nul(piece: bytes) -> str:
+    try:
+        path = _path_to_nul(parse(piece))
+    except ValueError:  # a piece of a long document
+        return ""
+    return f" in {path}" if path else ""
+
+
+def _path_to_nul(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "" if "\0" in value else None
+    if not isinstance(value, dict | list):
+        return None
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value, start=1):
+        below = _path_to_nul(inner)
+        if below is not None:
+            return f"{key}.{below}" if below else str(key)
+    return None
