@@ -104,8 +104,8 @@ class _Round:
 
     def run(self) -> Registration:
         with self._transaction() as cursor:
-            day_parts = self.warehouse.settings.day_parts
-            registered = tasks.hashes(cursor, self.registry, day_parts)
+            names = (self.warehouse.settings.day_parts, self.warehouse.connections)
+            registered = tasks.hashes(cursor, self.registry, *names)
             masters = tasks.masters(cursor, self.registry)
             applied = migrations.of_tasks(cursor, self.registry)
             dropped = migrations.dropped(cursor, self.registry)

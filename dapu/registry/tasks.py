@@ -41,12 +41,17 @@ class Overview(NamedTuple):
     blacklisted: bool
 
 
-def hashes(cursor: Cursor, registry: Registry, day_parts: Iterable[str]) -> dict[str, str | None]:
+def hashes(
+    cursor: Cursor, registry: Registry, day_parts: Iterable[str], connections: Iterable[str]
+) -> dict[str, str | None]:
     """The hash of each registered task; None where its files must be read anew.
 
-    day_parts: the names that there are.
+    day_parts, connections: the names that there are.
     """
-    return dict(registry.rows(cursor, "task.hashes", day_parts=list(day_parts)))
+    found = registry.rows(
+        cursor, "task.hashes", day_parts=list(day_parts), connections=list(connections)
+    )
+    return dict(found)
 
 
 def masters(cursor: Cursor, registry: Registry) -> dict[str, list[str]]:

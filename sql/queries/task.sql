@@ -17,8 +17,13 @@ and not exists (select from {registry} t where t.route = r.route);
 
 -- name: hashes
 -- The hash of each task; null where its files must be read anew: it is not ready, or names a part
--- of the day that there is no more.
-select task, case when state = 'ready' and day_parts <@ %(day_parts)s::text[] then hash end
+-- of the day or a connection that there is no more.
+select task, case
+    when state = 'ready' and day_parts <@ %(day_parts)s::text[] and not exists (
+        select from json_array_elements(definition -> 'actions') as action
+        where action ->> 'connection' <> all (%(connections)s::text[]))
+    then hash
+end
 from {registry};
 
 -- name: dependencies

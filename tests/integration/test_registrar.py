@@ -312,6 +312,21 @@ def test_a_part_of_the_day_that_is_no_more_is_told_though_the_task_is_unchanged(
     ]
 
 
+def test_a_connection_that_is_no_more_is_told_though_the_task_is_unchanged(
+    make: Make, connection: PgSession
+) -> None:
+    yaml = "actions:\n  - do: database\n    query: run.sql\n    connection: erp"
+    folder = make({})
+    main = (folder / "connections.yaml").read_text()
+    write(folder, {"connections.yaml": main + "- {name: erp, url: 'sqlite://'}\n",
+                   **a_task("r.s.t", {"task.yaml": yaml}), **a_task("r.s.u")})  # fmt: skip
+    assert registrar(folder).faults == []
+    write(folder, {"connections.yaml": main})
+    assert faults(registrar(folder), folder) == [
+        f"{T}/task.yaml:4: there is no connection `erp` in connections.yaml; known are: main"
+    ]
+
+
 # The steps of a table
 
 
