@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import Document, nearest, read_text
+from dapu.yamlfile import Document, Steps, nearest, read_text
 
 _NAME = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 # `//${USER}:${PASSWORD}@`, but no further than the host's name.
 _USER_IN_URL = re.compile(r"(?<=://)(?:\$\{[^}]*\}|[^\s/?#@])*@")
+_MISREAD = "what is filled in here would be read as something else; put it in other quotes, or none"
 _LINE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*")
 
 
@@ -50,7 +51,8 @@ def _unquote(value: str) -> str:
 def fill_in_text(text: str, environment: Mapping[str, str], path: Path) -> str:
     """The text of a file with every `${NAME}` replaced.
 
-    Raises FaultyFile that tells name, file and line of every name that is not set.
+    Raises FaultyFile that tells name, file and line of every name that is not set, and where the
+    text of a YAML file would say something else than the values that were filled in.
     """
     missing: list[Fault] = []
     lines = []
@@ -60,7 +62,35 @@ def fill_in_text(text: str, environment: Mapping[str, str], path: Path) -> str:
         missing += [Fault(path, number, message) for message in filling.missing]
     if missing:
         raise FaultyFile(missing)
-    return "".join(lines)
+    filled = "".join(lines)
+    if path.suffix in (".yaml", ".yml"):
+        _check_meaning(Document(path, text), Document(path, filled), environment)
+    return filled
+
+
+def _check_meaning(before: Document, after: Document, environment: Mapping[str, str]) -> None:
+    """A password with a `#` or a quote in it may be cut off, or end the text around it."""
+    meant = fill_in(before.parse(), environment, before)
+    try:
+        steps = _difference(meant, after.parse())
+    except FaultyFile as error:
+        line = error.faults[0].line
+        raise FaultyFile([Fault(before.path, line, _MISREAD)]) from None
+    if steps is not None:
+        raise FaultyFile([before.fault(_MISREAD, *steps)])
+
+
+def _difference(meant: Any, said: Any, *steps: int | str) -> Steps | None:
+    """Where two contents differ; None when they say the same."""
+    if isinstance(meant, dict) and isinstance(said, dict) and meant.keys() == said.keys():
+        parts = [(key, meant[key], said[key]) for key in meant]
+    elif isinstance(meant, list) and isinstance(said, list) and len(meant) == len(said):
+        parts = [(place, *pair) for place, pair in enumerate(zip(meant, said, strict=True))]
+    else:
+        same = str(meant).lower() == ("" if said is None else str(said).lower())
+        return None if same or meant == said else steps
+    found = (_difference(one, other, *steps, step) for step, one, other in parts)
+    return next((steps for steps in found if steps is not None), None)
 
 
 def fill_in(value: Any, environment: Mapping[str, str], document: Document) -> Any:

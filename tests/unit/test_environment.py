@@ -97,3 +97,31 @@ def test_a_plain_file_is_filled_line_by_line() -> None:
     )
     with pytest.raises(FaultyFile, match=r"connections.yaml:2: the environment has no H; "):
         fill_in_text(text, {}, FILE)
+
+
+PLAIN, QUOTED = "- a: 1\n  password: ${P}\n", "- a: 1\n  password: '${P}'\n"
+MISREAD = r"connections.yaml:\d: what is filled in here would be read as something else; put it"
+
+
+@pytest.mark.parametrize("value", ["s3cret", "a b", "0123", "1.5", "true", "it's", "p#w", ""])
+def test_a_filled_yaml_file_says_what_was_filled_in(value: str) -> None:
+    [entry] = Document(FILE, fill_in_text(PLAIN, {"P": value}, FILE)).parse()
+    shown = "" if entry["password"] is None else str(entry["password"])
+    assert shown.lower() == value
+
+
+@pytest.mark.parametrize("value", ["x: y", "end #x", "&a", "[1", "@x", "- a: b", "'", '"'])
+def test_what_yaml_would_misread_is_refused(value: str) -> None:
+    with pytest.raises(FaultyFile, match=MISREAD):
+        fill_in_text(PLAIN, {"P": value}, FILE)
+
+
+def test_quotes_help_unless_the_value_has_them_too() -> None:
+    [entry] = Document(FILE, fill_in_text(QUOTED, {"P": "a: b #x"}, FILE)).parse()
+    assert entry["password"] == "a: b #x"
+    with pytest.raises(FaultyFile, match=MISREAD):
+        fill_in_text(QUOTED, {"P": "it's"}, FILE)
+
+
+def test_another_file_is_filled_as_it_is() -> None:
+    assert fill_in_text("x=${P}", {"P": "a #b: c"}, Path("settings.ini")) == "x=a #b: c"
