@@ -12,12 +12,13 @@ from dapu.agents.database import DatabaseAgent
 from dapu.agents.rest import RestAgent
 from dapu.agents.sql import SqlAgent
 from dapu.agents.transform import TransformAgent
+from dapu.agents.wfs import WfsAgent
 from dapu.definitions.reader import DefinitionReader
 from dapu.errors import ConfigurationError
 from dapu.settings import Settings
 
 ENTRY_POINTS = "dapu.agents"
-_OWN: list[type[Agent[Any]]] = [DatabaseAgent, RestAgent, SqlAgent, TransformAgent]
+_OWN: list[type[Agent[Any]]] = [DatabaseAgent, RestAgent, SqlAgent, TransformAgent, WfsAgent]
 
 
 class Agents(dict[str, type[Agent[Any]]]):

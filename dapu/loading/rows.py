@@ -86,12 +86,13 @@ class CopyRows:
 class ArrowRows:
     """Rows as Arrow record batches, whose columns stand in the order of `columns`.
 
-    locate: see `CopyRows`.
+    locate, stop: see `CopyRows`.
     """
 
     columns: Sequence[Column]
     batches: Iterable[pa.RecordBatch]
     locate: Locate | None = None
+    stop: Callable[[], None] = lambda: None
 
     def as_copy(self) -> CopyRows:
         """The same rows as bytes."""
@@ -100,7 +101,7 @@ class ArrowRows:
         def write(file: BinaryIO) -> None:
             write_csv(self.batches, file, lines)
 
-        rows = CopyRows(self.columns, "csv", write, locate=self.locate)
+        rows = CopyRows(self.columns, "csv", write, self.stop, self.locate)
         if lines is not None:
             rows.row_of_line = lines.row
         return rows

@@ -1,0 +1,148 @@
+"""GML read by GDAL, without letting it guess: every value stays the text that it is.
+
+A file `.gfs` beside the GML says which elements are properties, all of them texts, so that GDAL
+neither looks through the file first nor makes a number of a text.
+https://gdal.org/en/stable/drivers/vector/gml.html
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dapu.errors import ConfigurationError, JobError
+from dapu.wfs.feature_type import Property
+from dapu.wfs.page import Page
+
+ID, GEOMETRY = "id", "geometry"
+_ROWS = 5_000  # in a batch
+_IDS = ("gml_id", "fid")
+_POINT = (
+    '<c xmlns:gml="http://www.opengis.net/gml/3.2"><gml:featureMember><f><g>'
+    '<gml:Point srsName="urn:ogc:def:crs:EPSG::{}"><gml:pos>1 2</gml:pos></gml:Point>'
+    "</g></f></gml:featureMember></c>"
+)
+
+
+def read_page(
+    page: Page, element: str, properties: Sequence[Property], geometry: str | None
+) -> Iterator[pa.RecordBatch]:
+    """The features of a page, some at a time.
+
+    element: the local name of a feature. geometry: the property with the geometry, if wanted.
+    The columns are `id` (of GML; null without one), a text for each property, or a list of texts
+    for one that repeats, and the geometry as ISO WKB.
+    Raises JobError when GDAL does not read as many features as are there.
+    """
+    if page.features == 0:
+        return
+    path = page.path
+    _write_description(path.with_suffix(".gfs"), element, properties, geometry)
+    names = [f"p{number}" for number in range(len(properties))]
+    count = 0
+    for batch in _read(path, page.number):
+        count += batch.num_rows
+        yield _arranged(batch, properties, names, geometry is not None, marked=page.marked)
+    if count != page.features:
+        raise JobError(
+            f"page {page.number} has {page.features:,} features, of which GDAL can read "
+            f"{count:,} only; nothing was kept"
+        )
+
+
+@cache
+def is_turned(srid: int) -> bool:
+    """Whether the first axis of a reference system is y: north, or latitude."""
+    document = _POINT.format(srid).encode()
+    with _gdal().open_arrow(document, use_pyarrow=True, **_OPTIONS) as (_, reader):
+        (row,) = reader.read_all().to_pylist()
+    wkb = next(value for value in row.values() if isinstance(value, bytes))
+    return wkb[5:13] != b"\0\0\0\0\0\0\xf0\x3f"  # 1.0
+
+
+_OPTIONS = {
+    "EMPTY_AS_NULL": "NO",
+    "EXPOSE_GML_ID": "YES",
+    "EXPOSE_FID": "YES",
+    "DOWNLOAD_SCHEMA": "NO",
+    "WRITE_GFS": "NO",
+}
+
+
+def _gdal() -> Any:
+    try:
+        import pyogrio
+    except ImportError:
+        raise ConfigurationError(
+            "`do: wfs` needs GDAL: install it with pip install 'dapu[wfs]'"
+        ) from None
+    logging.getLogger("pyogrio").setLevel(logging.CRITICAL)
+    return pyogrio
+
+
+def _read(path: Path, number: int) -> Iterator[pa.RecordBatch]:
+    pyogrio = _gdal()
+    try:
+        with pyogrio.open_arrow(path, use_pyarrow=True, batch_size=_ROWS, **_OPTIONS) as found:
+            yield from found[1]
+    except (RuntimeError, pa.ArrowException, OSError) as error:
+        raise JobError(f"page {number}: GDAL cannot read it: {error}") from error
+
+
+def _write_description(
+    path: Path, element: str, properties: Sequence[Property], geometry: str | None
+) -> None:
+    parts = ["<GeometryType>100</GeometryType>"]  # none
+    if geometry is not None:
+        parts[0] = ""
+        parts.append(
+            f"<GeomPropertyDefn><Name>{GEOMETRY}</Name><ElementPath>{escape(geometry)}"
+            "</ElementPath><Type>0</Type></GeomPropertyDefn>"
+        )
+    for number, one in enumerate(properties):
+        kind = "StringList" if one.repeats else "String"
+        parts.append(
+            f"<PropertyDefn><Name>p{number}</Name><ElementPath>{escape(one.path)}</ElementPath>"
+            f"<Type>{kind}</Type></PropertyDefn>"
+        )
+    name = escape(element)
+    path.write_text(
+        "<GMLFeatureClassList><SequentialLayers>true</SequentialLayers><GMLFeatureClass>"
+        f"<Name>{name}</Name><ElementPath>{name}</ElementPath>{''.join(parts)}"
+        "</GMLFeatureClass></GMLFeatureClassList>",
+        encoding="utf-8",
+    )
+
+
+def _arranged(
+    batch: pa.RecordBatch,
+    properties: Sequence[Property],
+    names: Sequence[str],
+    with_geometry: bool,
+    *,
+    marked: bool,
+) -> pa.RecordBatch:
+    known = set(batch.schema.names)
+    nothing = pa.nulls(batch.num_rows, pa.string())
+    id_name = next((name for name in _IDS if name in known), None)
+    columns = [batch.column(id_name) if id_name else nothing]
+    for one, name in zip(properties, names, strict=True):
+        column = batch.column(name)
+        columns.append(_unmarked(column) if marked and not one.repeats else column)
+    labels = [ID, *names]
+    if with_geometry:
+        columns.append(batch.column(GEOMETRY).cast(pa.binary()))
+        labels.append(GEOMETRY)
+    return pa.RecordBatch.from_arrays(columns, labels)
+
+
+def _unmarked(column: pa.Array) -> pa.Array:
+    """See `mark_spaces`."""
+    return pc.replace_substring_regex(column, "^\ue000(\\s|$)", "\\1")
