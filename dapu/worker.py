@@ -25,7 +25,7 @@ from dapu.warehouse import NoDatabase, Warehouse
 from dapu.watch import Watch
 
 _POLL = 0.5  # seconds between looks for a job that may start now
-_LOOK_FOR_DEAD = 10.0  # seconds between looks for dead workers
+_LOOK_FOR_DEAD = 3.0  # seconds between looks for dead workers
 _RECONNECT = 2.0  # seconds between tries to reach a database that is away
 GRACE = 20.0  # seconds that the job in hand has to end after SIGTERM
 _SETTINGS = "set synchronous_commit to off"
