@@ -174,23 +174,23 @@ def _copy_properties(cursor: Cursor, aside: Aside) -> None:
         cursor.execute(compose("swap.set_options", table=aside.table, options=text))
     if comment is not None:
         cursor.execute(compose("swap.set_comment", table=aside.table), {"comment": comment})
-    _copy_grants(cursor, aside)
+    copy_grants(cursor, aside.table, aside.oid)
 
 
-def _copy_grants(cursor: Cursor, aside: Aside) -> None:
-    new_oid = f"{aside.table.as_string(cursor)}"
-    cursor.execute("select %s::regclass::oid::bigint", (new_oid,))
+def copy_grants(cursor: Cursor, table: sql.Identifier, oid: int) -> None:
+    """Gives a table or view the grants of another, and no others. oid: of the other."""
+    cursor.execute("select %s::regclass::oid::bigint", (table.as_string(cursor),))
     row = cursor.fetchone()
     new = row[0] if row else 0
     for _, role, _, _ in _grants(cursor, new):  # what default privileges gave
-        cursor.execute(compose("swap.revoke_all", table=aside.table, role=_role(role)))
-    for column, role, privilege, grantable in _grants(cursor, aside.oid):
+        cursor.execute(compose("swap.revoke_all", table=table, role=_role(role)))
+    for column, role, privilege, grantable in _grants(cursor, oid):
         # The privilege is a word of PostgreSQL's own.
         what = sql.SQL(privilege)
         if column is not None:
             what = sql.SQL("{} ({})").format(what, sql.Identifier(column))  # type: ignore[assignment]
         to = _role(role)
-        grant = compose("swap.grant", privilege=what, table=aside.table, role=to)
+        grant = compose("swap.grant", privilege=what, table=table, role=to)
         cursor.execute(grant + sql.SQL(" with grant option") if grantable else grant)
 
 
