@@ -137,6 +137,16 @@ class Incoming:
         )
 
 
+def next_batch(newest: datetime | None) -> datetime:
+    """The BATCH_DATE of a new batch: now, but after all others, whatever the clock says."""
+    now = datetime.now(UTC)
+    if newest is None:
+        return now
+    if newest.tzinfo is None:
+        newest = newest.replace(tzinfo=UTC)
+    return max(now, newest + timedelta(microseconds=1))
+
+
 def has_long_list(document: Mapping[str, Any], chunk_size: int) -> bool:
     """Whether a list that is in no other list has more items than a chunk."""
     for value in document.values():

@@ -1,7 +1,7 @@
 """The documents of Execute in PostgreSQL.
 
-One table as the known client makes it, and beside it a narrow one that knows the newest batch of
-each version and the latest version of each document. All works in the caller's transaction.
+One table as the known client makes it, and beside it a narrow one that knows the latest version
+of each document. All works in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
-from dapu.execute.documents import Header, Incoming, Row
+from dapu.execute.documents import Header, Incoming, Row, next_batch
 from dapu.execute.split import parse
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.tables import analyze, describe, is_empty, is_table
@@ -35,20 +35,22 @@ class PostgresDocuments:
     def __init__(self, cursor: Cursor, name: TableName) -> None:
         self._cursor = cursor
         self.name = name
-        self.versions = TableName(name.schema, f"{name.table}_versions")
+        self.current = TableName(name.schema, f"{name.table}_current")
 
     @cached_property
     def _names(self) -> dict[str, Any]:
-        return {"documents": self.name.identifier, "versions": self.versions.identifier}
+        return {"documents": self.name.identifier, "current": self.current.identifier}
 
     def prepare(self) -> None:
         """Makes the tables that are missing, and takes up what another program has loaded."""
-        if not self.exists():
+        found = self.exists()
+        if not found:
             self._create()
-        if describe(self._cursor, self.versions) is None:
-            self._run("create_versions")
-            self._run("complete_versions")
-            self._run("comment_versions")
+        if describe(self._cursor, self.current) is None:
+            if found:
+                self._run("index_versions")
+            for step in ("create_current", "complete_current", "comment_current"):
+                self._run(step)
         folded = self._value("newest_folded")
         if self._value("newest_batch") != folded:
             self._fold(folded)
@@ -92,7 +94,7 @@ class PostgresDocuments:
             self._fold(before)
         if count and first:
             analyze(self._cursor, self.name.identifier)
-            analyze(self._cursor, self.versions.identifier)
+            analyze(self._cursor, self.current.identifier)
         return count
 
     def prune(self) -> int:
@@ -103,12 +105,12 @@ class PostgresDocuments:
 
     def _create(self) -> None:
         self._run("create_documents")
+        self._run("index_batches")
         self._run("comment_documents")
         self._run("compress_fast" if self._value("has_lz4") else "compress_late")
 
     def _fold(self, after: Any) -> None:
         self._run("fold", after=after)
-        self._run("mark_latest", after=after)
 
     def _run(self, name: str, **values: Any) -> None:
         self._cursor.execute(compose(f"execute_postgres.{name}", **self._names), values or None)
@@ -117,16 +119,6 @@ class PostgresDocuments:
         self._run(name)
         row = self._cursor.fetchone()
         return row[0] if row else None
-
-
-def next_batch(newest: datetime | None) -> datetime:
-    """The BATCH_DATE of a new batch: now, but after all others, whatever the clock says."""
-    now = datetime.now(UTC)
-    if newest is None:
-        return now
-    if newest.tzinfo is None:
-        newest = newest.replace(tzinfo=UTC)
-    return max(now, newest + timedelta(microseconds=1))
 
 
 class _CopyText:

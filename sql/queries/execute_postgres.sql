@@ -1,5 +1,5 @@
--- Documents of the Execute API in PostgreSQL: {documents} has all that was ever read,
--- {versions} says of each version which batch is the newest, and which version is the latest.
+-- Documents of the Execute API in PostgreSQL: {documents} has all that was ever read, {current}
+-- says of each document which version is the latest, and which batch brought it last.
 
 -- name: create_documents
 -- Ids are compared byte by byte: cheaper than by the rules of a language, and they are no words.
@@ -13,8 +13,15 @@ create table {documents} (
     date        timestamptz not null,
     deleted     boolean not null,
     data        jsonb not null,
-    primary key (batch_date, type, id, version, chunk)
+    primary key (type, id, version, batch_date, chunk)
 );
+
+-- name: index_batches
+create index on {documents} (batch_date);
+
+-- name: index_versions
+-- For a table that another program made with a key that begins with batch_date.
+create index on {documents} (type, id, version, batch_date);
 
 -- name: comment_documents
 comment on table {documents} is 'Documents of Execute as they were read: one row a chunk; a version that was read again is in a newer batch';
@@ -30,18 +37,16 @@ alter table {documents} alter column data set compression lz4;
 -- of up to 4 kB are left as they are.
 alter table {documents} set (toast_tuple_target = 4096);
 
--- name: create_versions
+-- name: create_current
 -- Its columns are of the types of the documents' table, which another program may have made.
-create table {versions} as
-select type, id, version, batch_date, author, date, deleted, true as latest
-from {documents} with no data;
+create table {current} as
+select type, id, version, batch_date, author, date, deleted from {documents} with no data;
 
--- name: complete_versions
-alter table {versions} add primary key (type, id, version),
-    alter column batch_date set not null, alter column latest set not null;
+-- name: complete_current
+alter table {current} add primary key (type, id);
 
--- name: comment_versions
-comment on table {versions} is 'Of each version of a document its newest batch, and whether it is the latest version; kept by dapu';
+-- name: comment_current
+comment on table {current} is 'Of each document of Execute the latest version, and the newest batch of that; kept by dapu, so that it need not be sought';
 
 -- name: lock
 -- Who writes, waits; readers do not.
@@ -51,44 +56,40 @@ lock table {documents} in share row exclusive mode;
 select max(batch_date) from {documents};
 
 -- name: newest_folded
-select max(batch_date) from {versions};
+select max(batch_date) from {current};
 
 -- name: fold
 -- Takes up the batches after the newest one that is known.
-insert into {versions} as v (type, id, version, batch_date, author, date, deleted, latest)
-select distinct on (type, id, version)
-    type, id, version, batch_date, author, date, deleted, true
+insert into {current} as c (type, id, version, batch_date, author, date, deleted)
+select distinct on (type, id) type, id, version, batch_date, author, date, deleted
 from {documents}
 where chunk = 0 and (batch_date > %(after)s or %(after)s is null)
-order by type, id, version, batch_date desc
-on conflict (type, id, version) do update set
-    batch_date = excluded.batch_date, author = excluded.author,
-    date = excluded.date, deleted = excluded.deleted;
-
--- name: mark_latest
--- Of the documents in those batches, only the highest version is the latest.
-update {versions} v set latest = (v.version = top.version)
-from (
-    select type, id, max(version) as version
-    from {versions}
-    where (type, id) in (
-        select type, id from {documents}
-        where chunk = 0 and (batch_date > %(after)s or %(after)s is null))
-    group by type, id
-) top
-where v.type = top.type and v.id = top.id and v.latest <> (v.version = top.version);
+order by type, id, version desc, batch_date desc
+on conflict (type, id) do update set
+    version = excluded.version, batch_date = excluded.batch_date, author = excluded.author,
+    date = excluded.date, deleted = excluded.deleted
+where (excluded.version, excluded.batch_date) > (c.version, c.batch_date);
 
 -- name: delete_replaced
--- What the versions in the new batches were before; to be run before these are taken up.
+-- What the versions that have come again were before.
 delete from {documents} d
-using {versions} v
-where (v.type, v.id, v.version) in (
-    select type, id, version from {documents} where chunk = 0 and batch_date > %(after)s)
-and d.batch_date = v.batch_date and d.type = v.type and d.id = v.id and d.version = v.version;
+using (
+    select distinct type, id, version from {documents} where chunk = 0 and batch_date > %(after)s
+) again
+where d.type = again.type and d.id = again.id and d.version = again.version
+and d.batch_date <= %(after)s;
 
 -- name: prune
-delete from {documents} d using {versions} v
-where v.type = d.type and v.id = d.id and v.version = d.version and d.batch_date < v.batch_date;
+-- The rows of batches that a newer batch of the same version supersedes.
+delete from {documents} d
+using (
+    select type, id, version, max(batch_date) as batch_date from {documents}
+    where chunk = 0
+    group by type, id, version
+    having min(batch_date) < max(batch_date)
+) newest
+where d.type = newest.type and d.id = newest.id and d.version = newest.version
+and d.batch_date < newest.batch_date;
 
 -- name: create_marks
 create table if not exists {marks} (
@@ -96,6 +97,9 @@ create table if not exists {marks} (
     mark      text not null,
     moved_at  timestamptz not null default now()
 );
+
+-- name: comment_marks
+comment on table {marks} is 'How far each Execute server was read: the `since` of the next question';
 
 -- name: mark
 select mark from {marks} where source = %(source)s;

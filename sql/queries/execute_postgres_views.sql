@@ -3,35 +3,36 @@
 -- name: latest_all_versions
 -- The newest batch of each version.
 select d.batch_date, d.type, d.id, d.version, d.chunk, d.author, d.date, d.deleted, d.data
-from {versions} v
-join {documents} d on d.batch_date = v.batch_date and d.type = v.type and d.id = v.id
-    and d.version = v.version;
+from {documents} d
+where not exists (
+    select from {documents} n
+    where n.type = d.type and n.id = d.id and n.version = d.version
+    and n.batch_date > d.batch_date);
 
 -- name: latest
 -- The newest version of each document.
 select d.batch_date, d.type, d.id, d.version, d.chunk, d.author, d.date, d.deleted, d.data
-from {versions} v
-join {documents} d on d.batch_date = v.batch_date and d.type = v.type and d.id = v.id
-    and d.version = v.version
-where v.latest;
+from {current} c
+join {documents} d on d.type = c.type and d.id = c.id and d.version = c.version
+    and d.batch_date = c.batch_date;
 
 -- name: of_documents
 -- One row a document. The join is one that PostgreSQL leaves out when no field is asked for, so
 -- that counting documents reads the narrow table only.
 select {columns}
-from {versions} v
-left join {documents} d on d.batch_date = v.batch_date and d.type = v.type and d.id = v.id
-    and d.version = v.version and d.chunk = 0
-where v.latest and v.type = {type};
+from {current} c
+left join {documents} d on d.type = c.type and d.id = c.id and d.version = c.version
+    and d.batch_date = c.batch_date and d.chunk = 0
+where c.type = {type};
 
 -- name: of_lists
 -- One row an item.
 select {columns}
-from {versions} v
-join {documents} d on d.batch_date = v.batch_date and d.type = v.type and d.id = v.id
-    and d.version = v.version
+from {current} c
+join {documents} d on d.type = c.type and d.id = c.id and d.version = c.version
+    and d.batch_date = c.batch_date
 {lists}
-where v.latest and v.type = {type};
+where c.type = {type};
 
 -- name: items
 cross join lateral jsonb_array_elements(
@@ -50,5 +51,5 @@ with recursive reads (oid) as (
 )
 select exists (select from reads where oid = %(table)s::oid);
 
--- name: drop
-drop view {view};
+-- name: rename
+alter view {view} rename to {name};

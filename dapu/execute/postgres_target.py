@@ -1,0 +1,110 @@
+"""PostgreSQL as a warehouse of `dapu execute`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.execute.client import Answer
+from dapu.execute.documents import Incoming
+from dapu.execute.postgres import PostgresDocuments
+from dapu.execute.postgres_views import PostgresViews
+from dapu.execute.schema import Schema
+from dapu.execute.target import DOCUMENTS, MARKS, Step, moved_meanwhile
+from dapu.named_sql import compose, statement
+from dapu.secrets import redact
+
+
+class PostgresTarget:
+    """The schema of a PostgreSQL database that comes first in the connection's search_path."""
+
+    def __init__(self, dsn: str) -> None:
+        try:
+            self._session = psycopg2.connect(as_libpq(dsn), application_name="dapu execute")
+        except psycopg2.Error as error:
+            raise JobError(f"PostgreSQL does not answer: {redact(str(error)).strip()}") from None
+        with self._transaction() as cursor:
+            cursor.execute(statement("execute_postgres.current_schema"))
+            row = cursor.fetchone()
+        if not row or row[0] is None:
+            raise JobError("PostgreSQL: no schema of the search_path is there; make it first")
+        self._documents = TableName(row[0], DOCUMENTS.lower())
+        self._marks = sql.Identifier(row[0], MARKS.lower())
+
+    def prepare(self) -> None:
+        """See `Target.prepare`."""
+        with self._transaction() as cursor:
+            PostgresDocuments(cursor, self._documents).prepare()
+            self._run(cursor, "create_marks")
+            self._run(cursor, "comment_marks")
+
+    def mark(self, source: str) -> str | None:
+        """See `Target.mark`."""
+        with self._transaction() as cursor:
+            self._run(cursor, "mark", source=source)
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+    def is_empty(self) -> bool:
+        """See `Target.is_empty`."""
+        with self._transaction() as cursor:
+            return PostgresDocuments(cursor, self._documents).is_empty()
+
+    def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:
+        """See `Target.load`."""
+        with self._transaction() as cursor:
+            documents = PostgresDocuments(cursor, self._documents)
+            documents.load(incoming, answer.stop, replace=False)
+            move = "first_mark" if step.before is None else "move_mark"
+            self._run(cursor, move, source=step.source, before=step.before, after=step.after)
+            if cursor.rowcount != 1:
+                raise moved_meanwhile(step)
+
+    def create_views(self, schema: Schema) -> list[str]:
+        """See `Target.create_views`. Views keep their grants and what depends on them."""
+        with self._transaction() as cursor:
+            documents = PostgresDocuments(cursor, self._documents)
+            return PostgresViews(cursor, documents).put(schema)
+
+    def prune(self) -> int:
+        """See `Target.prune`."""
+        with self._transaction() as cursor:
+            return PostgresDocuments(cursor, self._documents).prune()
+
+    def close(self) -> None:
+        """See `Target.close`."""
+        self._session.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Cursor]:
+        try:
+            with self._session, self._session.cursor() as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            reason = error.diag.message_primary or str(error)
+            detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
+            raise JobError(f"PostgreSQL says: {redact(reason + detail).strip()}") from error
+
+    def _run(self, cursor: Cursor, name: str, **values: str | None) -> None:
+        query = compose(f"execute_postgres.{name}", marks=self._marks)
+        cursor.execute(query, values or None)
+
+
+def as_libpq(dsn: str) -> str:
+    """A DSN as libpq takes it: `search_path`, which other drivers know, is one of the options."""
+    parts = urlsplit(dsn)
+    if parts.scheme not in ("postgres", "postgresql"):
+        return dsn
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    path = query.pop("search_path", None)
+    if path is None:
+        return dsn
+    query["options"] = f"{query.get('options', '')} -csearch_path={path}".strip()
+    return parts._replace(query=urlencode(query, quote_via=quote)).geturl()

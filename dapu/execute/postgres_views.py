@@ -1,0 +1,205 @@
+"""Helper views in PostgreSQL, kept as the schema is, with what depends on them.
+
+PostgreSQL lets a view have more columns at its end and nothing else. So new fields come last, and
+a view of which a field is gone, or has another type now, is made anew; where something depends on
+it, it stays as it is, and the caller is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.errors import JobError
+from dapu.execute.postgres import PostgresDocuments
+from dapu.execute.schema import Schema
+from dapu.execute.views import Kind, View, plan_views
+from dapu.loading.swap import copy_grants
+from dapu.loading.tables import VIEW, Relation, describe
+from dapu.loading.views import put_view
+from dapu.named_sql import compose, statement
+
+_LONGEST = 63  # bytes of a name
+_TYPES: dict[Kind, str] = {
+    "text": "text",
+    "integer": "numeric",  # of any size, as those in JSON
+    "decimal": "numeric",
+    "boolean": "boolean",
+    "time": "timestamp with time zone",
+    "local_time": "timestamp without time zone",
+    "json": "jsonb",
+}
+_OF_DOCUMENT = ("deleted", "author", "version", "date")
+
+
+class _Column(NamedTuple):
+    name: str
+    type: str
+    value: sql.Composable
+
+
+class PostgresViews:
+    """The helper views of documents, in the schema of their table."""
+
+    def __init__(self, cursor: Cursor, documents: PostgresDocuments) -> None:
+        self._cursor = cursor
+        self._documents = documents
+        self._tables = {
+            "documents": documents.name.identifier,
+            "current": documents.current.identifier,
+        }
+        name = documents.name.table
+        self._latest = {kind: f"{name}_{kind}" for kind in ("latest_all_versions", "latest")}
+
+    def put(self, schema: Schema) -> list[str]:
+        """Makes and changes views as the schema says; returns what could not be done, and why.
+
+        Raises JobError when something else has the name of a view.
+        """
+        for kind, name in self._latest.items():
+            self._check_ours(self._named(name), "batch_date")
+            query = compose(f"execute_postgres_views.{kind}", **self._tables)
+            put_view(self._cursor, self._named(name), query)
+        return [problem for view in self._plan(schema) if (problem := self._put(view))]
+
+    def missing(self, schema: Schema) -> bool:
+        """Whether a view that the schema gives is not there."""
+        names = [*self._latest.values(), *(view.name.lower() for view in self._plan(schema))]
+        return any(describe(self._cursor, self._named(name)) is None for name in names)
+
+    def _plan(self, schema: Schema) -> list[View]:
+        documents = self._documents
+        taken = [documents.name.table, documents.current.table, *self._latest.values()]
+        return plan_views(schema, taken, _LONGEST)
+
+    def _put(self, view: View) -> str | None:
+        name = self._named(view.name.lower())
+        present = self._check_ours(name, "document_id")
+        columns = list(self._columns(view))
+        if present is None or (changed := _changed_columns(present, columns)) is None:
+            put_view(self._cursor, name, self._query(view, _as_present(present, columns)))
+            return None
+        return self._make_anew(name, present, self._query(view, columns), changed)
+
+    def _make_anew(
+        self, name: TableName, old: Relation, query: sql.Composable, changed: str
+    ) -> str | None:
+        aside = TableName(name.schema, "dapu_new_view")
+        cursor = self._cursor
+        cursor.execute("savepoint dapu_view")
+        try:
+            cursor.execute(compose("table.create_view", view=aside.identifier, query=query))
+            copy_grants(cursor, aside.identifier, old.oid)
+            cursor.execute(compose("table.drop_view", view=name.identifier))
+        except (
+            psycopg2.errors.DependentObjectsStillExist,
+            psycopg2.errors.UndefinedColumn,
+        ) as error:
+            cursor.execute("rollback to savepoint dapu_view")
+            why = error.diag.message_detail or error.diag.message_primary
+            return f"the view {name} stays as it is, though {changed}: {why}"
+        new_name = sql.Identifier(name.table)
+        cursor.execute(
+            compose("execute_postgres_views.rename", view=aside.identifier, name=new_name)
+        )
+        return None
+
+    def _check_ours(self, name: TableName, first_column: str) -> Relation | None:
+        """The view of that name that may be replaced, or None when the name is free."""
+        present = describe(self._cursor, name)
+        if present is None:
+            return None
+        first = present.columns[0].name if present.columns else None
+        if present.kind == VIEW and first == first_column and self._reads_documents(present):
+            return present
+        kind = "view that shows something else" if present.kind == VIEW else "table"
+        raise JobError(
+            f"{name} is to be a view of Execute's documents, and there is a {kind} of that name; "
+            f"drop or rename it, or give {self._documents.name} a schema of its own"
+        )
+
+    def _reads_documents(self, view: Relation) -> bool:
+        table = describe(self._cursor, self._documents.name)
+        values = {"view": view.oid, "table": table.oid if table else 0}
+        self._cursor.execute(statement("execute_postgres_views.reads"), values)
+        row = self._cursor.fetchone()
+        return bool(row and row[0])
+
+    def _columns(self, view: View) -> Iterator[_Column]:
+        current = describe(self._cursor, self._documents.current)
+        types = {column.name: column.type for column in current.columns} if current else {}
+        yield _Column("document_id", types["id"], sql.SQL("c.id"))
+        for position, name in enumerate(view.item_ids, start=1):
+            item = sql.SQL("{}.item").format(_alias(position))
+            yield _Column(name.lower(), "text", _part(item, ("LISTITEM_ID",), "text"))
+        for name in _OF_DOCUMENT if view.whole else ():
+            yield _Column(f"_{name}", types[name], sql.SQL("c.{}").format(sql.Identifier(name)))
+        record = _part(self._item(len(view.lists)), view.record, None)
+        for column in view.columns:
+            value = _part(record, column.path, column.kind)
+            yield _Column(column.name.lower(), _TYPES[column.kind], value)
+
+    def _query(self, view: View, columns: Sequence[_Column]) -> sql.Composed:
+        shown = sql.SQL(",\n    ").join(
+            sql.SQL("{} as {}").format(column.value, sql.Identifier(column.name))
+            for column in columns
+        )
+        values: dict[str, Any] = self._tables | {"columns": shown, "type": sql.Literal(view.type)}
+        if not view.lists:
+            return compose("execute_postgres_views.of_documents", **values)
+        lists = sql.SQL("\n").join(
+            compose(
+                "execute_postgres_views.items",
+                list=_part(self._item(position), path, None),
+                alias=_alias(position + 1),
+            )
+            for position, path in enumerate(view.lists)
+        )
+        return compose("execute_postgres_views.of_lists", lists=lists, **values)
+
+    def _item(self, lists: int) -> sql.Composable:
+        """What a path starts from: the document, or the item of the innermost list."""
+        return sql.SQL("{}.item").format(_alias(lists)) if lists else sql.SQL("d.data")
+
+    def _named(self, view: str) -> TableName:
+        return TableName(self._documents.name.schema, view)
+
+
+def _changed_columns(present: Relation, columns: Sequence[_Column]) -> str | None:
+    """Why a view cannot just get more columns, or None when it can."""
+    wanted = {column.name: column.type for column in columns}
+    for old in present.columns:
+        if old.name not in wanted:
+            return f"it is to have no column {old.name} any more"
+        if old.type != wanted[old.name]:
+            return f"its column {old.name}, which is {old.type}, is to be {wanted[old.name]}"
+    return None
+
+
+def _as_present(present: Relation | None, columns: Sequence[_Column]) -> list[_Column]:
+    """The columns in the order in which the view has them; new ones last."""
+    old = [column.name for column in present.columns] if present else []
+    return sorted(columns, key=lambda c: old.index(c.name) if c.name in old else len(old))
+
+
+def _alias(position: int) -> sql.Identifier:
+    return sql.Identifier(f"l{position}")
+
+
+def _part(start: sql.Composable, path: Sequence[str], kind: Kind | None) -> sql.Composable:
+    """The value at the end of a path; as JSON when no kind is given."""
+    if not path:
+        return start
+    value = start
+    for key in path[:-1]:
+        value = sql.SQL("{} -> {}").format(value, sql.Literal(key))
+    arrow = sql.SQL("->" if kind in (None, "json") else "->>")
+    value = sql.SQL("{} {} {}").format(value, arrow, sql.Literal(path[-1]))
+    if kind in (None, "json", "text"):
+        return value
+    return sql.SQL("({})::{}").format(value, sql.SQL(_TYPES[kind]))

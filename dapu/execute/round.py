@@ -1,0 +1,88 @@
+"""Asks Execute for all that is new, answer after answer, until there is no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dapu.errors import JobError
+from dapu.execute.client import BEGINNING, Answer, ExecuteClient
+from dapu.execute.documents import Incoming
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    limit: the most documents in an answer. chunk_size: the most items of a list in a row.
+    calculated: calculated fields too. types: the document types to keep; None keeps all.
+    """
+
+    limit: int = 10_000
+    chunk_size: int = 10_000
+    calculated: bool = False
+    types: Collection[str] | None = None
+
+
+@dataclass
+class Tally:
+    """What a round brought. repeated: documents that came again in the answer they were in."""
+
+    answers: int = 0
+    documents: int = 0
+    repeated: int = 0
+    left_out: int = 0
+
+    def add(self, incoming: Incoming) -> None:
+        """Counts an answer that was taken."""
+        self.answers += 1
+        self.documents += incoming.documents
+        self.repeated += incoming.repeated
+        self.left_out += incoming.left_out
+
+
+def read_all(
+    client: ExecuteClient,
+    wanted: Wanted,
+    since: str | None,
+    take: Callable[[Answer, Incoming], None],
+) -> Tally:
+    """Takes all answers from a mark on.
+
+    since: None reads from the beginning. take: stores the documents of an answer.
+    Raises JobError when an answer is faulty; those before it were taken.
+    """
+    tally, asked = Tally(), since or BEGINNING
+    while True:
+        with client.fetch(asked, wanted.limit, wanted.calculated) as answer:
+            check_mark(answer)
+            incoming = Incoming(answer.blocks, asked, wanted.chunk_size, wanted.types)
+            take(answer, incoming)
+        tally.add(incoming)
+        if not answer.truncated:
+            return tally
+        asked = answer.mark
+
+
+def check_mark(answer: Answer) -> None:
+    """Raises JobError when an answer's mark cannot be followed."""
+    if answer.truncated and answer.mark == answer.since:
+        raise JobError(
+            f"Execute's answer to since={answer.since} is truncated, and its mark has not moved: "
+            "more documents changed at that moment than one answer may have. Raise the limit"
+        )
+    before, after = _moment(answer.since), _moment(answer.mark)
+    if before and after and after < before:
+        raise JobError(
+            f"Execute's mark goes back, from {answer.since} to {answer.mark}; nothing was taken. "
+            "If its database was restored to an earlier state, read everything once again"
+        )
+
+
+def _moment(mark: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(mark)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
