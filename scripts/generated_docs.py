@@ -13,7 +13,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from dapu.agents.known import known_agents
 from dapu.cli.main import cli
 from dapu.connections import Connection
 from dapu.definitions.models import Route, Task
+from dapu.loading.options import LoadOptions
 from dapu.named_sql import registry_scripts
 from dapu.settings import Settings
 from dapu.yamlfile import json_schema
@@ -112,19 +113,26 @@ def _command_help(_page: Path, _argument: str) -> str:
 
 
 def _file_keys(_page: Path, name: str) -> str:
-    files: dict[str, type[BaseModel]] = {
+    models: dict[str, type[BaseModel]] = {
         "warehouse.yaml": Settings,
         "route.yaml": Route,
         "task.yaml": Task,
+        "load": LoadOptions,
     }
-    return _key_table(files[name])
+    return _key_table(models[name])
 
 
 def _connection_keys(_page: Path, _argument: str) -> str:
     return "\n\n".join(
         f"### {_kind_of_connection(kind)}\n\n{_first_line(kind)}\n\n{_key_table(kind)}"
-        for kind in Connection.__subclasses__()
+        for kind in _kinds(Connection)
     )
+
+
+def _kinds(of: type[Connection]) -> Iterator[type[Connection]]:
+    """The kinds that stand in files: those without kinds of their own."""
+    for kind in of.__subclasses__():
+        yield from _kinds(kind) if kind.__subclasses__() else [kind]
 
 
 def _kind_of_connection(kind: type[Connection]) -> str:
@@ -146,7 +154,16 @@ def _link(page: Path, agent: str) -> str:
 
 
 def _option_table(_page: Path, agent: str) -> str:
-    return _key_table(agents()[agent].options)
+    """The agent's own options; those that all agents share when they load stand elsewhere."""
+    options = agents()[agent].options
+    shared = _fields(LoadOptions) if issubclass(options, LoadOptions) else {}
+    return _key_table(
+        options, {name for name, field in _fields(options).items() if shared.get(name) == field}
+    )
+
+
+def _fields(model: type[BaseModel]) -> dict[str, str | None]:
+    return {name: field.description for name, field in model.model_fields.items()}
 
 
 @cache
@@ -161,28 +178,49 @@ def agent_page(name: str) -> Path:
     return ROOT / "docs" / "agents" / f"{name}.md"
 
 
-def _key_table(model: type[BaseModel]) -> str:
+def _key_table(model: type[BaseModel], without: Collection[str] = ()) -> str:
     schema = json_schema(model)
-    return _table(("key", "value", "default", "meaning"), _keys(schema, schema.get("$defs", {})))
+    own = {name: key for name, key in schema["properties"].items() if name not in {"do", *without}}
+    rows = _keys(schema | {"properties": own}, schema.get("$defs", {}))
+    return _table(("key", "value", "default", "meaning"), rows)
 
 
 def _keys(schema: Schema, known: Schema, prefix: str = "") -> Iterator[tuple[str, ...]]:
     """A row for each key, those of mappings inside it included."""
     required = schema.get("required", [])
-    for name, key in schema["properties"].items():
-        if not key.get("description") and "const" in key:
-            continue  # `do` of an agent's options: the page is about that one
-        options = [_resolve(option, known) for option in key.get("anyOf", [key])]
+    # First the key that says which of several kinds this is.
+    for name, key in sorted(schema["properties"].items(), key=lambda pair: "const" not in pair[1]):
+        options = list(_options(key, known))
         values = dict.fromkeys(_value(option, known) for option in options)
         value = " or ".join(text for text in values if text != "null")
         default = "required" if name in required else _default(key, options)
-        yield f"`{prefix}{name}`", value, default, key.get("description", "")
+        meaning = key.get("description") or (_summary(schema) if "const" in key else "")
+        yield f"`{prefix}{name}`", value, default, meaning
         for option in options:
-            inner = _resolve(option.get("items", {}), known)
-            if "properties" in option:
-                yield from _keys(option, known, f"{prefix}{name}.")
-            elif "properties" in inner:
-                yield from _keys(inner, known, f"{prefix}{name}[].")
+            yield from _keys_inside(option, known, f"{prefix}{name}")
+
+
+def _keys_inside(option: Schema, known: Schema, prefix: str) -> Iterator[tuple[str, ...]]:
+    if "properties" in option:
+        yield from _keys(option, known, f"{prefix}.")
+    for items, mark in ((option.get("items"), "[]"), (option.get("additionalProperties"), ".*")):
+        for inner in _options(items, known) if isinstance(items, dict) else ():
+            yield from _keys_inside(inner, known, prefix + mark)
+
+
+def _options(key: Schema, known: Schema) -> Iterator[Schema]:
+    """What a key may hold, one of several."""
+    schema = _resolve(key, known)
+    several = schema.get("anyOf") or schema.get("oneOf")
+    if several is None:
+        yield schema
+        return
+    for option in several:
+        yield from _options(option, known)
+
+
+def _summary(schema: Schema) -> str:
+    return str(schema.get("description", "")).partition("\n")[0]
 
 
 def _resolve(schema: Schema, known: Schema) -> Schema:
@@ -200,10 +238,8 @@ def _value(schema: Schema, known: Schema) -> str:
         return f"text like `{examples[0]}`"
     kind = schema.get("type", "")
     if kind == "array":
-        items = schema.get("items", {})
-        inner = " or ".join(
-            _value(_resolve(option, known), known) for option in items.get("anyOf", [items])
-        )
+        texts = (_value(option, known) for option in _options(schema.get("items", {}), known))
+        inner = " or ".join(dict.fromkeys(texts))
         return f"list of {_PLURALS.get(inner, inner)}"
     return _WORDS.get(kind, "any value") + _limits(schema)
 
@@ -272,8 +308,14 @@ def _first_line(model: type[BaseModel]) -> str:
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [names, ["---"] * len(names), *rows]
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    cells = [[_cell(text) for text in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _cell(text: str) -> str:
+    # What looks like a tag of HTML is one, unless it is code.
+    pieces = re.split("(`[^`]*`)", text.replace("|", "\\|"))
+    return "".join(one if one[:1] == "`" else one.replace("<", "&lt;") for one in pieces)
 
 
 _PARTS: dict[str, Callable[[Path, str], str]] = {
