@@ -210,8 +210,8 @@ def test_a_fault_of_a_task_is_told_with_its_line(
 
 
 @pytest.mark.parametrize(("file", "text", "message"), [
-    ("run.sql", "select 1,\n{{ now }}", "run.sql:2: undefined name `now`; known are: task, this, "
-     "watermark"),
+    ("run.sql", "select 1,\n{{ thiss }}", "run.sql:2: undefined name `thiss`; did you mean "
+     "`this`?"),
     ("run.sql", "\n{{ a", "run.sql:2: template: unexpected end of template, expected 'end of "
      "print statement'."),
     ("run.sql", "", "run.sql:1: is empty; it needs a SQL statement"),
