@@ -32,7 +32,7 @@ from dapu.named_sql import statement
 from dapu.wfs.columns import FeatureColumn, converted, geometry_columns, property_column
 from dapu.wfs.feature_type import FeatureType, read_feature_type
 from dapu.wfs.features import Account, Features, PageSize, Question
-from dapu.wfs.gml import read_page
+from dapu.wfs.gml import Axes, read_page
 from dapu.wfs.page import check_system, mark_spaces
 from dapu.wfs.selection import Conditions, Selection, question, select
 from dapu.wfs.service import Layer, Service
@@ -81,8 +81,12 @@ class WfsOptions(LoadOptions):
         None, ge=1, description="EPSG number of the coordinates; default the layer's own"
     )
     filter: WfsFilter = Key(WfsFilter.model_validate({}), description="Which features are wanted")
+    axis_order: Literal["standard", "xy"] = Key(
+        "standard",
+        description="`xy` for a server that gives x first where the standard has y first",
+    )
     page_size: PageSize = Key(
-        10_000, description="Features to ask for at once; `all` asks once for everything"
+        50_000, description="Features to ask for at once; `all` asks once for everything"
     )
     sort_by: str | None = Key(
         None, description="A property that orders the features, for a server that has no order"
@@ -170,6 +174,12 @@ class _Reading:
             return False
         return bool(self._context.seen.get(_REMEMBERED) == self._state)
 
+    @cached_property
+    def _axes(self) -> Axes:
+        """WFS 1.0 always has x first."""
+        old = self._service.capabilities.version.startswith("1.0")
+        return Axes(standard=self._options.axis_order == "standard" and not old)
+
     def _select(self, layer: Layer, known: FeatureType) -> Selection:
         options = self._options
         return select(layer, known, options.properties, options.geometry, options.srid)
@@ -177,7 +187,9 @@ class _Reading:
     def _features(self, selection: Selection, known: FeatureType) -> Features:
         options, version = self._options, self._service.capabilities.version
         try:
-            asked = question(version, selection, self._conditions(selection), known.properties)
+            asked = question(
+                version, selection, self._conditions(selection), known.properties, self._axes
+            )
         except ValueError as error:  # what is wrong with a condition
             raise ConfigurationError(f"filter.where: {error}") from None
         parameters = self._service.names(selection.layer.name) | asked
@@ -215,7 +227,7 @@ class _Reading:
             if geometry is not None:
                 check_system(page, selection.srid, selection.layer.srids)
             marked = mark_spaces(page, texts)
-            for batch in read_page(marked, selection.element, properties, geometry):
+            for batch in read_page(marked, selection.element, properties, geometry, self._axes):
                 self._account.see(batch)
                 self._see_watermark(batch, selection)
                 yield batch

@@ -33,6 +33,12 @@ _WHOLE = {
     "timestamp with time zone": f"^{_DATE}[T ]{_CLOCK}{_ZONE}$",
     "time without time zone": f"^{_CLOCK}$",
 }
+# What the values of a kind look like: servers say `integer` of a column of true and false.
+_LOOKS: dict[Kind, str] = {
+    "integer": r"^\s*[+-]?\d+\s*$",
+    "number": r"^\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-?INF|NaN)\s*$",
+    "boolean": r"^\s*(true|false|1|0)\s*$",
+}
 _GEOJSON = "_geojson"
 _MODIFIER = re.compile(r"\(\d+\)")
 
@@ -50,14 +56,21 @@ def property_column(
 ) -> FeatureColumn:
     """The column of a property.
 
-    given: the type of the column where it is there already. first: values by which to find the
-    type of a time, which XML schema does not tell from one without a zone.
+    given: the type of the column where it is there already. first: values by which to see that
+    what the server says of the property is so, and whether times have a zone.
     """
     if one.repeats:
         return FeatureColumn(Column(name, given or "jsonb"), _lists)
-    by_schema = _TYPES.get(one.kind)  # None for a time
-    type_name = given or by_schema or _time_type(first)
+    type_name = given or _found_type(one.kind, first)
     return FeatureColumn(Column(name, type_name), _texts(name, type_name, bool(given)))
+
+
+def _found_type(kind: Kind, first: pa.Array | None) -> str:
+    if kind == "time":
+        return _time_type(first)
+    looks = _LOOKS.get(kind)
+    fits = looks is None or first is None or _all_match(_given_values(first), looks)
+    return _TYPES[kind] if fits else "text"
 
 
 def geometry_columns(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,29 @@ _POINT = (
 )
 
 
+@dataclass(frozen=True)
+class Axes:
+    """In which order coordinates stand.
+
+    standard: as the reference system defines it; False: x is first, always.
+    """
+
+    standard: bool
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What GDAL is to be told. Also a short name (`EPSG:4326`) means the standard's order."""
+        if self.standard:
+            return {"CONSIDER_EPSG_AS_URN": "YES", "INVERT_AXIS_ORDER_IF_LAT_LONG": "YES"}
+        return {"INVERT_AXIS_ORDER_IF_LAT_LONG": "NO"}
+
+    def turns(self, srid: int) -> bool:
+        """Whether y is first: north, or latitude."""
+        return self.standard and _is_turned(srid)
+
+
 def read_page(
-    page: Page, element: str, properties: Sequence[Property], geometry: str | None
+    page: Page, element: str, properties: Sequence[Property], geometry: str | None, axes: Axes
 ) -> Iterator[pa.RecordBatch]:
     """The features of a page, some at a time.
 
@@ -47,7 +69,7 @@ def read_page(
     _write_description(path.with_suffix(".gfs"), element, properties, geometry)
     names = [f"p{number}" for number in range(len(properties))]
     count = 0
-    for batch in _read(path, page.number):
+    for batch in _read(path, page.number, axes):
         count += batch.num_rows
         yield _arranged(batch, properties, names, geometry is not None, marked=page.marked)
     if count != page.features:
@@ -58,8 +80,8 @@ def read_page(
 
 
 @cache
-def is_turned(srid: int) -> bool:
-    """Whether the first axis of a reference system is y: north, or latitude."""
+def _is_turned(srid: int) -> bool:
+    """Whether a reference system is defined with y first."""
     document = _POINT.format(srid).encode()
     with _gdal().open_arrow(document, use_pyarrow=True, **_OPTIONS) as (_, reader):
         (row,) = reader.read_all().to_pylist()
@@ -87,10 +109,11 @@ def _gdal() -> Any:
     return pyogrio
 
 
-def _read(path: Path, number: int) -> Iterator[pa.RecordBatch]:
+def _read(path: Path, number: int, axes: Axes) -> Iterator[pa.RecordBatch]:
     pyogrio = _gdal()
+    options = _OPTIONS | axes.options
     try:
-        with pyogrio.open_arrow(path, use_pyarrow=True, batch_size=_ROWS, **_OPTIONS) as found:
+        with pyogrio.open_arrow(path, use_pyarrow=True, batch_size=_ROWS, **options) as found:
             yield from found[1]
     except (RuntimeError, pa.ArrowException, OSError) as error:
         raise JobError(f"page {number}: GDAL cannot read it: {error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 from dapu.errors import ConfigurationError
 from dapu.files.parts import column_name, column_names
 from dapu.wfs.feature_type import FeatureType, Property
-from dapu.wfs.gml import is_turned
+from dapu.wfs.gml import Axes
 from dapu.wfs.service import Layer
 from dapu.yamlfile import nearest
 
@@ -131,7 +131,11 @@ class Conditions:
 
 
 def question(
-    version: str, selection: Selection, conditions: Conditions, known: Sequence[Property]
+    version: str,
+    selection: Selection,
+    conditions: Conditions,
+    known: Sequence[Property],
+    axes: Axes,
 ) -> dict[str, str]:
     """The parameters of GetFeature. known: all properties of the layer.
 
@@ -145,14 +149,14 @@ def question(
         names.append(selection.geometry[0].name)
     if len(names) < len(known):
         parameters["propertyname"] = ",".join(names)
-    text = _filter(version, selection, conditions, [one.name for one in known])
+    text = _filter(version, selection, conditions, [one.name for one in known], axes)
     if text is not None:
         parameters["filter"] = text
     return parameters
 
 
 def _filter(
-    version: str, selection: Selection, conditions: Conditions, names: list[str]
+    version: str, selection: Selection, conditions: Conditions, names: list[str], axes: Axes
 ) -> str | None:
     from dapu.wfs.filters import FilterWriter
 
@@ -167,7 +171,7 @@ def _filter(
                 selection.geometry[0].name,
                 conditions.box,
                 _system(version, selection.srid),
-                turned=not version.startswith("1.0") and is_turned(selection.srid),
+                turned=axes.turns(selection.srid),
             )
         )
     if conditions.bounded is not None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
 
+import psycopg2
 import pytest
+from psycopg2 import sql
 
-from tests.conftest import Database, MakeWarehouse
+from tests.conftest import Database, MakeWarehouse, write_files
 from tests.one_task import OneTask
+from tests.services import mapserver as running
+from tests.services import postgis, unavailable
+from tests.services.mapserver import MapServer
 from tests.services.misbehaving_http import MisbehavingServer, misbehaving_http
+from tests.services.postgres import Postgres
 
 
 @pytest.fixture
@@ -28,3 +37,49 @@ def task(make_warehouse: MakeWarehouse, database: Database) -> OneTask:
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets requests be sent again soon."""
     monkeypatch.setattr("dapu.http.patience.FIRST_WAIT", 0.01)
+
+
+@pytest.fixture(scope="session")
+def postgis_server() -> Iterator[Postgres]:
+    """A PostgreSQL with PostGIS; its database `source` is what MapServer serves."""
+    programs = postgis.installed()
+    if programs is None:
+        unavailable("PostGIS is not installed (Debian's postgresql-postgis)")
+    with postgis.running_postgis(programs) as server:
+        for name in ("source", "target"):
+            server.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            with closing(psycopg2.connect(server.uri(name))) as session, session:
+                session.cursor().execute("create extension postgis")
+        yield server
+
+
+@pytest.fixture
+def postgis_database(postgis_server: Postgres) -> Iterator[Database]:
+    """A new database with PostGIS for one test."""
+    database = Database(postgis_server, f"test_{uuid4().hex}")
+    name = sql.Identifier(database.name)
+    postgis_server.execute(sql.SQL("create database {} template target").format(name))
+    yield database
+    postgis_server.execute(sql.SQL("drop database {} with (force)").format(name))
+
+
+@pytest.fixture
+def postgis_task(tmp_path: Path, postgis_database: Database) -> OneTask:
+    """A warehouse with PostGIS and one task."""
+
+    def make(files: Mapping[str, str] | None = None, *, name: str = "warehouse") -> Path:
+        return write_files(tmp_path / name, {"warehouse.yaml": "", **(files or {})})
+
+    return OneTask(make, postgis_database)
+
+
+@pytest.fixture(scope="session")
+def mapserver(
+    postgis_server: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MapServer]:
+    """MapServer over the tables of the database `source`."""
+    program = running.installed()
+    if program is None:
+        unavailable("MapServer is not installed (Debian's cgi-mapserver)")
+    with running.running_mapserver(program, tmp_path_factory.mktemp("mapserver")) as server:
+        yield server

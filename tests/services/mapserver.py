@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-_CONFIG = "CONFIG\n  ENV\n    PROJ_DATA \"/usr/share/proj\"\n  END\nEND\n"
+_CONFIG = 'CONFIG\n  ENV\n    PROJ_DATA "/usr/share/proj"\n  END\nEND\n'
 
 _MAP = """
 MAP
