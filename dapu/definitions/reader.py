@@ -138,7 +138,8 @@ def _file_faults(folder: TaskFolder, task: Task, own: Document, known: set[str])
         if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not path.is_file():
             beside = [file.name for file in folder.path.glob("*.sql")]
             message = f"there is no file {name} in this task's folder{nearest(name, beside)}"
-            faults.append(Fault(own.path, 1 + own.text.partition(name)[0].count("\n"), message))
+            line = 1 + own.text[: max(own.text.find(name), 0)].count("\n")
+            faults.append(Fault(own.path, line, message))
             continue
         try:
             template = read_template(path)

@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 import pytest
 
-from dapu.agents.known import known_agents
-from dapu.definitions.catalogue import Catalogue, check_dependencies, read_catalogue
+from dapu.definitions.catalogue import Catalogue
 from dapu.definitions.folders import scan
 from dapu.definitions.models import Task
-from dapu.warehouse import open_warehouse
 from tests.components import a_task, write
+from tests.unit.reading import MAIN, Read, told
 
-MAIN = "- {name: main, driver: pg, database: dwh}\n- {name: erp, url: 'sqlite://'}\n"
-ROUTE = {"warehouse.yaml": "", "connections.yaml": MAIN, "routes/r/route.yaml": ""}
 TASK = "routes/r/s/t/task.yaml"
-
-
-class Read(Protocol):
-    def __call__(
-        self,
-        files: Mapping[str, str],
-        registered: Mapping[str, str | None] = ...,
-        masters: Mapping[str, list[str]] = ...,
-    ) -> Catalogue: ...
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Writes files beside a route `r` and reads the whole directory."""
-
-    def read(
-        files: Mapping[str, str],
-        registered: Mapping[str, str | None] | None = None,
-        masters: Mapping[str, list[str]] | None = None,
-    ) -> Catalogue:
-        write(tmp_path, {**ROUTE, **files})
-        warehouse = open_warehouse(tmp_path)
-        reader = known_agents(warehouse.settings).reader(warehouse.settings)
-        catalogue = read_catalogue(
-            scan(warehouse.folder), reader, warehouse.connections, registered or {}
-        )
-        check_dependencies(catalogue, masters or {})
-        return catalogue
-
-    return read
-
-
-def told(catalogue: Catalogue, folder: Path) -> list[str]:
-    return [str(fault).replace(f"{folder}/", "") for fault in catalogue.faults]
+    return Read(tmp_path)
 
 
 def task_of(catalogue: Catalogue, name: str = "r.s.t") -> Task:
@@ -294,6 +260,17 @@ def test_a_fault_of_the_defaults_is_told_once_where_it_stands(
     assert told(found, tmp_path) == [f"{file}:{message}"]
 
 
+def test_a_file_that_the_defaults_name_is_sought_in_each_task_s_folder(
+    read: Read, tmp_path: Path
+) -> None:
+    found = read({
+        "warehouse.yaml": "defaults: {checks: [{sql: none.sql}]}",
+        **a_task("r.s.t"), **a_task("r.s.u", {"none.sql": "select 1 where false"}),
+    })  # fmt: skip
+    [fault] = told(found, tmp_path)
+    assert fault.startswith(f"{TASK}:1: there is no file none.sql in this task's folder")
+
+
 def test_unchanged_tasks_are_not_read_again(read: Read) -> None:
     first = read({**a_task("r.s.t"), **a_task("r.s.u")})
     known: dict[str, str | None] = {name: one.hash for name, one in first.definitions.items()}
@@ -304,77 +281,6 @@ def test_unchanged_tasks_are_not_read_again(read: Read) -> None:
         "r.s.u"
     }
     assert not read({"routes/r/route.yaml": "variables: {a: 1}"}, known).unchanged
-
-
-def faults_of_graph(read: Read, folder: Path, graph: Mapping[str, str], **known: Any) -> list[str]:
-    files: dict[str, str] = {}
-    for name, depends in graph.items():
-        files |= a_task(f"r.s.{name}", depends=depends)
-    messages = told(read(files, **known), folder)
-    return [message.replace("routes/r/s/", "").replace("/task.yaml", "") for message in messages]
-
-
-def test_a_cycle_is_named(read: Read, tmp_path: Path) -> None:
-    graph = {"a": "[r.s.b]", "b": "[r.s.c]", "c": "[r.s.a]", "d": "[]", "e": "[r.s.e]"}
-    in_cycle = "in a cycle: r.s.a -> r.s.b -> r.s.c -> r.s.a"
-    assert faults_of_graph(read, tmp_path, graph) == [
-        f"a:2: depends on r.s.b, {in_cycle}",
-        f"b:2: depends on r.s.c, {in_cycle}",
-        f"c:2: depends on r.s.a, {in_cycle}",
-        "e:2: depends on r.s.e, in a cycle: r.s.e -> r.s.e",
-    ]
-
-
-def test_a_change_that_closes_a_cycle_with_unchanged_tasks_is_told(
-    read: Read, tmp_path: Path
-) -> None:
-    first = read({**a_task("r.s.a"), **a_task("r.s.b", depends="[r.s.a]")})
-    known = {name: one.hash for name, one in first.definitions.items()}
-    found = read(a_task("r.s.a", depends="[r.s.b]"), known, {"r.s.b": ["r.s.a"]})
-    assert sorted(found.faulty) == ["r.s.a", "r.s.b"]
-
-
-def test_what_depends_on_something_that_is_not_there_is_told(read: Read, tmp_path: Path) -> None:
-    graph = {"right": "[]", "b": "[r.s.right, r.s.rigth]", "c": "[r.s.b]", "d": "[r.s.draft]"}
-    write(tmp_path, {"routes/r/s/draft/task.yaml": "status: draft"})
-    assert sorted(faults_of_graph(read, tmp_path, graph)) == [
-        "b:2: depends on r.s.rigth, which is no task; did you mean `r.s.right`?",
-        "c:2: depends on r.s.b, which has a fault itself",
-        "d:2: depends on r.s.draft, whose status is not `active`",
-    ]
-
-
-def test_the_line_is_that_of_the_master(read: Read, tmp_path: Path) -> None:
-    found = read(
-        a_task(
-            "r.s.t",
-            {"task.yaml": "depends:\n  - r.s.u\n  - r.s.x\nactions: [{do: sql, file: run.sql}]"},
-        )
-        | a_task("r.s.u")
-    )
-    assert told(found, tmp_path)[0].startswith(f"{TASK}:3: depends on r.s.x, which is no task")
-
-
-def test_dependents_wait_for_a_registered_master_that_is_faulty_now(
-    read: Read, tmp_path: Path
-) -> None:
-    graph = {"master": "[]\nstatus: wrong", "b": "[r.s.master]"}
-    [fault] = faults_of_graph(read, tmp_path, graph, registered={"r.s.master": None})
-    assert fault.startswith("master:3: status: must be")
-    # One that was never registered has no place to keep.
-    assert len(faults_of_graph(read, tmp_path, graph)) == 2
-
-
-def test_an_unchanged_task_whose_master_vanished_is_faulty(read: Read, tmp_path: Path) -> None:
-    first = read({**a_task("r.s.a"), **a_task("r.s.b", depends="[r.s.a]")})
-    known = {name: one.hash for name, one in first.definitions.items()}
-    for file in (tmp_path / "routes/r/s/a").iterdir():
-        file.unlink()
-    found = read({}, known, {"r.s.b": ["r.s.a"]})
-    assert found.gone == ["r.s.a"]
-    assert told(found, tmp_path) == [
-        "routes/r/s/b/task.yaml:2: depends on r.s.a, which is no task; did you mean `r.s.b`?"
-    ]
 
 
 def test_a_route_that_the_registrar_leaves_alone_is_not_read(read: Read, tmp_path: Path) -> None:
