@@ -193,7 +193,9 @@ class _Round:
                 make_schema(cursor, folder.schema)
                 if upgrade.afresh:
                     migrations.forget(cursor, self.registry, folder.id)
-        except psycopg2.errors.InsufficientPrivilege as error:
+        except psycopg2.Error as error:
+            if self.session.closed:
+                raise
             message = f"the schema {folder.schema} cannot be made: {error.diag.message_primary}"
             raise StepFault(Fault(upgrade.steps[0].path, 1, message)) from error
 
