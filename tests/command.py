@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from dapu.cli import main
+
 DAPU = [sys.executable, "-m", "dapu"]
 PATIENCE = 30.0  # seconds; a machine that runs tests is a busy one
 
@@ -46,6 +50,17 @@ def dapu(
         cwd=folder,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Finished:
+    """Runs a command in the test's own process: faster, for commands that handle no signals."""
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["dapu", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    out, err = capsys.readouterr()
+    return Finished(int(ended.value.code or 0), out, err)
 
 
 @contextmanager

@@ -71,6 +71,18 @@ def registrar(warehouse: Warehouse, as_json: bool) -> None:
 
 
 def _show_registration(done: Registration, line: Callable[[str], None]) -> None:
+    show_changes(done, line)
+    for fault in done.faults:
+        complain(str(fault))
+    total = len(done.new) + len(done.changed) + done.unchanged
+    line(
+        f"registrar: {counted(total, 'task')} ({len(done.new)} new, {len(done.changed)} changed), "
+        f"{counted(len(done.faults), 'fault')}"
+    )
+
+
+def show_changes(done: Registration, line: Callable[[str], None]) -> None:
+    """Says what the Registrar did to which task."""
     for what, names in (
         ("new", done.new),
         ("changed", done.changed),
@@ -79,13 +91,6 @@ def _show_registration(done: Registration, line: Callable[[str], None]) -> None:
     ):
         for name in names:
             line(f"{name}: {what}")
-    for fault in done.faults:
-        complain(str(fault))
-    total = len(done.new) + len(done.changed) + done.unchanged
-    line(
-        f"registrar: {counted(total, 'task')} ({len(done.new)} new, {len(done.changed)} changed), "
-        f"{counted(len(done.faults), 'fault')}"
-    )
 
 
 @click.command("manager")

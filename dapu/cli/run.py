@@ -125,10 +125,13 @@ def run(warehouse: Warehouse, task: str, full: bool, low: str | None, high: str 
 def _register(warehouse: Warehouse, task: str) -> None:
     """Takes up the definitions. Raises ConfigurationError when the task's own has a fault."""
     from dapu.agents.known import known_agents
+    from dapu.cli.components import show_changes
     from dapu.registrar import register
 
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
-    done = register(warehouse, reader, stamped(warehouse.settings.zone), wait=True)
+    line = stamped(warehouse.settings.zone)
+    done = register(warehouse, reader, line, wait=True)
+    show_changes(done, line)
     folder = warehouse.folder.joinpath("routes", *task.split("."))
     own = [fault for fault in done.faults if fault.file.is_relative_to(folder)]
     if own:
