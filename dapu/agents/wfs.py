@@ -218,7 +218,7 @@ class _Reading:
     def _batches(self, features: Features, selection: Selection) -> Iterator[pa.RecordBatch]:
         """The features as they come, each page checked before and after."""
         properties = [one for one, _ in selection.properties]
-        texts = [one.name for one in properties if one.kind == "text" and not one.repeats]
+        texts = [one.name for one in properties if one.kind == "text"]
         geometry = selection.geometry[0].name if selection.geometry else None
         row = 1
         for page in features.pages():

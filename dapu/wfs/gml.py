@@ -8,6 +8,7 @@ https://gdal.org/en/stable/drivers/vector/gml.html
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.wfs.feature_type import Property
-from dapu.wfs.page import Page
+from dapu.wfs.page import SPACE_MARK, Page
 
 ID, GEOMETRY = "id", "geometry"
 _ROWS = 5_000  # in a batch
@@ -89,6 +90,7 @@ def _is_turned(srid: int) -> bool:
     return wkb[5:13] != b"\0\0\0\0\0\0\xf0\x3f"  # 1.0
 
 
+_MARKED = re.compile(f"^{SPACE_MARK}(\\s|$)")
 _OPTIONS = {
     "EMPTY_AS_NULL": "NO",
     "EXPOSE_GML_ID": "YES",
@@ -158,7 +160,7 @@ def _arranged(
     columns = [batch.column(id_name) if id_name else nothing]
     for one, name in zip(properties, names, strict=True):
         column = batch.column(name)
-        columns.append(_unmarked(column) if marked and not one.repeats else column)
+        columns.append(_unmarked(column, repeats=one.repeats) if marked else column)
     labels = [ID, *names]
     if with_geometry:
         columns.append(batch.column(GEOMETRY).cast(pa.binary()))
@@ -166,6 +168,12 @@ def _arranged(
     return pa.RecordBatch.from_arrays(columns, labels)
 
 
-def _unmarked(column: pa.Array) -> pa.Array:
+def _unmarked(column: pa.Array, *, repeats: bool) -> pa.Array:
     """See `mark_spaces`."""
-    return pc.replace_substring_regex(column, "^\ue000(\\s|$)", "\\1")
+    if repeats:
+        lists = [
+            None if texts is None else [_MARKED.sub(r"\1", text) for text in texts]
+            for texts in column.to_pylist()
+        ]
+        return pa.array(lists, column.type)
+    return pc.replace_substring_regex(column, _MARKED.pattern, r"\1")

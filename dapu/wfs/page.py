@@ -24,7 +24,7 @@ _END = re.compile(rb"</(?:[\w.-]+:)?FeatureCollection\s*>\s*(?:<!--.*?-->\s*)*\Z
 _FAILED = re.compile(rb"<(?:[\w.-]+:)?(?:truncatedResponse|ExceptionReport|ServiceException)\b")
 _SYSTEM = re.compile(rb"<(?:[\w.-]+:)?([\w.-]+)\s[^<>]*?srsName\s*=\s*[\"']([^\"']*)")
 _ENVELOPES = (b"Envelope", b"Box", b"EnvelopeWithTimePeriod")
-_SPACE_MARK = "\ue000"  # a character of private use
+SPACE_MARK = "\ue000"  # a character of private use
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def mark_spaces(page: Page, names: list[str]) -> Page:
             start = 0
             for match in pattern.finditer(data):
                 out.write(data[start : match.end()])
-                out.write(f"&#x{ord(_SPACE_MARK):X};".encode())
+                out.write(f"&#x{ord(SPACE_MARK):X};".encode())
                 start = match.end()
             out.write(data[start:])
     return Page(marked, page.number, page.features, page.matched, marked=True)

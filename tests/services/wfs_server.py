@@ -49,11 +49,9 @@ class WfsServer:
 
     def page(self, features: list[str], start: int = 0, **attributes: Any) -> str:
         """A collection of features."""
-        given = {"numberReturned": len(features), "numberMatched": len(self.features)}
-        if not self.says_how_many:
-            given["numberMatched"] = "unknown"  # type: ignore[assignment]
-        given |= attributes
-        shown = " ".join(f'{key}="{value}"' for key, value in given.items() if value is not None)
+        matched = len(self.features) if self.says_how_many else "unknown"
+        given = {"numberReturned": len(features), "numberMatched": matched, **attributes}
+        shown = " ".join(f'{key}="{value}"' for key, value in given.items())
         members = "".join(
             f"<wfs:member><ms:thing{self._id(number)}>{feature}</ms:thing></wfs:member>\n"
             for number, feature in enumerate(features, start)
@@ -71,14 +69,14 @@ class WfsServer:
         reply = self.instead.get(request)
         if reply is not None:
             return reply(asked) if callable(reply) else reply
-        text = {
-            "GetCapabilities": self._capabilities,
-            "DescribeFeatureType": self._schema,
-            "GetFeature": lambda: self._features(asked),
-        }[request]()
+        if request == "GetFeature":
+            text = self._features(asked)
+        else:
+            text = self.capabilities() if request == "GetCapabilities" else self._schema()
         return Reply(text, headers={"Content-Type": "text/xml"})
 
-    def _capabilities(self) -> str:
+    def capabilities(self) -> str:
+        """What it says of itself."""
         return (
             f'<wfs:WFS_Capabilities {_SPACES} version="{self.version}" '
             f'updateSequence="{self.sequence}"><FeatureTypeList><FeatureType>'
