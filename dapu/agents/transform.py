@@ -59,6 +59,10 @@ class _Warehouse:
         row = self._cursor.fetchone()
         return row[0] if row else None
 
+    def rows(self, query: Statement) -> list[tuple[Any, ...]]:
+        self._cursor.execute(query.composed())
+        return self._cursor.fetchall()
+
 
 class TransformAgent(Agent[TransformOptions]):
     """Builds a table or view from a SELECT; one that would be as it is stays untouched."""
@@ -88,11 +92,11 @@ def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadR
     query = without_end(statement).composed()
     if options.materialize == "view":
         return put_view(cursor, context.table, query)
-    rows = QueryRows(_columns(cursor, query), query)
+    rows = QueryRows(columns_of_query(cursor, query), query)
     return load(cursor, context.table, rows, options, has_steps=context.has_steps, keep_equal=True)
 
 
-def _columns(cursor: Cursor, query: sql.Composable) -> list[Any]:
+def columns_of_query(cursor: Cursor, query: sql.Composable) -> list[Any]:
     """The query's columns with their exact types, which a view on it tells."""
     view = sql.Identifier("pg_temp", "dapu_columns")
     cursor.execute(compose("table.create_view", view=view, query=query))
