@@ -6,100 +6,96 @@ so that a new table's types come from the values: from one pass over the query.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from dapu.databases.source import Source
-from dapu.definitions.templates import Statement
+from dapu.databases.fragments import fragment
 from dapu.loading.rows import Column
 
-# What is counted of each column; SQLite's max() of a comparison says whether it holds anywhere.
-_FACTS = (
-    "max(typeof({0}) = 'integer')",
-    "max(typeof({0}) = 'real')",
-    "max(typeof({0}) = 'text')",
-    "max(typeof({0}) = 'blob')",
-    "max(typeof({0}) = 'integer' and {0} not in (0, 1))",
-    # of the texts: not a date; not a time stamp; without zone; with zone
-    "max(typeof({0}) = 'text' and not (length({0}) = 10 and {1}))",
-    "max(typeof({0}) = 'text' and not (length({0}) > 10 and {1}))",
-    "max(typeof({0}) = 'text' and not {2})",
-    "max(typeof({0}) = 'text' and {2})",
-)
-_IS_TIME = "({0} glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' and datetime({0}) is not null)"
-_HAS_ZONE = "({0} glob '*Z' or substr({0}, 20) glob '*[+-][0-9][0-9]:[0-9][0-9]')"
+_AT_ONCE = 100  # columns that are looked at in one pass
+_TIMES = ("timestamp", "date")
+
+Ask = Callable[[str], tuple[Any, ...]]
+"""Gives the only row of a query, of which the part after the query to survey is given."""
+
+# What a word in a declared type means, by SQLite's affinities and by what people write.
+_DECLARED = {
+    "BOOL": "boolean",
+    "INT": "bigint",
+    "CHAR": "text",
+    "CLOB": "text",
+    "TEXT": "text",
+    "BLOB": "bytea",
+    "REAL": "double precision",
+    "FLOA": "double precision",
+    "DOUB": "double precision",
+    "NUM": "numeric",
+    "DEC": "numeric",
+    "TIMESTAMP": "timestamp",
+    "DATETIME": "timestamp",
+    "DATE": "date",
+}
 
 
-def declared_types(rows: Sequence[tuple[str, str]]) -> list[Column]:
-    """Columns with the PostgreSQL type that their declared type means, by SQLite's affinities."""
-    return [Column(name, _declared(declared.upper())) for name, declared in rows]
+def declared_type(declared: str | None) -> str:
+    """The PostgreSQL type that a column's declaration means; None is that of an expression."""
+    words = (declared or "").upper()
+    return next((name for word, name in _DECLARED.items() if word in words), "text")
 
 
-def _declared(declared: str) -> str:
-    words = {
-        "BOOL": "boolean",
-        "INT": "bigint",
-        "CHAR": "text",
-        "CLOB": "text",
-        "TEXT": "text",
-        "BLOB": "bytea",
-        "REAL": "double precision",
-        "FLOA": "double precision",
-        "DOUB": "double precision",
-        "NUM": "numeric",
-        "DEC": "numeric",
-        "TIMESTAMP": "timestamp",
-        "DATETIME": "timestamp",
-        "DATE": "date",
-    }
-    return next((name for word, name in words.items() if word in declared), "text")
+def survey_types(columns: Sequence[Column], values: Sequence[str], ask: Ask) -> list[Column]:
+    """The columns with types that hold each value that the query gives now.
+
+    columns: with their declared types. values: their names in SQL.
+    """
+    kinds = _ask(values, ask, "kinds")
+    types = [_holding(column.type, *found) for column, found in zip(columns, kinds, strict=True)]
+    # Only texts where times are declared need a closer look.
+    texts = [n for n, name in enumerate(types) if name in _TIMES and kinds[n][0] == "text"]
+    for number, (dates,) in zip(texts, _ask([values[n] for n in texts], ask, "dates"), strict=True):
+        types[number] = "date" if dates else "text"
+    texts = [n for n in texts if types[n] == "text"]
+    for number, found in zip(texts, _ask([values[n] for n in texts], ask, "times"), strict=True):
+        types[number] = _time_type(*found)
+    return [Column(column.name, found) for column, found in zip(columns, types, strict=True)]
 
 
-def survey_types(source: Source, query: Statement, columns: Sequence[Column]) -> list[Column]:
-    """The columns with types that hold each value that the query gives now."""
-    facts: list[str] = []
-    for column in columns:
-        name = source.quote(column.name)
-        is_time, zone = _IS_TIME.format(name), _HAS_ZONE.format(name)
-        facts += [fact.format(name, is_time, zone) for fact in _FACTS]
-    return [
-        Column(column.name, _holding(column.type, found))
-        for column, found in zip(columns, _ask(source, query, facts), strict=True)
-    ]
+def _ask(values: Sequence[str], ask: Ask, name: str) -> list[tuple[Any, ...]]:
+    """The facts of that name of each column."""
+    answers: list[tuple[Any, ...]] = []
+    for start in range(0, len(values), _AT_ONCE):
+        some = values[start : start + _AT_ONCE]
+        row = ask(fragment("sqlite.survey", facts=", ".join(_facts(name, v) for v in some)))
+        size = len(row) // len(some)
+        answers += [row[at : at + size] for at in range(0, len(row), size)]
+    return answers
 
 
-def _ask(source: Source, query: Statement, facts: list[str]) -> list[tuple[bool, ...]]:
-    """All facts in one pass, as one JSON text since a source gives one value."""
-    # A function of SQLite takes 100 arguments at the most, and joining has no such limit.
-    joined = " || ',' || ".join(f"coalesce({fact}, 0)" for fact in facts)
-    before = Statement((f"select {joined} from (\n",))  # noqa: S608 - quoted names only
-    text = source.value(query.around(before, Statement(("\n)",))))
-    answers = [bool(answer) for answer in json.loads(f"[{text}]")]
-    size = len(_FACTS)
-    return [tuple(answers[start : start + size]) for start in range(0, len(answers), size)]
+def _facts(name: str, value: str) -> str:
+    zoned = fragment("sqlite.zoned", value=value)
+    date = fragment("sqlite.date", value=value)
+    time = fragment("sqlite.time", value=value, zoned=zoned)
+    return fragment(f"sqlite.{name}", value=value, date=date, time=time, zoned=zoned)
 
 
-def _holding(declared: str, facts: tuple[bool, ...]) -> str:
-    integer, real, text, blob, beyond_bool, no_date, no_time, no_zone, zone = facts
-    match (integer, real, text, blob):
-        case (False, False, False, False):
-            return declared
-        case (True, False, False, False):
-            return "boolean" if declared == "boolean" and not beyond_bool else "bigint"
-        case (False, True, False, False):
-            return "numeric" if declared == "numeric" else "double precision"
-        case (True, True, False, False):
+def _holding(
+    declared: str, least: str, greatest: str, real: bool, integer: bool, is_truth: bool
+) -> str:
+    if least == "null":
+        return declared
+    numbers = ("integer", "real")
+    if least in numbers and greatest in numbers:
+        if real and (integer or declared == "numeric"):
             return "numeric"
-        case (False, False, False, True):
-            return "bytea"
-        case (False, False, True, False) if declared in ("timestamp", "date"):
-            return _time_type(no_date, no_time, no_zone, zone)
-    return "text"
+        if real:
+            return "double precision"
+        return "boolean" if declared == "boolean" and is_truth else "bigint"
+    if least == greatest == "blob":
+        return "bytea"
+    return declared if least == greatest and declared in _TIMES else "text"
 
 
-def _time_type(no_date: bool, no_time: bool, no_zone: bool, zone: bool) -> str:
-    if not no_date:
-        return "date"
-    if no_time or (zone and no_zone):
+def _time_type(times: bool, all_zoned: bool, one_zoned: bool) -> str:
+    if not times or all_zoned != one_zoned:
         return "text"
-    return "timestamp with time zone" if zone else "timestamp"
+    return "timestamp with time zone" if all_zoned else "timestamp"

@@ -1,0 +1,86 @@
+-- How SQLite writes the lines that COPY reads, and what is asked of it. Its columns hold values
+-- of any type, whatever they were declared as: each value is written by its own type.
+
+-- name: query
+-- The columns get names of ours: theirs may be anything, or two the same.
+with dapu_query ({names}) as (
+
+-- name: lines
+) select cast({fields} || char(10) as blob) from dapu_query;
+
+-- name: joined
+-- A function takes no more than 1,000 arguments, so that many columns are joined in groups.
+concat_ws(',', {fields})
+
+-- name: field
+-- A field of CSV; the kind that the column is expected to hold is asked for first.
+case typeof({value}) {cases} end
+
+-- name: null
+when 'null' then ''
+
+-- name: integer
+when 'integer' then {value}
+
+-- name: text
+when 'text' then '"' || replace({value}, '"', '""') || '"'
+
+-- name: blob
+when 'blob' then '"\x' || hex({value}) || '"'
+
+-- name: any_as_bytes
+-- For a column of bytes: text too goes as its bytes.
+iif({value} is null, '', '"\x' || hex({value}) || '"')
+
+-- name: real_number
+-- A number with two decimals goes as 1234e-2. That is exact by the rules of IEEE 754: the division
+-- of two whole numbers below 2^53 gives the double nearest to the quotient, and it gave this one.
+-- Every other number Python writes, as the shortest text that reads back as the same number.
+when 'real' then case
+    when {value} <> 0 and abs({value}) < 1e13
+        and cast(round({value} * 100) as integer) / 1e2 = {value}
+    then cast(round({value} * 100) as integer) || 'e-2'
+    else dapu_real({value}) end
+
+-- name: real_whole
+-- For a column of integers: 5.0 is 5, and 5.5 is for PostgreSQL to refuse.
+when 'real' then case
+    when abs({value}) < 9e15 and cast({value} as integer) = {value}
+    then cast({value} as integer)
+    else dapu_real({value}) end
+
+-- name: real_text
+when 'real' then dapu_real({value})
+
+-- name: survey
+) select {facts} from dapu_query;
+
+-- name: kinds
+-- Of a column: the kinds of its least and its greatest value, of which SQLite's order is numbers,
+-- texts, blobs; whether there is a real number, or an integer; whether there are but 0 and 1.
+typeof(min({value})), typeof(max({value})), max(typeof({value}) = 'real'),
+    max(typeof({value}) = 'integer'), min({value}) >= 0 and max({value}) <= 1
+
+-- name: dates
+-- Of a column of texts: whether all are dates.
+min({date})
+
+-- name: times
+-- Of a column of texts: whether all are time stamps; whether all have a zone, or one has.
+min({time}), min({zoned}), max({zoned})
+
+-- name: date
+-- SQLite takes February 31 for March 2 or 3, and knows a year 0.
+(length({value}) = 10 and {value} glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
+    and {value} >= '0001' and coalesce(date({value}) = {value}, 0))
+
+-- name: time
+-- PostgreSQL keeps six digits of a second, so that a text may have 26 characters before its zone.
+(length({value}) between 16 and 32
+    and {value} glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][ T][0-9][0-9]:[0-9][0-9]*'
+    and {value} >= '0001' and length(rtrim({value}, 'Z')) <= iif({zoned}, 32, 26)
+    and coalesce(date(substr({value}, 1, 10)) = substr({value}, 1, 10), 0)
+    and substr({value}, 12, 2) < '24' and datetime({value}) is not null)
+
+-- name: zoned
+({value} glob '*Z' or substr({value}, 17) glob '*[+-][0-9][0-9]:[0-9][0-9]')
