@@ -9,6 +9,8 @@ from typing import Any
 
 from dapu.agents.base import Agent
 from dapu.agents.database import DatabaseAgent
+from dapu.agents.excel import ExcelAgent
+from dapu.agents.file import FileAgent
 from dapu.agents.rest import RestAgent
 from dapu.agents.sql import SqlAgent
 from dapu.agents.transform import TransformAgent
@@ -18,7 +20,15 @@ from dapu.errors import ConfigurationError
 from dapu.settings import Settings
 
 ENTRY_POINTS = "dapu.agents"
-_OWN: list[type[Agent[Any]]] = [DatabaseAgent, RestAgent, SqlAgent, TransformAgent, WfsAgent]
+_OWN: list[type[Agent[Any]]] = [
+    DatabaseAgent,
+    ExcelAgent,
+    FileAgent,
+    RestAgent,
+    SqlAgent,
+    TransformAgent,
+    WfsAgent,
+]
 
 
 class Agents(dict[str, type[Agent[Any]]]):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 Values = Sequence[Any]
 """A pyarrow.Array, or a list of Python values."""
-Handle = Hashable
+Handle = TypeVar("Handle")
 """How a part finds a column of its own: a position, a name, a path."""
 
 BATCH = 20_000  # rows
@@ -31,23 +31,27 @@ class PartBatch:
     columns: Sequence[Values | None]
 
 
-class Part(Protocol):
-    """One table in a file.
+class Part(Protocol[Handle]):
+    """One table in a file."""
 
-    file: the name that stands in `_file`. sheet: the name that stands in `_sheet`, if it has any.
-    """
+    @property
+    def file(self) -> str:
+        """The name that stands in `_file`."""
+        ...
 
-    file: str
-    sheet: str | None
+    @property
+    def sheet(self) -> str | None:
+        """The name that stands in `_sheet`, if there are sheets."""
+        ...
 
     def columns(self) -> dict[str, Handle]:
         """All columns, by a name that a column of a table may have."""
         ...
 
-    def find(self, key: str) -> Handle | None:
-        """The column that a key of `columns:` means; None when there is none.
+    def find(self, key: str) -> Handle:
+        """The column that a key of `columns:` means.
 
-        Raises JobError when there are several.
+        Raises JobError when there is none, or when there are several.
         """
         ...
 

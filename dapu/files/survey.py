@@ -6,7 +6,7 @@ All values are looked at. A kind is given only when every value comes back from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -60,6 +60,16 @@ class KindSurvey:
         if self._texts.seen:
             found.add(self._texts.kind() if found else "text")
         return _common(found)
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether there was any value."""
+        return bool(self._cells) or self._texts.seen
+
+    @staticmethod
+    def of_all(surveys: Sequence[KindSurvey]) -> Kind:
+        """The kind that holds what several found, each in a part of its own."""
+        return _common({survey.kind() for survey in surveys if survey.has_seen})
 
 
 def _of_cell(value: Any) -> Kind | None:

@@ -1,0 +1,80 @@
+"""`do: excel`: sheets of workbooks become the rows of the task's table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from dapu.agents.reading import FilesAgent, Parts
+from dapu.files.options import ReadingOptions
+from dapu.files.place import FoundFile
+from dapu.files.sheet_part import ParsedSheets, SheetPart, SheetStyle
+from dapu.files.texts import TextStyle
+from dapu.files.workbook import open_workbook
+
+
+class ExcelOptions(ReadingOptions):
+    """Reads sheets of workbooks (xlsx, xls, xlsb, ods) into the task's table."""
+
+    do: Literal["excel"]
+    workbook: str = Field(
+        min_length=1, description="Its name below the connection's folder, or a pattern"
+    )
+    sheet: str | PositiveInt | None = Field(
+        None, description="A name, a pattern, or a number from 1; default the first visible sheet"
+    )
+    header: PositiveInt | list[PositiveInt] | Literal["none"] = Field(
+        1, description="The row that names the columns; several make one name together"
+    )
+    start_row: PositiveInt | None = Field(
+        None, description="The first row of values; default the one after the header"
+    )
+    end_when: Literal["blank row"] | None = Field(
+        None, description="`blank row`: what is below the first row without values is not read"
+    )
+
+    @model_validator(mode="after")
+    def _values_are_below_the_header(self) -> ExcelOptions:
+        rows = self.header_rows
+        if list(rows) != sorted(set(rows)):
+            raise ValueError("`header` gives its rows from top to bottom, each once")
+        if self.start_row is not None and rows and self.start_row <= rows[-1]:
+            raise ValueError("`start_row` is below the header")
+        return self
+
+    @property
+    def header_rows(self) -> tuple[int, ...]:
+        """The rows of the header."""
+        if self.header == "none":
+            return ()
+        return (self.header,) if isinstance(self.header, int) else tuple(self.header)
+
+
+class ExcelAgent(FilesAgent[ExcelOptions]):
+    """Reads workbooks with calamine."""
+
+    name = "excel"
+    options = ExcelOptions
+
+    def wanted(self, options: ExcelOptions) -> str:
+        """The workbooks."""
+        return options.workbook
+
+    def parts(
+        self,
+        options: ExcelOptions,
+        files: Sequence[tuple[FoundFile, Path]],
+        known: set[str],  # noqa: ARG002 - the header's row is given
+    ) -> Parts:
+        """The sheets of all workbooks."""
+        place = SheetStyle(options.header_rows, options.start_row, options.end_when is not None)
+        style = TextStyle(options.decimal, options.dates, trim=True)
+        parts, sheets = Parts(of_cells=True), ParsedSheets()
+        for file, path in files:
+            workbook = open_workbook(file.name, path)
+            for sheet in workbook.sheets(options.sheet):
+                parts.add(SheetPart(workbook, sheet, place, sheets), style)
+        return parts

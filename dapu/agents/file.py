@@ -1,0 +1,128 @@
+"""`do: file`: CSV, JSON, Parquet and XML files become the rows of the task's table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from dapu.agents.reading import FilesAgent, Parts
+from dapu.errors import JobError
+from dapu.files.csv_dialect import CsvStyle
+from dapu.files.csv_part import open_csv
+from dapu.files.json_part import open_json
+from dapu.files.options import ReadingOptions
+from dapu.files.parquet_part import open_parquet
+from dapu.files.place import FoundFile
+from dapu.files.texts import TextStyle
+from dapu.files.unpack import Content, Format, contents_of, format_of
+from dapu.files.xml_part import XmlPart
+
+
+class FileOptions(ReadingOptions):
+    """Reads CSV, TSV, JSON, NDJSON, Parquet or XML, plain, in gzip or in zip."""
+
+    do: Literal["file"]
+    file: str = Field(
+        min_length=1, description="Its name below the connection's folder, or a pattern"
+    )
+    format: Format | None = Field(None, description="Default: what the name's ending means")
+    member: str | None = Field(
+        None, description="A pattern for members of a zip archive; default all of a known format"
+    )
+    encoding: str | None = Field(None, description="The character set; guessed when not given")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="Between fields; guessed when not given"
+    )
+    quote: Literal['"', "'", "none"] = Field(
+        '"', description="Around texts that hold delimiters or line ends"
+    )
+    header: PositiveInt | Literal["none"] | None = Field(
+        None, description="The line that names the columns; guessed when not given"
+    )
+    comment: str | None = Field(
+        None, min_length=1, description="What lines begin with that are passed over"
+    )
+    records: str | None = Field(
+        None,
+        description="Where the records are: JMESPath for JSON, a path of elements for XML, which "
+        "needs it",
+    )
+    document: str | None = Field(
+        None, description="JSON: the one column, of type jsonb, that each record goes into whole"
+    )
+
+    @model_validator(mode="after")
+    def _goes_with_format(self) -> FileOptions:
+        if self.document is not None and self.columns is not None:
+            raise ValueError("give `document` or `columns`; `columns: {'@': name}` is the document")
+        return self
+
+    @property
+    def csv_style(self) -> CsvStyle:
+        """What is said of CSV files."""
+        return CsvStyle(
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            quote="" if self.quote == "none" else self.quote,
+            header=False if self.header == "none" else self.header,
+            comment=self.comment,
+            decimal=self.decimal,
+        )
+
+
+class FileAgent(FilesAgent[FileOptions]):
+    """Reads text files and Parquet."""
+
+    name = "file"
+    options = FileOptions
+
+    def wanted(self, options: FileOptions) -> str:
+        """The files."""
+        return options.file
+
+    def parts(
+        self, options: FileOptions, files: Sequence[tuple[FoundFile, Path]], known: set[str]
+    ) -> Parts:
+        """The files, and the members of archives."""
+        contents = [
+            content
+            for file, path in files
+            for content in contents_of(file.name, path, options.member)
+        ]
+        formats = {options.format or _format(content) for content in contents}
+        parts = Parts(of_cells=bool(formats & {"json", "ndjson"}))
+        for content in contents:
+            self._add(parts, content, options, known)
+        return parts
+
+    def _add(self, parts: Parts, content: Content, options: FileOptions, known: set[str]) -> None:
+        style = TextStyle(options.decimal, options.dates)
+        match options.format or _format(content):
+            case "csv" | "tsv" as kind:
+                given = options.csv_style
+                if kind == "tsv" and given.delimiter is None:
+                    given = CsvStyle(**{**vars(given), "delimiter": "\t"})
+                part = open_csv(content, given, known)
+                guessed = part.dialect.guessed
+                if guessed:
+                    parts.guessed.append(", ".join(guessed))
+                parts.add(part, TextStyle(part.dialect.decimal, options.dates))
+            case "json" | "ndjson":
+                found = open_json(content, options.encoding, options.records, options.document)
+                parts.add(found, style)
+            case "parquet":
+                parts.add(open_parquet(content), style)
+            case "xml":
+                if options.records is None:
+                    raise JobError(f"{content.name} is XML: say with `records` what its rows are")
+                parts.add(XmlPart(content, options.records), style)
+
+
+def _format(content: Content) -> Format:
+    found = format_of(content.name)
+    if found is None:
+        raise JobError(f"{content.name}: its ending names no format; give `format`")
+    return found

@@ -1,0 +1,205 @@
+"""A CSV file as a part: all its values as texts, so that none is changed by a guess of its type."""
+
+from __future__ import annotations
+
+import csv as strict_csv
+import io
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from dapu.errors import JobError
+from dapu.files.csv_dialect import SAMPLE, CsvStyle, Dialect, find_dialect
+from dapu.files.csv_lines import CsvLines
+from dapu.files.parts import PartBatch, column_names, same_text
+from dapu.files.unpack import Content
+from dapu.loading.lines import text_bytes
+from dapu.yamlfile import nearest
+
+_BLOCK = 8 << 20  # bytes; no row can be longer
+
+
+@dataclass
+class CsvPart:
+    """One CSV file."""
+
+    content: Content
+    dialect: Dialect
+    sheet: None = None
+    _names: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        header = self.dialect.header or [""] * self.dialect.width
+        self._names = column_names(header)
+
+    @property
+    def file(self) -> str:
+        """Its name."""
+        return self.content.name
+
+    def columns(self) -> dict[str, int]:
+        """All columns by name: from the header, or `column_1` and so on."""
+        return {name: position for position, name in enumerate(self._names)}
+
+    def find(self, key: str) -> int:
+        """A column by the text in the header or its name; without a header by its number too."""
+        header, names = self.dialect.header or (), self.columns()
+        found = [at for at, text in enumerate(header) if same_text(text) == same_text(key)]
+        if len(found) > 1:
+            known = " and ".join(self._names[at] for at in found)
+            raise JobError(f"{self.file} has {len(found)} columns {key!r}; call them {known}")
+        if not header and key.isdecimal() and 0 < int(key) <= self.dialect.width:
+            return int(key) - 1
+        if not found and key not in names:
+            known_texts = [text for text in header if text.strip()] or list(names)
+            raise JobError(f"{self.file} has no column {key!r}{nearest(key, known_texts)}")
+        return found[0] if found else names[key]
+
+    def kinds(self, handles: Sequence[int | None]) -> list[str | None]:
+        """CSV has texts only."""
+        return [None for _ in handles]
+
+    def place(self, row: int, handle: int | None) -> str:  # noqa: ARG002 - a line says enough
+        """The file and the line."""
+        return f"{self.file}, line {row}"
+
+    def batches(self, handles: Sequence[int | None]) -> Iterator[PartBatch]:
+        """All columns are read: a line end in any of them moves the rows that follow."""
+        with self._lines() as lines:
+            numbers = _RowNumbers(lines, self.dialect.first)
+            for batch in self._parsed(lines, numbers):
+                columns = [None if at is None else batch.column(at) for at in handles]
+                yield PartBatch(numbers.of(batch), columns)
+            if lines.is_quoted:
+                self._check_quotes()
+
+    @contextmanager
+    def _lines(self) -> Iterator[CsvLines]:
+        dialect = self.dialect
+        with self.content.open() as file:
+            yield CsvLines(
+                file, self.file, dialect.encoding, dialect.first, dialect.quote, dialect.comment
+            )
+
+    def _parsed(self, lines: CsvLines, numbers: _RowNumbers) -> Iterator[pa.RecordBatch]:
+        names = [str(position) for position in range(len(self._names))]
+        broken: list[Any] = []
+
+        def stop_at(row: Any) -> str:
+            broken.append(row)
+            return "error"
+
+        try:
+            yield from csv.open_csv(
+                lines,
+                csv.ReadOptions(column_names=names, use_threads=False, block_size=_BLOCK),
+                csv.ParseOptions(
+                    delimiter=self.dialect.delimiter,
+                    quote_char=self.dialect.quote or False,
+                    newlines_in_values=self.dialect.quote is not None,
+                    invalid_row_handler=stop_at,
+                ),
+                csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                    null_values=[""],
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            if str(error).startswith("Empty CSV"):
+                return
+            raise self._explain(error, broken, numbers) from error
+
+    def _explain(self, error: Exception, broken: list[Any], numbers: _RowNumbers) -> JobError:
+        if broken:
+            row = broken[0]
+            shown = row.text if len(row.text) <= 200 else row.text[:197] + "..."
+            return JobError(
+                f"{self.file}, line {numbers.line_of(row.number)}: {row.actual_columns} fields "
+                f"where {row.expected_columns} are expected: {shown}"
+            )
+        if "UTF8" in str(error):
+            return self._not_utf8()
+        if "straddling" in str(error):
+            return JobError(
+                f"{self.file}, after line {numbers.line_of(numbers.rows)}: a row is longer than "
+                f"{_BLOCK >> 20} MB; is a quote not closed?"
+            )
+        return JobError(f"{self.file} is broken: {error}")
+
+    def _not_utf8(self) -> JobError:
+        with self.content.open() as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    line.decode()
+                except UnicodeDecodeError as error:
+                    return JobError(
+                        f"{self.file}, line {number}: {line[error.start]:#04x} is no character of "
+                        "UTF-8; give its `encoding`"
+                    )
+        return JobError(f"{self.file} is not UTF-8; give its `encoding`")
+
+    def _check_quotes(self) -> None:
+        """After an odd number of quotes: one is in a text, or the last one is not closed."""
+        with self._lines() as lines:
+            text = io.TextIOWrapper(io.BufferedReader(lines), encoding="utf-8", newline="")
+            reader = strict_csv.reader(
+                text, delimiter=self.dialect.delimiter, quotechar=self.dialect.quote, strict=True
+            )
+            try:
+                for _ in reader:
+                    pass
+            except strict_csv.Error as error:
+                if "end of data" in str(error):
+                    raise JobError(
+                        f"{self.file} ends in the middle of a text: a quote is not closed"
+                    ) from None
+
+
+class _RowNumbers:
+    """The line of each row: one a row, and more where texts have line ends or lines no row."""
+
+    def __init__(self, lines: CsvLines, first: int) -> None:
+        self._left_out = lines.left_out
+        self._passed = 0  # of those that were left out
+        self._next = first
+        self.rows = 0
+
+    def of(self, batch: pa.RecordBatch) -> Sequence[int]:
+        """The lines of the rows of the next batch."""
+        self.rows += batch.num_rows
+        has_line_ends = any(b"\n" in text_bytes(column) for column in batch.columns)
+        if not has_line_ends and self._passed == len(self._left_out):
+            self._next += batch.num_rows
+            return range(self._next - batch.num_rows, self._next)
+        counts = [0] * batch.num_rows
+        for column in batch.columns:
+            for row, count in enumerate(pc.count_substring(column, "\n").to_pylist()):
+                counts[row] += count or 0
+        return [self._line(count) for count in counts]
+
+    def line_of(self, row: int) -> int:
+        """About where a row (from 1) stands that could not be read, after those that were."""
+        ahead = self._next + row - self.rows - 1
+        return ahead + sum(1 for line in self._left_out[self._passed :] if line <= ahead)
+
+    def _line(self, line_ends: int) -> int:
+        """The line of the next row, which has so many line ends in its texts."""
+        while self._passed < len(self._left_out) and self._left_out[self._passed] == self._next:
+            self._passed += 1
+            self._next += 1
+        line, self._next = self._next, self._next + 1 + line_ends
+        return line
+
+
+def open_csv(content: Content, style: CsvStyle, known: Collection[str]) -> CsvPart:
+    """Looks at a file's beginning. Raises JobError when that is not CSV of this style."""
+    with content.open() as file:
+        sample = file.read(SAMPLE)
+    return CsvPart(content, find_dialect(content.name, sample, style, known))

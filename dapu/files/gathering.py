@@ -1,0 +1,263 @@
+"""Parts become rows for the loader: columns chosen, values converted, their places kept.
+
+The columns of all parts together are the columns of the rows. A column's type is the one that is
+given, else the table's, else the one that holds all values.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+
+from dapu.errors import JobError
+from dapu.files.cells import cells_to_text
+from dapu.files.kinds import Kind, kind_of, type_of
+from dapu.files.options import ORIGIN, ColumnOptions, ReadingOptions
+from dapu.files.parts import Part, PartBatch, Values
+from dapu.files.survey import KindSurvey
+from dapu.files.texts import TextColumn, TextStyle
+from dapu.loading.rows import ArrowRows, Column
+from dapu.loading.types import widened
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@dataclass
+class _Planned:
+    """A column of the rows. handles: how each part finds it; None where a part has it not."""
+
+    name: str
+    options: ColumnOptions | None
+    handles: list[Any]
+    kind: Kind | None = None
+    type: str = ""
+    hashed: bool = False
+    ready: bool = False  # its values have a type of their own already
+
+
+@dataclass
+class Gathering:
+    """Rows out of parts.
+
+    target: the types of the table's columns by name; empty when there is no table yet.
+    style: how texts are written, for each part.
+    of_cells: the values of parts have types of their own.
+    origin: whether the rows say where they come from.
+    hash_key: the secret for hashed columns.
+    """
+
+    parts: Sequence[Part[Any]]
+    options: ReadingOptions
+    target: Mapping[str, str]
+    styles: Sequence[TextStyle]
+    of_cells: bool
+    origin: bool
+    hash_key: bytes | None
+    _places: list[tuple[int, Sequence[int]]] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=list)
+    _rows: int = 0
+
+    def rows(self) -> ArrowRows:
+        """The rows, read as they are taken. Raises JobError when a column is missing or twice."""
+        planned = self._plan()
+        self._find_types(planned)
+        columns = [Column(column.name, column.type) for column in planned]
+        columns += self._more_columns()
+        if not columns:
+            raise JobError(f"{self._files()}: there are no columns")
+        _check_once(columns)
+
+        def locate(row: int, name: str) -> str:
+            return self._locate(planned, row, name)
+
+        return ArrowRows(columns, self._batches(planned, columns), locate)
+
+    def _files(self) -> str:
+        return ", ".join(dict.fromkeys(part.file for part in self.parts))
+
+    def _plan(self) -> list[_Planned]:
+        wanted = self.options.wanted_columns()
+        if wanted is not None:
+            planned = [
+                _Planned(column.name, column, [part.find(key) for part in self.parts])
+                for key, column in wanted.items()
+            ]
+        else:
+            of_parts = [part.columns() for part in self.parts]
+            names = dict.fromkeys(name for columns in of_parts for name in columns)
+            planned = [_Planned(n, None, [columns.get(n) for columns in of_parts]) for n in names]
+        self._mark_hashed(planned)
+        return planned
+
+    def _mark_hashed(self, planned: Sequence[_Planned]) -> None:
+        names = [column.name for column in planned]
+        for name in self.options.hash:
+            if name not in names:
+                raise JobError(f"`hash` names {name}, which is none of: {', '.join(names)}")
+        for column in planned:
+            if column.name in self.options.hash:
+                column.hashed, column.kind, column.type = True, "text", "text"
+
+    def _find_types(self, planned: Sequence[_Planned]) -> None:
+        for column in planned:
+            own = self._type_of_format(column)
+            if not column.hashed:
+                column.kind, column.type = _given_type(column, own, self.target.get(column.name))
+                column.ready = own is not None and own != "jsonb"
+        unknown = [column for column in planned if column.kind is None]
+        if unknown:
+            self._survey(unknown)
+
+    def _type_of_format(self, column: _Planned) -> str | None:
+        """The type that the parts' format says, the one that holds those of all."""
+        types = {
+            part.kinds([handle])[0]
+            for part, handle in zip(self.parts, column.handles, strict=True)
+            if handle is not None
+        }
+        known = [name for name in types if name is not None]
+        return reduce(widened, known) if known and len(known) == len(types) else None
+
+    def _survey(self, unknown: Sequence[_Planned]) -> None:
+        surveys = [[] for _ in unknown]  # type: list[list[KindSurvey]]
+        for position, part in enumerate(self.parts):
+            for survey in surveys:
+                survey.append(KindSurvey(self.styles[position], of_cells=self.of_cells))
+            for batch in part.batches([column.handles[position] for column in unknown]):
+                for survey, values in zip(surveys, batch.columns, strict=True):
+                    if values is not None:
+                        survey[-1].see(values)
+        for column, of_parts in zip(unknown, surveys, strict=True):
+            column.kind = KindSurvey.of_all(of_parts)
+            column.type = type_of(column.kind)
+
+    def _more_columns(self) -> list[Column]:
+        """Constants, and where each row comes from."""
+        columns = [
+            Column(name, self.target.get(name) or _constant_type(value))
+            for name, value in self.options.constant.items()
+        ]
+        if self.origin:
+            columns += [Column(name, type_name) for name, type_name in self._origin_types()]
+        return columns
+
+    def _origin_types(self) -> Iterator[tuple[str, str]]:
+        file, sheet, row = ORIGIN
+        yield file, self.target.get(file, "text")
+        if any(part.sheet is not None for part in self.parts):
+            yield sheet, self.target.get(sheet, "text")
+        yield row, self.target.get(row, "bigint")
+
+    def _batches(
+        self, planned: Sequence[_Planned], columns: Sequence[Column]
+    ) -> Iterator[pa.RecordBatch]:
+        names = [column.name for column in columns]
+        for position, part in enumerate(self.parts):
+            converters = [self._converter(column, self.styles[position]) for column in planned]
+            for batch in part.batches([column.handles[position] for column in planned]):
+                arrays = [
+                    _nulls(batch) if values is None else convert(values)
+                    for convert, values in zip(converters, batch.columns, strict=True)
+                ]
+                arrays += self._more_values(part, batch, len(columns) - len(arrays))
+                self._starts.append(self._rows)
+                self._places.append((position, batch.numbers))
+                self._rows += len(batch.numbers)
+                yield pa.RecordBatch.from_arrays(arrays, names=names)
+
+    def _more_values(self, part: Part[Any], batch: PartBatch, count: int) -> list[pa.Array]:
+        size = len(batch.numbers)
+        arrays = [
+            pa.repeat(_constant_text(value), size) for value in self.options.constant.values()
+        ]
+        if self.origin:
+            arrays.append(pa.repeat(part.file, size))
+            if count - len(arrays) == 2:
+                arrays.append(pa.repeat(pa.scalar(part.sheet, pa.string()), size))
+            arrays.append(pa.array(batch.numbers, pa.int64()))
+        return arrays
+
+    def _converter(self, column: _Planned, style: TextStyle) -> Callable[[Values], pa.Array]:
+        if column.ready and not column.hashed:
+            return lambda values: values
+        formats = column.options.formats if column.options else ()
+        own_style = TextStyle(style.decimal, style.dates, formats, style.trim)
+        kind = column.kind or "text"
+        of_texts = TextColumn(kind, own_style)
+
+        def convert(values: Values) -> pa.Array:
+            if not isinstance(values, pa.Array):
+                return cells_to_text(values, kind, own_style)
+            return of_texts(values if values.type == pa.string() else values.cast(pa.string()))
+
+        if not column.hashed:
+            return convert
+        key = self._hash_key()
+        return lambda values: pa.array(
+            [hashed(key, text) for text in convert(values).to_pylist()], pa.string()
+        )
+
+    def _hash_key(self) -> bytes:
+        if self.hash_key is None:
+            raise JobError(
+                "`hash` needs a secret: set `hash_key: ${DAPU_HASH_KEY}` in warehouse.yaml, and "
+                "DAPU_HASH_KEY in the environment, at least 16 characters long"
+            )
+        return self.hash_key
+
+    def _locate(self, planned: Sequence[_Planned], row: int, name: str) -> str:
+        at = bisect_right(self._starts, row - 1) - 1
+        position, numbers = self._places[at]
+        handles = {column.name: column.handles[position] for column in planned}
+        return self.parts[position].place(numbers[row - 1 - self._starts[at]], handles.get(name))
+
+
+def hashed(key: bytes, text: str | None) -> str | None:
+    """HMAC-SHA256 (hex, RFC 2104) of a text without the spaces at its ends; None of none."""
+    bare = (text or "").strip()
+    return hmac.digest(key, bare.encode(), "sha256").hex() if bare else None
+
+
+def _given_type(column: _Planned, own: str | None, target: str | None) -> tuple[Kind | None, str]:
+    """The kind and type that are known without a look at the values."""
+    declared = column.options.type if column.options else None
+    if declared is not None:
+        fits = target is not None and _same_kind(kind_of(target), declared)
+        return (kind_of(target), target) if fits and target else (declared, type_of(declared))
+    if target is not None:
+        return kind_of(target), target
+    return (kind_of(own), own) if own is not None else (None, "")
+
+
+def _same_kind(kind: Kind, declared: str) -> bool:
+    return kind == declared or (kind == "zoned" and declared == "timestamp")
+
+
+def _nulls(batch: PartBatch) -> pa.Array:
+    return pa.nulls(len(batch.numbers), pa.string())
+
+
+def _constant_type(value: Any) -> str:
+    if isinstance(value, str):
+        return "date" if _DATE.fullmatch(value) else "text"
+    if isinstance(value, bool):
+        return "boolean"
+    return {int: "bigint", float: "numeric"}.get(type(value), "date")
+
+
+def _constant_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_once(columns: Sequence[Column]) -> None:
+    names = [column.name for column in columns]
+    for name in names:
+        if names.count(name) > 1:
+            raise JobError(f"there would be two columns {name}; give one another name in `columns`")

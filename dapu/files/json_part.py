@@ -1,0 +1,233 @@
+"""JSON and NDJSON as parts, read a record at a time.
+
+A file is an array of records, or one record after the other (which NDJSON is). Numbers keep their
+digits: they are read as decimals, never as binary floats.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import islice
+from typing import Any, BinaryIO
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from dapu.errors import JobError
+from dapu.files.parts import BATCH, PartBatch, column_names
+from dapu.files.unpack import Content
+
+_CHUNK = 1 << 18  # characters
+_SPACE = re.compile(r"[ \t\r\n]*")
+DOCUMENT = "@"
+"""The whole record: the expression of JMESPath that means it."""
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the records themselves, whatever characters it has."""
+
+    name: str
+
+
+@dataclass
+class JsonPart:
+    """One file of JSON.
+
+    records: JMESPath to the records within a document; None when it is them.
+    document: the column that gets the whole record, and no other is there; None for all keys.
+    """
+
+    content: Content
+    encoding: str
+    records: str | None
+    document: str | None
+    sheet: None = None
+    _keys: dict[str, Key | str] | None = field(default=None, init=False)
+
+    @property
+    def file(self) -> str:
+        """Its name."""
+        return self.content.name
+
+    def columns(self) -> dict[str, Key | str]:
+        """The keys of all records, which are all looked at once; or the document."""
+        if self.document is not None:
+            return {self.document: DOCUMENT}
+        if self._keys is None:
+            keys: dict[str, None] = {}
+            for number, record in enumerate(self._all_records(), start=1):
+                if not isinstance(record, dict):
+                    raise JobError(
+                        f"{self.place(number, None)} has no keys: give `columns` by JMESPath, "
+                        "`records`, or `document`"
+                    )
+                keys.update(dict.fromkeys(record))
+            self._keys = dict(zip(column_names(keys), map(Key, keys), strict=True))
+        return self._keys
+
+    def find(self, key: str) -> str:
+        """An expression of JMESPath; what it does not find is no value."""
+        _compiled(key)
+        return key
+
+    def kinds(self, handles: Sequence[Key | str | None]) -> list[str | None]:
+        """A document is JSON; other values have types of their own."""
+        return ["jsonb" if handle == DOCUMENT else None for handle in handles]
+
+    def place(self, row: int, handle: Key | str | None) -> str:  # noqa: ARG002 - a record says enough
+        """The file and the record."""
+        return f"{self.file}, record {row}"
+
+    def batches(self, handles: Sequence[Key | str | None]) -> Iterator[PartBatch]:
+        """The values of records, as Python has them."""
+        getters = [None if handle is None else _getter(handle) for handle in handles]
+        records, start = self._all_records(), 1
+        while rows := list(islice(records, BATCH)):
+            columns = [get and [get(record) for record in rows] for get in getters]
+            yield PartBatch(range(start, start + len(rows)), columns)
+            start += len(rows)
+
+    def _all_records(self) -> Iterator[Any]:
+        with self.content.open() as file:
+            stream = _JsonStream(self.file, _text(self.file, file, self.encoding))
+            if self.records is None:
+                yield from stream.records()
+                return
+            expression = _compiled(self.records)
+            for document in stream.documents():
+                found = expression.search(document)
+                if found is None:
+                    raise JobError(f"{self.file} has nothing at {self.records}")
+                yield from found if isinstance(found, list) else [found]
+
+
+def _compiled(expression: str) -> Any:
+    try:
+        return jmespath.compile(expression)
+    except JMESPathError as error:
+        raise JobError(f"{expression!r} is no JMESPath: {error}") from None
+
+
+def _getter(handle: Key | str) -> Callable[[Any], Any]:
+    if isinstance(handle, Key):
+        name = handle.name
+        return lambda record: record.get(name)
+    if handle == DOCUMENT:
+        return lambda record: record
+    search: Callable[[Any], Any] = _compiled(handle).search
+    return search
+
+
+def _text(name: str, file: BinaryIO, encoding: str) -> Iterator[str]:
+    """The file's text in pieces."""
+    reader = io.TextIOWrapper(file, encoding, newline="")
+    try:
+        while text := reader.read(_CHUNK):
+            yield text
+    except UnicodeDecodeError as error:
+        raise JobError(f"{name} is not {encoding}: {error.reason}; give its `encoding`") from None
+
+
+class _JsonStream:
+    """JSON values out of pieces of text."""
+
+    def __init__(self, name: str, pieces: Iterator[str]) -> None:
+        self._name, self._pieces = name, pieces
+        self._text, self._at, self._line = "", 0, 1
+        self._ended = False
+
+    def documents(self) -> Iterator[Any]:
+        """The values at the top."""
+        while self._next_character():
+            yield self._value()
+
+    def records(self) -> Iterator[Any]:
+        """The elements of an array at the top, or the values there if they are no arrays."""
+        while (character := self._next_character()) is not None:
+            if character == "[":
+                self._at += 1
+                yield from self._elements()
+            else:
+                yield self._value()
+
+    def _elements(self) -> Iterator[Any]:
+        first = True
+        while (character := self._next_character()) != "]":
+            if not first:
+                if character != ",":
+                    raise self._broken("there is no comma between two records")
+                self._at += 1
+                self._next_character()
+            yield self._value()
+            first = False
+        self._at += 1
+
+    def _next_character(self) -> str | None:
+        """The next character that is no space; None at the end."""
+        while True:
+            space = _SPACE.match(self._text, self._at)
+            self._skip(space.end() - self._at if space else 0)
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return None
+
+    def _value(self) -> Any:
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except ValueError as error:
+                if not self._more():
+                    raise self._broken(str(error), error) from None
+                continue
+            # A number at the end of the piece may go on in the next.
+            if end < len(self._text) or not self._more():
+                self._skip(end - self._at)
+                return value
+
+    def _skip(self, count: int) -> None:
+        self._line += self._text.count("\n", self._at, self._at + count)
+        self._at += count
+
+    def _more(self) -> bool:
+        """Takes as much text again as is there: a long value is looked at a few times only."""
+        if self._ended:
+            return False
+        rest, pieces, size = self._text[self._at :], [], 0
+        for piece in self._pieces:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= len(rest):
+                break
+        self._ended = not pieces
+        self._text, self._at = "".join([rest, *pieces]), 0
+        return bool(pieces)
+
+    def _broken(self, why: str, error: ValueError | None = None) -> JobError:
+        line = self._line
+        if isinstance(error, json.JSONDecodeError):
+            line += self._text.count("\n", self._at, error.pos)
+            why = error.msg
+        return JobError(f"{self._name}, line {line}: no JSON: {why}")
+
+
+def open_json(
+    content: Content, encoding: str | None, records: str | None, document: str | None
+) -> JsonPart:
+    """A file of JSON; UTF-8, -16 and -32 are told from each other by its first bytes."""
+    with content.open() as file:
+        found = encoding or json.detect_encoding(file.read(4))
+    return JsonPart(content, found, records, document)
