@@ -28,29 +28,44 @@ class Dialect:
 
     def query(self, view: View) -> str:
         """The query that the view is."""
-        columns = ", ".join(f"{value} as {self.name(name)}" for name, value in self._columns(view))
-        values = {"columns": columns, "type": self.text(view.type)}
+        shown = [*self.fixed_columns(view), *self.fields(view)]
+        parts = {
+            "columns": ", ".join(f"{value} as {self.name(name)}" for name, value in shown),
+            "type": self.text(view.type),
+            "record": self.record(view),
+        }
         if not view.lists:
-            return self.fill("of_documents", **values)
-        lists = guards = ""
-        for position, path in enumerate(view.lists):
-            place = {"item": self._item(position), "path": self.path(path)}
-            lists += self.fill("items", alias=f"l{position + 1}", **place)
-            guards += self.fill("guard", **place)
-        return self.fill("of_lists", lists=lists, guards=guards, **values)
+            return self.fill("of_documents", **parts)
+        places = [
+            {"item": self.item(position), "path": self.path(path), "alias": f"l{position + 1}"}
+            for position, path in enumerate(view.lists)
+        ]
+        lists = " ".join(self.fill("items", **place) for place in places)
+        guards = " ".join(self.fill("guard", **place) for place in places)
+        return self.fill("of_lists", lists=lists, guards=guards, **parts)
 
-    def _columns(self, view: View) -> Iterator[tuple[str, str]]:
+    def fixed_columns(self, view: View) -> Iterator[tuple[str, str]]:
+        """Names and values of the columns that are no fields."""
         yield DOCUMENT_ID, "d.ID"
         for position, name in enumerate(view.item_ids, start=1):
-            yield name, self._field(self._item(position), (ITEM_ID,), "text")
+            yield name, self.field(self.item(position), (ITEM_ID,), "text")
         for name in DOCUMENT_COLUMNS if view.whole else ():
             yield name, f"d.{name.removeprefix('_')}"
-        item = self._item(len(view.lists))
-        for column in view.columns:
-            yield column.name, self._field(item, (*view.record, *column.path), column.kind)
 
-    def _field(self, item: str, path: Sequence[str], kind: Kind) -> str:
+    def record(self, view: View) -> str:  # noqa: ARG002
+        """What a query is joined to, for the values of fields."""
+        return ""
+
+    def field(self, item: str, path: Sequence[str], kind: Kind) -> str:
+        """A value in an item."""
         return self.fill(kind, item=item, path=self.path(path))
 
-    def _item(self, lists: int) -> str:
+    def item(self, lists: int) -> str:
+        """What a path starts from: the document, or the item of the innermost list."""
         return self.fill("item", alias=f"l{lists}") if lists else "d.DATA"
+
+    def fields(self, view: View) -> Iterator[tuple[str, str]]:
+        """Names and values of the columns that are fields."""
+        item = self.item(len(view.lists))
+        for column in view.columns:
+            yield column.name, self.field(item, (*view.record, *column.path), column.kind)

@@ -56,7 +56,8 @@ class SqliteTarget:
 
     def mark(self, source: str) -> str | None:
         """See `Target.mark`."""
-        return self._value("mark", source=source)
+        mark = self._value("mark", source=source)
+        return None if mark is None else str(mark)
 
     def is_empty(self) -> bool:
         """See `Target.is_empty`."""
@@ -67,14 +68,13 @@ class SqliteTarget:
         with self._transaction():
             first = next_batch(_as_moment(self._value("newest_batch")))
             insert = statement("execute_sqlite.insert")
-            row: Header | None = None
-            try:
-                for row, values in _rows(incoming, first):
+            for header, values in _rows(incoming, first):
+                try:
                     self._session.execute(insert, values)
-            except (sqlite3.IntegrityError, OverflowError) as error:
-                raise JobError(
-                    f"{row} cannot be stored: {error}; nothing of the answer was kept"
-                ) from error
+                except (sqlite3.IntegrityError, OverflowError) as error:
+                    raise JobError(
+                        f"{header} cannot be stored: {error}; nothing of the answer was kept"
+                    ) from error
             move = "first_mark" if step.before is None else "move_mark"
             moved = self._run(move, source=step.source, before=step.before, after=step.after)
             if moved.rowcount != 1:
@@ -130,12 +130,12 @@ class SqliteTarget:
         except sqlite3.Error as error:
             raise JobError(f"SQLite says of {self._dsn}: {error}") from error
 
-    def _value(self, name: str, **values: str) -> Any:
+    def _value(self, name: str, /, **values: str) -> Any:
         with self._told():
             row = self._run(name, **values).fetchone()
         return row[0] if row else None
 
-    def _run(self, name: str, **values: str | None) -> sqlite3.Cursor:
+    def _run(self, name: str, /, **values: str | None) -> sqlite3.Cursor:
         return self._session.execute(statement(f"execute_sqlite.{name}"), values)
 
 

@@ -1,4 +1,5 @@
--- Documents of the Execute API in SQLite, as the known client has them.
+-- Documents of the Execute API in SQLite, as the known client has them. The helper views have
+-- numbers as SQLite has them, in 64 bits; DATA has all their digits.
 
 -- name: create_documents
 create table if not exists EXECUTE_DOCUMENTS (
@@ -85,13 +86,13 @@ where not exists (
 select {columns} from EXECUTE_DOCUMENTS_LATEST d where d.TYPE = {type} and d.CHUNK = 0;
 
 -- name: of_lists
-select {columns} from EXECUTE_DOCUMENTS_LATEST d{lists} where d.TYPE = {type}{guards};
+select {columns} from EXECUTE_DOCUMENTS_LATEST d{lists} where d.TYPE = {type} {guards};
 
 -- name: items
 , json_each({item}, {path}) {alias}
 
 -- name: guard
- and json_type({item}, {path}) = 'array'
+and json_type({item}, {path}) = 'array'
 
 -- name: item
 {alias}.value
@@ -100,7 +101,6 @@ select {columns} from EXECUTE_DOCUMENTS_LATEST d{lists} where d.TYPE = {type}{gu
 json_extract({item}, {path})
 
 -- name: integer
--- Numbers come as SQLite has them, in 64 bits. DATA has all their digits.
 json_extract({item}, {path})
 
 -- name: decimal

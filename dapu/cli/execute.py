@@ -1,0 +1,268 @@
+"""`dapu execute …`: documents of the Execute API into any warehouse that it knows."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dapu.cli.console import is_terminal, say
+from dapu.errors import DapuError
+from dapu.secrets import HIDDEN, redact
+
+if TYPE_CHECKING:
+    from dapu.execute.settings import SyncSettings
+    from dapu.execute.sync import Sync
+
+_OPTIONS = (
+    click.option("--database-type", metavar="TYPE", help="POSTGRES, SQLITE, SNOWFLAKE or MSSQL."),
+    click.option("--database-dsn", metavar="DSN", help="Where the warehouse is, who logs in."),
+    click.option("--execute-url", "-u", metavar="URL", help="Address of the Execute server."),
+    click.option("--execute-key-id", metavar="ID", help="Id of the API key."),
+    click.option("--execute-key-secret", metavar="SECRET", help="Better set in .env."),
+    click.option("--max-documents", "-m", type=int, help="Most documents in an answer (10,000)."),
+    click.option("--chunk-size", "-c", type=int, help="Most list items in a row (10,000)."),
+    click.option("--include-calcs", "-x", is_flag=True, default=None, help="Calculated fields."),
+    click.option(
+        "--hide-inactive-fields", is_flag=True, default=None, help="Views of fields in use only."
+    ),
+    click.option("--state-dir", "-d", metavar="DIR", help="Folder of the SQLite file (.)."),
+    click.option("--log-level", "-l", metavar="LEVEL", help="quiet, info or debug."),
+    click.option("--log-file", metavar="FILE", help="Write all that is told there too."),
+)
+_WAIT = click.option("--wait", "-w", type=int, help="Seconds between rounds (600).")
+_FORCE = click.option("--force", "-f", is_flag=True, default=None, help="Read everything again.")
+
+
+class _Group(click.Group):
+    """The known client says create_views."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name.replace("_", "-"))
+
+
+def _settings(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group("execute", cls=_Group)
+@_settings
+@_WAIT
+@click.pass_context
+def execute(context: click.Context, /, **options: Any) -> None:
+    r"""Bring documents of the Execute API into a warehouse.
+
+    A command of its own: it needs no warehouse directory. What it must know stands in options, in
+    EXECUTESYNC_* variables, or in a .env in the working directory, in this order.
+
+    \b
+    EXECUTESYNC_DATABASE_TYPE=POSTGRES
+    EXECUTESYNC_DATABASE_DSN=postgresql://user:password@host/database
+    EXECUTESYNC_EXECUTE_URL=https://execute.example.com
+    EXECUTESYNC_EXECUTE_APIKEY_ID=...
+    EXECUTESYNC_EXECUTE_APIKEY_SECRET=...
+
+    Example: dapu execute push
+    """
+    context.obj = _given(options)
+
+
+@execute.command("sync")
+@_settings
+@_WAIT
+@_FORCE
+@click.pass_obj
+def sync(given: dict[str, Any], /, **options: Any) -> None:
+    """Read what is new, wait, and again, until told to stop.
+
+    SIGTERM or Ctrl-C ends it; what was stored until then stays. A round that fails is told and
+    tried again after the wait.
+
+    Example: dapu execute sync --wait 60
+    """
+    with _running(given, options) as (settings, work):
+        _stop_on_signals(work)
+        work.run(full=settings.force)
+
+
+@execute.command("push")
+@_settings
+@_FORCE
+@click.pass_obj
+def push(given: dict[str, Any], /, **options: Any) -> None:
+    """Read what is new, once.
+
+    Example: dapu execute push -f
+    """
+    with _running(given, options) as (settings, work):
+        work.push(full=settings.force)
+
+
+@execute.command("clone")
+@_settings
+@click.pass_obj
+def clone(given: dict[str, Any], /, **options: Any) -> None:
+    """Make the helper views, then read everything.
+
+    Example: dapu execute clone --database-type SQLITE
+    """
+    with _running(given, options) as (_, work):
+        work.create_views()
+        work.push(full=True)
+
+
+@execute.command("create-views")
+@_settings
+@click.pass_obj
+def create_views(given: dict[str, Any], /, **options: Any) -> None:
+    """Make the helper views, or make them anew as Execute's schema is now.
+
+    Example: dapu execute create-views --hide-inactive-fields
+    """
+    with _running(given, options) as (_, work):
+        work.create_views()
+
+
+@execute.command("prune")
+@_settings
+@click.pass_obj
+def prune(given: dict[str, Any], /, **options: Any) -> None:
+    """Delete what a newer reading of the same version has superseded.
+
+    Example: dapu execute prune
+    """
+    with _running(given, options) as (_, work):
+        work.prune()
+
+
+@execute.command("config")
+@_settings
+@_WAIT
+@click.pass_obj
+def config(given: dict[str, Any], /, **options: Any) -> None:
+    """Show the settings, but no secrets.
+
+    Example: dapu execute config
+    """
+    from dapu.execute.settings import FIELDS, variable
+
+    settings = _read(given | _given(options))
+    for name in FIELDS:
+        value = settings.dsn if name == "database_dsn" else getattr(settings, name)
+        shown = HIDDEN if name == "execute_key_secret" else "" if value is None else str(value)
+        say(f"{variable(name)}={shown}")
+
+
+@execute.command("gen")
+@click.option("--encrypt", is_flag=True, help="Ask for a passphrase, and give that form too.")
+def gen(encrypt: bool) -> None:
+    """Make an RSA key pair for Snowflake's key-pair login, in every form it is needed in.
+
+    Nothing is stored: keep what it prints as you keep a password.
+
+    Example: dapu execute gen
+    """
+    from dapu.execute.snowflake_login import make_key_pair
+
+    passphrase = None
+    if encrypt:
+        passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    pair = make_key_pair(passphrase)
+    _section("Private key for privateKey= in EXECUTESYNC_DATABASE_DSN", pair.dsn)
+    _section("Private key, PKCS #8 PEM", pair.private_pem)
+    if pair.encrypted_pem:
+        _section("Private key, PKCS #8 PEM, under the passphrase", pair.encrypted_pem)
+    _section("Public key, PEM", pair.public_pem)
+    statement = f"alter user MY_USER set RSA_PUBLIC_KEY = '{pair.public_body}';"
+    _section("Public key for Snowflake, with your user's name", statement)
+
+
+def _section(title: str, text: str) -> None:
+    click.echo(f"== {title}\n{text.strip()}\n")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _read(options: dict[str, Any]) -> SyncSettings:
+    from dapu.environment import read_environment
+    from dapu.execute.settings import read_settings
+
+    return read_settings(read_environment(Path.cwd()), options)
+
+
+@contextmanager
+def _running(given: dict[str, Any], options: dict[str, Any]) -> Iterator[tuple[SyncSettings, Sync]]:
+    """The settings, and what works by them; what fails is in the log file too."""
+    from dapu.environment import read_environment
+    from dapu.execute.settings import unknown_variables
+    from dapu.execute.sync import Sync
+
+    settings = _read(given | _given(options))
+    log, file = _open_log(settings)
+    for line in unknown_variables(read_environment(Path.cwd())):
+        log.warning("%s", line)
+    try:
+        yield settings, Sync(settings)
+    except DapuError as error:
+        if file is not None:
+            file.handle(log.makeRecord(log.name, logging.ERROR, "", 0, str(error), (), None))
+        raise
+    finally:
+        for handler in list(log.handlers):
+            log.removeHandler(handler)
+            handler.close()
+
+
+class _Formatter(logging.Formatter):
+    """Lines without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def _open_log(settings: SyncSettings) -> tuple[logging.Logger, logging.Handler | None]:
+    from dapu.errors import ConfigurationError
+
+    log = logging.getLogger("dapu.execute")
+    levels = {"quiet": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+    log.setLevel(levels[settings.log_level])
+    stamp = "%(asctime)s %(message)s"
+    told = logging.StreamHandler(sys.stdout)
+    told.setFormatter(_Formatter(None if is_terminal() else stamp, "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(told)
+    if settings.log_file is None:
+        return log, None
+    try:
+        file = logging.FileHandler(settings.log_file, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the log file {settings.log_file} cannot be written: {error.strerror}"
+        ) from None
+    file.setFormatter(_Formatter(stamp, "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(file)
+    return log, file
+
+
+def _stop_on_signals(work: Sync) -> None:
+    """The first signal ends the work in order, a second one at once."""
+
+    def stop(*_: object) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.default_int_handler)
+        work.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+COMMANDS = (execute,)

@@ -1,0 +1,227 @@
+"""SQL Server as a warehouse of `dapu execute`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from dapu.errors import ConfigurationError, JobError
+from dapu.execute.client import Answer
+from dapu.execute.dialect import Dialect
+from dapu.execute.documents import Incoming, next_batch
+from dapu.execute.schema import Schema
+from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, Step, moved_meanwhile
+from dapu.execute.views import Kind, View, plan_views
+from dapu.named_sql import statement
+from dapu.secrets import redact, remember
+
+_LONGEST = 128  # characters of a name
+_PORT = 1433
+_MOST_ROWS, _MOST_BYTES = 100, 1 << 22  # in one statement
+_FORM = "write sqlserver://user:password@host:1433?database=name"
+
+
+def _name(identifier: str) -> str:
+    return "[" + identifier.upper().replace("]", "]]") + "]"
+
+
+def _text(value: str) -> str:
+    return "N'" + value.replace("'", "''") + "'"
+
+
+def _path(keys: Sequence[str]) -> str:
+    return "'$" + "".join(f".{json.dumps(key)}" for key in keys).replace("'", "''") + "'"
+
+
+class _Dialect(Dialect):
+    """A field comes from OPENJSON … WITH: JSON_VALUE gives NULL for a text of 4,000 characters."""
+
+    def field(self, item: str, path: Sequence[str], kind: Kind) -> str:  # noqa: ARG002
+        """See `Dialect.field`: the id of an item, which is short."""
+        return self.fill("item_id", item=item, path=self.path(path))
+
+    def fields(self, view: View) -> Iterator[tuple[str, str]]:
+        """See `Dialect.fields`."""
+        for column in view.columns:
+            yield column.name, f"f.{self.name(column.name)}"
+
+    def record(self, view: View) -> str:
+        """See `Dialect.record`."""
+        fields = [
+            self.fill(
+                column.kind,
+                name=self.name(column.name),
+                path=self.path((*view.record, *column.path)),
+            )
+            for column in view.columns
+        ]
+        if not fields:
+            return ""
+        return self.fill("record", item=self.item(len(view.lists)), fields=", ".join(fields))
+
+
+DIALECT = _Dialect("execute_mssql", _name, _text, _path)
+
+
+class MssqlTarget:
+    """The default schema of a SQL Server database. dsn: see `read_dsn`."""
+
+    def __init__(self, dsn: str) -> None:
+        try:
+            import pymssql
+        except ImportError:
+            raise ConfigurationError(
+                "SQL Server needs its driver: pip install 'dapu[mssql]'"
+            ) from None
+        self._error = pymssql.Error
+        with self._told():
+            self._session: Any = pymssql.connect(**read_dsn(dsn), appname="dapu execute")
+
+    def prepare(self) -> None:
+        """See `Target.prepare`."""
+        with self._transaction():
+            for name in ("create_documents", "index_versions", "create_marks"):
+                self._run(name)
+
+    def mark(self, source: str) -> str | None:
+        """See `Target.mark`."""
+        with self._transaction():
+            return self._mark(source)
+
+    def is_empty(self) -> bool:
+        """See `Target.is_empty`."""
+        with self._transaction():
+            return bool(self._value("is_empty"))
+
+    def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
+        """See `Target.load`."""
+        with self._transaction():
+            self._run("add_source", source=step.source)
+        with self._transaction():
+            self._run("lock", source=step.source)
+            if self._mark(step.source) != step.before:
+                raise moved_meanwhile(step)
+            first = next_batch(self._value("newest_batch"))
+            for rows in _groups(
+                (
+                    row.batch.replace(tzinfo=None).isoformat(),
+                    *row.header[:3],
+                    row.chunk,
+                    row.header.author,
+                    row.header.date.removesuffix("Z"),
+                    row.header.deleted,
+                    b"".join(row.data).decode(),
+                )
+                for row in incoming.rows(first)
+            ):
+                self._insert(rows)
+            self._run("move_mark", source=step.source, after=step.after)
+
+    def create_views(self, schema: Schema) -> list[str]:
+        """See `Target.create_views`. Views keep their permissions."""
+        taken = (DOCUMENTS, MARKS, LATEST, ALL_VERSIONS)
+        with self._transaction():
+            self._put_view(ALL_VERSIONS, statement("execute_mssql.latest_all_versions"))
+            self._put_view(LATEST, statement("execute_mssql.latest"))
+            for view in plan_views(schema, taken, _LONGEST):
+                self._put_view(view.name, DIALECT.query(view))
+        return []
+
+    def prune(self) -> int:
+        """See `Target.prune`."""
+        with self._transaction():
+            return int(self._run("prune").rowcount)
+
+    def close(self) -> None:
+        """See `Target.close`."""
+        self._session.close()
+
+    def _mark(self, source: str) -> str | None:
+        mark = self._value("mark", source=source)
+        return None if mark is None else str(mark)
+
+    def _insert(self, rows: list[tuple[Any, ...]]) -> None:
+        row = statement("execute_mssql.row")
+        text = DIALECT.fill("insert", rows=", ".join([row] * len(rows)))
+        self._execute(text, tuple(value for one in rows for value in one))
+
+    def _put_view(self, name: str, query: str) -> None:
+        self._execute(DIALECT.fill("create_view", view=_name(name), query=query))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Pymssql begins one with the first statement."""
+        try:
+            yield
+            with self._told():
+                self._session.commit()
+        except BaseException:
+            with suppress(JobError), self._told():  # the first error is the one to tell
+                self._session.rollback()
+            raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._error as error:
+            raise JobError(f"SQL Server says: {redact(str(error)).strip()}") from error
+
+    def _value(self, name: str, /, **values: str) -> Any:
+        row = self._run(name, **values).fetchone()
+        return row[0] if row else None
+
+    def _run(self, name: str, /, **values: str | None) -> Any:
+        return self._execute(statement(f"execute_mssql.{name}"), values or None)
+
+    def _execute(self, text: str, values: Any = None) -> Any:
+        with self._told():
+            cursor = self._session.cursor()
+            cursor.execute(text, values)
+            return cursor
+
+
+def read_dsn(dsn: str) -> dict[str, Any]:
+    """The keywords of pymssql.connect.
+
+    Without user and password it is the login of the operating system (Kerberos).
+    Raises ConfigurationError that says what is wrong, without the secrets in it.
+    """
+    parts = urlsplit(dsn)
+    query = dict(parse_qsl(parts.query))
+    database = query.pop("database", None)
+    windows = query.pop("trusted_connection", "no").lower() in ("yes", "true")
+    if parts.scheme != "sqlserver" or not parts.hostname or not database:
+        raise ConfigurationError(f"SQL Server's DSN cannot be read; {_FORM}")
+    if query:
+        raise ConfigurationError(f"SQL Server's DSN has an unknown `{next(iter(query))}`; {_FORM}")
+    instance = parts.path.strip("/")
+    keywords: dict[str, Any] = {
+        "server": f"{parts.hostname}\\{instance}" if instance else parts.hostname,
+        "port": str(parts.port or _PORT),
+        "database": database,
+    }
+    if not windows:
+        keywords |= {
+            "user": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+        }
+        remember(keywords["password"])
+    return keywords
+
+
+def _groups(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows in groups that one statement can take."""
+    group: list[tuple[Any, ...]] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        size += len(row[-1])
+        if len(group) == _MOST_ROWS or size > _MOST_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

@@ -1,0 +1,144 @@
+"""What `dapu execute` is told: by options, by EXECUTESYNC_* in the environment, or in `.env`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+
+from dapu.errors import ConfigurationError
+from dapu.secrets import is_secret_name, remember
+from dapu.yamlfile import Strict, nearest
+
+PREFIX = "EXECUTESYNC_"
+TYPES = ("POSTGRES", "SQLITE", "SNOWFLAKE", "MSSQL")
+_OTHER_NAMES = {"GOSQLITE": "SQLITE", "POSTGRESQL": "POSTGRES", "SQLSERVER": "MSSQL"}
+_KEYWORD_PASSWORD = re.compile(r"password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
+
+
+class SyncSettings(Strict):
+    """The settings. A field's title is its variable, less EXECUTESYNC_."""
+
+    database_type: Literal["POSTGRES", "SQLITE", "SNOWFLAKE", "MSSQL"] = Field(
+        title="DATABASE_TYPE", description=f"The warehouse: {', '.join(TYPES)}"
+    )
+    database_dsn: SecretStr = Field(
+        SecretStr(""), title="DATABASE_DSN", description="Where the warehouse is, and who logs in"
+    )
+    execute_url: str = Field(title="EXECUTE_URL", description="Address of the Execute server")
+    execute_key_id: str = Field(title="EXECUTE_APIKEY_ID", description="Id of the API key")
+    execute_key_secret: SecretStr = Field(
+        title="EXECUTE_APIKEY_SECRET", description="Secret of the API key"
+    )
+    wait: int = Field(
+        600, ge=0, title="WAIT", description="Seconds between the rounds of `sync`; 0: one round"
+    )
+    max_documents: int = Field(
+        10_000, ge=1, title="MAX_DOCUMENTS", description="The most documents in one answer"
+    )
+    chunk_size: int = Field(
+        10_000, ge=1, title="CHUNK_SIZE", description="The most items of a list in one row"
+    )
+    include_calcs: bool = Field(
+        False, title="INCLUDE_CALCS", description="Read calculated fields too"
+    )
+    hide_inactive_fields: bool = Field(
+        False, title="HIDE_INACTIVE_FIELDS", description="Views without fields out of use"
+    )
+    state_dir: Path = Field(
+        Path(), title="STATE_DIR", description="Folder of the SQLite file, if no DSN names one"
+    )
+    log_level: Literal["quiet", "info", "debug"] = Field(
+        "info", title="LOG_LEVEL", description="How much to tell: quiet, info or debug"
+    )
+    log_file: Path | None = Field(
+        None, title="LOG_FILE", description="File to which everything told is written too"
+    )
+    force: bool = Field(False, title="FORCE", description="Read everything once again")
+
+    @field_validator("database_type", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        name = str(value).upper()
+        return _OTHER_NAMES.get(name, name)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return str(value).lower()
+
+    @property
+    def dsn(self) -> str:
+        """The DSN; the default of SQLite is a file in the state folder."""
+        given = self.database_dsn.get_secret_value()
+        if not given and self.database_type == "SQLITE":
+            return str(self.state_dir / "execute.sqlite")
+        return given
+
+
+FIELDS = SyncSettings.model_fields
+_BY_VARIABLE = {f"{PREFIX}{field.title}": name for name, field in FIELDS.items()}
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX}{FIELDS[name].title}"
+
+
+def read_settings(environment: Mapping[str, str], options: Mapping[str, Any]) -> SyncSettings:
+    """The settings; an option goes before a variable.
+
+    Raises ConfigurationError that names every setting that is missing or wrong.
+    """
+    values: dict[str, Any] = {
+        name: environment[key] for key, name in _BY_VARIABLE.items() if environment.get(key)
+    }
+    values |= {name: value for name, value in options.items() if value is not None}
+    _remember_secrets(values)
+    try:
+        settings = SyncSettings.model_validate(values)
+    except ValidationError as error:
+        faults = [_fault(str(detail["loc"][0]), detail) for detail in error.errors()]
+        raise ConfigurationError("\n".join(faults)) from None
+    if not settings.dsn:
+        raise ConfigurationError(f"{variable('database_dsn')} (--database-dsn) is not given")
+    return settings
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """A line for each variable that looks like a setting and is none."""
+    return [
+        f"{key} is no setting{nearest(key, _BY_VARIABLE)}"
+        for key in environment
+        if key.startswith(PREFIX) and key not in _BY_VARIABLE
+    ]
+
+
+def _fault(name: str, detail: Any) -> str:
+    what = f"{variable(name)} (--{name.replace('_', '-')})"
+    if detail["type"] == "missing":
+        return f"{what} is not given"
+    said = detail["msg"][0].lower() + detail["msg"][1:]
+    return f"{what}: {said}, not {str(detail['input'])!r}"
+
+
+def _remember_secrets(values: Mapping[str, Any]) -> None:
+    remember(str(values.get("execute_key_secret", "")))
+    dsn = str(values.get("database_dsn", ""))
+    for match in _KEYWORD_PASSWORD.finditer(dsn):
+        remember(match[1].strip("'"))
+    try:
+        parts = urlsplit(dsn if "://" in dsn else f"dsn://{dsn}")
+    except ValueError:  # its host is no host
+        remember(dsn)
+        return
+    remember(unquote(parts.password or ""))
+    remember(parts.password or "")
+    for key, value in parse_qsl(parts.query):
+        if is_secret_name(key):
+            remember(value)
+            remember(value.replace(" ", "+"))

@@ -1,0 +1,159 @@
+"""What `dapu execute` does: rounds from an Execute server to a warehouse, and its helper views."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import closing
+from datetime import datetime
+
+from dapu.errors import ConfigurationError, DapuError
+from dapu.execute.client import Answer, ExecuteClient
+from dapu.execute.documents import Incoming
+from dapu.execute.round import Tally, Wanted, read_all
+from dapu.execute.schema import read_schema
+from dapu.execute.settings import SyncSettings
+from dapu.execute.target import Step, Target
+
+MARK_FILE = "last_sync_date.txt"  # in which the known client keeps its mark
+_log = logging.getLogger(__name__)
+
+
+class Sync:
+    """Brings documents from one Execute server into one warehouse."""
+
+    def __init__(self, settings: SyncSettings) -> None:
+        self._settings = settings
+        self._client: ExecuteClient | None = None
+        self._stopped = threading.Event()
+
+    def push(self, *, full: bool) -> Tally:
+        """Reads what is new, or everything.
+
+        Raises DapuError when an answer or the warehouse fails; the answers before stay.
+        """
+        with closing(self._open_target()) as target, closing(self._open_client()) as client:
+            target.prepare()
+            return _Round(self._settings, client, target).run(full=full)
+
+    def run(self, *, full: bool) -> None:
+        """Pushes again and again, with a wait between, until it is stopped.
+
+        A round that fails is told; the next one tries again. full: of the first round that works.
+        Without a wait there is one round.
+        """
+        while not self._stopped.is_set():
+            try:
+                self.push(full=full)
+                full = False
+            except ConfigurationError:
+                raise
+            except DapuError as error:
+                if self._stopped.is_set():
+                    break
+                if not self._settings.wait:
+                    raise
+                _log.error("the round failed: %s", error)
+            if not self._settings.wait:
+                return
+            _log.debug("waits %d seconds", self._settings.wait)
+            self._stopped.wait(self._settings.wait)
+        _log.info("stopped; what was read is stored")
+
+    def stop(self) -> None:
+        """Ends `run` soon; the answer in hand is dropped and will be read again."""
+        self._stopped.set()
+        if self._client is not None:
+            self._client.stop()
+
+    def create_views(self) -> None:
+        """Makes the helper views as Execute's schema is now."""
+        with closing(self._open_target()) as target, closing(self._open_client()) as client:
+            target.prepare()
+            settings = self._settings
+            text = client.schema(settings.include_calcs)
+            schema = read_schema(text, hide_inactive=settings.hide_inactive_fields)
+            for problem in target.create_views(schema):
+                _log.warning("%s", problem)
+        _log.info("views of %d document types are there", len(schema))
+
+    def prune(self) -> None:
+        """Deletes superseded batches."""
+        with closing(self._open_target()) as target:
+            target.prepare()
+            _log.info("%s rows of superseded batches deleted", f"{target.prune():,}")
+
+    def _open_client(self) -> ExecuteClient:
+        settings = self._settings
+        secret = settings.execute_key_secret.get_secret_value()
+        self._client = ExecuteClient(settings.execute_url, settings.execute_key_id, secret)
+        if self._stopped.is_set():
+            self._client.stop()
+        return self._client
+
+    def _open_target(self) -> Target:
+        return open_target(self._settings.database_type, self._settings.dsn)
+
+
+class _Round:
+    """One round: answer after answer, each stored with its mark."""
+
+    def __init__(self, settings: SyncSettings, client: ExecuteClient, target: Target) -> None:
+        self._settings, self._client, self._target = settings, client, target
+        self._stored = target.mark(client.url)
+
+    def run(self, *, full: bool) -> Tally:
+        settings = self._settings
+        since = None if full else self._begin_at()
+        _log.debug("reads %s since %s", self._client.url, since or "the beginning")
+        wanted = Wanted(settings.max_documents, settings.chunk_size, settings.include_calcs)
+        tally = read_all(self._client, wanted, since, self._take)
+        again = f", {tally.repeated:,} of them again" if tally.repeated else ""
+        _log.info("%s documents%s; the mark is %s", f"{tally.documents:,}", again, self._stored)
+        return tally
+
+    def _begin_at(self) -> str | None:
+        """The mark to go on from. A mark without documents is none: somebody emptied the table."""
+        if self._target.is_empty():
+            return None
+        return self._stored or self._known_clients_mark()
+
+    def _known_clients_mark(self) -> str | None:
+        path = self._settings.state_dir / MARK_FILE
+        if not path.is_file():
+            return None
+        mark = path.read_text("utf-8").strip()
+        try:
+            datetime.fromisoformat(mark)
+        except ValueError:
+            raise ConfigurationError(
+                f"{path} holds {mark[:50]!r}, which is no date; put the mark right, or remove the "
+                "file to read everything"
+            ) from None
+        _log.info("goes on from %s, which execute-sync left in %s", mark, path)
+        return mark
+
+    def _take(self, answer: Answer, incoming: Incoming) -> None:
+        step = Step(self._client.url, self._stored, answer.mark)
+        self._target.load(answer, incoming, step)
+        self._stored = answer.mark
+        _log.debug("%s documents up to %s", f"{incoming.documents:,}", answer.mark)
+
+
+def open_target(kind: str, dsn: str) -> Target:
+    """Connects to a warehouse. Raises DapuError when that cannot be done."""
+    if kind == "POSTGRES":
+        from dapu.execute.postgres_target import PostgresTarget
+
+        return PostgresTarget(dsn)
+    if kind == "SQLITE":
+        from dapu.execute.sqlite_target import SqliteTarget
+
+        return SqliteTarget(dsn)
+    if kind == "SNOWFLAKE":
+        from dapu.execute.snowflake_target import SnowflakeTarget
+
+        return SnowflakeTarget(dsn)
+    from dapu.execute.mssql_target import MssqlTarget
+
+    return MssqlTarget(dsn)
