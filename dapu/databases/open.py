@@ -31,8 +31,8 @@ def open_source(warehouse: Warehouse, name: str, reader: Reader = "auto") -> Sou
     if isinstance(connection, PgConnection):
         return _postgres(name, connection.libpq(), reader)
     if isinstance(connection, EmbeddedConnection):
-        uri = embedded.start(warehouse.folder / connection.path, connection.database)
-        return _postgres(name, {"dsn": uri}, reader)
+        libpq = embedded.start(warehouse.folder / connection.path, connection.database)
+        return _postgres(name, libpq, reader)
     raise ConfigurationError(f"the connection `{name}` is no database")
 
 
