@@ -67,7 +67,9 @@ class SqliteSource:
         except apsw.NotADBError:
             raise JobError(f"the connection `{name}`: {path} is no SQLite database") from None
         except apsw.Error as error:
-            raise JobError(f"the connection `{name}`: {path} cannot be read: {error}") from None
+            raise JobError(
+                f"the connection `{name}`: {path} cannot be read: {_reason(error)}"
+            ) from None
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""
@@ -152,10 +154,13 @@ class SqliteSource:
         return text, tuple(map(_bindable, values))
 
     def _failure(self, error: Exception) -> JobError:
-        if isinstance(error, apsw.BusyError):
-            reason = f"another program has locked it for more than {_BUSY // 1000} s"
-            return JobError(f"the source `{self._name}` cannot be read: {reason}")
-        return JobError(f"the source `{self._name}` refuses the query: {error}")
+        return JobError(f"the source `{self._name}` refuses the query: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, apsw.BusyError):
+        return f"another program has locked it for more than {_BUSY / 1000:g} s"
+    return str(error)
 
 
 def _real(*values: Any) -> str:

@@ -56,6 +56,7 @@ def columns_of(cursor: Cursor, oid: int) -> tuple[TargetColumn, ...]:
 
 def create(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> None:
     """Makes the table, and its schema if that is missing."""
+    _check_distinct(name, columns)
     cursor.execute(compose("server.create_schema", schema=sql.Identifier(name.schema)))
     # A column's type is text that PostgreSQL itself or dapu's own type tables gave.
     definitions = sql.SQL(", ").join(

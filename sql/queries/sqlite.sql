@@ -72,13 +72,13 @@ min({time}), min({zoned}), max({zoned})
 -- name: date
 -- SQLite takes February 31 for March 2 or 3, and knows a year 0.
 (length({value}) = 10 and {value} glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
-    and {value} >= '0001' and coalesce(date({value}) = {value}, 0))
+    and substr({value}, 1, 4) > '0000' and coalesce(date({value}) = {value}, 0))
 
 -- name: time
 -- PostgreSQL keeps six digits of a second, so that a text may have 26 characters before its zone.
 (length({value}) between 16 and 32
     and {value} glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][ T][0-9][0-9]:[0-9][0-9]*'
-    and {value} >= '0001' and length(rtrim({value}, 'Z')) <= iif({zoned}, 32, 26)
+    and substr({value}, 1, 4) > '0000' and length(rtrim({value}, 'Z')) <= iif({zoned}, 32, 26)
     and coalesce(date(substr({value}, 1, 10)) = substr({value}, 1, 10), 0)
     and substr({value}, 12, 2) < '24' and datetime({value}) is not null)
 
