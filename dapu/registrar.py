@@ -23,7 +23,7 @@ from dapu.definitions.steps import Step, read_steps
 from dapu.errors import DapuError, Fault
 from dapu.manager import next_cron_time
 from dapu.named_sql import statement
-from dapu.registry import agenda, migrations, seen, tasks, watermarks
+from dapu.registry import agenda, blocks, migrations, seen, tasks, watermarks
 from dapu.registry.migrations import Applied
 from dapu.registry.store import Registry
 from dapu.secrets import redact
@@ -226,6 +226,7 @@ class _Round:
         """The task's next run reads everything."""
         watermarks.reset(cursor, self.registry, task)
         seen.reset(cursor, self.registry, task)
+        blocks.reset(cursor, self.registry, task)
 
     @contextmanager
     def _transaction(self) -> Iterator[Cursor]:

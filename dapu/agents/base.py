@@ -22,6 +22,7 @@ from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import Rows
+from dapu.registry.store import Registry
 from dapu.registry.watermarks import Watermark
 from dapu.warehouse import Warehouse
 
@@ -51,6 +52,7 @@ class Context:
 
     session: the warehouse's database, in the job's transaction; an agent never commits.
     position: which action of the task it is, from 1.
+    registry, job: for an agent that remembers more than a watermark, in the job's transaction.
     span: the values `from` and `to` of the watermark's column, where an operator has a range read
     once more; the watermark is not moved then.
     low: the watermark as the last run left it; None at the first run and with `--full`.
@@ -68,6 +70,8 @@ class Context:
     connection: str
     position: int
     variables: Mapping[str, Any]
+    registry: Registry
+    job: int
     stops: Stops
     note: Note
     full: bool = False

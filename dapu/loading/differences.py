@@ -15,17 +15,11 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.rows import Column, Rows, column_list
+from dapu.loading.types import is_exactly_comparable
 from dapu.named_sql import compose, statement
 
 STAGE = sql.Identifier("pg_temp", "dapu_stage")
 ALWAYS, NEVER = sql.SQL("true"), sql.SQL("false")
-
-# Types whose values are the same just when `=` says so. Of other types the texts are compared:
-# the numeric values 1.0 and 1.00 are equal and not the same, and json has no `=` at all.
-_COMPARABLE = (
-    "boolean", "smallint", "integer", "bigint", "numeric(", "date", "timestamp", "time without",
-    "uuid", "bytea", "text", "character varying",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,7 @@ def _differs(target: Target) -> sql.Composed:
 
 def _comparable(side: str, column: Column) -> sql.Composed:
     name = sql.Identifier(side, column.name)
-    exact = column.type.startswith(_COMPARABLE) and not column.type.endswith("]")
+    exact = is_exactly_comparable(column.type)
     return sql.SQL("{}" if exact else "{}::text").format(name)
 
 

@@ -22,13 +22,23 @@ DELETED_COLUMN = Column(DELETED_AT, "timestamp with time zone")
 
 
 def marked_target(
-    name: TableName, relation: Relation, rows: Rows, key: Sequence[str], *, marks: bool
+    name: TableName,
+    relation: Relation,
+    rows: Rows,
+    key: Sequence[str],
+    *,
+    marks: bool,
+    within: sql.Composable | None = None,
 ) -> Target:
-    """The table to compare with; with marks, a row that is back is a row that changed."""
+    """The table to compare with; with marks, a row that is back is a row that changed.
+
+    within: the rows of the table that count (a condition); default all.
+    """
+    present = ALWAYS if within is None else within
     if not marks:
-        return comparable(name, relation, rows, key)
+        return comparable(name, relation, rows, key, present=present)
     back = sql.SQL("t.{} is not null").format(sql.Identifier(DELETED_AT))
-    return comparable(name, relation, rows, key, changed_anyway=back)
+    return comparable(name, relation, rows, key, present=present, changed_anyway=back)
 
 
 def first_load(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace as with_changes
 
 import psycopg2
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
@@ -34,11 +35,13 @@ def load(
     *,
     has_steps: bool = False,
     keep_equal: bool = False,
+    within: sql.Composable | None = None,
 ) -> LoadResult:
     """Runs the load strategy that the options name, in the caller's transaction.
 
     has_steps: the table has steps of its own in ver/, so that it is not altered unasked.
     keep_equal: a replace leaves a table untouched that has the same rows already.
+    within: which rows of the table a snapshot's rows are all of (a condition); default all.
     Raises JobError that names the column and the value when something does not fit.
     """
     relation = describe(cursor, name)
@@ -49,7 +52,7 @@ def load(
         relation = describe(cursor, name)
     try:
         looked = look_at(cursor, name, relation, _fitting(rows, relation, options), options)
-        result = _run(cursor, name, looked.rows, options, keep_equal)
+        result = _run(cursor, name, looked.rows, options, keep_equal, within)
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
         raise explain(error) from error
     notes = (*result.notes, *changes, *looked.notes)
@@ -65,7 +68,12 @@ def _fitting(rows: Rows, relation: Relation | None, options: LoadOptions) -> Row
 
 
 def _run(
-    cursor: Cursor, name: TableName, rows: Rows, options: LoadOptions, keep_equal: bool
+    cursor: Cursor,
+    name: TableName,
+    rows: Rows,
+    options: LoadOptions,
+    keep_equal: bool,
+    within: sql.Composable | None,
 ) -> LoadResult:
     key = options.key or []
     newest = options.watermark.column if options.watermark else None
@@ -75,7 +83,7 @@ def _run(
         case "merge":
             return merge(cursor, name, rows, key, newest, marks=options.marks_deleted)
         case "snapshot":
-            return snapshot(cursor, name, rows, key, soft=options.marks_deleted)
+            return snapshot(cursor, name, rows, key, soft=options.marks_deleted, within=within)
         case "history":
             return history(cursor, name, rows, key, newest, complete=newest is None)
     if options.period is not None:

@@ -19,16 +19,26 @@ from dapu.loading.tables import check_fit, describe
 
 
 def snapshot(
-    cursor: Cursor, name: TableName, rows: Rows, key: Sequence[str], *, soft: bool
+    cursor: Cursor,
+    name: TableName,
+    rows: Rows,
+    key: Sequence[str],
+    *,
+    soft: bool,
+    within: sql.Composable | None = None,
 ) -> LoadResult:
-    """Makes the table equal to the rows. soft: rows that are gone are marked, not deleted."""
+    """Makes the table equal to the rows.
+
+    soft: rows that are gone are marked, not deleted.
+    within: the part of the table that is to be equal (a condition); default the whole.
+    """
     own = [DELETED_COLUMN] if soft else []
     relation = describe(cursor, name)
     if relation is None:
         return first_load(cursor, name, rows, key, None, own_columns=own)
     check_fit(name, relation, rows.columns, own)
     mark = sql.Identifier(DELETED_AT) if soft else None
-    target = marked_target(name, relation, rows, key, marks=soft)
+    target = marked_target(name, relation, rows, key, marks=soft, within=within)
     count = differences.stage(cursor, target, rows, None)
     differences.find(cursor, target, missing=True)
     updated = differences.update(cursor, target, mark)

@@ -30,6 +30,19 @@ _WIDER = {
 }
 
 
+# Types whose values are the same just when `=` says so. Of other types the texts are compared:
+# the numeric values 1.0 and 1.00 are equal and not the same, and json has no `=` at all.
+_COMPARABLE = (
+    "boolean", "smallint", "integer", "bigint", "numeric(", "date", "timestamp", "time without",
+    "uuid", "bytea", "text", "character varying",
+)  # fmt: skip
+
+
+def is_exactly_comparable(type_name: str) -> bool:
+    """Whether two values of a type are the same, to the last character, when `=` says so."""
+    return type_name.startswith(_COMPARABLE) and not type_name.endswith(("]", "range"))
+
+
 def holds(target: str, source: str) -> bool:
     """Whether a column of type `target` takes every value of type `source`, as it is."""
     wide, narrow = _parse(target), _parse(source)

@@ -45,7 +45,7 @@ when 'real' then case
 -- name: real_whole
 -- For a column of integers: 5.0 is 5, and 5.5 is for PostgreSQL to refuse.
 when 'real' then case
-    when abs({value}) < 9e15 and cast({value} as integer) = {value}
+    when abs({value}) < 9.2e18 and cast({value} as integer) = {value}
     then cast({value} as integer)
     else dapu_real({value}) end
 

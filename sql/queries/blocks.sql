@@ -1,0 +1,65 @@
+-- Hashes of a source's rows, computed by the source, a block of the key's order at a time. One
+-- statement a database; {key} and {columns} are names that its driver quoted, and {query} is the
+-- task's own query.
+
+-- name: lows
+-- The keys at which blocks of so many rows begin, the first left out.
+select k from (
+    select k, row_number() over (order by k) as n from (
+        select {key} as k from ({query}) dapu_query where {range}) dapu_keys) dapu_numbered
+where n > 1 and mod(n - 1, {size}) = 0 order by k;
+
+-- name: lows_mssql
+select k from (
+    select k, row_number() over (order by k) as n from (
+        select {key} as k from ({query}) dapu_query where {range}) dapu_keys) dapu_numbered
+where n > 1 and (n - 1) %% {size} = 0 order by k;
+
+-- name: postgresql
+-- All blocks in one pass: number, rows and hash of each. hash_record_extended is the hash that
+-- joins use: fast, of 64 bits, and the same for the same values.
+select width_bucket(k, {lows}) as block, count(*), sum(hash_record_extended(r, 0)::numeric)::text
+from (select {key} as k, row({columns}) as r from ({query}) dapu_query) dapu_rows
+group by 1 order by 1;
+
+-- name: mysql
+select count(*), coalesce(sum(cast(conv(left(md5(concat_ws('|', {columns})), 15), 16, 10) as unsigned)), 0)
+from ({query}) dapu_query where {range};
+
+-- name: mysql_column
+quote({0});
+
+-- name: sqlite
+-- dapu_digest is a function that dapu gives to SQLite, which has no hash of its own.
+select count(*), dapu_digest({columns}) from ({query}) dapu_query where {range};
+
+-- name: mssql
+select count_big(*), coalesce(sum(cast(cast(substring(hashbytes('SHA2_256',
+    (select {columns} for json path, without_array_wrapper, include_null_values)), 1, 7) as bigint)
+    as decimal(38, 0))), 0)
+from ({query}) dapu_query where {range};
+
+-- name: mssql_column
+dapu_query.{0};
+
+-- name: oracle
+select count(*), coalesce(sum(to_number(substr(rawtohex(standard_hash({columns}, 'MD5')), 1, 15),
+    'XXXXXXXXXXXXXXX')), 0)
+from ({query}) dapu_query where {range};
+
+-- name: oracle_column
+case when {0} is null then 'N' else 'V' || to_char({0}) end;
+
+-- name: stored
+-- A task's blocks, as they were read last.
+select kind, low, rows, hash from {block}
+where task = %(task)s and action = %(action)s order by number;
+
+-- name: forget
+delete from {block} where task = %(task)s and action = %(action)s;
+
+-- name: reset
+delete from {block} where task = %(task)s;
+
+-- name: put
+insert into {block} (task, action, number, kind, low, rows, hash, job) values %s;

@@ -1,0 +1,144 @@
+"""`changes: blocks`: only the blocks of rows that changed leave the source."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dapu.databases import blocks
+from tests.conftest import Database, MakeWarehouse
+from tests.rounds import run_task
+
+TASK = "shop.staging.item"
+FILES = {
+    "routes/shop/route.yaml": "connection: shop",
+    "routes/shop/staging/item/extract.sql": "select * from item",
+    "routes/shop/staging/item/task.yaml": """\
+        actions:
+          - do: database
+            query: extract.sql
+            load: snapshot
+            key: [id]
+            changes: blocks
+        """,
+}
+FILL = "insert into item select n, 'item ' || n, n / 7.0 from numbers where n <= 1000"
+
+
+class Shop:
+    """A source database of one of several kinds."""
+
+    def __init__(self, kind: str, folder: Path, database: Database, request: Any) -> None:
+        self.kind = kind
+        if kind == "sqlite":
+            self.url = f"sqlite:///{folder}/shop.db"
+            self.session: Any = sqlite3.connect(folder / "shop.db", isolation_level=None)
+        elif kind == "postgresql":
+            self.url = f"postgresql://{database.server.username}@/{database.name}" + (
+                f"?host={database.server.socket_directory}"
+            )
+            self.session = database.connect()
+            self.session.autocommit = True
+        else:
+            server = request.getfixturevalue("mariadb")
+            self.session = server.connect()
+            self.run("create or replace database blocks")
+            self.session = server.connect("blocks")
+            self.url = server.url("blocks")
+        self.run("create table item (id int primary key, name varchar(40), price decimal(10,4))")
+        self.run("create table numbers (n int)")
+        many = ",".join(f"({n})" for n in range(1, 1501))
+        self.run(f"insert into numbers values {many}")
+
+    def run(self, statement: str) -> None:
+        cursor = self.session.cursor()
+        if self.kind == "mysql":
+            statement = statement.replace("'item ' || n", "concat('item ', n)")
+        cursor.execute(statement)
+        if self.kind == "mysql":
+            self.session.commit()
+
+
+@pytest.fixture(params=["postgresql", "sqlite", "mysql"])
+def shop(request: pytest.FixtureRequest, tmp_path: Path, database: Database) -> Any:
+    shop = Shop(request.param, tmp_path, database, request)
+    yield shop
+    shop.session.close()
+
+
+@pytest.fixture
+def folder(make_warehouse: MakeWarehouse, database: Database, shop: Shop,
+           monkeypatch: pytest.MonkeyPatch) -> Path:  # fmt: skip
+    monkeypatch.setattr(blocks, "SIZE", 100)
+    connections = database.connections_yaml() + f"- name: shop\n  url: {shop.url}\n"
+    return make_warehouse({**FILES, "connections.yaml": connections})
+
+
+def target(database: Database, query: str) -> list[tuple[Any, ...]]:
+    with database.connect() as session, session.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+def run(folder: Path) -> str:
+    outcome = run_task(folder, TASK)
+    assert outcome.status == "done", outcome.message
+    return outcome.message
+
+
+def test_only_what_changed_is_read(folder: Path, shop: Shop, database: Database) -> None:
+    shop.run(FILL)
+    assert run(folder).startswith("1,000 rows, table made")
+    assert run(folder).startswith("0 rows, none of 10 blocks changed")
+
+    shop.run("update item set name = 'new' where id = 555")
+    assert run(folder).startswith(
+        "100 rows, 0 inserted, 1 updated, 0 deleted, 99 unchanged, 1 ranges of 10 blocks read"
+    )
+    shop.run("delete from item where id in (1, 2, 1000)")
+    shop.run("insert into item values (-5, 'first', 1), (2000, 'last', 2)")
+    message = run(folder)
+    assert ", 2 inserted, 0 updated, 3 deleted, " in message
+    assert message.count("2 ranges of 10 blocks read") == 1
+
+    found = target(database, "select count(*), sum(id), min(name) from staging.item")
+    cursor = shop.session.cursor()
+    cursor.execute("select count(*), sum(id), min(name) from item")
+    assert [tuple(map(str, found[0]))] == [tuple(map(str, cursor.fetchone()))]
+    assert run(folder).startswith("0 rows, none of 10 blocks changed")
+
+
+def test_blocks_that_grow_are_cut(folder: Path, shop: Shop, database: Database) -> None:
+    shop.run(FILL)
+    run(folder)
+    shop.run("insert into item select 1000 + n, 'more', 0 from numbers where n <= 450")
+    assert "450 inserted" in run(folder)
+    assert target(database, "select count(*), max(rows) <= 200 from meta.block") == [(15, True)]
+    assert run(folder).startswith("0 rows, none of 15 blocks changed")
+    shop.run("delete from item")
+    assert "1450 deleted" in run(folder).replace(",", "").replace("1 450", "1450")
+    assert target(database, "select count(*) from staging.item") == [(0,)]
+
+
+def test_an_empty_source_is_one_block(folder: Path, shop: Shop, database: Database) -> None:
+    run(folder)
+    assert run(folder).startswith("0 rows, none of 1 blocks changed")
+    shop.run("insert into item values (1, 'a', 1)")
+    assert "1 inserted" in run(folder)
+
+
+def test_a_change_of_the_last_digit_is_seen(folder: Path, shop: Shop, database: Database) -> None:
+    shop.run("insert into item values (1, 'a', 1.0001), (2, null, null), (3, '', 0)")
+    run(folder)
+    shop.run("update item set price = 1.0002 where id = 1")
+    assert "1 updated" in run(folder)
+    shop.run("update item set name = '' where id = 2")
+    assert "1 updated" in run(folder)
+    assert target(database, "select id, name, price::text from staging.item order by id") == [
+        (1, "a", target(database, "select price::text from staging.item where id = 1")[0][0]),
+        (2, "", None),
+        (3, "", target(database, "select price::text from staging.item where id = 3")[0][0]),
+    ]
