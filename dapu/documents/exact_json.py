@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 _DIGITS = 4_000  # Python refuses to make an int of more than 4,300
@@ -25,14 +26,7 @@ def parse(data: bytes, charset: str | None = None) -> Any:
     Raises FaultyDocument.
     """
     try:
-        text = data.decode(charset or json.detect_encoding(data))
-        return json.loads(
-            text,
-            parse_float=Decimal,
-            parse_int=_integer,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-        )
+        return decoder().decode(data.decode(charset or json.detect_encoding(data)))
     except json.JSONDecodeError as error:
         near = error.doc[max(error.pos - _SHOWN, 0) : error.pos + _SHOWN]
         where = f"line {error.lineno}, column {error.colno}"
@@ -41,6 +35,17 @@ def parse(data: bytes, charset: str | None = None) -> Any:
         raise FaultyDocument(f"is not text of the encoding {charset or 'UTF-8'}: {error}") from None
     except RecursionError:
         raise FaultyDocument("is nested too deeply") from None
+
+
+@cache
+def decoder() -> json.JSONDecoder:
+    """What turns a text into values. It raises FaultyDocument, or json.JSONDecodeError."""
+    return json.JSONDecoder(
+        parse_float=Decimal,
+        parse_int=_integer,
+        parse_constant=_refuse_constant,
+        object_pairs_hook=_object,
+    )
 
 
 def dump(value: Any) -> str:

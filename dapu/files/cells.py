@@ -6,7 +6,6 @@ column of numbers: each is written so that it keeps its meaning, or so that Post
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dapu.documents.exact_json import dump
 from dapu.files.kinds import Kind
 from dapu.files.texts import TextStyle, text_converter
 
@@ -30,18 +30,6 @@ def cells_to_text(values: Sequence[Any], kind: Kind, style: TextStyle) -> pa.Arr
 def plain_number(value: float) -> str:
     """The shortest text that is exactly this number: without a point when it is whole."""
     return str(int(value)) if value.is_integer() else repr(value)
-
-
-def exact_json(value: Any) -> str:
-    """A value as JSON text, with the digits of its numbers as they were."""
-    if isinstance(value, dict):
-        pairs = (f"{json.dumps(k, ensure_ascii=False)}: {exact_json(v)}" for k, v in value.items())
-        return "{" + ", ".join(pairs) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(exact_json, value)) + "]"
-    if isinstance(value, Decimal):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def duration(value: timedelta) -> str:
@@ -65,14 +53,14 @@ def _writers(kind: Kind, style: TextStyle) -> dict[type, Write]:
         datetime: lambda value: value.isoformat(" "),
         time: time.isoformat,
         timedelta: duration,
-        dict: exact_json,
-        list: exact_json,
+        dict: dump,
+        list: dump,
         object: str,
     }
     if kind in ("text", "own", "boolean"):
         return plain
     if kind == "json":
-        return dict.fromkeys(plain, exact_json) | {type(None): plain[type(None)]}
+        return dict.fromkeys(plain, dump) | {type(None): plain[type(None)]}
     read = text_converter(kind, style)
     if kind in ("date", "timestamp", "zoned"):
         # A number may be a date as programs write it (20240102), never a count of days.

@@ -11,13 +11,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import islice
 from typing import Any, BinaryIO
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
+from dapu.documents.exact_json import FaultyDocument, decoder
+from dapu.documents.paths import FaultyPath, Path
 from dapu.errors import JobError
 from dapu.files.parts import BATCH, PartBatch, column_names
 from dapu.files.unpack import Content
@@ -26,13 +24,6 @@ _CHUNK = 1 << 18  # characters
 _SPACE = re.compile(r"[ \t\r\n]*")
 DOCUMENT = "@"
 """The whole record: the expression of JMESPath that means it."""
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
 
 
 @dataclass(frozen=True)
@@ -96,7 +87,10 @@ class JsonPart:
         getters = [None if handle is None else _getter(handle) for handle in handles]
         records, start = self._all_records(), 1
         while rows := list(islice(records, BATCH)):
-            columns = [get and [get(record) for record in rows] for get in getters]
+            try:
+                columns = [get and [get(record) for record in rows] for get in getters]
+            except FaultyPath as error:
+                raise JobError(f"{self.place(start, None)} or soon after: {error}") from None
             yield PartBatch(range(start, start + len(rows)), columns)
             start += len(rows)
 
@@ -108,27 +102,24 @@ class JsonPart:
                 return
             expression = _compiled(self.records)
             for document in stream.documents():
-                found = expression.search(document)
+                found = expression.of(document)
                 if found is None:
                     raise JobError(f"{self.file} has nothing at {self.records}")
                 yield from found if isinstance(found, list) else [found]
 
 
-def _compiled(expression: str) -> Any:
+def _compiled(expression: str) -> Path:
     try:
-        return jmespath.compile(expression)
-    except JMESPathError as error:
-        raise JobError(f"{expression!r} is no JMESPath: {error}") from None
+        return Path(expression)
+    except FaultyPath as error:
+        raise JobError(str(error)) from None
 
 
 def _getter(handle: Key | str) -> Callable[[Any], Any]:
     if isinstance(handle, Key):
         name = handle.name
         return lambda record: record.get(name)
-    if handle == DOCUMENT:
-        return lambda record: record
-    search: Callable[[Any], Any] = _compiled(handle).search
-    return search
+    return (lambda record: record) if handle == DOCUMENT else _compiled(handle).of
 
 
 def _text(name: str, file: BinaryIO, encoding: str) -> Iterator[str]:
@@ -188,10 +179,14 @@ class _JsonStream:
     def _value(self) -> Any:
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
-            except ValueError as error:
+                value, end = decoder().raw_decode(self._text, self._at)
+            except FaultyDocument as error:
+                raise JobError(f"{self._name}, after line {self._line}: it {error}") from None
+            except RecursionError:
+                raise self._broken("it is nested too deeply") from None
+            except json.JSONDecodeError as error:
                 if not self._more():
-                    raise self._broken(str(error), error) from None
+                    raise self._broken(error.msg, error) from None
                 continue
             # A number at the end of the piece may go on in the next.
             if end < len(self._text) or not self._more():
@@ -216,11 +211,10 @@ class _JsonStream:
         self._text, self._at = "".join([rest, *pieces]), 0
         return bool(pieces)
 
-    def _broken(self, why: str, error: ValueError | None = None) -> JobError:
+    def _broken(self, why: str, error: json.JSONDecodeError | None = None) -> JobError:
         line = self._line
-        if isinstance(error, json.JSONDecodeError):
+        if error is not None:
             line += self._text.count("\n", self._at, error.pos)
-            why = error.msg
         return JobError(f"{self._name}, line {line}: no JSON: {why}")
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from dapu.documents.exact_json import dump
 from dapu.errors import JobError
-from dapu.files.cells import exact_json
 from dapu.files.parts import BATCH, PartBatch, column_names, same_text
 from dapu.files.unpack import Content
 from dapu.yamlfile import nearest
@@ -100,8 +101,8 @@ class ParquetPart:
             values = values.dictionary_decode()
         kind = values.type
         if pa.types.is_nested(kind):
-            return pa.array([v if v is None else exact_json(v) for v in values.to_pylist()],
-                            pa.string())  # fmt: skip
+            texts = [v if v is None else dump(_plain(v)) for v in values.to_pylist()]
+            return pa.array(texts, pa.string())
         if pa.types.is_fixed_size_binary(kind):
             return pc.cast(values, pa.binary())
         try:
@@ -115,6 +116,22 @@ class ParquetPart:
             counts = pc.cast(exact, pa.int64()).to_pylist()
             return pa.array([n if n is None else f"{n} microseconds" for n in counts], pa.string())
         return exact
+
+
+def _plain(value: Any) -> Any:
+    """A nested value with the types of JSON; a date or time is a text then."""
+    match value:
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case float():
+            return Decimal(repr(value))
+        case bytes():
+            return value.hex()
+        case None | bool() | int() | str() | Decimal():
+            return value
+    return str(value)
 
 
 def _in_microseconds(kind: Any) -> Any:
