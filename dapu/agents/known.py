@@ -10,6 +10,7 @@ from typing import Any
 from dapu.agents.base import Agent
 from dapu.agents.database import DatabaseAgent
 from dapu.agents.excel import ExcelAgent
+from dapu.agents.execute import ExecuteAgent
 from dapu.agents.file import FileAgent
 from dapu.agents.rest import RestAgent
 from dapu.agents.sql import SqlAgent
@@ -23,6 +24,7 @@ ENTRY_POINTS = "dapu.agents"
 _OWN: list[type[Agent[Any]]] = [
     DatabaseAgent,
     ExcelAgent,
+    ExecuteAgent,
     FileAgent,
     RestAgent,
     SqlAgent,

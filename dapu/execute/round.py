@@ -47,10 +47,12 @@ def read_all(
     wanted: Wanted,
     since: str | None,
     take: Callable[[Answer, Incoming], None],
+    until: datetime | None = None,
 ) -> Tally:
     """Takes all answers from a mark on.
 
     since: None reads from the beginning. take: stores the documents of an answer.
+    until: the answer whose mark reaches it is the last; None reads all that is there.
     Raises JobError when an answer is faulty; those before it were taken.
     """
     tally, asked = Tally(), since or BEGINNING
@@ -60,7 +62,7 @@ def read_all(
             incoming = Incoming(answer.blocks, asked, wanted.chunk_size, wanted.types)
             take(answer, incoming)
         tally.add(incoming)
-        if not answer.truncated:
+        if not answer.truncated or _reaches(answer.mark, until):
             return tally
         asked = answer.mark
 
@@ -72,7 +74,7 @@ def check_mark(answer: Answer) -> None:
             f"Execute's answer to since={answer.since} is truncated, and its mark has not moved: "
             "more documents changed at that moment than one answer may have. Raise the limit"
         )
-    before, after = _moment(answer.since), _moment(answer.mark)
+    before, after = as_moment(answer.since), as_moment(answer.mark)
     if before and after and after < before:
         raise JobError(
             f"Execute's mark goes back, from {answer.since} to {answer.mark}; nothing was taken. "
@@ -80,9 +82,15 @@ def check_mark(answer: Answer) -> None:
         )
 
 
-def _moment(mark: str) -> datetime | None:
+def as_moment(mark: str) -> datetime | None:
+    """A mark as a time, in UTC where it has no zone; None when it is no time."""
     try:
         moment = datetime.fromisoformat(mark)
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _reaches(mark: str, until: datetime | None) -> bool:
+    moment = as_moment(mark)
+    return until is not None and moment is not None and moment >= until
