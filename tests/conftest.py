@@ -24,6 +24,7 @@ from tests.services.mariadb import MariaDB, missing_programs, running_mariadb
 from tests.services.postgres import Postgres, running_postgres
 
 _TEMPLATE = "dapu_template"
+_SERVERS = {"mariadb": "mariadb", "mapserver": "mapserver", "postgis": "postgis_server"}
 _numbers = itertools.count(1)
 
 
@@ -69,10 +70,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test that uses MariaDB, so that `-m 'not mariadb'` leaves out all of them."""
+    """Marks each test by the server it uses, so that `-m 'not mariadb'` leaves out all of them."""
     for item in items:
-        if "mariadb" in getattr(item, "fixturenames", ()):
-            item.add_marker("mariadb")
+        for mark, fixture in _SERVERS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+
 from tests.command import Finished, here
 from tests.conftest import Database, MakeWarehouse
 from tests.services.mapserver import Layer, MapServer
