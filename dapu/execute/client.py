@@ -9,8 +9,8 @@ connection, is an error: taking it for complete would lose documents.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,18 @@ import requests
 import urllib3
 from requests.auth import HTTPBasicAuth
 
-from dapu.errors import JobError
+from dapu.errors import ConfigurationError, JobError
+from dapu.http.patience import PASSING, Passing, Patience, asked_wait
+from dapu.http.session import innermost
+from dapu.http.sockets import StoppableAdapter
 
 BEGINNING = "1900-01-01"  # the `since` of the first question
-_TIMEOUT = (10, 300)  # seconds to connect, and without a byte
-_WAITS = (1.0, 2.0, 4.0)  # seconds before each new try
-_LONGEST_WAIT = 60.0  # seconds that a server may ask for
+_TIMEOUT = (30, 300)  # seconds to connect, and without a byte
+_RETRIES = 3
 _BLOCK = 1 << 18
-_PASSING = {429, 500, 502, 503, 504}
+_SHOWN = 300  # bytes of an answer that is an error
 _MEANING = {
-    401: "the key id and secret are not accepted",
+    401: "the key id and its secret are not accepted",
     403: "the key may not read documents",
     404: "there is no Execute API at this address; check the url",
     429: "it is asked too often",
@@ -52,22 +54,20 @@ class Answer:
 
 
 class ExecuteClient:
-    """A session with one Execute server.
+    """A session with one Execute server."""
 
-    waits: seconds before each new try of a question that failed for a reason that may pass.
-    """
-
-    def __init__(
-        self, url: str, key_id: str, key_secret: str, waits: Sequence[float] = _WAITS
-    ) -> None:
+    def __init__(self, url: str, key_id: str, key_secret: str) -> None:
         if not url.startswith(("http://", "https://")):
-            raise JobError(f"the Execute url {url!r} does not begin with https:// (or http://)")
+            raise ConfigurationError(
+                f"the address of Execute, {url!r}, does not begin with https:// (or http://)"
+            )
         self.url = url.rstrip("/")
         self._session = requests.Session()
         self._session.auth = HTTPBasicAuth(key_id.encode(), key_secret.encode())
-        self._waits = waits
+        self._adapter = StoppableAdapter()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._adapter)
         self._stopped = threading.Event()
-        self._response: requests.Response | None = None
 
     @contextmanager
     def fetch(self, since: str, limit: int, calculated: bool) -> Iterator[Answer]:
@@ -78,26 +78,23 @@ class ExecuteClient:
         """
         question: dict[str, Any] = {"limit": limit, "since": since}
         with self._get("/fetch/document/", question, calculated) as response:
-            self._check_end_is_known(response)
             yield Answer(
                 since=since,
                 mark=self._header(response, "X-Sync-Highwater-Mark"),
                 truncated=self._truncated(response),
                 blocks=self._blocks(response),
-                stop=lambda: _shut(response),
+                stop=self._adapter.cut,
             )
 
     def schema(self, calculated: bool) -> bytes:
         """The fields of all document types, as JSON text."""
         with self._get("/fetch/document/schema", {}, calculated) as response:
-            self._check_end_is_known(response)
             return b"".join(self._blocks(response))
 
     def stop(self) -> None:
         """Ends what is being asked, and asks no more; may be called from another thread."""
         self._stopped.set()
-        if self._response is not None:
-            _shut(self._response)
+        self._adapter.cut()
 
     def close(self) -> None:
         """Lets the connection go."""
@@ -109,50 +106,48 @@ class ExecuteClient:
     ) -> Iterator[requests.Response]:
         if calculated:
             question = question | {"calc": "true"}
-        response = self._try(lambda: self._ask(path, question))
-        self._response = response
-        try:
-            self._check_running()
-            yield response
-        finally:
-            self._response = None
-            response.close()
-
-    def _try(self, ask: Callable[[], requests.Response]) -> requests.Response:
-        for wait in (*self._waits, None):
+        patience = Patience(_RETRIES)
+        while True:
             self._check_running()
             try:
-                response = ask()
-            except (requests.ConnectionError, requests.Timeout) as error:
-                if wait is None:
-                    raise JobError(f"{self.url} does not answer: {_reason(error)}") from error
-                pause = wait
-            except requests.RequestException as error:
-                raise JobError(f"{self.url} cannot be asked: {error}") from error
-            else:
-                if response.status_code == requests.codes.ok:
-                    return response
-                pause = self._wait_or_fail(response, wait)
-            self._stopped.wait(pause)
-        raise AssertionError("the last try returns or raises")
+                response = self._ask(path, question)
+                break
+            except Passing as failure:
+                self._stopped.wait(patience.wait_after(failure))
+        with response:
+            self._check_running()
+            self._check_end_is_known(response)
+            yield response
 
     def _ask(self, path: str, question: dict[str, Any]) -> requests.Response:
-        return self._session.get(self.url + path, params=question, stream=True, timeout=_TIMEOUT)
-
-    def _wait_or_fail(self, response: requests.Response, wait: float | None) -> float:
-        """Seconds to wait before the next try. Raises JobError when there is no use in one."""
-        status = response.status_code
+        """One try. Raises Passing when there may be an answer soon."""
+        try:
+            response = self._session.get(
+                self.url + path, params=question, stream=True, timeout=_TIMEOUT
+            )
+        except (requests.ConnectionError, requests.Timeout) as error:
+            self._check_running()
+            raise Passing(f"{self.url} does not answer ({innermost(error)})") from error
+        except requests.RequestException as error:
+            raise JobError(f"{self.url} cannot be asked: {error}") from error
+        if response.status_code == requests.codes.ok:
+            return response
         with response:
-            asked = response.headers.get("Retry-After", "")
-            said = response.raw.read(300, decode_content=True).decode("utf-8", "replace").strip()
-        if asked.isdecimal() and wait is not None:
-            wait = max(wait, float(asked))
-        if status in _PASSING and wait is not None and wait <= _LONGEST_WAIT:
-            return wait
-        meaning = f" ({_MEANING[status]})" if status in _MEANING else ""
-        later = f"; it asks to wait {asked} seconds" if asked else ""
-        answered = f"; it says: {' '.join(said.split())}" if said else ""
-        raise JobError(f"{self.url} answers with status {status}{meaning}{later}{answered}")
+            message = self._explain(response)
+        if response.status_code in PASSING:
+            raise Passing(message, asked_wait(response.headers))
+        raise JobError(message)
+
+    def _explain(self, response: requests.Response) -> str:
+        status = response.status_code
+        meaning = f": {_MEANING[status]}" if status in _MEANING else ""
+        try:
+            start = next(response.iter_content(_SHOWN), b"")
+        except requests.RequestException:
+            start = b""
+        said = " ".join(start[:_SHOWN].decode("utf-8", "replace").split())
+        answered = f"; it says: {said}" if said else ""
+        return f"{self.url} answers with status {status}{meaning}{answered}"
 
     def _check_end_is_known(self, response: requests.Response) -> None:
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
@@ -192,25 +187,10 @@ class ExecuteClient:
             self._check_running()
             raise JobError(
                 f"the answer of {self.url} was cut short after {size:,} bytes "
-                f"({_reason(error)}); nothing of it was kept"
+                f"({innermost(error)}); nothing of it was kept"
             ) from error
         self._check_running()
 
     def _check_running(self) -> None:
         if self._stopped.is_set():
             raise JobError("it was stopped while Execute was asked; nothing was kept")
-
-
-def _shut(response: requests.Response) -> None:
-    with suppress(ValueError, RuntimeError, OSError):  # it has ended meanwhile
-        response.raw.shutdown()
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause, which is what a person can act on."""
-    inner: Any = error
-    while True:
-        following = getattr(inner, "reason", None) or inner.__cause__ or inner.__context__
-        if not isinstance(following, BaseException):
-            return f"{type(inner).__name__}: {inner}"
-        inner = following

@@ -19,11 +19,14 @@ from typing import IO, Any
 
 import jiter
 
+from dapu.documents import exact_json
+
 _CHUNK_BYTES = 8 << 20  # a chunk ends here, however few its items are
 _IN_MEMORY = 1 << 20  # bytes of a document's parts that are kept out of files
 _CHECKED = 1 << 20  # a longer value is left for the database to check
 _BLOCK = 1 << 18
 _DEEPEST = 100  # objects in objects
+_LIMITS = ("number out of range", "recursion limit")  # of jiter, not of JSON
 _KEPT = {"$TYPE", "DOCUMENT_ID", "$VERSION", "$AUTHOR_ID", "$DATE", "$DELETED"}
 
 _Write = Callable[[bytes], object]
@@ -261,6 +264,11 @@ def parse(text: bytes) -> Any:
             text, allow_inf_nan=False, cache_mode="none", catch_duplicate_keys=True
         )
     except ValueError as error:
+        if not str(error).startswith(_LIMITS):
+            raise NotJson(str(error)) from None
+    try:
+        return exact_json.parse(text, "utf-8")
+    except exact_json.FaultyDocument as error:
         raise NotJson(str(error)) from None
 
 

@@ -129,17 +129,17 @@ class HttpSession:
         except requests.exceptions.SSLError as error:
             self._check_running()
             if "certificate" in str(error).lower():
-                raise JobError(f"{_line(request)}: {_reason(error)}") from error
-            raise Passing(f"{_line(request)}: {_reason(error)}") from error
+                raise JobError(f"{_line(request)}: {innermost(error)}") from error
+            raise Passing(f"{_line(request)}: {innermost(error)}") from error
         except (requests.ConnectionError, requests.Timeout) as error:
             self._check_running()
-            raise Passing(f"{_line(request)}: there is no answer ({_reason(error)})") from error
+            raise Passing(f"{_line(request)}: there is no answer ({innermost(error)})") from error
         except (
             requests.exceptions.ChunkedEncodingError,
             requests.exceptions.ContentDecodingError,
         ) as error:
             self._check_running()
-            raise Passing(f"{_line(request)}: the answer broke off ({_reason(error)})") from error
+            raise Passing(f"{_line(request)}: the answer broke off ({innermost(error)})") from error
         except requests.RequestException as error:
             raise JobError(f"{_line(request)}: {error}") from error
 
@@ -211,7 +211,7 @@ def _excerpt(response: Response) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
-def _reason(error: BaseException) -> str:
+def innermost(error: BaseException) -> str:
     """The innermost cause, which is what a person can act on."""
     inner: Any = error
     while True:
