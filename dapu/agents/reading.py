@@ -20,7 +20,7 @@ from dapu.agents.base import Context, SourceAgent
 from dapu.agents.transform import columns_of_query
 from dapu.definitions.templates import TableName
 from dapu.errors import Fault, JobError
-from dapu.files.gathering import Gathering
+from dapu.files.gathering import Gathering, told_as_people_do
 from dapu.files.memory import Reading, sha256_of, state_of, what_to_read
 from dapu.files.options import ORIGIN, ReadingOptions
 from dapu.files.parts import Part
@@ -93,10 +93,14 @@ class FilesAgent(SourceAgent[Options]):
             hashes = stack.enter_context(_hashes(files))
             parts = self.parts(options, files, round_.known_names())
             round_.tell(parts)
-            rows = round_.rows(parts)
+            gathering = round_.gathering(parts)
+            rows = gathering.rows()
             round_.make_room(reading)
-            with round_.queried(rows) as result:
-                yield result
+            try:
+                with round_.queried(rows) as result:
+                    yield result
+            except JobError as error:
+                raise told_as_people_do(error, gathering.kinds) from error
             check_unchanged(place, reading.files)
             context.remembered.update(reading.remember)
             for file, sha256 in zip(reading.files, hashes, strict=True):
@@ -177,8 +181,8 @@ class _Round:
             text += f"; guessed: {'; '.join(dict.fromkeys(parts.guessed))}"
         self._context.note(text)
 
-    def rows(self, parts: Parts) -> ArrowRows:
-        """The rows of the parts."""
+    def gathering(self, parts: Parts) -> Gathering:
+        """The parts as one."""
         key = self._context.warehouse.settings.hash_key
         # The table's types say nothing of rows that go through a query first.
         target = self._target.columns if self._target and not self._options.query else ()
@@ -190,7 +194,7 @@ class _Round:
             of_cells=parts.of_cells,
             origin=self._origin,
             hash_key=key.get_secret_value().encode() if key else None,
-        ).rows()
+        )
 
     def make_room(self, reading: Reading) -> None:
         """Before an append: rows of files that are read once more are deleted.

@@ -26,6 +26,14 @@ from dapu.files.texts import TextColumn, TextStyle
 from dapu.loading.rows import ArrowRows, Column
 from dapu.loading.types import widened
 
+_CALLED: dict[Kind | None, str] = {
+    "integer": "an integer",
+    "decimal": "a decimal",
+    "boolean": "a boolean",
+    "date": "a date",
+    "timestamp": "a timestamp",
+    "zoned": "a timestamp",
+}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -51,6 +59,7 @@ class Gathering:
     of_cells: the values of parts have types of their own.
     origin: whether the rows say where they come from.
     hash_key: the secret for hashed columns.
+    kinds: what the columns hold, once `rows` has been asked for.
     """
 
     parts: Sequence[Part[Any]]
@@ -60,6 +69,7 @@ class Gathering:
     of_cells: bool
     origin: bool
     hash_key: bytes | None
+    kinds: dict[str, Kind] = field(default_factory=dict)
     _places: list[tuple[int, Sequence[int]]] = field(default_factory=list)
     _starts: list[int] = field(default_factory=list)
     _rows: int = 0
@@ -68,6 +78,7 @@ class Gathering:
         """The rows, read as they are taken. Raises JobError when a column is missing or twice."""
         planned = self._plan()
         self._find_types(planned)
+        self.kinds = {column.name: column.kind or "text" for column in planned}
         columns = [Column(column.name, column.type) for column in planned]
         columns += self._more_columns()
         if not columns:
@@ -217,6 +228,21 @@ class Gathering:
         position, numbers = self._places[at]
         handles = {column.name: column.handles[position] for column in planned}
         return self.parts[position].place(numbers[row - 1 - self._starts[at]], handles.get(name))
+
+
+def told_as_people_do(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
+    """`Budget 2026.xlsx, sheet 'Costs', D17: 'n/a' is not a decimal`, where that is what it is.
+
+    kinds: what the columns hold.
+    """
+    column, where, value = (error.data.get(key) for key in ("column", "where", "value"))
+    kind = kinds.get(column or "")
+    if not (where and value and kind in _CALLED and "input syntax" in str(error)):
+        return error
+    text, _, why = value.strip('"').partition(" (")
+    reason = f" ({why}" if why else ""
+    message = f"{where}: {text!r} is not {_CALLED[kind]}{reason}, for the column {column}"
+    return JobError(message, error.data)
 
 
 def hashed(key: bytes, text: str | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import psycopg2
 
@@ -25,10 +26,10 @@ def explain(error: psycopg2.Error, locate: Locate | None = None) -> DapuError:
         return JobError(f"{reason}; {detail}" if detail else reason)
     table, row, column, value = place.groups()
     column = column or error.diag.column_name
-    data = {"table": table, "row": int(row), "column": column, "value": value}
+    data: dict[str, Any] = {"table": table, "row": int(row), "column": column, "value": value}
     if column is None:
         return JobError(f"row {row} does not fit into {table}: {reason}; the row is {value}", data)
-    where = locate(int(row), column) if locate else f"row {row}"
+    where = data["where"] = locate(int(row), column) if locate else f"row {row}"
     if isinstance(error, psycopg2.errors.NotNullViolation):
         what = f"{where} has no value for the column {column} of {table}"
         return JobError(f"{what}, which is `not null`; the row is {value}", data)
