@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from pydantic import Field, model_validator
 
 from dapu.agents.base import Agent, Context
-from dapu.agents.database import bounded_query
+from dapu.agents.changes.watermark import bounded_query
 from dapu.definitions.templates import Statement
 from dapu.errors import Fault, JobError
 from dapu.loading.load import load

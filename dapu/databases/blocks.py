@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dapu.databases.asking import fill_statement, text_of
 from dapu.databases.source import Asked
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.rows import Column
 from dapu.loading.types import is_exactly_comparable
 from dapu.loading.watermark import without_end
-from dapu.named_sql import statement
 
 SIZE = 8_000  # rows; a block with more than twice as many is cut
 
@@ -103,10 +103,10 @@ class BlockSource:
             "key": key,
             "query": Statement(("\n",)).then(without_end(self.query)).then(Statement(("\n",))),
             "range": within.condition(key),
-            "columns": self._columns() if "{columns}" in _text(name) else "",
+            "columns": self._columns() if "{columns}" in text_of(name) else "",
             **more,
         }
-        return _format(_text(name), pieces)
+        return fill_statement(name, **pieces)
 
     def _columns(self) -> str:
         quoted = [self.source.quote(column.name) for column in self.columns]
@@ -182,20 +182,4 @@ def any_of(ranges: Sequence[Range], key: str) -> Statement:
 
 
 def _joined(quoted: Sequence[str], name: str, joint: str) -> str:
-    return joint.join(_text(name).format(column) for column in quoted)
-
-
-def _text(name: str) -> str:
-    return statement(name).replace("%%", "%")
-
-
-def _format(text: str, pieces: dict[str, str | Statement]) -> Statement:
-    filled = Statement(("",))
-    rest = text
-    while "{" in rest:
-        before, _, rest = rest.partition("{")
-        name, _, rest = rest.partition("}")
-        piece = pieces[name]
-        filled = filled.then(Statement((before,)))
-        filled = filled.then(Statement((piece,)) if isinstance(piece, str) else piece)
-    return filled.then(Statement((rest,)))
+    return joint.join(text_of(name).format(column) for column in quoted)

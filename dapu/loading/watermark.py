@@ -134,6 +134,12 @@ def highest(query: Statement, column: str, quote: Callable[[str], str]) -> State
     return without_end(query).around(before, Statement(("\n) dapu_query",)))
 
 
+def no_rows(query: Statement) -> Statement:
+    """The query without its rows: for its columns alone."""
+    before, after = "select * from (\n", "\n) dapu_query where 1 = 0"
+    return without_end(query).around(Statement((before,)), Statement((after,)))
+
+
 def without_end(query: Statement) -> Statement:
     """The query without a semicolon at its end, so that it can stand in another."""
     last = query.parts[-1].rstrip()

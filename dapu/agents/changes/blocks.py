@@ -1,0 +1,85 @@
+"""Reads the blocks of a source's rows that are not as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg2 import extensions
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.agents.base import Context
+from dapu.databases.blocks import (
+    Block,
+    BlockSource,
+    Range,
+    any_of,
+    changed_ranges,
+    current_blocks,
+)
+from dapu.databases.source import Source
+from dapu.definitions.templates import Statement
+from dapu.loading.load import load
+from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.loading.watermark import no_rows, without_end
+from dapu.registry import blocks
+
+
+@dataclass(frozen=True)
+class ChangedBlocks:
+    """A query in blocks of its key.
+
+    dialect: the source's name as SQLAlchemy has it. into: see `Source.read`.
+    """
+
+    context: Context
+    options: LoadOptions
+    source: Source
+    dialect: str
+    query: Statement
+    into: Mapping[str, str] | None
+
+    def run(self, cursor: Cursor) -> LoadResult:
+        """The hashes are asked for first: what changes while rows are read is read next time."""
+        context, key = self.context, (self.options.key or [""])[0]
+        before = self._before(cursor)
+        columns = self.source.read(no_rows(self.query), self.into).columns
+        asked = BlockSource(self.source, self.dialect, self.query, key, columns)
+        now = current_blocks(asked, [block.low for block in before[1:]])
+        ranges = changed_ranges(before, now)
+        stored = [(block.low, block.rows, block.hash) for block in now]
+        blocks.store(
+            cursor, context.registry, context.task, context.position, key, stored, context.job
+        )
+        if before and not ranges:
+            note = f"none of {len(now)} blocks changed"
+            return LoadResult(0, (note,), changed=False)
+        return self._load(cursor, ranges if before else [], len(now), key)
+
+    def _load(self, cursor: Cursor, ranges: Sequence[Range], count: int, key: str) -> LoadResult:
+        query, within = self.query, None
+        if ranges:
+            condition = any_of(ranges, f"dapu_query.{self.source.quote(key)}")
+            before, after = Statement(("select * from (\n",)), Statement(("\n) dapu_query where ",))
+            query = without_end(query).around(before, after.then(condition))
+            quoted = extensions.quote_ident(key, cursor)
+            within = any_of(ranges, quoted).composed()
+        rows = self.source.read(query, self.into)
+        self.context.note(f"reads changed blocks ({self.source.description})")
+        result = load(
+            cursor,
+            self.context.table,
+            rows,
+            self.options,
+            has_steps=self.context.has_steps,
+            within=within,
+        )
+        return result.also((f"{len(ranges)} ranges of {count} blocks read",)) if ranges else result
+
+    def _before(self, cursor: Cursor) -> list[Block]:
+        context = self.context
+        if context.full or self.into is None:
+            return []
+        found = blocks.stored(cursor, context.registry, context.task, context.position)
+        return [Block(*block) for block in found]

@@ -1,0 +1,220 @@
+"""`split`: a large table is read in parts, several at once, and a load that breaks goes on.
+
+Each part goes into a staging table beside the target, in one commit with its record. When all
+are there, the job loads the target from the staging table, in its own one commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+from pydantic import Field, model_validator
+
+from dapu.agents.base import Context
+from dapu.databases.asking import fill_statement
+from dapu.databases.parts import equal_parts, regular_parts
+from dapu.databases.source import Source
+from dapu.definitions.templates import Statement, TableName
+from dapu.loading.load import load
+from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.loading.rows import Column, QueryRows, column_list
+from dapu.loading.tables import create, describe
+from dapu.loading.watermark import without_end
+from dapu.named_sql import compose
+from dapu.registry import parts
+from dapu.registry.parts import Part
+from dapu.registry.values import from_text, to_text
+from dapu.registry.watermarks import Watermark
+from dapu.yamlfile import Strict
+
+_SUFFIX = "__parts"
+_LONGEST_NAME = 63  # bytes
+
+
+class SplitOptions(Strict):
+    """How a table is cut into parts."""
+
+    column: str | None = Field(None, description="A column of the query: number, date or time")
+    expression: str | None = Field(None, description="Instead of a column: SQL of the source")
+    parts: int | None = Field(None, ge=1, le=10_000, description="So many parts of equal width")
+    every: str | float | None = Field(
+        None, description="Parts of this length: `1 month`, `7 days`, or a number"
+    )
+    at_once: int = Field(4, ge=1, le=32, description="Connections to the source at once")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> SplitOptions:
+        if (self.column is None) == (self.expression is None):
+            raise ValueError("give `column` or `expression`")
+        if (self.parts is None) == (self.every is None):
+            raise ValueError("give `parts` or `every`")
+        return self
+
+
+@dataclass(frozen=True)
+class SplitLoad:
+    """A load in parts. open_source: a new connection to the source, for a part of its own."""
+
+    context: Context
+    options: LoadOptions
+    split: SplitOptions
+    query: Statement
+    open_source: Callable[[], Source]
+
+    def run(self, cursor: Cursor, source: Source, into: Mapping[str, str] | None) -> LoadResult:
+        """Plans, or goes on with the plan that is there; reads what is missing; loads."""
+        columns = source.read(self.query, into).columns
+        planned = self._plan(source, columns)
+        missing = [part for part in planned if part.rows is None]
+        context = self.context
+        context.note(
+            f"reads {len(missing)} of {len(planned)} parts, {self.split.at_once} at once "
+            f"({source.description})"
+        )
+        self._read(missing, columns)
+        self._take_high(planned)
+        result = load(
+            cursor, context.table, self._staged(columns), self.options, has_steps=context.has_steps
+        )
+        cursor.execute(compose("parts.drop_stage", stage=self._stage.identifier))
+        parts.forget(cursor, context.registry, context.task, context.position)
+        kept = len(planned) - len(missing)
+        before = f", {kept} of them read before" if kept else ""
+        return result.also((f"{len(planned)} parts{before}",))
+
+    @property
+    def _stage(self) -> TableName:
+        table = self.context.table
+        cut = table.table.encode()[: _LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore")
+        return TableName(table.schema, cut + _SUFFIX)
+
+    def _staged(self, columns: Sequence[Column]) -> QueryRows:
+        listed = column_list(columns)
+        query = compose("parts.rows", columns=listed, stage=self._stage.identifier)
+        return QueryRows(columns, query)
+
+    def _plan(self, source: Source, columns: Sequence[Column]) -> list[Part]:
+        """The plan that is under way, if it is of the same query and not old, or a new one."""
+        context = self.context
+        with context.warehouse.session("split") as session, session, session.cursor() as cursor:
+            where = (context.registry, context.task, context.position)
+            found = parts.of_action(cursor, *where)
+            usable = (
+                found
+                and not context.full
+                and json.loads(found[0].plan)["of"] == self._fingerprint(columns)
+                and not parts.are_too_old(cursor, *where)
+                and describe(cursor, self._stage) is not None
+            )
+            if usable:
+                return found
+            planned = self._new_plan(source, columns)
+            cursor.execute(compose("parts.drop_stage", stage=self._stage.identifier))
+            create(cursor, self._stage, columns)
+            parts.plan(cursor, *where, planned, context.job)
+            return planned
+
+    def _fingerprint(self, columns: Sequence[Column]) -> str:
+        """Parts of another query, or cut otherwise, are of no use."""
+        text = json.dumps(
+            [
+                self.context.sql(self.options.sql_files()[0]).parts,
+                [str(value) for value in self.context.variables.values()],
+                self.split.model_dump(),
+                [(column.name, column.type) for column in columns],
+            ]
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _new_plan(self, source: Source, columns: Sequence[Column]) -> list[Part]:
+        asked = fill_statement("parts.range", value=self._value(source), query=self._bare())
+        low, high = source.rows(asked)[0]
+        cuts: list[Any] = []
+        if low is not None and self.split.parts is not None:
+            cuts = equal_parts(low, high, self.split.parts)
+        elif low is not None and self.split.every is not None:
+            cuts = regular_parts(low, high, self.split.every)
+        name = self.split.column or "split.expression"
+        kind = to_text(low, name)[0] if low is not None else "text"
+        mark = self.context.high
+        plan = json.dumps(
+            {
+                "of": self._fingerprint(columns),
+                "kind": kind,
+                "high": mark and to_text(mark.value, mark.column),
+            }
+        )
+        texts = [to_text(_like(cut, low), name)[1] for cut in cuts]
+        bounds = zip([None, *texts], [*texts, None], strict=True)
+        return [Part(n, plan, *bound, None) for n, bound in enumerate(bounds, start=1)]
+
+    def _take_high(self, planned: Sequence[Part]) -> None:
+        """The watermark is that of the plan: newer rows of parts read later come once more."""
+        high = json.loads(planned[0].plan)["high"]
+        if high is not None and self.context.high is not None:
+            self.context.high = Watermark(self.context.high.column, from_text(*high))
+
+    def _read(self, missing: Sequence[Part], columns: Sequence[Column]) -> None:
+        with ThreadPoolExecutor(self.split.at_once, "dapu-part") as pool:
+            futures = [pool.submit(self._read_part, part, columns) for part in missing]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _read_part(self, part: Part, columns: Sequence[Column]) -> None:
+        """Rows and record of a part in one commit."""
+        context = self.context
+        with (
+            closing(self.open_source()) as source,
+            context.warehouse.session("split") as session,
+            context.stoppable(source.stop),
+            context.stoppable(session.cancel),
+            session,
+            session.cursor() as cursor,
+        ):
+            query = self._of_range(part, source, columns)
+            rows = source.read(query, {column.name: column.type for column in columns})
+            count = rows.fill(cursor, self._stage.identifier)
+            where = (context.registry, context.task, context.position)
+            if not parts.done(cursor, *where, part.number, count, context.job):
+                session.rollback()
+
+    def _of_range(self, part: Part, source: Source, columns: Sequence[Column]) -> Statement:
+        kind = json.loads(part.plan)["kind"]
+        value, condition = self._value(source), Statement(("(1 = 1",))
+        for sign, text in ((">=", part.low), ("<", part.high)):
+            if text is not None:
+                bound = Statement((f" and {value} {sign} ", ""), (from_text(kind, text),))
+                condition = condition.then(bound)
+        if part.low is None:  # rows without a value belong to the first part
+            condition = condition.then(Statement((f" or {value} is null",)))
+        return fill_statement(
+            "parts.of_range",
+            columns=", ".join(source.quote(column.name) for column in columns),
+            query=self._bare(),
+            condition=condition.then(Statement((")",))),
+        )
+
+    def _value(self, source: Source) -> str:
+        if self.split.column is not None:
+            return f"dapu_query.{source.quote(self.split.column)}"
+        return f"({self.split.expression})"
+
+    def _bare(self) -> Statement:
+        return Statement(("\n",)).then(without_end(self.query)).then(Statement(("\n",)))
+
+
+def _like(cut: Any, value: Any) -> Any:
+    """Decimals cut between floats go back to the source as floats."""
+    return float(cut) if isinstance(value, float) else cut

@@ -1,0 +1,54 @@
+"""Parts of a split load that is under way, each written with its rows in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.registry.store import Registry
+
+
+class Part(NamedTuple):
+    """From `low` to before `high`, as text; None is no bound. rows: None until it was read."""
+
+    number: int
+    plan: str
+    low: str | None
+    high: str | None
+    rows: int | None
+
+
+def of_action(cursor: Cursor, registry: Registry, task: str, action: int) -> list[Part]:
+    """The parts of a load that is under way; none when there is no such load."""
+    rows = registry.rows(cursor, "parts.of_action", task=task, action=action)
+    return [Part(*row) for row in rows]
+
+
+def are_too_old(cursor: Cursor, registry: Registry, task: str, action: int) -> bool:
+    """Whether the first part was read more than a day ago."""
+    row = registry.row(cursor, "parts.too_old", task=task, action=action)
+    return bool(row and row[0])
+
+
+def plan(
+    cursor: Cursor, registry: Registry, task: str, action: int, parts: Sequence[Part], job: int
+) -> None:
+    """Begins a load of these parts."""
+    forget(cursor, registry, task, action)
+    rows = [(task, action, part.number, part.plan, part.low, part.high, job) for part in parts]
+    registry.many(cursor, "parts.put", rows)
+
+
+def done(
+    cursor: Cursor, registry: Registry, task: str, action: int, number: int, rows: int, job: int
+) -> bool:
+    """Notes a part as read, in the transaction of its rows; False when it was read already."""
+    values = {"task": task, "action": action, "number": number, "rows": rows, "job": job}
+    return registry.row(cursor, "parts.done", **values) is not None
+
+
+def forget(cursor: Cursor, registry: Registry, task: str, action: int) -> None:
+    """The load is over."""
+    registry.run(cursor, "parts.forget", task=task, action=action)

@@ -1,0 +1,152 @@
+"""`split`: parts are read several at once, and a load that breaks goes on with those missing."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dapu.databases.parts import equal_parts, regular_parts
+from dapu.errors import JobError
+from tests.conftest import Database, MakeWarehouse
+from tests.rounds import run_task
+
+TASK = "shop.staging.sale"
+
+
+@pytest.fixture
+def source(database: Database) -> Any:
+    def run(statement: str) -> list[tuple[Any, ...]]:
+        with database.connect() as session, session.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    run("create schema shop; create table shop.sale (id int, at timestamp, amount numeric)")
+    run(
+        "insert into shop.sale select n, timestamp '2024-01-15' + n * interval '1 day', n "
+        "from generate_series(1, 100) n; insert into shop.sale values (null, null, 0)"
+    )
+    return run
+
+
+def make(make_warehouse: MakeWarehouse, options: str) -> Path:
+    return make_warehouse({
+        "routes/shop/route.yaml": "",
+        "routes/shop/staging/sale/extract.sql": "select id, at, amount from shop.sale;",
+        "routes/shop/staging/sale/task.yaml":
+            f"actions:\n  - do: database\n    query: extract.sql\n    {options}\n",
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("split", "count"),
+    [
+        ("{column: id, parts: 16}", 16),
+        ("{column: at, every: 1 month}", 4),
+        ("{column: id, every: 30, at_once: 1}", 4),
+        ("{expression: id % 3, parts: 3}", 3),
+    ],
+)
+def test_every_row_arrives_once(
+    make_warehouse: MakeWarehouse, source: Any, split: str, count: int
+) -> None:
+    folder = make(make_warehouse, f"split: {split}")
+    for _ in range(2):
+        outcome = run_task(folder, TASK)
+        assert outcome.status == "done", outcome.message
+        assert f", {count} parts" in outcome.message
+    assert source("select count(*), count(distinct id), sum(amount) from staging.sale") == [
+        (101, 100, 5050)
+    ]
+    assert source("select to_regclass('staging.sale__parts')::text") == [(None,)]
+    assert source("select count(*) from meta.part") == [(0,)]
+
+
+def test_a_load_that_breaks_goes_on_with_the_parts_that_are_missing(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, "split: {column: id, parts: 4, at_once: 1}")
+    source(
+        "alter table shop.sale add bad int default 1; update shop.sale set bad = 0 where id = 99"
+    )
+    query = folder / "routes/shop/staging/sale/extract.sql"
+    query.write_text("select id, at, amount, 1 / bad as one from shop.sale")
+    outcome = run_task(folder, TASK)
+    assert "division by zero" in outcome.message
+    assert source("select to_regclass('staging.sale')::text") == [(None,)]
+    assert source("select count(*) from meta.part where rows is not null") == [(3,)]
+    source("update shop.sale set bad = 1")
+    outcome = run_task(folder, TASK)
+    assert ", 4 parts, 3 of them read before" in outcome.message
+    assert source("select count(*) from staging.sale") == [(101,)]
+
+
+def test_a_plan_of_another_query_is_not_gone_on_with(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, "split: {column: id, parts: 4, at_once: 1}")
+    query = folder / "routes/shop/staging/sale/extract.sql"
+    query.write_text("select id, at, case when id = 99 then 1 / 0 else 1 end as x from shop.sale")
+    run_task(folder, TASK)
+    query.write_text("select id, at, 2 as x from shop.sale")
+    outcome = run_task(folder, TASK)
+    assert outcome.message.startswith("101 rows, table made, 4 parts in"), outcome.message
+    assert source("select distinct x from staging.sale") == [(2,)]
+
+
+def test_the_first_load_of_a_watermark_is_split_and_the_next_is_not(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    options = "load: append\n    watermark: {column: at}\n    split: {column: id, parts: 4}"
+    folder = make(make_warehouse, options)
+    assert ", 4 parts" in run_task(folder, TASK).message
+    source("insert into shop.sale values (500, '2030-01-01', 1)")
+    assert "parts" not in run_task(folder, TASK).message
+    assert source("select count(*), max(id) from staging.sale") == [(102, 500)]
+
+
+def test_an_empty_source_is_one_part(make_warehouse: MakeWarehouse, source: Any) -> None:
+    source("truncate shop.sale")
+    folder = make(make_warehouse, "split: {column: id, parts: 4}")
+    assert run_task(folder, TASK).message.startswith("0 rows, table made, 1 parts")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "count", "cuts"),
+    [
+        (1, 100, 4, [26, 51, 76]),
+        (1, 2, 4, [2]),
+        (5, 5, 4, []),
+        (Decimal("0"), Decimal("1"), 2, [Decimal("0.5")]),
+        (date(2024, 1, 1), date(2024, 1, 5), 2, [date(2024, 1, 3)]),
+    ],
+)
+def test_parts_of_equal_width(low: Any, high: Any, count: int, cuts: list[Any]) -> None:
+    assert equal_parts(low, high, count) == cuts
+
+
+def test_parts_of_the_calendar() -> None:
+    low, high = datetime(2023, 11, 17, 5), datetime(2024, 2, 1)
+    assert regular_parts(low, high, "1 month") == [
+        datetime(2023, 12, 1),
+        datetime(2024, 1, 1),
+        datetime(2024, 2, 1),
+    ]
+    assert regular_parts(date(2020, 5, 5), date(2022, 1, 1), "1 year") == [
+        date(2021, 1, 1),
+        date(2022, 1, 1),
+    ]
+    assert regular_parts(1, 10, 4) == [5, 9]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "every"),
+    [("a", "b", "1 month"), (1, 9, "7 days"), (date(2020, 1, 1), date(2021, 1, 1), 5),
+     (1, 9, 0), (1, 10**9, 1), (date(2020, 1, 1), date(2021, 1, 1), "1 hour")],
+)  # fmt: skip
+def test_a_length_that_does_not_fit_is_told(low: Any, high: Any, every: Any) -> None:
+    with pytest.raises(JobError, match="split"):
+        regular_parts(low, high, every)
