@@ -20,6 +20,7 @@ import pytest
 from psycopg2 import sql
 
 from tests.services import unavailable
+from tests.services.execute_server import ExecuteServer, running_execute
 from tests.services.mariadb import MariaDB, missing_programs, running_mariadb
 from tests.services.postgres import Postgres, running_postgres
 
@@ -116,6 +117,13 @@ def mariadb() -> Iterator[MariaDB]:
     if missing:
         unavailable(f"MariaDB is not installed: there is no {' and no '.join(missing)}")
     with running_mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def execute() -> Iterator[ExecuteServer]:
+    """An Execute server without documents."""
+    with running_execute() as server:
         yield server
 
 

@@ -106,18 +106,20 @@ class ExecuteClient:
     ) -> Iterator[requests.Response]:
         if calculated:
             question = question | {"calc": "true"}
+        with self._answered(path, question) as response:
+            self._check_running()
+            self._check_end_is_known(response)
+            yield response
+
+    def _answered(self, path: str, question: dict[str, Any]) -> requests.Response:
+        """Asks until there is an answer."""
         patience = Patience(_RETRIES)
         while True:
             self._check_running()
             try:
-                response = self._ask(path, question)
-                break
+                return self._ask(path, question)
             except Passing as failure:
                 self._stopped.wait(patience.wait_after(failure))
-        with response:
-            self._check_running()
-            self._check_end_is_known(response)
-            yield response
 
     def _ask(self, path: str, question: dict[str, Any]) -> requests.Response:
         """One try. Raises Passing when there may be an answer soon."""

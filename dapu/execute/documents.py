@@ -17,7 +17,8 @@ from dapu.errors import JobError
 from dapu.execute.lines import LongLine, split_lines
 from dapu.execute.split import NotJson, SplitDocument, parse
 
-_MOST_IN_BATCH = 100_000  # documents, of which dapu knows in memory that they are there
+_MOST_KNOWN = 100_000  # documents; then a new batch begins, and they may be forgotten
+_TICK = timedelta(microseconds=1)
 _SHOWN = 80  # characters of a faulty line
 
 
@@ -66,15 +67,10 @@ class Incoming:
         self._batch = datetime.min.replace(tzinfo=UTC)
         self.documents = self.repeated = self.left_out = 0
 
-    @property
-    def last_batch(self) -> datetime:
-        """The BATCH_DATE of the row that was read last."""
-        return self._batch
-
     def rows(self, first_batch: datetime) -> Iterator[Row]:
         """The rows; a row's data is to be read before the next row.
 
-        first_batch: the BATCH_DATE of the first; the last is a few microseconds later at most.
+        first_batch: the BATCH_DATE of the first; that of the last is microseconds later at most.
         Raises JobError, which tells the line, when a line is no document.
         """
         self._batch = first_batch
@@ -121,9 +117,11 @@ class Incoming:
             return None
         self.documents += 1
         key = hash(header[:3])  # two that share one begin a batch, which does no harm
-        if key in self._known or len(self._known) >= _MOST_IN_BATCH:
-            self.repeated += key in self._known
-            self._batch += timedelta(microseconds=1)
+        if key in self._known:
+            self.repeated += 1
+            self._batch += _TICK
+        elif len(self._known) >= _MOST_KNOWN:
+            self._batch += _TICK
             self._known.clear()
         self._known.add(key)
         return header
@@ -144,7 +142,7 @@ def next_batch(newest: datetime | None) -> datetime:
         return now
     if newest.tzinfo is None:
         newest = newest.replace(tzinfo=UTC)
-    return max(now, newest + timedelta(microseconds=1))
+    return max(now, newest + _TICK)
 
 
 def has_long_list(document: Mapping[str, Any], chunk_size: int) -> bool:

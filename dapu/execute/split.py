@@ -176,8 +176,7 @@ class _Scanner:
         """Passes a byte that must come next."""
         found = self.peek()
         if found != expected:
-            what = repr(found.decode("latin-1")) if found else "the end"
-            raise NotJson(f"there is {what} where `{expected.decode()}` must be")
+            raise NotJson(f"there is {_shown(found)} where `{expected.decode()}` must be")
         self._at += 1
 
     def end(self) -> None:
@@ -203,6 +202,8 @@ class _Scanner:
         if kind in (b"{", b"["):
             self._nested(write)
             return
+        if kind in (b"", b",", b":", b"]", b"}"):
+            raise NotJson(f"there is {_shown(kind)} where a value must be")
         text = self.string() if kind == b'"' else self._scalar()
         parse(text)
         write(text)
@@ -255,6 +256,10 @@ class _Scanner:
         self._data = self._data[self._at :] + block
         self._at = 0
         return True
+
+
+def _shown(byte: bytes) -> str:
+    return f"`{byte.decode('latin-1')}`" if byte else "the end"
 
 
 def parse(text: bytes) -> Any:

@@ -333,7 +333,7 @@ AFE_SCHEMA: dict[str, Any] = {
 
 def make_afe(number: int, version: int = 1) -> bytes:
     """The line of a document of about 2 kB, with a list of 20 records."""
-    some = random.Random(number)  # noqa: S311
+    some = random.Random(number)
     document = {
         "$TYPE": "AFE",
         "DOCUMENT_ID": str(uuid.UUID(int=some.getrandbits(128))),
