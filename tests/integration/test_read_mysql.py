@@ -64,7 +64,7 @@ def shop(mariadb: MariaDB) -> Iterator[Shop]:
 
 ALL_BITS = "b'" + "1" * 64 + "'"
 GEOMETRY = "st_geomfromtext('POINT(1 -2)'{})"
-WKB = "0101000000000000000000f03f00000000000000c0"
+COORDINATES = "000000000000f03f00000000000000c0"
 
 VALUES: list[tuple[str, str, dict[str, str | None]]] = [
     ("tinyint", "smallint", {"-128": "-128", "127": "127", "null": None}),
@@ -128,8 +128,8 @@ VALUES: list[tuple[str, str, dict[str, str | None]]] = [
     ),
     ("inet6", "inet", {"'2001:db8::ff00:42:8329'": "2001:db8::ff00:42:8329/128"}),
     ("inet4", "inet", {"'10.0.0.255'": "10.0.0.255/32"}),
-    ("geometry", "bytea", {GEOMETRY.format(""): f"\\x0101000000{WKB[8:]}"}),
-    ("point", "bytea", {GEOMETRY.format(", 4326"): f"\\x0101000020e6100000{WKB[8:]}"}),
+    ("geometry", "bytea", {GEOMETRY.format(""): f"\\x0101000000{COORDINATES}"}),
+    ("point", "bytea", {GEOMETRY.format(", 4326"): f"\\x0101000020e6100000{COORDINATES}"}),
 ]
 
 
