@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FILE = "connections.yaml"
 MAIN = "main"
 _PLACE = re.compile(r"(\w+)://([^/]*)")
+_AUTHORITY = re.compile(r"://([^/?#]*)")
 
 
 def _known_place(path: str) -> str:
@@ -347,3 +348,8 @@ def _check_url(url: str, place: Document) -> None:
     except ValueError:
         message = "url: is no database URL; write, for example, mysql+pymysql://user:pwd@host/name"
         raise FaultyFile([place.fault(message, "url")]) from None
+    # All after the first `@` would be taken for the host, and told in messages.
+    authority = _AUTHORITY.search(url)
+    if authority is not None and authority[1].count("@") > 1:
+        message = "url: an `@` in a user's name or password is written as %40 (`:` as %3A)"
+        raise FaultyFile([place.fault(message, "url")])

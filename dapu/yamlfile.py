@@ -48,6 +48,16 @@ class _Loader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _refuse_tag(loader: _Loader, node: yaml.Node) -> Any:  # noqa: ARG001 - as PyYAML calls it
+    # PyYAML's own message has the tag, which may be a password.
+    raise yaml.constructor.ConstructorError(
+        None, None, "a value that begins with `!` must stand in quotes", node.start_mark
+    )
+
+
+_Loader.add_constructor(None, _refuse_tag)
+
+
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
