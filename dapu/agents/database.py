@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import Literal
+from typing import ClassVar, Literal
 
 from psycopg2.extensions import cursor as Cursor
 from pydantic import Field, model_validator
@@ -25,6 +25,8 @@ from dapu.loading.tables import describe
 
 class DatabaseOptions(LoadOptions):
     """Pulls a query of a database into the task's table."""
+
+    looks_for_keys: ClassVar[bool] = True
 
     do: Literal["database"]
     query: str = Field(description="A SQL file; it runs in the source")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -62,7 +62,12 @@ class KeySweep(Strict):
 
 
 class LoadOptions(ActionOptions):
-    """The part of an action that says what becomes of the rows."""
+    """The part of an action that says what becomes of the rows.
+
+    looks_for_keys: whether the agent can read the keys of its source alone.
+    """
+
+    looks_for_keys: ClassVar[bool] = False
 
     load: LoadMode = Field("replace", description="What the table holds afterwards")
     key: Columns | None = Field(None, description="Columns that tell rows apart: the primary key")
@@ -103,6 +108,8 @@ class LoadOptions(ActionOptions):
             )
         if (self.load == "period") != (self.period is not None):
             raise ValueError("`load: period` needs `period: {column: …, by: month}`, and only it")
+        if isinstance(self.deletes, KeySweep) and not self.looks_for_keys:
+            raise ValueError("`deletes: {every: …}` looks for keys alone: only a database can")
         if isinstance(self.deletes, KeySweep) and self.load != "merge":
             raise ValueError("`deletes: {every: …}` goes with `load: merge`")
         if isinstance(self.deletes, str) and self.load != "snapshot":

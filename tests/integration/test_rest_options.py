@@ -393,6 +393,10 @@ FAULTY = [
         "`watermark`: `columns` has no at",
     ),
     (
+        "columns: {id: id}\nload: merge\nkey: [id]\ndeletes: {every: 1 day}",
+        "`deletes: {every: …}` looks for keys alone: only a database can",
+    ),
+    (
         "load: append\ncolumns: {at: at}\nwatermark: {column: at}",
         "`watermark`: nothing asks for it",
     ),
