@@ -243,10 +243,13 @@ class _Round:
             result = QueryRows(columns_of_query(self._cursor, query), query)
             self._check_origin(result.columns)
             yield result
-        except (psycopg2.errors.QueryCanceled, psycopg2.OperationalError):
-            raise
-        except psycopg2.Error as error:
-            reason = error.diag.message_primary or str(error)
+        except (psycopg2.Error, JobError) as error:
+            cause = error.__cause__ if isinstance(error, JobError) else error
+            if not isinstance(cause, psycopg2.Error) or isinstance(
+                cause, psycopg2.errors.QueryCanceled | psycopg2.OperationalError
+            ):
+                raise
+            reason = cause.diag.message_primary or str(cause)
             raise JobError(str(Fault(self._context.folder / file, 1, reason))) from error
         self._cursor.execute(compose("table.drop", table=table))
 

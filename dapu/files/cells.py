@@ -65,18 +65,9 @@ def _writers(kind: Kind, style: TextStyle) -> dict[type, Write]:
     if kind in ("date", "timestamp", "zoned"):
         # A number may be a date as programs write it (20240102), never a count of days.
         through_text = (str, int, float, Decimal, bool, time, timedelta)
-        return plain | {one: _then(plain[one], read) for one in through_text} | _midnight(kind)
+        writers = plain | {one: _then(plain[one], read) for one in through_text}
+        return writers | ({datetime: _then(plain[datetime], read)} if kind == "date" else {})
     return plain | {str: _then(plain[str], read), Decimal: _then(plain[Decimal], read)}
-
-
-def _midnight(kind: Kind) -> dict[type, Write]:
-    """A date that a workbook shows with a time of day, which is midnight, is a date."""
-
-    def write(value: datetime) -> str:
-        is_date = kind == "date" and value.time() == time(0)
-        return value.date().isoformat() if is_date else value.isoformat(" ")
-
-    return {datetime: write}
 
 
 def _then(first: Write, second: Callable[[str], str | None]) -> Write:

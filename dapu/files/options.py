@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dapu.files.kinds import ColumnType
 from dapu.loading.options import LoadOptions
@@ -45,11 +45,23 @@ def _some(columns: dict[str, str | ColumnOptions]) -> dict[str, str | ColumnOpti
     return columns
 
 
+def _as_texts(columns: Any) -> Any:
+    """A header may be a year, which YAML takes for a number."""
+    if not isinstance(columns, dict):
+        return columns
+    return {str(key) if type(key) is int else key: column for key, column in columns.items()}
+
+
+Columns = Annotated[
+    dict[str, str | ColumnOptions], BeforeValidator(_as_texts), AfterValidator(_some)
+]
+
+
 class ReadingOptions(LoadOptions):
     """The part of an action that says how files become rows."""
 
     connection: str | None = Field(None, description="A `files` connection; default the route's")
-    columns: Annotated[dict[str, str | ColumnOptions], AfterValidator(_some)] | None = Field(
+    columns: Columns | None = Field(
         None, description="Which columns are read, and what they are called; default all"
     )
     constant: dict[str, bool | int | float | date | str] = Field(

@@ -1,11 +1,12 @@
--- Rows that came from files.
+-- Rows that came from files; those of a member of an archive have `archive/member` in {file}.
 
 -- name: delete_rows
--- The rows of files, and of the members of archives.
-delete from {table} where {file} = any(%(names)s)
-or {file} like any(select replace(replace(replace(n, '\', '\\'), '%%', '\%%'), '_', '\_') || '/%%' from unnest(%(names)s) as n);
+-- The rows of these files.
+delete from {table} where exists (
+    select from unnest(%(names)s::text[]) as n where {file} = n or starts_with({file}, n || '/'));
 
 -- name: has_rows
 -- Whether any row of these files is there.
-select exists (select from {table} where {file} = any(%(names)s)
-    or {file} like any(select replace(replace(replace(n, '\', '\\'), '%%', '\%%'), '_', '\_') || '/%%' from unnest(%(names)s) as n));
+select exists (
+    select from {table}, unnest(%(names)s::text[]) as n
+    where {file} = n or starts_with({file}, n || '/'));
