@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("route")
 @AS_JSON
 def discover(warehouse: Warehouse, route: str, as_json: bool) -> None:
-    r"""List what a ROUTE's source has: tables, layers, files or sheets.
+    r"""List what the source of a ROUTE has.
 
     It only looks. For a web service, which does not say what it has, there is a hint.
 
