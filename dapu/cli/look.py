@@ -118,8 +118,10 @@ def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> 
         ("at", "job", "level", "event"),
         [(e.at, e.job, e.level, e.message) for e in reversed(events)],
     )
-    offending = next((e.data["rows"] for e in events if e.data and "rows" in e.data), None)
-    if offending and found[0].last_status != "done":
+    newest = jobs[0].number if jobs else None
+    found_rows = (e.data["rows"] for e in events if e.job == newest and e.data and "rows" in e.data)
+    offending = next(found_rows, None)
+    if offending:
         say("Offending rows:")
         show_table(list(offending[0]), [list(row.values()) for row in offending])
 
