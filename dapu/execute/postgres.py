@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, BinaryIO
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
@@ -104,6 +105,8 @@ class PostgresDocuments:
         return self._cursor.rowcount
 
     def _create(self) -> None:
+        schema = sql.Identifier(self.name.schema)
+        self._cursor.execute(compose("server.create_schema", schema=schema))
         self._run("create_documents")
         self._run("index_batches")
         self._run("comment_documents")

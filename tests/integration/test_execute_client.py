@@ -1,4 +1,4 @@
-"""The client of the Execute API against a server that misbehaves: what is not whole is not taken."""
+"""The Execute API's client against a server that misbehaves: what is not whole is not taken."""
 
 from __future__ import annotations
 

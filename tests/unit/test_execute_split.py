@@ -15,7 +15,8 @@ from dapu.execute.split import NotJson, SplitDocument
 
 DOCUMENT = (
     '{"$TYPE": "AFE", "OWNER": [{"N": 1.10, "S": [1, 2, 3, 4]}, '
-    '{"N": 123456789012345678901234567890}, {"T": "a]\\"}"}], "REC": {"CITY": "Zürich", "L": [1, [2, 3, 4], 3e400]}, "DOCUMENT_ID": "x"}'
+    '{"N": 123456789012345678901234567890}, {"T": "a]\\"}"}], '
+    '"REC": {"CITY": "Zürich", "L": [1, [2, 3, 4], 3e400]}, "DOCUMENT_ID": "x"}'
 )
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=5)
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
