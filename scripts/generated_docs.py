@@ -10,6 +10,7 @@ Usage: generated_docs.py [--check]
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -230,10 +231,11 @@ def _resolve(schema: Schema, known: Schema) -> Schema:
 
 def _value(schema: Schema, known: Schema) -> str:
     """What may stand there."""
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema or "enum" in schema:
+        values = schema.get("enum", [schema.get("const")])
+        return ", ".join(
+            f"`{value if isinstance(value, str) else json.dumps(value)}`" for value in values
+        )
     if examples := schema.get("examples"):
         return f"text like `{examples[0]}`"
     kind = schema.get("type", "")
@@ -254,7 +256,7 @@ _WORDS = {
 }
 
 
-_PLURALS = {"whole number": "whole numbers", "mapping": "mappings"}
+_PLURALS = {"whole number": "whole numbers", "number": "numbers", "mapping": "mappings"}
 
 
 def _limits(schema: Schema) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.known import known_agents
 from dapu.connections import read_connections
@@ -23,6 +24,7 @@ from dapu.settings import Settings, read_settings
 from dapu.yamlfile import read_model
 from scripts.generated_docs import ROOT, agent_page, agents, commands, pages
 from tests.command import dapu
+from tests.components import rows, versioner
 from tests.conftest import MakeWarehouse
 
 _FENCE = re.compile(r"^```(\w+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -168,6 +170,13 @@ def check_task(text: str, folder: Path) -> None:
 def test_sql_examples_are_templates(example: Example, tmp_path: Path) -> None:
     (tmp_path / "example.sql").write_text(example.text)
     read_template(tmp_path / "example.sql")
+
+
+def test_sql_for_operators_runs(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
+    versioner(make_warehouse())
+    for example in examples(ROOT / "docs" / "operating.md"):
+        if example.language == "sql" and "create role" not in example.text:
+            rows(connection, example.text)
 
 
 @pytest.mark.slow
