@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import csv as strict_csv
+import csv as python_csv
 import io
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -121,14 +122,14 @@ class CsvPart:
             row = broken[0]
             shown = row.text if len(row.text) <= 200 else row.text[:197] + "..."
             return JobError(
-                f"{self.file}, line {numbers.line_of(row.number)}: {row.actual_columns} fields "
+                f"{self.file}, line {self._line_of(row.number)}: {row.actual_columns} fields "
                 f"where {row.expected_columns} are expected: {shown}"
             )
         if "UTF8" in str(error):
             return self._not_utf8()
         if "straddling" in str(error):
             return JobError(
-                f"{self.file}, after line {numbers.line_of(numbers.rows)}: a row is longer than "
+                f"{self.file}, at or after line {numbers.next}: a row is longer than "
                 f"{_BLOCK >> 20} MB; is a quote not closed?"
             )
         return JobError(f"{self.file} is broken: {error}")
@@ -145,56 +146,71 @@ class CsvPart:
                     )
         return JobError(f"{self.file} is not UTF-8; give its `encoding`")
 
+    def _line_of(self, row: int) -> int:
+        """The line of a row (from 1) that the parser could not take."""
+        with self._lines() as lines:
+            reader = self._reader(lines)
+            for _ in range(row - 1):
+                next(reader)
+            line = self.dialect.first + reader.line_num
+            for left_out in lines.left_out:
+                line += left_out <= line
+            return int(line)
+
     def _check_quotes(self) -> None:
         """After an odd number of quotes: one is in a text, or the last one is not closed."""
         with self._lines() as lines:
-            text = io.TextIOWrapper(io.BufferedReader(lines), encoding="utf-8", newline="")
-            reader = strict_csv.reader(
-                text, delimiter=self.dialect.delimiter, quotechar=self.dialect.quote, strict=True
-            )
             try:
-                for _ in reader:
+                for _ in self._reader(lines, strict=True):
                     pass
-            except strict_csv.Error as error:
+            except python_csv.Error as error:
                 if "end of data" in str(error):
                     raise JobError(
                         f"{self.file} ends in the middle of a text: a quote is not closed"
                     ) from None
 
+    def _reader(self, lines: CsvLines, *, strict: bool = False) -> Any:
+        """Python's own reader, which is slow and knows where it is."""
+        text = io.TextIOWrapper(io.BufferedReader(lines), encoding="utf-8", newline="")
+        python_csv.field_size_limit(sys.maxsize)
+        return python_csv.reader(
+            text,
+            delimiter=self.dialect.delimiter,
+            quotechar=self.dialect.quote,
+            quoting=python_csv.QUOTE_MINIMAL if self.dialect.quote else python_csv.QUOTE_NONE,
+            strict=strict,
+        )
+
 
 class _RowNumbers:
-    """The line of each row: one a row, and more where texts have line ends or lines no row."""
+    """The line of each row: one a row, and more where texts have line ends or lines no row.
+
+    next: the line of the next row.
+    """
 
     def __init__(self, lines: CsvLines, first: int) -> None:
         self._left_out = lines.left_out
         self._passed = 0  # of those that were left out
-        self._next = first
-        self.rows = 0
+        self.next = first
 
     def of(self, batch: pa.RecordBatch) -> Sequence[int]:
         """The lines of the rows of the next batch."""
-        self.rows += batch.num_rows
         has_line_ends = any(b"\n" in text_bytes(column) for column in batch.columns)
         if not has_line_ends and self._passed == len(self._left_out):
-            self._next += batch.num_rows
-            return range(self._next - batch.num_rows, self._next)
+            self.next += batch.num_rows
+            return range(self.next - batch.num_rows, self.next)
         counts = [0] * batch.num_rows
         for column in batch.columns:
             for row, count in enumerate(pc.count_substring(column, "\n").to_pylist()):
                 counts[row] += count or 0
         return [self._line(count) for count in counts]
 
-    def line_of(self, row: int) -> int:
-        """About where a row (from 1) stands that could not be read, after those that were."""
-        ahead = self._next + row - self.rows - 1
-        return ahead + sum(1 for line in self._left_out[self._passed :] if line <= ahead)
-
     def _line(self, line_ends: int) -> int:
         """The line of the next row, which has so many line ends in its texts."""
-        while self._passed < len(self._left_out) and self._left_out[self._passed] == self._next:
+        while self._passed < len(self._left_out) and self._left_out[self._passed] == self.next:
             self._passed += 1
-            self._next += 1
-        line, self._next = self._next, self._next + 1 + line_ends
+            self.next += 1
+        line, self.next = self.next, self.next + 1 + line_ends
         return line
 
 

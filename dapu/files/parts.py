@@ -83,7 +83,8 @@ def column_names(headers: Iterable[str]) -> list[str]:
         name, number = base, 1
         while name in taken:
             number += 1
-            name = f"{base}_{number}"
+            end = f"_{number}"
+            name = base[: _LONGEST_NAME - len(end)] + end
         taken.add(name)
         names.append(name)
     return names

@@ -2,11 +2,12 @@
 
 -- name: delete_rows
 -- The rows of these files.
-delete from {table} where exists (
-    select from unnest(%(names)s::text[]) as n where {file} = n or starts_with({file}, n || '/'));
+delete from {table} as t where exists (
+    select from unnest(%(names)s::text[]) as f (name)
+    where t.{file} = f.name or starts_with(t.{file}, f.name || '/'));
 
 -- name: has_rows
 -- Whether any row of these files is there.
 select exists (
-    select from {table}, unnest(%(names)s::text[]) as n
-    where {file} = n or starts_with({file}, n || '/'));
+    select from {table} as t, unnest(%(names)s::text[]) as f (name)
+    where t.{file} = f.name or starts_with(t.{file}, f.name || '/'));
