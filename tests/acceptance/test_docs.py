@@ -53,6 +53,7 @@ def examples(page: Path) -> Iterator[Example]:
         yield Example(page, line, match[1], match[2] or "", match[3])
 
 
+EXAMPLE_AGENT = ROOT / "docs" / "example-agent"
 ALL = [example for page in pages() for example in examples(page)]
 
 
@@ -112,7 +113,9 @@ def test_pages_name_commands_that_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("example", of_language("yaml"), ids=str)
-def test_yaml_examples_are_right(example: Example, tmp_path: Path) -> None:
+def test_yaml_examples_are_right(
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file says which it is; lines without a beginning are an action of the page's agent."""
     name, text = example.name, example.text
     if not name and text.startswith("# "):
@@ -128,6 +131,7 @@ def test_yaml_examples_are_right(example: Example, tmp_path: Path) -> None:
     }
     known = ", ".join(check)
     assert file in check, f"{example}: write behind ```yaml which file it is: {known}"
+    monkeypatch.syspath_prepend(str(EXAMPLE_AGENT))
     check[file](text, tmp_path)
 
 
@@ -163,7 +167,10 @@ def check_task(text: str, folder: Path) -> None:
         (task.path / name).write_text("select 1")
     task.path.mkdir(parents=True, exist_ok=True)
     task.file.write_text(text)
-    assert known_agents(Settings()).reader(Settings()).read(task, Route()) is not None
+    (task.path.parents[1] / "route.yaml").touch()
+    (folder / "warehouse.yaml").touch()
+    settings = Settings(agents=["dapu_calendar:CalendarAgent"])
+    assert known_agents(settings).reader(settings).read(task, Route()) is not None
 
 
 @pytest.mark.parametrize("example", of_language("sql"), ids=str)
@@ -245,12 +252,12 @@ def same(text: str) -> str:
 def test_example_agent_is_found_when_installed(
     make_warehouse: MakeWarehouse, tmp_path: Path
 ) -> None:
-    source = shutil.copytree(ROOT / "docs" / "example-agent", tmp_path / "source")
+    source = shutil.copytree(EXAMPLE_AGENT, tmp_path / "source")
     assert sum(len(file.read_text().splitlines()) for file in source.iterdir()) < 60
     offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
     target = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", *offline, "--target", target, source]
-    subprocess.run(pip, check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", *offline]
+    subprocess.run([*pip, "--target", str(target), str(source)], check=True)
     page = ROOT / "docs" / "writing-an-agent.md"
     task = next(one.text for one in examples(page) if one.name.endswith("calendar/task.yaml"))
     folder = make_warehouse(
