@@ -53,8 +53,8 @@ class ExecuteWarehouse:
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What a query gives; a placeholder is %s."""
         if self.kind == "SQLITE":
-            with closing(sqlite3.connect(self.dsn)) as session, session:
-                return session.execute(query.replace("%s", "?"), values).fetchall()
+            with closing(sqlite3.connect(self.dsn)) as file, file:
+                return file.execute(query.replace("%s", "?"), values).fetchall()
         with closing(psycopg2.connect(self.dsn)) as session, session.cursor() as cursor:
             cursor.execute(query, values or None)
             found = cursor.fetchall() if cursor.description else []
@@ -68,7 +68,7 @@ class ExecuteWarehouse:
     def mark(self) -> str | None:
         """How far the server was read."""
         found = self.rows("select mark from execute_sync")
-        return str(found[0][0]) if found else None
+        return str(found[0][0]) if found and found[0][0] else None
 
     def versions(self) -> list[tuple[Any, ...]]:
         """What the warehouse has: type, id and version, each of which must be there once."""

@@ -16,7 +16,7 @@ from dapu.execute.schema import Schema
 from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, Step, moved_meanwhile
 from dapu.execute.views import Kind, View, plan_views
 from dapu.named_sql import statement
-from dapu.secrets import redact, remember
+from dapu.secrets import redact
 
 _LONGEST = 128  # characters of a name
 _PORT = 1433
@@ -209,7 +209,6 @@ def read_dsn(dsn: str) -> dict[str, Any]:
             "user": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
         }
-        remember(keywords["password"])
     return keywords
 
 

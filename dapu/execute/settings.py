@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
@@ -136,9 +136,11 @@ def _remember_secrets(values: Mapping[str, Any]) -> None:
     except ValueError:  # its host is no host
         remember(dsn)
         return
-    remember(unquote(parts.password or ""))
-    remember(parts.password or "")
-    for key, value in parse_qsl(parts.query):
+    written = [parts.password or ""]
+    for part in parts.query.split("&"):
+        key, _, value = part.partition("=")
         if is_secret_name(key):
-            remember(value)
-            remember(value.replace(" ", "+"))
+            written.append(value)
+    for text in written:
+        remember(text)
+        remember(unquote(text))

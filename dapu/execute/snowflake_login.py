@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dapu.errors import ConfigurationError
-from dapu.secrets import remember
 
 _DOMAIN = ".snowflakecomputing.com"
 _FORM = (
@@ -48,10 +47,8 @@ def read_dsn(dsn: str) -> dict[str, Any]:
     }
     if parts.password:
         keywords["password"] = unquote(parts.password)
-        remember(keywords["password"])
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name == "privateKey":
-            remember(value.replace(" ", "+"))
             keywords["private_key"] = _private_key(value)
         elif name in _KEYWORDS:
             keywords[_KEYWORDS[name]] = value

@@ -124,8 +124,8 @@ class SnowflakeTarget:
         faulty = self._value("count_faulty", first=first.replace(tzinfo=None).isoformat())
         if loaded != count or faulty:
             raise JobError(
-                f"Snowflake loaded {loaded:,} of {count:,} rows, of which {faulty:,} are no JSON "
-                "object; nothing was kept"
+                f"Snowflake loaded {loaded:,} of {count:,} rows, of which {faulty:,} are no "
+                "JSON of their document; nothing was kept"
             )
 
     def _put_view(self, name: str, query: str) -> None:

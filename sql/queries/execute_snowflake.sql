@@ -72,9 +72,9 @@ on_error = abort_statement
 purge = true;
 
 -- name: count_faulty
--- Rows of the batch whose text Snowflake did not take for a JSON object.
+-- Rows of the batch whose text Snowflake did not take for JSON: each chunk has the document's id.
 select count(*) from EXECUTE_DOCUMENTS
-where BATCH_DATE >= %(first)s::timestamp_ntz and not coalesce(is_object(DATA), false);
+where BATCH_DATE >= %(first)s::timestamp_ntz and coalesce(DATA:"DOCUMENT_ID"::string, '') <> ID;
 
 -- name: prune
 delete from EXECUTE_DOCUMENTS d
@@ -104,10 +104,13 @@ qualify BATCH_DATE = max(BATCH_DATE) over (partition by TYPE, ID, VERSION)
 select {columns} from EXECUTE_DOCUMENTS_LATEST d where d.TYPE = {type} and d.CHUNK = 0;
 
 -- name: of_lists
-select {columns} from EXECUTE_DOCUMENTS_LATEST d{lists} where d.TYPE = {type};
+select {columns} from EXECUTE_DOCUMENTS_LATEST d{lists} where d.TYPE = {type} {guards};
 
 -- name: items
 , lateral flatten(input => {item}{path}, mode => 'ARRAY') {alias}
+
+-- name: guard
+and {item}{path} is not null
 
 -- name: item
 {alias}.value
@@ -122,7 +125,7 @@ select {columns} from EXECUTE_DOCUMENTS_LATEST d{lists} where d.TYPE = {type};
 {item}{path}::number(38, 15)
 
 -- name: boolean
-{item}{path}::int
+{item}{path}::boolean::int
 
 -- name: time
 {item}{path}::timestamp_tz

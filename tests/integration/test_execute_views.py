@@ -45,7 +45,7 @@ def columns(warehouse: ExecuteWarehouse, view: str = "afe") -> dict[str, str]:
 
 def test_each_kind_of_field_has_its_type(warehouse: ExecuteWarehouse) -> None:
     kinds = ["TEXT", "GUID", "UWI", "INTEGER", "DECIMAL", "BOOLEAN", "DATETIME", "DOCUMENT", "MAP"]
-    fields = {f"F_{kind}": {"TYPE": kind} for kind in kinds}
+    fields: dict[str, Any] = {f"F_{kind}": {"TYPE": kind} for kind in kinds}
     fields["F_LOCAL"] = {"TYPE": "DATETIME", "DATE_UNZONED": True}
     warehouse.server.schema = {"AFE": fields}
     warehouse.server.put(
