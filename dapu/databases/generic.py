@@ -6,9 +6,10 @@ its exact text form.
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import sqlalchemy
@@ -20,10 +21,13 @@ from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.watermark import without_end
+from dapu.named_sql import statement
 from dapu.secrets import redact
 
 _ROWS = 2_000
 _IN_MEMORY = 16 << 20  # bytes
+_MYSQL = ("mysql", "mariadb")
+_MYSQL_FLOAT = 4  # in a cursor's description
 
 
 class GenericSource:
@@ -34,6 +38,7 @@ class GenericSource:
     def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
         self._name = name
         self.description = f"SQLAlchemy, {url.drivername}"
+        self._is_mysql = url.get_backend_name() in _MYSQL
         try:
             self._engine = sqlalchemy.create_engine(
                 url, connect_args=dict(extra), poolclass=sqlalchemy.NullPool
@@ -45,26 +50,35 @@ class GenericSource:
             raise ConfigurationError(
                 f"the connection `{name}` needs the driver of {url.drivername}: {error}; install it"
             ) from None
+        except TypeError as error:  # a keyword that the driver does not know
+            raise ConfigurationError(f"the connection `{name}`: extra: {error}") from None
         except SQLAlchemyError as error:
-            reason = redact(str(getattr(error, "orig", None) or error))
-            raise JobError(f"the connection `{name}` is refused: {reason}") from None
+            raise JobError(f"the connection `{name}` is refused: {_reason(error)}") from None
+        if self._is_mysql:
+            self._session.exec_driver_sql(statement("mysql.session"))
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""
-        return str(self._engine.dialect.identifier_preparer.quote_identifier(identifier))
+        preparer = self._engine.dialect.identifier_preparer
+        quoted = str(preparer.quote_identifier(identifier))
+        # Statements double their percent signs themselves where the driver wants that.
+        return quoted.replace("%%", "%") if preparer._double_percents else quoted
 
     def value(self, query: Statement) -> Any:
         """See `Source.value`."""
-        return self._execute(query).scalar()
+        rows = self.rows(query)
+        return rows[0][0] if rows else None
 
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
         """See `Source.rows`."""
-        return [tuple(row) for row in self._execute(query)]
+        result = self._execute(query)
+        return [tuple(row) for rows in self._batches(result) for row in rows]
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Without a target the rows wait in a file until all types are known."""
         result = self._execute(without_end(query))
         names = [str(name) for name in result.keys()]  # noqa: SIM118 - a result's, not a dict's
+        self._check_types(result)
         if into is None or any(name not in into for name in names):
             return self._read_all(names, result, into or {})
 
@@ -76,9 +90,16 @@ class GenericSource:
         return CopyRows(columns, "text", write, self.stop)
 
     def stop(self) -> None:
-        """See `Source.stop`. The connection is cut: there is no way that all drivers share."""
+        """See `Source.stop`. As the driver can: by asking, or by cutting the connection."""
         with suppress(Exception):
-            self._session.connection.driver_connection.close()  # type: ignore[union-attr]
+            connection: Any = self._session.connection.driver_connection
+            ask = getattr(connection, "cancel", None) or getattr(connection, "interrupt", None)
+            if ask is not None:
+                ask()
+                return
+            if hasattr(connection, "_sock"):  # PyMySQL waits on, though it is closed
+                connection._sock.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -110,22 +131,42 @@ class GenericSource:
         columns = [Column(name, into.get(name, survey_type)) for name, survey_type in found]
         return CopyRows(columns, "text", write)
 
+    def _check_types(self, result: sqlalchemy.CursorResult[Any]) -> None:
+        """Raises JobError for what the driver itself would change."""
+        for column in result.cursor.description or () if self._is_mysql else ():
+            if column[1] == _MYSQL_FLOAT:
+                raise JobError(
+                    f"the server gives the FLOAT column {column[0]} with six digits only; write "
+                    f"{column[0]} * 1e0 in the query, or let the native reader read it"
+                )
+
     def _batches(
         self, result: sqlalchemy.CursorResult[Any]
     ) -> Iterator[Sequence[sqlalchemy.Row[Any]]]:
-        try:
+        with self._asking("broke off"):
             while rows := result.fetchmany(_ROWS):
                 yield rows
-        except SQLAlchemyError as error:
-            raise self._failure(error) from error
 
     def _execute(self, query: Statement) -> sqlalchemy.CursorResult[Any]:
         text, values = query.for_driver(self._engine.dialect.paramstyle, self.quote)
-        try:
+        with self._asking("refuses the query"):
             return self._session.exec_driver_sql(text, values or None)
-        except SQLAlchemyError as error:
-            raise self._failure(error) from error
 
-    def _failure(self, error: SQLAlchemyError) -> JobError:
-        reason = redact(str(getattr(error, "orig", None) or error))
-        return JobError(f"the source `{self._name}` refuses the query: {reason}")
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Whatever a driver raises is the job's failure, the panic of a native one too."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # a panic in Rust is no Exception
+            raise JobError(f"the source `{self._name}` {what}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What a driver says, in a line."""
+    origin = getattr(error, "orig", None) or error
+    if len(origin.args) == 2 and isinstance(origin.args[0], int):  # as MySQL's drivers tell
+        return redact(f"{origin.args[1]} (error {origin.args[0]})")
+    text = redact(str(origin)).strip().partition("\n")[0]
+    return text or type(origin).__name__

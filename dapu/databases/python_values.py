@@ -3,63 +3,101 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_BIGINT = range(-(2**63), 2**63)
 
 
 def line(row: Iterable[Any]) -> bytes:
     """A row as a line of COPY's text format (UTF-8).
 
-    https://www.postgresql.org/docs/current/sql-copy.html, "Text Format".
+    https://www.postgresql.org/docs/current/sql-copy.html, "Text Format". What is no character (a
+    lone surrogate) goes as bytes that are no UTF-8, for PostgreSQL to refuse.
     """
-    return ("\t".join([_field(value) for value in row]) + "\n").encode()
+    return ("\t".join([_field(value) for value in row]) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _field(value: Any) -> str:
     if value is None:
         return "\\N"
-    write = _WRITERS.get(type(value))
-    return write(value) if write is not None else str(value).translate(_ESCAPES)
+    return (_known.get(type(value)) or _derived(type(value)))(value)
 
 
-def _seconds(value: timedelta) -> str:
-    return f"{value // timedelta(microseconds=1)} microseconds"
+def _derived(kind: type) -> Callable[[Any], str]:
+    """The writer of what a type is derived from; remembered for the type."""
+    _known[kind] = next((_WRITERS[base] for base in kind.__mro__ if base in _WRITERS), _text)
+    return _known[kind]
 
 
-def _document(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str).translate(_ESCAPES)
+def _text(value: Any) -> str:
+    return str(value).translate(_ESCAPES)
+
+
+def _duration(value: timedelta) -> str:
+    """In hours, since a day of an interval need not have 24 of them."""
+    microseconds = abs(value) // timedelta(microseconds=1)
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    minutes, second = divmod(seconds, 60)
+    sign = "-" if value < timedelta(0) else ""
+    return f"{sign}{minutes // 60}:{minutes % 60:02}:{second:02}.{fraction:06}"
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> str:
     return "\\\\x" + bytes(value).hex()
 
 
-_WRITERS: dict[type, Callable[[Any], str]] = {
+def _document(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        text = _json(value)
+    return text.translate(_ESCAPES)
+
+
+def _json(value: Any) -> str:
+    """As JSON, a decimal exactly; what JSON does not know, NaN too, as its text."""
+    match value:
+        case None | bool() | int() | str():
+            return json.dumps(value, ensure_ascii=False)
+        case float() | Decimal() if math.isfinite(value):
+            return str(value)
+        case dict():
+            pairs = (f"{json.dumps(str(key))}: {_json(item)}" for key, item in value.items())
+            return "{" + ", ".join(pairs) + "}"
+        case list() | tuple() | set() | frozenset():
+            return "[" + ", ".join(map(_json, value)) + "]"
+        case bytes() | bytearray() | memoryview():
+            return json.dumps(bytes(value).hex())
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+_WRITERS: Mapping[type, Callable[[Any], str]] = {
     bool: lambda value: "t" if value else "f",
-    int: str,
-    float: repr,
+    int: lambda value: str(int(value)),
+    float: lambda value: repr(float(value)),
     Decimal: str,
     str: lambda value: value.translate(_ESCAPES),
     bytes: _bytes,
     bytearray: _bytes,
     memoryview: _bytes,
-    date: date.isoformat,
-    datetime: datetime.isoformat,
-    time: time.isoformat,
-    timedelta: _seconds,
+    date: lambda value: value.isoformat(),
+    time: lambda value: value.isoformat(),
+    timedelta: _duration,
     UUID: str,
     dict: _document,
     list: _document,
     tuple: _document,
+    set: _document,
+    frozenset: _document,
 }
+_known = dict(_WRITERS)
 
-_TYPES: dict[type, str] = {
+_TYPES: Mapping[type, str] = {
     bool: "boolean",
     float: "double precision",
     Decimal: "numeric",
@@ -68,12 +106,13 @@ _TYPES: dict[type, str] = {
     bytearray: "bytea",
     memoryview: "bytea",
     date: "date",
-    time: "time",
     timedelta: "interval",
     UUID: "uuid",
     dict: "jsonb",
     list: "jsonb",
     tuple: "jsonb",
+    set: "jsonb",
+    frozenset: "jsonb",
 }
 _NUMBERS = {"bigint", "numeric", "double precision"}
 
@@ -95,13 +134,18 @@ class TypeSurvey:
 
 
 def _type_of(value: Any) -> str:
-    if value is None:
-        return ""
-    if type(value) is int:
-        return "bigint" if value in _BIGINT else "numeric"
-    if isinstance(value, datetime):
-        return "timestamp with time zone" if value.tzinfo else "timestamp"
-    return _TYPES.get(type(value), "text")
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "boolean"
+        case int():
+            return "bigint" if -(2**63) <= value < 2**63 else "numeric"
+        case datetime():
+            return "timestamp with time zone" if value.tzinfo else "timestamp"
+        case time():
+            return "time with time zone" if value.tzinfo else "time"
+    return next((_TYPES[base] for base in type(value).__mro__ if base in _TYPES), "text")
 
 
 def _common(seen: set[str]) -> str:
