@@ -18,6 +18,13 @@ from dapu.loading.rows import Column
 from dapu.loading.types import is_exactly_comparable
 from dapu.loading.watermark import without_end
 
+_STATEMENTS = {
+    "mysql": "blocks.mysql",
+    "mariadb": "blocks.mysql",
+    "sqlite": "blocks.sqlite",
+    "mssql": "blocks.mssql",
+    "oracle": "blocks.oracle",
+}
 SIZE = 8_000  # rows; a block with more than twice as many is cut
 
 
@@ -72,7 +79,12 @@ class BlockSource:
         """The blocks that begin at these keys, and the one before them all, as they are now."""
         if self.dialect == "postgresql":
             return self._all_at_once(lows)
-        asked = f"blocks.{'mysql' if self.dialect == 'mariadb' else self.dialect}"
+        if self.dialect not in _STATEMENTS:
+            raise JobError(
+                f"`changes: blocks` has no hash for {self.dialect}; it has for PostgreSQL, "
+                "MariaDB, MySQL, SQLite, SQL Server and Oracle"
+            )
+        asked = _STATEMENTS[self.dialect]
         found = []
         for low, high in zip([None, *lows], [*lows, None], strict=True):
             within = Range(low, high)
@@ -122,12 +134,7 @@ class BlockSource:
                 return _joined(quoted, "blocks.mysql_column", ", ")
             case "mssql":
                 return _joined(quoted, "blocks.mssql_column", ", ")
-            case "oracle":
-                return _joined(quoted, "blocks.oracle_column", " || '|' || ")
-        raise JobError(
-            f"`changes: blocks` has no hash for {self.dialect}; it has for PostgreSQL, MariaDB, "
-            "MySQL, SQLite, SQL Server and Oracle"
-        )
+        return _joined(quoted, "blocks.oracle_column", " || '|' || ")
 
 
 def current_blocks(asked: BlockSource, lows: Sequence[Any]) -> list[Block]:

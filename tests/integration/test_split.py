@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -150,3 +153,67 @@ def test_parts_of_the_calendar() -> None:
 def test_a_length_that_does_not_fit_is_told(low: Any, high: Any, every: Any) -> None:
     with pytest.raises(JobError, match="split"):
         regular_parts(low, high, every)
+
+
+class ShortLived:
+    """A way to a server on which no connection lives longer than a second, as behind some
+    firewalls.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._path)
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+                threading.Timer(1.0, self._cut, (client, server)).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def _cut(self, *ends: socket.socket) -> None:
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+def test_a_table_arrives_that_takes_longer_than_a_connection_lives(
+    make_warehouse: MakeWarehouse, source: Any, database: Database
+) -> None:
+    server = database.server
+    way = ShortLived(str(server.socket_directory / f".s.PGSQL.{server.port}"))
+    url = f"postgresql://{server.username}@127.0.0.1:{way.port}/{database.name}?sslmode=disable"
+    connections = f"{database.connections_yaml()}- name: shop\n  url: {url}\n"
+    source(
+        "create function shop.slow(int) returns int stable language sql as "
+        "'select 1 from pg_sleep(0.02 + coalesce($1, 0) * 0)'"
+    )
+    slow = "select id, at, amount, shop.slow(id) as one from shop.sale"
+
+    def load(options: str) -> str:
+        folder = make(make_warehouse, options)
+        (folder / "connections.yaml").write_text(connections)
+        (folder / "routes/shop/route.yaml").write_text("connection: shop")
+        (folder / "routes/shop/staging/sale/extract.sql").write_text(slow)
+        return run_task(folder, TASK).message
+
+    assert "the source `shop` broke off" in load("load: replace")
+    message = ""
+    for _ in range(5):  # on a busy machine a part may be cut too; the next run goes on
+        message = load("split: {column: id, parts: 20, at_once: 4}")
+        if "20 parts" in message:
+            break
+    assert "20 parts" in message, message
+    assert source("select count(*) from staging.sale") == [(101,)]

@@ -1,0 +1,67 @@
+"""The hash expressions of databases that no test can start: their SQL is parsed in its dialect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlglot
+
+from dapu.databases.blocks import Block, BlockSource, Range, changed_ranges
+from dapu.definitions.templates import Statement
+from dapu.errors import JobError
+from dapu.loading.rows import Column
+
+COLUMNS = [Column("id", "bigint"), Column("Name", "text"), Column("at", "timestamp")]
+
+
+class Asked:
+    """A source that keeps what it is asked."""
+
+    def __init__(self, quotes: str) -> None:
+        self._quotes, self.texts = quotes, list[str]()
+
+    def quote(self, name: str) -> str:
+        return f"{self._quotes[0]}{name}{self._quotes[-1]}"
+
+    def value(self, query: Statement) -> Any:
+        return self.rows(query)[0][0]
+
+    def rows(self, query: Statement) -> list[tuple[Any, ...]]:
+        text, _ = query.for_driver("qmark", self.quote)
+        self.texts.append(text)
+        return [(7, 12345)]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "parser", "quotes"),
+    [("mssql", "tsql", "[]"), ("oracle", "oracle", '"'), ("mysql", "mysql", "`"),
+     ("sqlite", "sqlite", '"')],
+)  # fmt: skip
+def test_the_statements_are_valid_in_their_dialect(dialect: str, parser: str, quotes: str) -> None:
+    asked = Asked(quotes)
+    query = Statement(("select * from shop where x = ", ""), ("y",))
+    source = BlockSource(asked, dialect, query, "id", COLUMNS)
+    source.lows(Range(5, 9))
+    assert source.hashes([10]) == [Block(None, 7, "12345"), Block(10, 7, "12345")]
+    assert len(asked.texts) == 3
+    for text in asked.texts:
+        assert sqlglot.parse_one(text, dialect=parser).key == "select"
+        assert "{" not in text
+
+
+def test_a_database_without_a_hash_expression_is_told() -> None:
+    source = BlockSource(Asked('"'), "firebird", Statement(("select 1",)), "id", COLUMNS)
+    with pytest.raises(JobError, match="has no hash for firebird"):
+        source.hashes([])
+
+
+def test_ranges_that_touch_are_one_and_bounds_may_be_new() -> None:
+    before = [Block(None, 1, "a"), Block(10, 1, "b"), Block(20, 1, "c"), Block(30, 1, "d")]
+    assert changed_ranges(before, before) == []
+    now = [Block(None, 1, "a"), Block(10, 1, "x"), Block(20, 1, "y"), Block(30, 1, "d")]
+    assert changed_ranges(before, now) == [Range(10, 30)]
+    cut = [Block(None, 1, "a"), Block(5, 1, "z"), *before[1:]]
+    assert changed_ranges(before, cut) == [Range(None, 10)], "the first block ends elsewhere now"
+    last = [*before[:3], Block(30, 2, "e")]
+    assert changed_ranges(before, last) == [Range(30, None)]
