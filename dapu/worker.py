@@ -143,8 +143,10 @@ class Worker:
         self._reporter.started(job)
         try:
             outcome = desk.runner.run(claim)
-        except psycopg2.Error:
+        except psycopg2.Error as error:
             self._reporter.ended(job, Outcome("waiting", 0, "its database went away"))
+            if type(error) is psycopg2.DatabaseError:  # so psycopg2 tells of a loss during COPY
+                raise psycopg2.OperationalError(str(error)) from error
             raise
         self._tally.add(job, outcome)
         self._reporter.ended(job, outcome)
