@@ -25,7 +25,12 @@ from tests.services.mariadb import MariaDB, missing_programs, running_mariadb
 from tests.services.postgres import Postgres, running_postgres
 
 _TEMPLATE = "dapu_template"
-_SERVERS = {"mariadb": "mariadb", "mapserver": "mapserver", "postgis": "postgis_server"}
+_SERVERS = {
+    "mariadb": "mariadb",
+    "mapserver": "mapserver",
+    "postgis": "postgis_server",
+    "ssh": "ssh_server",
+}
 _numbers = itertools.count(1)
 
 

@@ -196,12 +196,24 @@ class Place:
         fixed = "".join(f"/{part}" for part in _without_magic(pattern))
         depth = None if "**" in pattern else pattern.count("/") + 1 - fixed.count("/")
         expression = re.compile(glob_translate(pattern))
+        self._check_answers(self._folder + fixed)
         listed = self.system.find(self._folder + fixed, maxdepth=depth, detail=True)
         for path, info in listed.items():
             name = path.removeprefix(f"{self._folder}/")
             if expression.fullmatch(name) and not _is_of_editor(name):
                 is_whole = info.get("size") is not None and info["type"] == "file"
                 yield self._found(name, info if is_whole else self.system.info(path))
+
+    def _check_answers(self, folder: str) -> None:
+        """Raises when a folder cannot be listed, which fsspec takes for an empty one."""
+        if self.is_local:
+            return
+        try:
+            self.system.ls(folder, detail=False)
+        except FileNotFoundError:
+            if not self.root.startswith("s3:"):
+                raise
+            self.system.info(folder.partition("/")[0])  # an empty folder is none, a bucket is one
 
     def _found(self, name: str, info: dict[str, Any]) -> FoundFile:
         size = info.get("size")

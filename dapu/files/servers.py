@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,10 +68,10 @@ def _of_sftp(connection: FilesConnection) -> dict[str, Any]:
 
 
 def _of_http(connection: FilesConnection) -> dict[str, Any]:
-    arguments = dict(connection.extra)
-    password = _password(connection)
+    """The server's certificate must be trusted by this machine, or by SSL_CERT_FILE."""
+    arguments = {"ssl": ssl.create_default_context()} | connection.extra
     if connection.username is not None:
-        from aiohttp import BasicAuth
-
-        arguments["auth"] = BasicAuth(connection.username, password or "", "utf-8")
+        known = f"{connection.username}:{_password(connection) or ''}".encode()
+        proof = {"Authorization": f"Basic {base64.b64encode(known).decode()}"}
+        arguments["headers"] = arguments.get("headers", {}) | proof
     return arguments

@@ -14,10 +14,13 @@ from psycopg2 import sql
 from tests.conftest import Database, MakeWarehouse, write_files
 from tests.one_task import OneTask
 from tests.services import mapserver as running
-from tests.services import postgis, unavailable
+from tests.services import postgis, ssh, unavailable
+from tests.services.https_files import HttpsFiles, running_https
 from tests.services.mapserver import MapServer
 from tests.services.misbehaving_http import MisbehavingServer, misbehaving_http
 from tests.services.postgres import Postgres
+from tests.services.s3 import S3, running_s3
+from tests.services.ssh import Ssh
 
 
 @pytest.fixture
@@ -82,4 +85,28 @@ def mapserver(
     if program is None:
         unavailable("MapServer is not installed (Debian's cgi-mapserver)")
     with running.running_mapserver(program, tmp_path_factory.mktemp("mapserver")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3]:
+    """An S3 server."""
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ssh_server() -> Iterator[Ssh]:
+    """An OpenSSH server that gives out a folder."""
+    program = ssh.installed()
+    if program is None:
+        unavailable("OpenSSH's server is not installed (Debian's openssh-server)")
+    with ssh.running_ssh(program) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def https_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpsFiles]:
+    """A web server that gives out a folder."""
+    with running_https(tmp_path_factory.mktemp("https")) as server:
         yield server
