@@ -81,7 +81,9 @@ def test_the_completion_of_words_can_be_printed() -> None:
 # A round.
 
 
-def test_a_round_as_cron_runs_it(make_warehouse: MakeWarehouse) -> None:
+def test_a_round_as_cron_runs_it(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = make_warehouse({**ROUTE, **a_task("r.s.t"), "ver/001_x.sql": "create schema x"})
     said = [dapu(name, folder) for name in ("versioner", "registrar", "manager", "worker")]
     assert [(done.status, done.err) for done in said] == [(0, "")] * 4
@@ -97,7 +99,8 @@ def test_a_round_as_cron_runs_it(make_warehouse: MakeWarehouse) -> None:
     ]
     assert re.fullmatch(r"r\.s\.t: job 1 done: 1 rows in \d\.\d s", told[5])
     assert told[6:] == ["worker: 1 job: 1 done"]
-    again = [dapu(name, folder).out for name in ("versioner", "registrar", "manager", "worker")]
+    components = ("versioner", "registrar", "manager", "worker")
+    again = [here(capsys, name, folder).out for name in components]
     assert [STAMP.sub("", text) for text in again] == [
         "versioner: everything is up to date\n",
         "registrar: 1 task (0 new, 0 changed), 0 faults\n",
@@ -106,9 +109,11 @@ def test_a_round_as_cron_runs_it(make_warehouse: MakeWarehouse) -> None:
     ]
 
 
-def test_a_worker_tells_what_failed_and_where_to_look(ran: Path) -> None:
+def test_a_worker_tells_what_failed_and_where_to_look(
+    ran: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(ran, {"routes/r/s/bad/odd.sql": "select 1"})
-    done = dapu("run", ran, "r.s.bad")
+    done = here(capsys, "run", ran, "r.s.bad")
     assert done.status == 1
     assert f"dapu: failed: r.s.bad; see `dapu status {ran} TASK`" in done.err
 
@@ -276,13 +281,15 @@ def test_the_schema_accepts_every_task_of_the_examples(
     assert not validator.is_valid(wrong)
 
 
-def test_conf_prep_fills_in_names_and_keeps_the_file_to_its_owner(tmp_path: Path) -> None:
+def test_conf_prep_fills_in_names_and_keeps_the_file_to_its_owner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "connections.yaml"
     file.write_text("password: ${PWD_OF_MAIN}\nport: ${PORT:-5432}\n")
     (tmp_path / ".env").write_text("PWD_OF_MAIN='a b'\n")
-    done = dapu("conf-prep", file, "-o", "-")
+    done = here(capsys, "conf-prep", file, "-o", "-")
     assert (done.status, done.out) == (0, "password: a b\nport: 5432\n")
-    done = dapu("conf-prep", file)
+    done = here(capsys, "conf-prep", file)
     assert done.status == 0
     assert file.read_text() == "password: a b\nport: 5432\n"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -361,28 +368,32 @@ def _status(capsys: pytest.CaptureFixture[str], folder: Path) -> Any:
 # One task.
 
 
-def test_run_takes_up_the_changed_definition_first(ran: Path) -> None:
+def test_run_takes_up_the_changed_definition_first(
+    ran: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(ran, {"routes/r/s/bad/odd.sql": "select 1 where false"})
-    done = dapu("run", ran, "r.s.bad")
+    done = here(capsys, "run", ran, "r.s.bad")
     assert done.status == 0, done.text
     assert "r.s.bad: changed" in done.out
     assert "worker: 1 job: 1 done" in done.out
 
 
-def test_run_of_an_unknown_task_names_the_nearest(ran: Path) -> None:
-    done = dapu("run", ran, "r.s.goood")
+def test_run_of_an_unknown_task_names_the_nearest(
+    ran: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = here(capsys, "run", ran, "r.s.goood")
     assert done.status == 2
     assert "there is no task `r.s.goood`; did you mean `r.s.good`?" in done.err
 
 
 def test_run_of_a_faulty_task_tells_its_fault_and_not_its_neighbours(
-    make_warehouse: MakeWarehouse,
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_warehouse({**ROUTE, **a_task("r.s.t"), **a_task("r.s.t_too")})
     prepare(folder)
     write(folder, {"routes/r/s/t_too/task.yaml": "actions: 1"})
-    assert dapu("run", folder, "r.s.t").status == 0
-    done = dapu("run", folder, "r.s.t_too")
+    assert here(capsys, "run", folder, "r.s.t").status == 0
+    done = here(capsys, "run", folder, "r.s.t_too")
     assert done.status == 2
     assert "task.yaml:1: actions: must be a list, not 1" in done.err
 
@@ -400,7 +411,11 @@ def test_run_of_a_faulty_task_tells_its_fault_and_not_its_neighbours(
     ],
 )
 def test_run_says_why_a_task_cannot_start(
-    make_warehouse: MakeWarehouse, why: str, route: str, running_task: str | None
+    make_warehouse: MakeWarehouse,
+    capsys: pytest.CaptureFixture[str],
+    why: str,
+    route: str,
+    running_task: str | None,
 ) -> None:
     folder = make_warehouse({"routes/r/route.yaml": route, **a_task("r.s.t"), **a_task("r.s.u")})
     prepare(folder)
@@ -412,7 +427,7 @@ def test_run_says_why_a_task_cannot_start(
             [workers.enrol(cursor, Registry()), running_task],
         )
         session.commit()
-        done = dapu("run", folder, "r.s.t")
+        done = here(capsys, "run", folder, "r.s.t")
     assert done.status == 1
     assert f"dapu: r.s.t cannot start now: {why}; it is queued as job " in done.err
 
