@@ -18,6 +18,7 @@ from scripts.bench_load_servers import TABLE, Postgres
 _BEGIN = re.compile(r": job \d+ started")
 _END = re.compile(r": job \d+ \w+: (.*)")
 _ALL = f"select * from {TABLE}"
+_QUERY = {"do": "database", "query": "extract.sql"}
 _WRONG_USE = 2  # dapu's exit status for a definition that it does not understand
 
 
@@ -65,17 +66,18 @@ class Warehouse:
         dapu("versioner", folder)
 
     def define(self, task: str, action: Mapping[str, Any], query: str = _ALL) -> str:
-        """Writes a task of one action, of the query if it has none of its own; returns its id."""
+        """Writes a task of one action, and its query if it reads a database; returns its id."""
         folder = f"routes/{task.replace('.', '/')}"
-        given = {"do": "database", "query": "extract.sql", **action}
+        given = {**action} if "do" in action else {**_QUERY, **action}
         self._write(f"{folder}/task.yaml", {"actions": [given], "run": {"retries": 0}})
-        (self._folder / folder / "extract.sql").write_text(query + "\n", encoding="utf-8")
+        if given["do"] == "database":
+            (self._folder / folder / "extract.sql").write_text(query + "\n", encoding="utf-8")
         return task
 
-    def run(self, task: str) -> Job:
+    def run(self, task: str, *options: str) -> Job:
         """Runs a task. Raises NotThere when its definition is not understood, else BenchError."""
         try:
-            return run_task(self._folder, task)
+            return run_task(self._folder, task, *options)
         except BenchError as error:
             if error.status != _WRONG_USE:
                 raise

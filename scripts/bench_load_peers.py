@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.bench_load_measure import BenchError, Measured, run
+from scripts.bench_load_measure import BenchError, Command, Measured, run
 from scripts.bench_load_servers import TABLE, Postgres, program_version
 
 # sling and ingestr of newer versions than these have their program outside the package index.
@@ -35,13 +35,16 @@ _QUIET = {"SLING_DISABLE_TELEMETRY": "true", "DISABLE_TELEMETRY": "true"}
 
 @dataclass(frozen=True)
 class PeerSource:
-    """Where the peers read. One URL a peer, since each writes URLs in its own way."""
+    """Where the peers read, each in its own words.
+
+    sling: the options that name the source. dlt: a SQLAlchemy URL, or the path of a CSV file.
+    ingestr: a URI, and the table in it.
+    """
 
     name: str
-    sling: str
+    sling: Command
     dlt: str
-    ingestr: str
-    schema: str
+    ingestr: tuple[str, str]
 
 
 @dataclass
@@ -71,7 +74,7 @@ class Peers:
         options = {"table_keys": {"primary": ["l_id"]}}
         command = (
             *(self._program("sling"), "run", "--mode", "full-refresh", "--primary-key", "l_id"),
-            *("--src-conn", source.sling, "--src-stream", f"{source.schema}.{TABLE}"),
+            *source.sling,
             *("--tgt-conn", f"{self.target.uri(self.database)}?sslmode=disable"),
             *("--tgt-object", self.table("sling", source)),
             *("--tgt-options", json.dumps(options)),
@@ -95,11 +98,11 @@ class Peers:
 
     def ingestr(self, source: PeerSource) -> Measured:
         """The strategy `replace`, in larger pages than by default."""
-        table = TABLE if source.schema == "main" else f"{source.schema}.{TABLE}"
+        uri, table = source.ingestr
         command = (
             *(self._program("ingestr"), "ingest", "--yes", "--progress", "log"),
             *("--pipelines-dir", self.home / "ingestr-home"),
-            *("--source-uri", source.ingestr, "--source-table", table),
+            *("--source-uri", uri, "--source-table", table),
             *("--dest-uri", f"{self._with_password()}?sslmode=disable"),
             *("--dest-table", self.table("ingestr", source), "--primary-key", "l_id"),
             *("--page-size", "100000", "--loader-file-size", "100000"),

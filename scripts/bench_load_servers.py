@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -112,6 +113,16 @@ def make_csv(folder: Path, rows: int) -> Path:
         raise BenchError(f"{script.name} needs {missing[0]}: pip install {missing[0]}")
     run((sys.executable, script, str(rows), file))
     return file
+
+
+def with_header(file: Path) -> Path:
+    """A copy of the rows whose first line names the columns."""
+    named = file.with_name("lineitem_named.csv")
+    names = re.findall(r"^\s+(l_\w+)", definition(), re.MULTILINE)
+    with file.open("rb") as source, named.open("wb") as target:
+        target.write((",".join(names) + "\n").encode())
+        shutil.copyfileobj(source, target)
+    return named
 
 
 def definition(table: str = TABLE) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,16 @@ from typing import Any
 import psycopg2
 
 from scripts.bench_load_dapu import postgres_connection
-from scripts.bench_load_measure import Measured, run, run_pipe
+from scripts.bench_load_measure import Command, Measured, run, run_pipe
 from scripts.bench_load_peers import PeerSource
-from scripts.bench_load_servers import TABLE, Postgres, definition, mariadb, program_version
+from scripts.bench_load_servers import (
+    TABLE,
+    Postgres,
+    definition,
+    mariadb,
+    program_version,
+    with_header,
+)
 from tests.services.mariadb import MariaDB
 
 SOURCE, WAREHOUSE = "source", "warehouse"
@@ -29,16 +36,17 @@ class Source:
 
     pipe: the plainest way to bring them into an empty table that has its primary key already;
     raw: what that way is. goal: how much longer dapu may take.
-    connection: as it stands in connections.yaml.
+    connection: as it stands in connections.yaml. action: what reads it, where that is no query.
     """
 
     name: str
     title: str
     raw: str
-    goal: float
+    goal: float | None
     pipe: Callable[[], Measured]
     connection: Mapping[str, Any]
     peer: PeerSource
+    action: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,10 +73,9 @@ class Places:
             postgres_connection(server, SOURCE),
             PeerSource(
                 "postgres",
-                f"{uri}?sslmode=disable",
+                _sling(f"{uri}?sslmode=disable", "public"),
                 uri.replace("postgresql:", "postgresql+psycopg2:"),
-                uri.replace("@", ":none@") + "?sslmode=disable",
-                "public",
+                (uri.replace("@", ":none@") + "?sslmode=disable", f"public.{TABLE}"),
             ),
         )
 
@@ -88,7 +95,7 @@ class Places:
             1.15,
             lambda: run_pipe(read, write),
             {"url": url},
-            PeerSource("mariadb", plain, url, plain, SOURCE),
+            PeerSource("mariadb", _sling(plain, SOURCE), url, (plain, f"{SOURCE}.{TABLE}")),
         )
 
     def sqlite_source(self) -> Source:
@@ -104,17 +111,41 @@ class Places:
             {"url": f"sqlite:///{self.sqlite}"},
             PeerSource(
                 "sqlite",
-                f"sqlite://{self.sqlite}",
+                _sling(f"sqlite://{self.sqlite}", "main"),
                 f"sqlite:///{self.sqlite}",
-                f"sqlite:///{self.sqlite}",
-                "main",
+                (f"sqlite:///{self.sqlite}", TABLE),
             ),
+        )
+
+    def csv_source(self) -> Source:
+        """A CSV file to PostgreSQL."""
+        file = with_header(self.csv)
+        copy = f"\\copy {_RAW} from '{file}' (format csv, header)"
+        command = self.postgres.psql(WAREHOUSE, copy)
+        return Source(
+            "csv",
+            "CSV file",
+            "psql \\copy",
+            None,
+            lambda: run(command),
+            {"driver": "files", "path": str(file.parent)},
+            PeerSource(
+                "csv",
+                ("--src-stream", f"file://{file}"),
+                str(file),
+                (f"csv://{file}", TABLE),
+            ),
+            {"do": "file", "file": file.name},
         )
 
     def empty_raw_table(self) -> None:
         """Makes the raw pipes' target anew."""
         self.postgres.execute(WAREHOUSE, f"drop table if exists {_RAW}")
         self.postgres.execute(WAREHOUSE, definition(_RAW))
+
+
+def _sling(connection: str, schema: str) -> Command:
+    return ("--src-conn", connection, "--src-stream", f"{schema}.{TABLE}")
 
 
 def versions(places: Places) -> str:
