@@ -29,11 +29,12 @@ from dapu.loading.options import LoadOptions
 from dapu.loading.rows import ArrowRows, Rows
 from dapu.loading.tables import describe
 from dapu.named_sql import statement
+from dapu.wfs.account import Account
+from dapu.wfs.checks import Checks
 from dapu.wfs.columns import FeatureColumn, converted, geometry_columns, property_column
 from dapu.wfs.feature_type import FeatureType, read_feature_type
-from dapu.wfs.features import Account, Features, PageSize, Question
-from dapu.wfs.gml import Axes, read_page
-from dapu.wfs.page import check_system, mark_spaces
+from dapu.wfs.features import Features, PageSize, Question
+from dapu.wfs.gml import Axes, read_piece
 from dapu.wfs.selection import Conditions, Selection, question, select
 from dapu.wfs.service import Layer, Service
 from dapu.yamlfile import Strict
@@ -85,8 +86,10 @@ class WfsOptions(LoadOptions):
         "standard",
         description="`xy` for a server that gives x first where the standard has y first",
     )
-    page_size: PageSize = Key(
-        50_000, description="Features to ask for at once; `all` asks once for everything"
+    page_size: PageSize | None = Key(
+        None,
+        description="Features to ask for at once; default all, and on from there where the server "
+        "gives less; `all` takes its first answer for all",
     )
     sort_by: str | None = Key(
         None, description="A property that orders the features, for a server that has no order"
@@ -130,7 +133,7 @@ class _Reading:
         self._service, self._folder = service, folder
         self._account = Account()
         self._newest = Newest(options.watermark.column) if options.watermark else None
-        self._starts: list[int] = []
+        self._starts: list[tuple[int, int, int]] = []
 
     def rows(self, session: HttpSession) -> Rows | None:
         """The rows; pages after the first are asked for while rows are loaded."""
@@ -195,8 +198,11 @@ class _Reading:
         parameters = self._service.names(selection.layer.name) | asked
         if options.sort_by is not None:
             parameters["sortby"] = options.sort_by
-        what = Question(selection.element, parameters, options.page_size)
-        features = Features(self._service, what, self._folder)
+        texts = [one.name for one, _ in selection.properties if one.kind == "text"]
+        srid = selection.srid if selection.geometry else None
+        checks = Checks(texts, srid, selection.layer.srids)
+        what = Question(parameters, options.page_size)
+        features = Features(self._service, what, checks, self._folder)
         count = "?" if features.expected is None else f"{features.expected:,}"
         self._context.note(f"reads {count} features of {selection.layer.name} (WFS {version})")
         return features
@@ -216,22 +222,17 @@ class _Reading:
         )
 
     def _batches(self, features: Features, selection: Selection) -> Iterator[pa.RecordBatch]:
-        """The features as they come, each page checked before and after."""
+        """The features as they come."""
         properties = [one for one, _ in selection.properties]
-        texts = [one.name for one in properties if one.kind == "text"]
         geometry = selection.geometry[0].name if selection.geometry else None
         row = 1
-        for page in features.pages():
-            self._starts.append(row)
-            row += page.features
-            if geometry is not None:
-                check_system(page, selection.srid, selection.layer.srids)
-            marked = mark_spaces(page, texts)
-            for batch in read_page(marked, selection.element, properties, geometry, self._axes):
-                self._account.see(batch)
+        for piece in features.pieces():
+            self._starts.append((row, piece.page, piece.first))
+            row += piece.features
+            for batch in read_piece(piece, selection.element, properties, geometry, self._axes):
+                self._account.see(piece.page, batch)
                 self._see_watermark(batch, selection)
                 yield batch
-            self._account.end_page(page)
         self._account.end()
 
     def _see_watermark(self, batch: pa.RecordBatch, selection: Selection) -> None:
@@ -246,8 +247,9 @@ class _Reading:
 
     def _locate(self, row: int, column: str) -> str:  # noqa: ARG002 - features have no columns
         """Where a row (from 1) stood: `page 3, feature 17`."""
-        page = bisect_right(self._starts, row)
-        return f"page {page}, feature {row - self._starts[page - 1] + 1}"
+        piece = bisect_right(self._starts, row, key=lambda start: start[0]) - 1
+        first_row, page, first = self._starts[piece]
+        return f"page {page}, feature {first + row - first_row}"
 
 
 def _columns(

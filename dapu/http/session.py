@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 from urllib.parse import urljoin
 
 import requests
@@ -24,11 +24,24 @@ from dapu.http.patience import PASSING, Pace, Passing, Patience, asked_wait
 from dapu.http.sockets import StoppableAdapter
 
 _CONNECTS_WITHIN = 30.0  # seconds
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 _SHOWN = 300  # characters of an answer or an address in a message
 _MOST_REDIRECTS = 10
 _UNAUTHORIZED, _FIRST_ERROR = 401, 400
 _TAGS = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+class Sink(Protocol):
+    """What takes the body of an answer: a file, or what looks like one."""
+
+    def seek(self, position: int, /) -> object:
+        """Called with 0 before each try."""
+
+    def truncate(self) -> object:
+        """Called then too."""
+
+    def write(self, data: bytes, /) -> object:
+        """Takes the next bytes."""
 
 
 class HttpSession:
@@ -47,8 +60,8 @@ class HttpSession:
             {*connection.headers, *filter(None, [self._credentials.header])}, self._adapter
         )
 
-    def send(self, request: Request, into: BinaryIO) -> Answer:
-        """Asks, until there is an answer, and writes its body into a file from its beginning.
+    def send(self, request: Request, into: Sink) -> Answer:
+        """Asks, until there is an answer, and writes its body into `into`, from the beginning.
 
         An answer has a status below 400. Raises JobError when there is none, or not all of it.
         """
@@ -70,7 +83,7 @@ class HttpSession:
         self._send(request, body, Credentials())
         return body.getvalue()
 
-    def _send(self, request: Request, into: BinaryIO, auth: Credentials) -> Answer:
+    def _send(self, request: Request, into: Sink, auth: Credentials) -> Answer:
         patience, renewed = Patience(self._connection.retries), False
         while True:
             auth.make_ready()
@@ -87,21 +100,20 @@ class HttpSession:
             renewed = True
 
     def _once(
-        self, request: Request, into: BinaryIO, auth: Credentials, *, may_renew: bool
+        self, request: Request, into: Sink, auth: Credentials, *, may_renew: bool
     ) -> Answer | None:
         """One try. None when the credentials are old, and were renewed.
 
         Raises Passing when there may be an answer soon.
         """
+        into.seek(0)
+        into.truncate()
         with self._told(request), self._start(request, auth) as response:
             if response.status_code == _UNAUTHORIZED and may_renew and auth.renew():
                 return None
             self._check_status(request, response)
-            into.seek(0)
-            into.truncate()
             for block in response.iter_content(_BLOCK):
                 into.write(block)
-            into.seek(0)
             return _answer(response)
 
     def _start(self, request: Request, auth: Credentials) -> Response:

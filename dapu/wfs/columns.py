@@ -143,6 +143,8 @@ def _lists(values: pa.Array) -> pa.Array:
 
 
 def _as_hex(srid: int) -> Callable[[pa.Array], pa.Array]:
+    """EWKB as PostGIS reads it from text."""
+
     def convert(values: pa.Array) -> pa.Array:
         texts = [None if wkb is None else ewkb(wkb, srid).hex() for wkb in values.to_pylist()]
         return pa.array(texts, pa.large_string())

@@ -1,186 +1,158 @@
-"""All features of a layer, page by page, and the proof that they are all.
+"""All features of a layer, and the proof that they are all.
 
-The server is asked first how many there are. Pages that repeat, overlap, or are too few are
-errors: a table is never short, and never has a feature twice.
+The server is asked first how many there are, and then for features until all have come. Answers
+that repeat, overlap, or are too few are errors: a table is never short, and never has a feature
+twice.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import pyarrow as pa
 from pydantic import Field
 
 from dapu.errors import JobError
-from dapu.wfs.gml import ID
-from dapu.wfs.page import Page, hits, open_page
+from dapu.wfs.answer import BrokenOff, Cutter, Piece, number_in, read_root
+from dapu.wfs.checks import Checks
 from dapu.wfs.service import Service
 
 PageSize = Annotated[int, Field(ge=1)] | Literal["all"]
+
+_AHEAD = 3  # pieces that wait to be read
+_LOOKS_EVERY = 0.2  # seconds, whether anybody still reads
 
 
 @dataclass(frozen=True)
 class Question:
     """Which features of a layer are wanted.
 
-    element: the local name of a feature.
     parameters: of GetFeature, beside those that say which page.
-    page_size: features to ask for at once; the server may give less.
+    page_size: features to ask for at once; None asks for all, and goes on where the server gave
+    less; `all` takes the first answer for all.
     """
 
-    element: str
     parameters: dict[str, str]
-    page_size: PageSize
+    page_size: PageSize | None
 
 
 class Features:
     """The answer to one question.
 
     expected: how many features there are; None where the server does not say.
-    folder: where pages are kept while they are read.
+    folder: where pieces of answers are kept until they are read.
     """
 
-    def __init__(self, service: Service, question: Question, folder: Path) -> None:
-        self._service, self._question, self._folder = service, question, folder
+    def __init__(self, service: Service, question: Question, checks: Checks, folder: Path) -> None:
+        self._service, self._question = service, question
+        self._checks, self._folder = checks, folder
         self._version = service.capabilities.version
+        self._pieces: queue.Queue[Piece | BaseException | None] = queue.Queue(_AHEAD)
+        self._nobody_reads = threading.Event()
         self.expected = self._count()
 
-    def pages(self) -> Iterator[Page]:
-        """The pages; the next comes while one is read. A page's file is gone after it.
+    def pieces(self) -> Iterator[Piece]:
+        """The features, piece by piece; others come while one is read. Its file is gone after it.
 
-        Raises JobError when a page is not whole, or pages do not add up.
+        Raises JobError when an answer is not whole, or answers do not add up.
         """
-        with ThreadPoolExecutor(1, "dapu-wfs") as aside:
-            try:
-                yield from self._pages(aside)
-            except GeneratorExit:
+        asking = threading.Thread(target=self._ask_for_all, name="dapu-wfs", daemon=True)
+        asking.start()
+        try:
+            while (piece := self._pieces.get()) is not None:
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield piece
+                piece.path.unlink(missing_ok=True)
+        finally:
+            self._nobody_reads.set()
+            if asking.is_alive():
                 self._service.stop()
-                raise
+            asking.join()
 
-    def _pages(self, aside: ThreadPoolExecutor) -> Iterator[Page]:
-        number, arrived = 1, 0
-        coming: Future[Page] | None = None
-        if self.expected != 0:
-            coming = aside.submit(self._fetch, number, arrived)
-        while coming is not None:
-            page = coming.result()
-            self._check_unchanged(page)
-            number, arrived, coming = number + 1, arrived + page.features, None
-            if self._is_more(page, arrived):
-                coming = aside.submit(self._fetch, number, arrived)
-            yield page
-            page.path.unlink(missing_ok=True)
-        self._check_all(arrived)
+    def _ask_for_all(self) -> None:
+        with suppress(_NobodyReads):
+            try:
+                if self.expected != 0:
+                    self._ask_until_all_came()
+                self._put(None)
+            except BaseException as error:  # noqa: BLE001 - raised again where pieces are read
+                self._put(error)
+
+    def _ask_until_all_came(self) -> None:
+        page, arrived, is_more = 0, 0, True
+        while is_more:
+            page += 1
+            came, is_whole = self._ask(page, arrived)
+            arrived += came
+            is_more = self._is_more(came, arrived) or not is_whole
+        if self.expected is not None and arrived != self.expected:
+            raise JobError(
+                f"the server has {self.expected:,} features and gave {arrived:,}: "
+                f"{self._advice()}; nothing was kept"
+            )
+
+    def _ask(self, page: int, start: int) -> tuple[int, bool]:
+        """Asks once; returns how many features came, and whether the answer came to its end.
+
+        One that broke off is gone on with behind its last feature.
+        """
+        cutter = Cutter(self._folder, page, self._checks.prepare, self._put)
+        try:
+            self._service.features({**self._question.parameters, **self._bounds(start)}, cutter)
+        except BrokenOff:
+            return cutter.features, False
+        cutter.finish()
+        if self.expected is not None and cutter.matched not in (None, self.expected):
+            # One that was deleted may have moved others from one page to the page before.
+            raise JobError(
+                f"the layer changed while it was read: it had {self.expected:,} features, and at "
+                f"page {page} {cutter.matched:,}; nothing was kept"
+            )
+        return cutter.features, True
+
+    def _bounds(self, start: int) -> dict[str, str]:
+        """The parameters that say which page."""
+        size = self._question.page_size
+        bounds = {}
+        if isinstance(size, int):
+            key = "count" if self._version.startswith("2") else "maxfeatures"
+            left = size if self.expected is None else min(size, self.expected - start)
+            bounds[key] = str(left)
+        return bounds | ({"startindex": str(start)} if start else {})
+
+    def _is_more(self, came: int, arrived: int) -> bool:
+        if came == 0 or self._question.page_size == "all":
+            return False
+        return self.expected is None or arrived < self.expected
+
+    def _advice(self) -> str:
+        if self._question.page_size == "all":
+            return "without `page_size: all` it is asked for the others too"
+        return "it does not page as it should"
 
     def _count(self) -> int | None:
         if self._version.startswith("1.0"):
             return None  # it has no way to ask
-        path = self._folder / "hits.xml"
-        self._ask({"resulttype": "hits"}, path)
-        return hits(path)
+        body = BytesIO()
+        self._service.features({**self._question.parameters, "resulttype": "hits"}, body)
+        root = read_root(body.getvalue(), "the answer to `resulttype=hits`")
+        matched = number_in(root, "numberMatched")
+        return matched if matched is not None else number_in(root, "numberOfFeatures")
 
-    def _fetch(self, number: int, start: int) -> Page:
-        parameters = {}
-        size = self._question.page_size
-        if size != "all":
-            key = "count" if self._version.startswith("2") else "maxfeatures"
-            left = size if self.expected is None else min(size, self.expected - start)
-            parameters[key] = str(left)
-        if start:
-            parameters["startindex"] = str(start)
-        path = self._folder / f"{number}.gml"
-        self._ask(parameters, path)
-        return open_page(path, number, self._question.element)
-
-    def _ask(self, parameters: dict[str, str], path: Path) -> None:
-        with path.open("w+b") as file:
-            self._service.features({**self._question.parameters, **parameters}, file)
-
-    def _is_more(self, page: Page, arrived: int) -> bool:
-        if page.features == 0 or self._question.page_size == "all":
-            return False
-        return self.expected is None or arrived < self.expected
-
-    def _check_unchanged(self, page: Page) -> None:
-        """A layer that changes between two pages may have moved features from one to the other."""
-        if self.expected is not None and page.matched not in (None, self.expected):
-            raise JobError(
-                f"the layer changed while it was read: it had {self.expected:,} features, and at "
-                f"page {page.number} {page.matched:,}; nothing was kept"
-            )
-
-    def _check_all(self, arrived: int) -> None:
-        if self.expected is None or arrived == self.expected:
-            return
-        advice = (
-            "give a `page_size`, so that it is asked in pages"
-            if self._question.page_size == "all"
-            else "it does not page as it should"
-        )
-        raise JobError(
-            f"the server has {self.expected:,} features and gave {arrived:,}: {advice}; "
-            "nothing was kept"
-        )
+    def _put(self, piece: Piece | BaseException | None) -> None:
+        while not self._nobody_reads.is_set():
+            with suppress(queue.Full):
+                self._pieces.put(piece, timeout=_LOOKS_EVERY)
+                return
+        raise _NobodyReads
 
 
-class Account:
-    """Knows of each feature that it came; a feature that comes again is an error."""
-
-    def __init__(self) -> None:
-        self._pages: dict[int, int] = {}
-        self._digest = 0
-        self._features: list[Any] = []
-
-    def see(self, batch: pa.RecordBatch) -> None:
-        """Takes features into account."""
-        import numpy as np
-
-        columns = [column.to_pylist() for column in batch.columns]
-        ids = columns[batch.schema.names.index(ID)]
-        others = [column for column in columns if column is not ids]
-        rows = [hash(tuple(map(_hashable, row))) for row in zip(*others, strict=True)]
-        self._digest = hash((self._digest, *rows))
-        if None not in ids:
-            pairs = map(hash, zip(ids, rows, strict=True))
-            self._features.append(np.fromiter(pairs, np.int64, len(ids)))
-
-    def end_page(self, page: Page) -> None:
-        """Called when all features of a page were seen.
-
-        Raises JobError when the page is the same as another: the server does not page.
-        """
-        if page.features == 0:
-            return
-        before = self._pages.setdefault(self._digest, page.number)
-        self._digest = 0
-        if before != page.number:
-            raise JobError(
-                f"page {page.number} has the same features as page {before}: the server ignores "
-                "`startindex`. With `page_size: all` it is asked for everything at once; "
-                "nothing was kept"
-            )
-
-    def end(self) -> None:
-        """Called when all pages were seen.
-
-        Raises JobError when features came twice: others then did not come at all.
-        """
-        import numpy as np
-
-        if not self._features:
-            return
-        features = np.concatenate(self._features)  # eight bytes each, however many there are
-        twice = len(features) - len(np.unique(features))
-        if twice:
-            raise JobError(
-                f"{twice:,} features came twice: the server's pages overlap. Say with `sort_by` "
-                "by which property they are to be ordered; nothing was kept"
-            )
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+class _NobodyReads(Exception):
+    pass

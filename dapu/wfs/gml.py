@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dapu.errors import ConfigurationError, JobError
+from dapu.wfs.answer import Piece
+from dapu.wfs.checks import SPACE_MARK
 from dapu.wfs.feature_type import Property
-from dapu.wfs.page import SPACE_MARK, Page
 
 ID, GEOMETRY = "id", "geometry"
 _ROWS = 5_000  # in a batch
@@ -54,29 +55,28 @@ class Axes:
         return self.standard and _is_turned(srid)
 
 
-def read_page(
-    page: Page, element: str, properties: Sequence[Property], geometry: str | None, axes: Axes
+def read_piece(
+    piece: Piece, element: str, properties: Sequence[Property], geometry: str | None, axes: Axes
 ) -> Iterator[pa.RecordBatch]:
-    """The features of a page, some at a time.
+    """The features of a piece, some at a time.
 
     element: the local name of a feature. geometry: the property with the geometry, if wanted.
     The columns are `id` (of GML; null without one), a text for each property, or a list of texts
     for one that repeats, and the geometry as ISO WKB.
     Raises JobError when GDAL does not read as many features as are there.
     """
-    if page.features == 0:
-        return
-    path = page.path
-    _write_description(path.with_suffix(".gfs"), element, properties, geometry)
+    description = piece.path.with_suffix(".gfs")
+    _write_description(description, element, properties, geometry)
     names = [f"p{number}" for number in range(len(properties))]
     count = 0
-    for batch in _read(path, page.number, axes):
+    for batch in _read(piece, axes):
         count += batch.num_rows
-        yield _arranged(batch, properties, names, geometry is not None, marked=page.marked)
-    if count != page.features:
+        yield _arranged(batch, properties, names, geometry is not None, marked=piece.marked)
+    description.unlink()
+    if count != piece.features:
         raise JobError(
-            f"page {page.number} has {page.features:,} features, of which GDAL can read "
-            f"{count:,} only; nothing was kept"
+            f"page {piece.page}: of {piece.features:,} features from {piece.first:,} on GDAL can "
+            f"read {count:,} only; nothing was kept"
         )
 
 
@@ -111,14 +111,14 @@ def _gdal() -> Any:
     return pyogrio
 
 
-def _read(path: Path, number: int, axes: Axes) -> Iterator[pa.RecordBatch]:
+def _read(piece: Piece, axes: Axes) -> Iterator[pa.RecordBatch]:
     pyogrio = _gdal()
     options = _OPTIONS | axes.options
     try:
-        with pyogrio.open_arrow(path, use_pyarrow=True, batch_size=_ROWS, **options) as found:
+        with pyogrio.open_arrow(piece.path, use_pyarrow=True, batch_size=_ROWS, **options) as found:
             yield from found[1]
     except (RuntimeError, pa.ArrowException, OSError) as error:
-        raise JobError(f"page {number}: GDAL cannot read it: {error}") from error
+        raise JobError(f"page {piece.page}: GDAL cannot read it: {error}") from error
 
 
 def _write_description(

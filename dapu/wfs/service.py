@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import BinaryIO
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -19,7 +18,7 @@ from xml.etree.ElementTree import Element
 from dapu.connections import WfsConnection
 from dapu.errors import ConfigurationError, JobError
 from dapu.http.messages import Request
-from dapu.http.session import HttpSession
+from dapu.http.session import HttpSession, Sink
 from dapu.yamlfile import nearest
 
 _EPSG = re.compile(r"EPSG\W.*?(\d+)$", re.IGNORECASE)
@@ -96,8 +95,8 @@ class Service:
             raise JobError(f"{self._url} answers DescribeFeatureType with <{local(root.tag)}>")
         return root
 
-    def features(self, parameters: dict[str, str], into: BinaryIO) -> None:
-        """Asks for features, and writes the answer into a file."""
+    def features(self, parameters: dict[str, str], into: Sink) -> None:
+        """Asks for features; the answer is written into `into`."""
         given = {"version": self.capabilities.version, "request": "GetFeature", **parameters}
         self._session.send(self._request(given), into)
 

@@ -231,8 +231,72 @@ def test_a_server_that_ignores_paging(wfs: WfsServer, task: OneTask) -> None:
     assert "page 2 has the same features as page 1" in task.fails()
     task.has(wfs.connection, "do: wfs\nlayer: thing\npage_size: all")
     wfs.says_how_many = True
-    assert "the server has 50 features and gave 20: give a `page_size`" in task.fails()
+    assert "the server has 50 features and gave 20: without `page_size: all`" in task.fails()
     assert not task.has_table()
+
+
+def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dapu.wfs.answer._PIECE", 2_000)
+    monkeypatch.setattr("dapu.http.session._BLOCK", 777)
+
+
+def test_an_answer_is_read_in_pieces_while_it_comes(
+    wfs: WfsServer, task: OneTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_small_pieces(monkeypatch)
+    wfs.features = [f"<ms:name> {number}\n</ms:name>" for number in range(500)]
+    wfs.limit = 300
+    task.has(wfs.connection, "do: wfs\nlayer: thing")
+    task.run()
+    assert task.rows("select count(*), count(distinct name) from staging.thing") == [(500, 500)]
+    wfs.properties = {"name": "int"}
+    wfs.features = [f"<ms:name>{number}</ms:name>" for number in range(500)]
+    wfs.features[402] = "<ms:name>x</ms:name>"
+    task.execute("drop table staging.thing")
+    assert "(page 2, feature 103)" in task.fails()
+
+
+def test_features_that_are_all_in_one_element(
+    wfs: WfsServer, task: OneTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As WFS 1.1 allows it, and GeoServer does it."""
+    in_small_pieces(monkeypatch)
+    wfs.features = features(500)
+    whole = wfs.page(wfs.features, numberReturned="").replace("<wfs:member>", "")
+    whole = whole.replace("</wfs:member>", "").replace(
+        "<ms:thing", "<gml:featureMembers><ms:thing", 1
+    )
+    whole = whole.replace("</wfs:FeatureC", "</gml:featureMembers></wfs:FeatureC")
+    hits = wfs.page([])
+    wfs.instead["GetFeature"] = lambda asked: hits if asked.get("resulttype") else whole
+    task.has(wfs.connection, "do: wfs\nlayer: thing")
+    task.run()
+    assert task.rows("select count(*), count(distinct name) from staging.thing") == [(500, 500)]
+
+
+def test_an_answer_that_broke_off_is_gone_on_with(
+    wfs: WfsServer, task: OneTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dapu.http.patience.FIRST_WAIT", 0.01)
+    in_small_pieces(monkeypatch)
+    wfs.features = features(500)
+    left = [300, 400]
+
+    def answer(asked: Asked) -> Any:
+        if asked.get("resulttype"):
+            return wfs.page([])
+        start = int(asked.get("startindex", "0"))
+        whole = wfs.page(wfs.features[start:], start)
+        if not left:
+            return whole
+        size = whole.index(f'gml:id="thing.{left.pop(0)}"')
+        return Reply(whole[:size], missing=len(whole) - size)
+
+    wfs.instead["GetFeature"] = answer
+    task.has(wfs.connection.replace("retries: 0", "retries: 1"), "do: wfs\nlayer: thing")
+    task.run()
+    assert task.rows("select count(*), count(distinct name) from staging.thing") == [(500, 500)]
+    assert sum("the answer broke off" in event for event in task.events()) == 2
 
 
 def test_a_server_that_does_not_say_how_many_there_are(wfs: WfsServer, task: OneTask) -> None:
@@ -240,7 +304,8 @@ def test_a_server_that_does_not_say_how_many_there_are(wfs: WfsServer, task: One
     task.has(wfs.connection, "do: wfs\nlayer: thing\nkey: [name]")
     task.run()
     assert task.rows("select count(*) from staging.thing") == [(50,)]
-    assert [asked.get("startindex") for asked in wfs.asked("GetFeature")] == [
+    starts = [asked.get("startindex") for asked in wfs.asked("GetFeature")]
+    assert starts == [
         "",
         "",
         "20",
@@ -338,12 +403,12 @@ def broken(wfs: WfsServer) -> dict[str, tuple[Any, str]]:
         "nothing": ("", "page 1 is empty"),
         "another system": (
             whole.replace("EPSG::3301", "EPSG::4326"),
-            "srid: EPSG:3301 was asked for, and page 1 is in urn:ogc:def:crs:EPSG::4326; the "
-            "layer offers 3301, 4326",
+            "srid: EPSG:3301 was asked for, and the features are in urn:ogc:def:crs:EPSG::4326; "
+            "the layer offers 3301, 4326",
         ),
         "a geometry that is none": (
             whole.replace("<gml:pos>1 7</gml:pos>", "<gml:nonsense/>"),
-            "of which GDAL can read",
+            "page 1: of 5 features from 1 on GDAL can read 1 only; nothing was kept",
         ),
     }
 
