@@ -162,7 +162,9 @@ def config(given: dict[str, Any], /, **options: Any) -> None:
 
 
 @execute.command("gen")
-@click.option("--encrypt", is_flag=True, help="Ask for a passphrase, and give that form too.")
+@click.option(
+    "--encrypt", is_flag=True, help="Ask for a passphrase (a line of standard input), use it too."
+)
 def gen(encrypt: bool) -> None:
     """Make an RSA key pair for Snowflake's key-pair login, in every form it is needed in.
 
@@ -172,10 +174,7 @@ def gen(encrypt: bool) -> None:
     """
     from dapu.execute.snowflake_login import make_key_pair
 
-    passphrase = None
-    if encrypt:
-        passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
-    pair = make_key_pair(passphrase)
+    pair = make_key_pair(_passphrase() if encrypt else None)
     _section("Private key for privateKey= in EXECUTESYNC_DATABASE_DSN", pair.dsn)
     _section("Private key, PKCS #8 PEM", pair.private_pem)
     if pair.encrypted_pem:
@@ -183,6 +182,15 @@ def gen(encrypt: bool) -> None:
     _section("Public key, PEM", pair.public_pem)
     statement = f"alter user MY_USER set RSA_PUBLIC_KEY = '{pair.public_body}';"
     _section("Public key for Snowflake, with your user's name", statement)
+
+
+def _passphrase() -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True))
+    passphrase = sys.stdin.readline().rstrip("\n")
+    if not passphrase:
+        raise click.UsageError("there is no passphrase on standard input")
+    return passphrase
 
 
 def _section(title: str, text: str) -> None:
