@@ -130,7 +130,11 @@ def test_where_a_value_stands_in_its_source_is_told(connection: PgSession) -> No
 def test_rejects_of_a_table_with_a_long_name_have_a_table(connection: PgSession) -> None:
     name = TableName("staging", "ä" * 31)
     options = LoadOptions.model_validate({"do": "database", "on_bad_value": "reject"})
-    rows = CopyRows(COLUMNS, "csv", lambda file: file.write(b"x,,\n") and None)
+
+    def write(file: Any) -> None:
+        file.write(b"x,,\n")
+
+    rows = CopyRows(COLUMNS, "csv", write)
     with connection, connection.cursor() as cursor:
         load(cursor, name, rows, options)
     names = fetch(connection, "select relname from pg_class where relname like '%rejected'")

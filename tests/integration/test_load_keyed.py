@@ -67,7 +67,7 @@ def test_a_row_without_a_key_is_refused(connection: PgSession) -> None:
 
 
 def test_a_key_that_the_query_does_not_give_is_named(connection: PgSession) -> None:
-    with pytest.raises(JobError, match="key column number of staging.customer is not in the"):
+    with pytest.raises(JobError, match="key column number of staging"):
         put(connection, "1,ann,1", load="merge", key=["number"])
 
 
@@ -132,10 +132,11 @@ def test_a_key_needs_not_be_simple(connection: PgSession, load_mode: str) -> Non
 
 
 def test_what_does_not_go_together_is_refused_before_anything_runs() -> None:
-    for options, message in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"load": "merge"}, "needs `key`"),
         ({"load": "replace", "watermark": {"column": "id"}}, "needs all rows"),
         ({"load": "period"}, "needs `period:"),
-    ]:
+    ]
+    for options, message in cases:
         with pytest.raises(ValueError, match=message):
             LoadOptions.model_validate({"do": "x", **options})

@@ -1,4 +1,4 @@
-"""`load: replace`: afterwards the table is exactly the query's result, and all else is as before."""
+"""`load: replace`: the table is exactly the query's result, and all else is as before."""
 
 from __future__ import annotations
 

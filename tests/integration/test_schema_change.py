@@ -25,11 +25,11 @@ def put(
     **options: Any,
 ) -> str:
     wanted = LoadOptions.model_validate({"do": "database", **options})
-    rows = CopyRows(
-        [Column(*pair) for pair in columns.items()],
-        "csv",
-        lambda file: file.write(f"{line}\n".encode()) and None,
-    )
+
+    def write(file: Any) -> None:
+        file.write(f"{line}\n".encode())
+
+    rows = CopyRows([Column(*pair) for pair in columns.items()], "csv", write)
     with session, session.cursor() as cursor:
         return str(load(cursor, NAME, rows, wanted, has_steps=has_steps))
 
