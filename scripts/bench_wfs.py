@@ -100,10 +100,10 @@ def _servers(folder: Path) -> Iterator[tuple[MapServer, Postgres]]:
 
 def _dapu_ways(server: MapServer, database: Postgres, folder: Path) -> Iterator[Way]:
     for name, key in (
-        ("dapu, pages of 50,000", "sort_by: id"),
-        ("dapu, all at once", "page_size: all"),
+        ("dapu", "geometry: msgeometry"),
+        ("dapu, pages of 50,000", "page_size: 50000, sort_by: id"),
     ):
-        warehouse = folder / key.partition(":")[0]
+        warehouse = folder / key.partition(":")[0]  # and the name of its registry
         keys = f"{{do: wfs, layer: parcel, {key}}}"
         _write_warehouse(warehouse, server, database, keys)
         for command in ("versioner", "registrar"):
@@ -128,8 +128,8 @@ def _ogr2ogr_ways(server: MapServer, database: Postgres) -> Iterator[Way]:
     command += [f"WFS:{server.url}?service=WFS&version=2.0.0", "-append", "-nln", "staging.parcel"]
     command += ["-sql", "select id, name, area, timePosition as registered from parcel"]
     ways = {
+        "ogr2ogr, without pages": {"OGR_WFS_PAGING_ALLOWED": "OFF"},
         "ogr2ogr, pages of 50,000": {"OGR_WFS_PAGE_SIZE": "50000"},
-        "ogr2ogr, all at once": {"OGR_WFS_PAGING_ALLOWED": "OFF"},
     }
     for name, settings in ways.items():
         yield Way(name, command, environment={"PG_USE_COPY": "YES", **settings})
