@@ -57,8 +57,8 @@ def _engine(warehouse: Warehouse, name: str, connection: Connection) -> Engine:
     if isinstance(connection, PgConnection):
         return _postgres(connection.libpq())
     if isinstance(connection, EmbeddedConnection):
-        uri = embedded.start(warehouse.folder / connection.path, connection.database)
-        return _postgres({"dsn": uri})
+        folder = warehouse.folder / connection.path
+        return _postgres(embedded.start(folder, connection.database))
     if not isinstance(connection, UrlConnection):
         raise ConfigurationError(f"the connection `{name}` is no database")
     url = connection.sqlalchemy_url(warehouse.folder)
