@@ -22,6 +22,7 @@ from pydantic import Field as Key
 from dapu.agents.base import Context, SourceAgent
 from dapu.agents.reading_on import bounds, keep_newest
 from dapu.connections import WfsConnection
+from dapu.documents.column_types import ColumnType
 from dapu.documents.newest import Newest
 from dapu.errors import ConfigurationError, JobError
 from dapu.http.session import HttpSession
@@ -37,7 +38,7 @@ from dapu.wfs.features import Features, PageSize, Question
 from dapu.wfs.gml import Axes, read_piece
 from dapu.wfs.selection import Conditions, Selection, question, select
 from dapu.wfs.service import Layer, Service
-from dapu.yamlfile import Strict
+from dapu.yamlfile import Strict, nearest
 
 _REMEMBERED = "update sequence"
 
@@ -74,6 +75,9 @@ class WfsOptions(LoadOptions):
     layer: str = Key(description="Feature type; `dapu discover` lists them")
     properties: list[str] | dict[str, str] | None = Key(
         None, description="Those wanted, or each with the name of its column; default all"
+    )
+    types: dict[str, ColumnType] = Key(
+        {}, description="Types of columns; default the table's, or those that hold the values"
     )
     geometry: str | Literal[False] | None = Key(
         None, description="Name of the geometry's column; `false` leaves the geometry out"
@@ -142,6 +146,7 @@ class _Reading:
             cursor.execute(statement("geometry.type"))
             postgis = cursor.fetchone()
         types = {column.name: column.type for column in target.columns} if target else {}
+        types |= self._options.types
         layer = self._service.capabilities.layer(self._options.layer)
         if target is not None and self._is_unchanged():
             return None
@@ -185,7 +190,12 @@ class _Reading:
 
     def _select(self, layer: Layer, known: FeatureType) -> Selection:
         options = self._options
-        return select(layer, known, options.properties, options.geometry, options.srid)
+        found = select(layer, known, options.properties, options.geometry, options.srid)
+        names = [name for _, name in (*found.properties, *filter(None, [found.geometry]))]
+        for name in options.types:
+            if name not in names:
+                raise ConfigurationError(f"types: there is no column {name}{nearest(name, names)}")
+        return found
 
     def _features(self, selection: Selection, known: FeatureType) -> Features:
         options, version = self._options, self._service.capabilities.version

@@ -188,6 +188,22 @@ def test_properties_are_chosen_and_named(parcels: MapServer, postgis_task: OneTa
     assert len(postgis_task.rows()) == 40
 
 
+def test_types_can_be_given(parcels: MapServer, postgis_task: OneTask) -> None:
+    postgis_task.has(
+        connection(parcels),
+        "do: wfs\nlayer: parcel\nproperties: [id, area]\ngeometry: geom\n"
+        "types: {area: 'numeric(12, 2)', id: integer, geom: 'geometry(Polygon, 3301)'}",
+    )
+    postgis_task.run()
+    assert postgis_task.types() == {
+        "id": "bigint",
+        "area": "numeric(12,2)",
+        "geom": "geometry(Polygon,3301)",
+    }
+    postgis_task.has(connection(parcels), "do: wfs\nlayer: parcel\ntypes: {areas: text}")
+    assert "types: there is no column areas; did you mean `area`?" in postgis_task.fails()
+
+
 def test_a_watermark_bounds_what_the_server_gives(
     parcels: MapServer, postgis_task: OneTask
 ) -> None:
