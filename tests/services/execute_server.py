@@ -125,6 +125,15 @@ class ExecuteServer:
         with self._lock:
             return list(self._stored)
 
+    def contents(self, upto: datetime | None = None) -> dict[tuple[str, str, int], dict[str, Any]]:
+        """The documents that last changed until then."""
+        with self._lock:
+            return {
+                key: stored.document
+                for key, stored in self._stored.items()
+                if isinstance(stored.document, dict) and (upto is None or stored.changed <= upto)
+            }
+
     def since(self, since: datetime, limit: int) -> tuple[list[_Stored], datetime, bool]:
         """The documents that changed since then, up to when, and whether there are more."""
         with self._lock:
@@ -154,8 +163,7 @@ def running_execute() -> Iterator[ExecuteServer]:
     class Handler(_Handler):
         server_state = execute
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     execute.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -164,6 +172,15 @@ def running_execute() -> Iterator[ExecuteServer]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *arguments: Any) -> None:
+        """A client that goes away is no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*arguments)
 
 
 class _Handler(BaseHTTPRequestHandler):
