@@ -235,7 +235,7 @@ def shell(example: Example, folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,  # five commands, on a machine that may be busy
     )
     expected = int(example.name.removeprefix("exits ") or 0)
     assert done.returncode == expected, f"{example}: {done.stdout}{done.stderr}"
