@@ -19,6 +19,7 @@ import psycopg2.extensions
 import pytest
 from psycopg2 import sql
 
+from dapu import secrets
 from tests.services import unavailable
 from tests.services.execute_server import ExecuteServer, running_execute
 from tests.services.mariadb import MariaDB, missing_programs, running_mariadb
@@ -81,6 +82,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, fixture in _SERVERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> Iterator[None]:
+    """A password of one test is an ordinary word in the next."""
+    yield
+    secrets._secrets.clear()
 
 
 @pytest.fixture(scope="session")

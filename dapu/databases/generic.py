@@ -39,6 +39,9 @@ class GenericSource:
         self._name = name
         self.description = f"SQLAlchemy, {url.drivername}"
         self._is_mysql = url.get_backend_name() in _MYSQL
+        self._is_pymysql = url.drivername.endswith("+pymysql")
+        # PyMySQL would read all rows that are left before it closes, and fail when it is cut.
+        self._unread: list[Any] = []
         try:
             self._engine = sqlalchemy.create_engine(
                 url, connect_args=dict(extra), poolclass=sqlalchemy.NullPool
@@ -97,12 +100,14 @@ class GenericSource:
             if ask is not None:
                 ask()
                 return
-            if hasattr(connection, "_sock"):  # PyMySQL waits on, though it is closed
+            if self._is_pymysql:  # it waits on for the server, though it is closed
                 connection._sock.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def close(self) -> None:
         """See `Source.close`."""
+        for rest in self._unread:
+            rest.unbuffered_active = False
         with suppress(SQLAlchemyError):
             self._session.invalidate()
         self._session.close()
@@ -150,7 +155,10 @@ class GenericSource:
     def _execute(self, query: Statement) -> sqlalchemy.CursorResult[Any]:
         text, values = query.for_driver(self._engine.dialect.paramstyle, self.quote)
         with self._asking("refuses the query"):
-            return self._session.exec_driver_sql(text, values or None)
+            result = self._session.exec_driver_sql(text, values or None)
+            if self._is_pymysql:
+                self._unread = [result.cursor._result]
+            return result
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ written: PostgreSQL judges whether a column holds them.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ NulPolicy = Literal["fail", "remove", "pass"]
 _IN_MEMORY = 16 << 20  # bytes
 _BLOCK = 1 << 17
 _JSON = ("json", "jsonb")
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair that UTF-16 writes a character with
 
 
 @dataclass(frozen=True)
@@ -139,14 +141,14 @@ class DocumentRows:
                     f"{self.locate(self._row, '')}: the column {field_.name} has a NUL character, "
                     "which PostgreSQL cannot hold; `nul_characters: remove` leaves it out"
                 )
+            half = _HALF.search(text) if text is not None else None
+            if half is not None:
+                raise JobError(
+                    f"{self.locate(self._row, '')}: a text has half of a character "
+                    f"(\\u{ord(half[0]):04x}), which is no Unicode"
+                )
             texts.append(text)
-        try:
-            return line(texts)
-        except UnicodeEncodeError as error:
-            raise JobError(
-                f"{self.locate(self._row, '')}: a text has half of a character "
-                f"(\\u{ord(error.object[error.start]):04x}), which is no Unicode"
-            ) from None
+        return line(texts)
 
     def _text(self, field_: Field, value: Any) -> str | None:
         if value is None:

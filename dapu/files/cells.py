@@ -12,19 +12,53 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dapu.documents.exact_json import dump
 from dapu.files.kinds import Kind
 from dapu.files.texts import TextStyle, text_converter
 
+_EXACT = 2**53  # up to here a float holds each whole number
+_ARROW: dict[Kind, tuple[type, pa.DataType]] = {
+    "decimal": (float, pa.float64()),
+    "boolean": (bool, pa.bool_()),
+    "date": (date, pa.date32()),
+    "timestamp": (datetime, pa.timestamp("us")),
+}
+
 Write = Callable[[Any], str | None]
 
 
 def cells_to_text(values: Sequence[Any], kind: Kind, style: TextStyle) -> pa.Array:
-    """The values as an array of texts."""
+    """The values as an array of texts, or in a type whose text Arrow writes just so."""
+    types = set(map(type, values))
+    ready = _of_one_type(values, types, kind, style)
+    if ready is not None:
+        return ready
     writers = _writers(kind, style)
     default = writers[object]
     return pa.array([writers.get(type(value), default)(value) for value in values], pa.string())
+
+
+def _of_one_type(
+    values: Sequence[Any], types: set[type], kind: Kind, style: TextStyle
+) -> pa.Array | None:
+    """The usual case, in which no value needs a look: a column of values of its own kind."""
+    if len(types) != 1:
+        return None
+    (only,) = types
+    if only is str and kind == "text":
+        return _trimmed(pa.array(values)) if style.trim else pa.array(values)
+    if only is float and kind == "integer" and all(map(float.is_integer, values)):
+        whole = max(values) < _EXACT and min(values) > -_EXACT
+        return pa.array(map(int, values), pa.int64()) if whole else None
+    arrow = _ARROW.get(kind)
+    return pa.array(values, arrow[1]) if arrow and arrow[0] is only else None
+
+
+def _trimmed(texts: pa.Array) -> pa.Array:
+    bare = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.greater(pc.binary_length(bare), 0), bare, pa.scalar(None, pa.string()))
 
 
 def plain_number(value: float) -> str:

@@ -153,18 +153,16 @@ class SheetPart:
 
     @staticmethod
     def _batch(numbers: list[int], rows: list[Row], handles: Sequence[int | None]) -> PartBatch:
-        columns = list(zip(*rows, strict=True))
-        return PartBatch(numbers, [None if at is None else columns[at] for at in handles])
+        columns = [None if at is None else [row[at] for row in rows] for at in handles]
+        return PartBatch(numbers, columns)
 
     def _with_values(self) -> Iterator[tuple[int, Row]]:
         first = self.style.first
-        blank = [""] * self._width
         for number, row in enumerate(self._rows[first - 1 :], start=first):
-            if row == blank or not any(_is_value(cell) for cell in row):
-                if self.style.end_at_blank:
-                    return
-                continue
-            yield number, row
+            if _is_value(row[0]) or any(map(_is_value, row)):
+                yield number, row
+            elif self.style.end_at_blank:
+                return
 
     def _has_value(self, column: int) -> bool:
         return any(_is_value(row[column]) for _, row in self._with_values())

@@ -29,6 +29,14 @@ _ISO_ZONED = r"^\d{4,}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|[+-]\d\d(:?\d\
 _CAN_BE_DATE = r"^\d{1,4}[-/. ]|^[A-Za-z]{3,9} "
 
 _WHOLE_NUMBERS = range(-(2**63), 2**63)
+_EXACT = 1e15  # whole floats from here on may have been rounded by who wrote them
+_BY_TYPE: dict[type, Kind] = {
+    bool: "boolean",
+    Decimal: "decimal",
+    date: "date",
+    dict: "json",
+    list: "json",
+}
 
 
 class KindSurvey:
@@ -47,10 +55,12 @@ class KindSurvey:
         if isinstance(values, pa.Array):
             self._texts.see(values)
             return
-        texts = [value for value in values if type(value) is str and value.strip()]
-        self._cells.update(kind for value in values if (kind := _of_cell(value)) is not None)
-        if texts:
-            self._texts.see(pa.array(texts, pa.string()))
+        types = set(map(type, values)) - {type(None)}
+        if str in types:
+            types.remove(str)
+            self._texts.see(_with_content([value for value in values if type(value) is str]))
+        for kind in types:
+            self._cells.update(_of_cells([value for value in values if type(value) is kind], kind))
 
     def kind(self) -> Kind:
         """The kind that holds all values that were seen."""
@@ -72,20 +82,22 @@ class KindSurvey:
         return _common({survey.kind() for survey in surveys if survey.has_seen})
 
 
-def _of_cell(value: Any) -> Kind | None:
-    """The kind that a value's own type means; None for texts and for no value."""
-    if value is None or isinstance(value, str):
-        return None
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer" if value in _WHOLE_NUMBERS else "decimal"
-    if isinstance(value, float):
-        return "integer" if value.is_integer() and abs(value) < 1e15 else "decimal"
-    if isinstance(value, datetime):
-        return "timestamp" if value.tzinfo is None else "zoned"
-    by_type: dict[type, Kind] = {Decimal: "decimal", date: "date", dict: "json", list: "json"}
-    return by_type.get(type(value), "text")
+def _with_content(texts: list[str]) -> pa.Array:
+    array = pa.array(texts, pa.string())
+    return pc.filter(array, pc.greater(pc.binary_length(pc.utf8_trim_whitespace(array)), 0))
+
+
+def _of_cells(values: list[Any], kind: type) -> set[Kind]:
+    """The kinds that values of one type have."""
+    if kind is int:
+        in_range = min(values) in _WHOLE_NUMBERS and max(values) in _WHOLE_NUMBERS
+        return {"integer" if in_range else "decimal"}
+    if kind is float:
+        whole = max(map(abs, values)) < _EXACT and all(map(float.is_integer, values))
+        return {"integer" if whole else "decimal"}
+    if kind is datetime:
+        return {"timestamp" if value.tzinfo is None else "zoned" for value in values}
+    return {_BY_TYPE.get(kind, "text")}
 
 
 def _common(kinds: set[Kind]) -> Kind:
@@ -120,6 +132,8 @@ class _TextSurvey:
         }
 
     def see(self, values: pa.Array) -> None:
+        if self.seen and not self._left:
+            return
         # An empty text in quotes is no value of a number or a date either.
         texts = pc.filter(values, pc.greater(pc.binary_length(values), 0))
         if not len(texts):

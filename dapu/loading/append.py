@@ -67,7 +67,9 @@ def _append_over_boundary(
     )
     again = cursor.rowcount
     if watermark.nulls == "include":
-        cursor.execute(compose("table.delete_nulls", table=name.identifier, column=column))
+        cursor.execute(
+            compose("table.delete_nulls", table=name.identifier, column=column, source=aside)
+        )
         again += cursor.rowcount
     cursor.execute(
         compose("table.insert_columns", table=name.identifier, columns=columns, source=aside)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dapu.definitions.models import ActionOptions, Columns
 from dapu.durations import Duration
 from dapu.yamlfile import Strict
 
 LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]
+# YAML reads a bare `null` as nothing, and what is meant is the word.
+Null = BeforeValidator(lambda value: "null" if value is None else value)
 _KEYED = ("merge", "snapshot", "history")
 
 
@@ -82,7 +84,7 @@ class LoadOptions(ActionOptions):
         description="Rows that the source no longer has. With `snapshot`: `hard` deletes them (the "
         "default), `soft` marks them in _deleted_at. With `merge`: how often to look for them",
     )
-    on_bad_value: Literal["fail", "null", "reject"] = Field(
+    on_bad_value: Annotated[Literal["fail", "null", "reject"], Null] = Field(
         "fail",
         description="A value that the column cannot hold fails the job, becomes null, or "
         "sends its row to <table>__rejected",
@@ -90,7 +92,7 @@ class LoadOptions(ActionOptions):
     nul_characters: Literal["fail", "remove"] = Field(
         "fail", description="NUL characters in text, which PostgreSQL cannot hold"
     )
-    zero_dates: Literal["fail", "null"] = Field(
+    zero_dates: Annotated[Literal["fail", "null"], Null] = Field(
         "fail", description="Dates such as 0000-00-00, which PostgreSQL cannot hold"
     )
     schema_change: SchemaChange | None = Field(

@@ -44,7 +44,9 @@ insert into {table} ({columns}) select {columns} from ({query}) as q;
 delete from {table} where {column} in (select {column} from {source});
 
 -- name: delete_nulls
-delete from {table} where {column} is null;
+-- The rows without a value, when such rows came again.
+delete from {table} where {column} is null
+and exists (select from {source} where {column} is null);
 
 -- name: rows_differ
 -- Whether two tables of the same columns and as many rows differ in any row.

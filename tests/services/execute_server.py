@@ -2,7 +2,8 @@
 
 It keeps documents by type, id and version, in the order in which they last changed, and answers
 `/fetch/document/` and `/fetch/document/schema`. It can be told to misbehave in its next answers.
-Run as a program it makes documents and serves them until its standard input ends.
+Run as a program, with a number of documents or of items of one list, it serves them until its
+standard input ends.
 """
 
 from __future__ import annotations
@@ -376,17 +377,29 @@ def make_afe(number: int, version: int = 1) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def serve(count: int) -> None:
-    """Serves so many documents; says its address, and ends with its standard input."""
+def make_long_afe(items: int) -> bytes:
+    """The line of a document whose list has so many items."""
+    item = '{"LISTITEM_ID":"%012x","NAME":"Partner %d","WI":%d.5,"AMOUNT":%d.25}'
+    listed = ",".join(item % (number, number, number, number) for number in range(items))
+    head = '"$TYPE":"AFE","DOCUMENT_ID":"1","$VERSION":1,"$DATE":"2024-01-01T00:00:00Z"'
+    return f'{{"OWNER":[{listed}],{head},"$DELETED":false}}'.encode()
+
+
+def serve(documents: int, items: int) -> None:
+    """Serves so many documents, or one with a list of so many items, if `items` is not 0.
+
+    Says its address, and ends with its standard input.
+    """
     with running_execute() as server:
         server.schema = AFE_SCHEMA
-        for number in range(count):
-            text = make_afe(number)
-            server.put_text(("AFE", str(number), 1), text)
+        for number in range(0 if items else documents):
+            server.put_text(("AFE", str(number), 1), make_afe(number))
+        if items:
+            server.put_text(("AFE", "1", 1), make_long_afe(items))
         sys.stdout.write(server.url + "\n")
         sys.stdout.flush()
         sys.stdin.read()
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), int(sys.argv[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from dapu.files.parts import column_names
 from dapu.files.survey import KindSurvey
 from dapu.files.texts import TextColumn, TextStyle
 from dapu.files.times import DateStyle, iso_date, iso_time
+from dapu.loading.arrow import write_csv
 
 NUMBERS = [
     # text, without a known mark, with a decimal comma, with a decimal point
@@ -151,15 +153,30 @@ CELLS: list[tuple[Kind, Any, str | None]] = [
 ]
 
 
+def written(array: pa.Array) -> list[str | None]:
+    """The values as COPY gets them."""
+    file = io.BytesIO()
+    write_csv([pa.record_batch([array], names=["v"])], file)
+    lines = file.getvalue().decode().splitlines()
+    return [line[1:-1].replace('""', '"') if line[:1] == '"' else line or None for line in lines]
+
+
 @pytest.mark.parametrize(("kind", "value", "expected"), CELLS)
 def test_cells(kind: Kind, value: Any, expected: str | None) -> None:
-    assert cells_to_text([value], kind, TextStyle(trim=True)).to_pylist() == [expected]
+    """Alone and among others of other types, which takes another way."""
+    style = TextStyle(trim=True)
+    (alone,) = written(cells_to_text([value], kind, style))
+    among = written(cells_to_text(["", value, None], kind, style))[1]
+    assert among == expected
+    assert alone == expected
 
 
 @given(some.floats(allow_nan=False, allow_infinity=False))
 def test_no_digit_of_a_number_is_lost(value: float) -> None:
-    (text,) = cells_to_text([value], "decimal", TextStyle()).to_pylist()
-    assert float(text) == value
+    for values in ([value], [value, None]):
+        text = written(cells_to_text(values, "decimal", TextStyle()))[0]
+        assert text is not None
+        assert float(text) == value
 
 
 TEXT_KINDS = [
