@@ -51,7 +51,8 @@ class BrokenOff(Exception):
 class Cutter:
     """Takes an answer as an HTTP session writes it, and hands on its pieces.
 
-    prepare: looks through a piece before it becomes a file; whether it marked spaces.
+    prepare: looks through so many bytes of features before they become a file, and gives others
+    to write in their place, in which spaces are marked, or None.
     hand_on: takes a piece; may wait.
     features: how many were handed on. matched: how many the server has, where it says so.
     Every method raises JobError when the answer is not what it should be.
@@ -61,7 +62,7 @@ class Cutter:
         self,
         folder: Path,
         page: int,
-        prepare: Callable[[bytes], tuple[bytes, bool]],
+        prepare: Callable[[bytearray, int], bytes | None],
         hand_on: Callable[[Piece], None],
     ) -> None:
         self._folder, self._page = folder, page
@@ -95,7 +96,7 @@ class Cutter:
             self._finish_without_features()
             return
         cut = self._waiting.rfind(self._end_tag) + len(self._end_tag)
-        rest = bytes(self._waiting[cut:] if cut >= len(self._end_tag) else self._waiting)
+        rest = bytes(self._waiting[cut:]) if cut >= len(self._end_tag) else bytes(self._waiting)
         self._check_end(rest)
         self._cut()
         if self._claimed is not None and self._claimed != self.features:
@@ -139,14 +140,14 @@ class Cutter:
         if end < 0:
             return
         end += len(self._end_tag)
-        body = bytes(self._waiting[:end])
-        del self._waiting[:end]
-        text, marked = self._prepare(self._head + body + self._foot)
+        marked = self._prepare(self._waiting, end)
         self._pieces += 1
         path = self._folder / f"{self._page}-{self._pieces}.gml"
-        path.write_bytes(text)
-        count = body.count(self._end_tag)
-        piece = Piece(path, self._page, self.features + 1, count, marked)
+        with path.open("wb") as file, memoryview(self._waiting)[:end] as body:
+            file.writelines((self._head, body if marked is None else marked, self._foot))
+        count = self._waiting.count(self._end_tag, 0, end)
+        del self._waiting[:end]
+        piece = Piece(path, self._page, self.features + 1, count, marked is not None)
         self.features += count
         self._hand_on(piece)
 

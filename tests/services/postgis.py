@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -48,7 +49,7 @@ def running_postgis(programs: Path) -> Iterator[Postgres]:
             _wait_until_ready(process, server)
             yield server
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # at once, whoever is connected
             process.wait(_STOPS_WITHIN)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

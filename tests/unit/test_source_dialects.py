@@ -1,0 +1,56 @@
+"""What dapu puts around a query is SQL that SQL Server and Oracle understand.
+
+There is no such server here: the statements are parsed in the dialect of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import sqlglot
+from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, sqlite
+from sqlglot import exp
+
+from dapu.definitions.templates import Statement
+from dapu.loading.watermark import between, highest, no_rows
+
+DIALECTS = {
+    "tsql": (mssql.dialect(), "qmark"),  # type: ignore[no-untyped-call]
+    "oracle": (oracle.dialect(), "named"),  # type: ignore[no-untyped-call]
+    "postgres": (postgresql.dialect(), "pyformat"),  # type: ignore[no-untyped-call]
+    "mysql": (mysql.dialect(), "format"),
+    "sqlite": (sqlite.dialect(), "qmark"),
+}
+QUERY = Statement(("select id, changed from orders where country = ", ";\n"), ("EE",))
+WRAPPED: dict[str, Callable[[Callable[[str], str]], Statement]] = {
+    "low": lambda quote: between(QUERY, "changed", 5, None, quote),
+    "both": lambda quote: between(QUERY, "changed", 5, 9, quote),
+    "without nulls": lambda quote: between(QUERY, "changed", 5, 9, quote, nulls=False),
+    "only not null": lambda quote: between(QUERY, "changed", None, None, quote, nulls=False),
+    "highest": lambda quote: highest(QUERY, "changed", quote),
+    "no rows": lambda _quote: no_rows(QUERY),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_a_wrapped_query_parses(dialect: str, wrapped: str) -> None:
+    sqlalchemy_dialect, paramstyle = DIALECTS[dialect]
+    quote = sqlalchemy_dialect.identifier_preparer.quote_identifier
+    text, values = WRAPPED[wrapped](quote).for_driver(paramstyle, quote)
+    # Placeholders of Python's own are no SQL; each stands for a value.
+    for number in range(len(values), 0, -1):
+        text = text.replace(f"%(p{number})s", "1")
+    (tree,) = sqlglot.parse(text.replace("%s", "1"), read=dialect)
+    assert isinstance(tree, exp.Select)
+    subquery = tree.find(exp.Subquery)
+    assert subquery is not None
+    assert subquery.alias == "dapu_query"
+    assert [table.name for table in tree.find_all(exp.Table)] == ["orders"]
+
+
+def test_oracle_takes_no_as_before_the_name_of_a_query() -> None:
+    quote = oracle.dialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
+    text, _ = highest(QUERY, "changed", quote).for_driver("named", quote)
+    assert text.split()[-2:] == [")", "dapu_query"]
