@@ -212,10 +212,8 @@ class _Reading:
         srid = selection.srid if selection.geometry else None
         checks = Checks(texts, srid, selection.layer.srids)
         what = Question(parameters, options.page_size)
-        features = Features(self._service, what, checks, self._folder)
-        count = "?" if features.expected is None else f"{features.expected:,}"
-        self._context.note(f"reads {count} features of {selection.layer.name} (WFS {version})")
-        return features
+        self._context.note(f"reads {selection.layer.name} (WFS {version})")
+        return Features(self._service, what, checks, self._folder)
 
     def _conditions(self, selection: Selection) -> Conditions:
         given, watermark = self._options.filter, self._options.watermark

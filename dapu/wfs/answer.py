@@ -51,8 +51,8 @@ class BrokenOff(Exception):
 class Cutter:
     """Takes an answer as an HTTP session writes it, and hands on its pieces.
 
-    prepare: looks through so many bytes of features before they become a file, and gives others
-    to write in their place, in which spaces are marked, or None.
+    prepare: takes the answer's beginning, its features, and how many bytes of them are to become
+    a file; gives others to write in their place, in which spaces are marked, or None.
     hand_on: takes a piece; may wait.
     features: how many were handed on. matched: how many the server has, where it says so.
     Every method raises JobError when the answer is not what it should be.
@@ -62,7 +62,7 @@ class Cutter:
         self,
         folder: Path,
         page: int,
-        prepare: Callable[[bytearray, int], bytes | None],
+        prepare: Callable[[bytes, bytearray, int], bytes | None],
         hand_on: Callable[[Piece], None],
     ) -> None:
         self._folder, self._page = folder, page
@@ -140,7 +140,7 @@ class Cutter:
         if end < 0:
             return
         end += len(self._end_tag)
-        marked = self._prepare(self._waiting, end)
+        marked = self._prepare(self._head, self._waiting, end)
         self._pieces += 1
         path = self._folder / f"{self._page}-{self._pieces}.gml"
         with path.open("wb") as file, memoryview(self._waiting)[:end] as body:

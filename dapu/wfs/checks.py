@@ -30,8 +30,8 @@ class Checks:
         )
         self._has_texts = bool(texts)
 
-    def prepare(self, data: bytearray, end: int) -> bytes | None:
-        """Looks through the features before `end`.
+    def prepare(self, head: bytes, data: bytearray, end: int) -> bytes | None:
+        """Looks through the features before `end`. head: what stands before all features.
 
         Gives them with a mark before each text that begins with white space, or None where there
         is no such text. GDAL drops leading white space; with the mark, which is taken away
@@ -39,18 +39,19 @@ class Checks:
         Raises JobError when coordinates are in another reference system.
         """
         if self._srid is not None:
-            self._check_system(data, end, self._srid)
+            self._check_system(head, data, end, self._srid)
         if not self._has_texts or self._spaces.search(data, 0, end) is None:
             return None
         mark = f"&#x{ord(SPACE_MARK):X};".encode()
         return self._spaces.sub(lambda match: match[0] + mark, bytes(data[:end]))
 
-    def _check_system(self, data: bytearray, end: int, srid: int) -> None:
-        if all(srid_of(name.decode()) == srid for name in set(_NAMES.findall(data, 0, end))):
+    def _check_system(self, head: bytes, data: bytearray, end: int, srid: int) -> None:
+        names = set(_NAMES.findall(data, 0, end)) or set(_NAMES.findall(head))
+        if all(srid_of(name.decode()) == srid for name in names):
             return
         # A geometry says its own, or that of the envelope is meant.
         named = {(tag in _ENVELOPES, name) for tag, name in _SYSTEMS.findall(data, 0, end)}
-        names = {name for is_box, name in named if not is_box} or {name for _, name in named}
+        names = {name for is_box, name in named if not is_box} or names
         for name in names:
             if srid_of(name.decode()) != srid:
                 raise JobError(

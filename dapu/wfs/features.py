@@ -1,8 +1,7 @@
 """All features of a layer, and the proof that they are all.
 
-The server is asked first how many there are, and then for features until all have come. Answers
-that repeat, overlap, or are too few are errors: a table is never short, and never has a feature
-twice.
+The server is asked for features until as many have come as it says that there are. Answers that
+repeat, overlap, or are too few are errors: a table is never short, and never has a feature twice.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ class Question:
 class Features:
     """The answer to one question.
 
-    expected: how many features there are; None where the server does not say.
     folder: where pieces of answers are kept until they are read.
     """
 
@@ -55,7 +53,8 @@ class Features:
         self._version = service.capabilities.version
         self._pieces: queue.Queue[Piece | BaseException | None] = queue.Queue(_AHEAD)
         self._nobody_reads = threading.Event()
-        self.expected = self._count()
+        self._expected: int | None = None
+        self._has_counted = False
 
     def pieces(self) -> Iterator[Piece]:
         """The features, piece by piece; others come while one is read. Its file is gone after it.
@@ -79,8 +78,7 @@ class Features:
     def _ask_for_all(self) -> None:
         with suppress(_NobodyReads):
             try:
-                if self.expected != 0:
-                    self._ask_until_all_came()
+                self._ask_until_all_came()
                 self._put(None)
             except BaseException as error:  # noqa: BLE001 - raised again where pieces are read
                 self._put(error)
@@ -92,9 +90,9 @@ class Features:
             came, is_whole = self._ask(page, arrived)
             arrived += came
             is_more = self._is_more(came, arrived) or not is_whole
-        if self.expected is not None and arrived != self.expected:
+        if self._expected is not None and arrived != self._expected:
             raise JobError(
-                f"the server has {self.expected:,} features and gave {arrived:,}: "
+                f"the server has {self._expected:,} features and gave {arrived:,}: "
                 f"{self._advice()}; nothing was kept"
             )
 
@@ -109,10 +107,13 @@ class Features:
         except BrokenOff:
             return cutter.features, False
         cutter.finish()
-        if self.expected is not None and cutter.matched not in (None, self.expected):
+        if not self._has_counted:
+            self._has_counted = True
+            self._expected = self._count() if cutter.matched is None else cutter.matched
+        elif self._expected is not None and cutter.matched not in (None, self._expected):
             # One that was deleted may have moved others from one page to the page before.
             raise JobError(
-                f"the layer changed while it was read: it had {self.expected:,} features, and at "
+                f"the layer changed while it was read: it had {self._expected:,} features, and at "
                 f"page {page} {cutter.matched:,}; nothing was kept"
             )
         return cutter.features, True
@@ -123,14 +124,14 @@ class Features:
         bounds = {}
         if isinstance(size, int):
             key = "count" if self._version.startswith("2") else "maxfeatures"
-            left = size if self.expected is None else min(size, self.expected - start)
+            left = size if self._expected is None else min(size, self._expected - start)
             bounds[key] = str(left)
         return bounds | ({"startindex": str(start)} if start else {})
 
     def _is_more(self, came: int, arrived: int) -> bool:
         if came == 0 or self._question.page_size == "all":
             return False
-        return self.expected is None or arrived < self.expected
+        return self._expected is None or arrived < self._expected
 
     def _advice(self) -> str:
         if self._question.page_size == "all":
@@ -138,6 +139,7 @@ class Features:
         return "it does not page as it should"
 
     def _count(self) -> int | None:
+        """Asks how many features there are; None where the server does not say."""
         if self._version.startswith("1.0"):
             return None  # it has no way to ask
         body = BytesIO()
