@@ -59,15 +59,13 @@ def _delete(
     column = sql.Identifier(options.column)
     values = {"by": options.by, "length": f"1 {options.by}"}
     cursor.execute(compose("period.count", value=value, stage=_STAGE), values)
-    periods, without = cursor.fetchone() or (0, False)
+    (periods,) = cursor.fetchone() or (0,)
     cursor.execute(
         compose("period.delete", table=table, column=column, value=value, stage=_STAGE), values
     )
     gone = cursor.rowcount
-    if without:
-        cursor.execute(compose("table.delete_nulls", table=table, column=column))
-        gone += cursor.rowcount
-    return periods, gone
+    cursor.execute(compose("table.delete_nulls", table=table, column=column, source=_STAGE))
+    return periods, gone + cursor.rowcount
 
 
 def _as_time(name: TableName, columns: Sequence[Column], wanted: str) -> sql.Composable:

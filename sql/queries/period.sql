@@ -5,9 +5,8 @@
 create temporary table dapu_period on commit drop as select {columns} from {table} where false;
 
 -- name: count
--- How many periods came, and whether rows without a value did.
-select count(distinct date_trunc(%(by)s, {value})), coalesce(bool_or({value} is null), false)
-from {stage};
+-- How many periods came.
+select count(distinct date_trunc(%(by)s, {value})) from {stage};
 
 -- name: delete
 -- The target's rows of each period that came.
