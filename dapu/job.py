@@ -29,10 +29,11 @@ from dapu.errors import (
 )
 from dapu.loading.checks import run_check
 from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
 from dapu.named_sql import statement
 from dapu.registry import agenda, seen, watermarks
 from dapu.registry.agenda import Claim, Ending, Job
-from dapu.registry.events import EventLog, Level
+from dapu.registry.events import EventLog, Level, Told, tell
 from dapu.registry.store import Registry
 from dapu.secrets import redact
 from dapu.warehouse import Warehouse
@@ -138,18 +139,27 @@ class _Run:
         self._check_files()
         task = runner.reader.restore(self._claim.definition)
         with runner.session.cursor() as cursor:
-            rows, message = 0, "nothing to do"
+            results: list[LoadResult] = []
+            told: Told | None = None
             for position, options in enumerate(task.actions, start=1):
-                count, text = self._act(cursor, task, position, options)
-                rows += count
-                message = text if position == 1 else f"{message}; {text}"
-            context = self._context(task, len(task.actions))
-            for check in task.checks:
-                query = context.sql(check.sql) if check.sql else None
-                run_check(cursor, self._table, check, query)
+                result = self._act(cursor, task, position, options)
+                results.append(result)
+                text = f"{options.do}: {result}"
+                if position == len(task.actions) and not task.checks:
+                    told = tell(position, text, result.data)  # goes with the commit
+                else:
+                    self._note(position)(text, result.data)
+            self._check(cursor, task)
             runner.watch.check()
-            self._finish(cursor, rows, message)
+            rows, message = sum(result.rows for result in results), "; ".join(map(str, results))
+            self._finish(cursor, rows, message, told)
         return rows, message
+
+    def _check(self, cursor: Cursor, task: Task) -> None:
+        context = self._context(task, len(task.actions))
+        for check in task.checks:
+            query = context.sql(check.sql) if check.sql else None
+            run_check(cursor, self._table, check, query)
 
     def _check_files(self) -> None:
         """Raises TaskVanished, or TaskChanged when they are not as they were registered."""
@@ -163,9 +173,7 @@ class _Run:
                 "the registrar takes them up"
             )
 
-    def _act(
-        self, cursor: Cursor, task: Task, position: int, options: ActionOptions
-    ) -> tuple[int, str]:
+    def _act(self, cursor: Cursor, task: Task, position: int, options: ActionOptions) -> LoadResult:
         runner, job = self._runner, self._job
         agent = runner.agents.get(options.do)
         if agent is None:
@@ -181,8 +189,7 @@ class _Run:
             seen.remember(
                 cursor, runner.registry, job.task, position, context.remembered, job.number
             )
-        self._note(position)(f"{options.do}: {result}", result.data)
-        return result.rows, str(result)
+        return result
 
     def _is_dropped(self, cursor: Cursor, position: int, options: ActionOptions) -> bool:
         """Whether the table that was loaded is gone: what was read into it must be read again."""
@@ -227,11 +234,11 @@ class _Run:
 
         return note
 
-    def _finish(self, cursor: Cursor, rows: int, message: str) -> None:
+    def _finish(self, cursor: Cursor, rows: int, message: str, told: Told | None) -> None:
         """The one commit: rows, watermarks, the job's end, and the jobs of its dependents."""
         runner = self._runner
         owned = agenda.finish(
-            cursor, runner.registry, self._job, runner.worker, "done", rows, message
+            cursor, runner.registry, self._job, runner.worker, "done", rows, message, told
         )
         if not owned:
             raise JobInterrupted("it was cancelled, or another worker has it")

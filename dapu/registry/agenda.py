@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from dapu.registry import watermarks
+from dapu.registry.events import Told
 from dapu.registry.store import Registry
 from dapu.registry.watermarks import Watermark
 
@@ -164,10 +165,12 @@ def finish(
     status: Ending,
     rows: int | None,
     message: str,
+    told: Told | None = None,
 ) -> bool:
     """Ends a job and wakes its dependents; False when the worker no longer owns it.
 
     What the job set or left behind in its session is gone then.
+    told: its last event.
     """
     wakes = status == "done" and job.is_master
     row = registry.prepared(
@@ -180,6 +183,9 @@ def finish(
         status=status,
         rows=rows,
         message=message,
+        action=told and told.action,
+        event=told and told.message,
+        data=told and told.data,
     )
     return row is not None
 

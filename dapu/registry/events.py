@@ -27,6 +27,20 @@ class Event(NamedTuple):
     data: dict[str, Any] | None
 
 
+class Told(NamedTuple):
+    """What an action has to tell: for a person, and its details as JSON. Without secrets."""
+
+    action: int | None
+    message: str
+    data: str | None
+
+
+def tell(action: int | None, message: str, data: dict[str, Any] | None) -> Told:
+    """Replaces the secrets in an event."""
+    details = redact(json.dumps(data, default=_as_text, ensure_ascii=False)) if data else None
+    return Told(action, redact(message), details)
+
+
 @dataclass(frozen=True)
 class EventLog:
     """Writes events over a session in autocommit, apart from any job's transaction."""
@@ -45,18 +59,10 @@ class EventLog:
         data: dict[str, Any] | None = None,
     ) -> None:
         """Stores an event; secrets in it are replaced."""
-        details = redact(json.dumps(data, default=_as_text, ensure_ascii=False)) if data else None
-        message = redact(message)
+        told = tell(action, message, data)
         with self.session.cursor() as cursor:
             self.registry.run(
-                cursor,
-                "event.add",
-                job=job,
-                task=task,
-                level=level,
-                action=action,
-                message=message,
-                data=details,
+                cursor, "event.add", job=job, task=task, level=level, **told._asdict()
             )
 
 

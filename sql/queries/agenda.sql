@@ -91,8 +91,9 @@ select
         and not exists (select from {control} where name = 'paused'));
 
 -- name: finish
--- Ends a job that is still the worker's own, notes it at the task, and queues the tasks that
--- depend on it. Runs in the job's transaction. Returns the job, or nothing when it was taken away.
+-- Ends a job that is still the worker's own, notes it at the task, queues the tasks that depend on
+-- it, and tells its last event. Runs in the job's transaction. Returns the job, or nothing when it
+-- was taken away.
 with ended as (
     update {agenda} a set
         status = %(status)s, ended_at = clock_timestamp(), rows = %(rows)s,
@@ -105,6 +106,10 @@ with ended as (
         last_ended_at = e.ended_at,
         last_done_at = case when e.status = 'done' then e.ended_at else t.last_done_at end
     from ended e where t.task = e.task
+), told as (
+    insert into {event} (job, task, level, action, message, data)
+    select e.job, e.task, 'info', %(action)s::integer, %(event)s::text, %(data)s::jsonb
+    from ended e where %(event)s is not null
 ), woken as (
     insert into {agenda} (task, route, priority, cause)
     select t.task, t.route, e.priority + 1, 'master'

@@ -57,7 +57,7 @@ create table {registry} (
     check ((state = 'faulty') = (fault is not null)),
     check ((cron is null) = (next_cron_at is null)),
     check (task = route || '.' || schema_name || '.' || table_name)
-);
+) with (fillfactor = 80);  -- each job notes its end here: room for that, beside the row
 create index on {registry} (route);
 comment on table {registry} is 'The tasks as last registered';
 comment on column {registry}.task is 'Task id: route.schema.table';
