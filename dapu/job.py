@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import psycopg2
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
+from pydantic import ValidationError
 
 from dapu.agents.base import Context
 from dapu.agents.known import Agents
@@ -89,7 +90,7 @@ class Runner:
             self.watch.end()
 
     def _failed(self, job: Job, error: BaseException) -> Outcome:
-        message, data = _explain(error)
+        message, data = _explain(error, job.task)
         if self.watch.reason is not None:
             message, data = self.watch.reason, None
         while True:
@@ -137,7 +138,7 @@ class _Run:
         """Returns the number of rows and the outcome in a line."""
         runner = self._runner
         self._check_files()
-        task = runner.reader.restore(self._claim.definition)
+        task = self._restore()
         with runner.session.cursor() as cursor:
             results: list[LoadResult] = []
             told: Told | None = None
@@ -173,16 +174,31 @@ class _Run:
                 "the registrar takes them up"
             )
 
+    def _restore(self) -> Task:
+        """Raises JobError when this machine's dapu and agents are not those that registered it."""
+        definition, agents = self._claim.definition, self._runner.agents
+        for name in {action["do"] for action in definition["actions"]} - set(agents):
+            raise JobError(
+                f"there is no agent `{name}` on this machine any more: install the package that "
+                f"brings it, or name its class under `agents:` in warehouse.yaml"
+            )
+        try:
+            return self._runner.reader.restore(definition)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise JobError(
+                f"what was registered does not fit the agents of this machine ({place}: "
+                f"{first['msg']}): mend task.yaml, or install here what it was registered with"
+            ) from error
+
     def _act(self, cursor: Cursor, task: Task, position: int, options: ActionOptions) -> LoadResult:
         runner, job = self._runner, self._job
-        agent = runner.agents.get(options.do)
-        if agent is None:
-            raise JobError(f"there is no agent `{options.do}` any more")
         context = self._context(task, position)
         if not job.full_load and not self._is_dropped(cursor, position, options):
             context.low = self._claim.watermarks.get(position)
             context.seen = self._claim.seen.get(position, {})
-        result = agent().run(context, options)
+        result = runner.agents[options.do]().run(context, options)
         if context.high is not None:
             watermarks.move(cursor, runner.registry, job.task, position, context.high, job.number)
         if context.remembered:
@@ -245,14 +261,16 @@ class _Run:
         runner.session.commit()
 
 
-def _explain(error: BaseException) -> tuple[str, dict[str, Any] | None]:
+def _explain(error: BaseException, task: str) -> tuple[str, dict[str, Any] | None]:
     """What went wrong in a line, and the details for the event."""
     if isinstance(error, JobError):
         return redact(str(error)), error.data or None
     if isinstance(error, DapuError):
         return redact(str(error)), None
+    trace = "".join(traceback.format_exception(error))  # for whoever mends dapu or the agent
     if isinstance(error, psycopg2.Error) and error.diag.message_primary:
         detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
-        return redact(error.diag.message_primary + detail), None
-    trace = "".join(traceback.format_exception(error))  # for whoever mends the agent
-    return redact(f"{type(error).__name__}: {error}"), {"traceback": trace}
+        return redact(error.diag.message_primary + detail), {"raised_in": trace}
+    what = f"{type(error).__name__}: {error}".removesuffix(": ")
+    hint = f"a fault of dapu or of an agent, `dapu status DIR {task}` shows its traceback"
+    return redact(f"{what} ({hint})"), {"traceback": trace}

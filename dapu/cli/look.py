@@ -118,12 +118,18 @@ def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> 
         ("at", "job", "level", "event"),
         [(e.at, e.job, e.level, e.message) for e in reversed(events)],
     )
-    newest = jobs[0].number if jobs else None
-    found_rows = (e.data["rows"] for e in events if e.job == newest and e.data and "rows" in e.data)
-    offending = next(found_rows, None)
+    _show_details([e.data or {} for e in events if jobs and e.job == jobs[0].number])
+
+
+def _show_details(data: list[dict[str, Any]]) -> None:
+    """What a check found, or where a fault is, as the newest job's events have it."""
+    offending = next((one["rows"] for one in data if "rows" in one), None)
     if offending:
         say("Offending rows:")
         show_table(list(offending[0]), [list(row.values()) for row in offending])
+    trace = next((one["traceback"] for one in data if "traceback" in one), None)
+    if trace:
+        say(trace)
 
 
 @click.command("query")

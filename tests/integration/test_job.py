@@ -132,6 +132,35 @@ def test_whatever_an_agent_raises_fails_its_job_and_never_the_worker(
     assert one(connection, "select to_regclass('public.made')") is None
     trace = one(connection, "select data ->> 'traceback' from meta.event where level = 'error'")
     assert "in run" in trace
+    assert f"`dapu status DIR {TASK}` shows its traceback" in seen.outcomes[TASK].message
+
+
+def test_an_agent_that_is_no_longer_installed_is_named(
+    make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = "run: {retries: 0}\nactions: [{do: odd, error: KeyError}]\n"
+    folder = make_warehouse({**ROUTE, "routes/r/s/t/task.yaml": odd})
+    with monkeypatch.context() as installed:
+        installed.setattr(known, "_installed", lambda: iter([OddAgent]))
+        prepare(folder)
+    manager(folder)
+    _, seen = work(folder)
+    assert seen.outcomes[TASK].message.startswith("there is no agent `odd` on this machine")
+
+
+def test_options_that_an_agent_no_longer_has_are_named(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task(TASK, run="{retries: 0}")})
+    prepare(folder)
+    manager(folder)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "update meta.registry set definition ="
+            " jsonb_set(definition::jsonb, '{actions,0,speed}', '1')::json"
+        )
+    _, seen = work(folder)
+    assert "speed: Extra inputs are not permitted" in seen.outcomes[TASK].message
 
 
 def test_a_task_whose_folder_is_gone_is_lost(
