@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -32,10 +32,13 @@ class Definition:
 
 @dataclass(frozen=True)
 class DefinitionReader:
-    """Reads the tasks of one warehouse."""
+    """Reads the tasks of one warehouse.
+
+    options: gives the options of the agents of these names.
+    """
 
     settings: Settings
-    actions: tuple[type[ActionOptions], ...]
+    options: Callable[[Iterable[str]], tuple[type[ActionOptions], ...]]
 
     def hash(self, folder: TaskFolder, route: Route) -> str:
         """The hash that `read` would give, without reading the definition.
@@ -57,7 +60,7 @@ class DefinitionReader:
         merged = _with_defaults(keys, [route.defaults, self.settings.defaults])
         if merged.get("status") in ("draft", "old"):
             return None
-        task = validate(task_model(self.actions), merged, _origins(own, folder))
+        task = validate(self._model(merged), merged, _origins(own, folder))
         variables = self.settings.variables | route.variables | task.variables
         faults = [
             *self._day_part_faults(folder, task, own),
@@ -70,7 +73,14 @@ class DefinitionReader:
 
     def restore(self, values: Mapping[str, Any]) -> Task:
         """A task as it was registered."""
-        return task_model(self.actions).model_validate(values)
+        return self._model(values).model_validate(values)
+
+    def _model(self, values: Mapping[str, Any]) -> type[Task]:
+        """The model of a task with the agents that it names, which alone are imported."""
+        actions = values.get("actions")
+        actions = actions if isinstance(actions, list) else []
+        named = [a.get("do") for a in actions if isinstance(a, Mapping)]
+        return task_model(self.options(str(name) for name in named))
 
     def _inherited(self, route: Route) -> dict[str, Any]:
         return {

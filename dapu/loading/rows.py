@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
-import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.loading.arrow import write_csv
 from dapu.loading.bad_values import Locate
-from dapu.loading.lines import LineIndex
 from dapu.loading.pipe import copy_through_pipe
 from dapu.named_sql import compose
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CopyFormat = Literal["text", "binary", "csv"]
 
@@ -96,6 +96,10 @@ class ArrowRows:
 
     def as_copy(self) -> CopyRows:
         """The same rows as bytes."""
+        # Arrow is a tenth of a second and 40 MB, which a job that moves bytes or queries is spared.
+        from dapu.loading.arrow import write_csv
+        from dapu.loading.lines import LineIndex
+
         lines = LineIndex() if self.locate else None
 
         def write(file: BinaryIO) -> None:
