@@ -131,15 +131,17 @@ class Rounds:
                 rows(target, f"drop table if exists {mode.target}")
             before = held(target, mode)
         self._change(mode, plan.changes)
-        job = stage.queue(mode.task, full=plan.full)
+        job, said = stage.queue(mode.task, full=plan.full), len(stage.said)
         try:
             seconds = self._harm(plan, job)
             if plan.change_while_down:  # what a try may have read before is read once more
                 stage.queue(mode.task, full=False)
                 self._go_on()
-        except TimeoutError as error:
-            return [f"it hangs: {error}"]
+        except (TimeoutError, RuntimeError) as error:  # it hangs, or says that it failed
+            return [str(error)]
         wrong = [f"all done only after {seconds:.1f} s"] if seconds > _FREE_AGAIN else []
+        if "Traceback" in stage.said[said:]:
+            wrong.append("a worker wrote a traceback into worker.log")
         with stage.target_session() as target, stage.source_session() as source:
             wrong += [f"left: {what}" for (what,) in rows(target, _LEFT)]
             return wrong + differences(source, target, mode, before)
@@ -186,6 +188,8 @@ class Rounds:
                     return
             with self.stage.worker() as worker:
                 ended(worker)
+                if worker.exitcode != 0:
+                    raise RuntimeError(f"a worker ended with status {worker.exitcode}")
 
     def _status(self, job: int) -> str:
         with self.stage.target_session() as target:

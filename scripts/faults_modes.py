@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import StringIO
 
 from psycopg2.extensions import connection as PgSession
@@ -35,6 +35,11 @@ _DELETE = """
     delete from {table}
     where seq in (select seq from {table} order by random() limit %(count)s)
 """
+# A period whose rows are all gone stays as it was; so some rows are never deleted.
+_DELETE_SOME = """
+    delete from {table} where seq in (
+        select seq from {table} where mod(id, 10) = 7 order by random() limit %(count)s)
+"""
 # Another row of a key that is there: a log of changes.
 _ANOTHER = f"""
     insert into {{table}} ({_COLUMNS})
@@ -58,7 +63,8 @@ _EVERYTHING = (_DELETE, _UPDATE, _INSERT)
 class Mode:
     """A task and the table that it reads.
 
-    changes: what happens to the source. same_moment: new rows may have the watermark's value.
+    more: columns of the query besides the table's own. changes: what happens to the source.
+    same_moment: new rows may have the watermark's value.
     while_down: the source may change between a fault and the next try.
     """
 
@@ -68,7 +74,7 @@ class Mode:
     same_moment: bool = False
     while_down: bool = True
     holds: str = _ALL
-    variant: dict[str, str] = field(default_factory=dict)
+    more: str = ""
 
     @property
     def task(self) -> str:
@@ -94,7 +100,7 @@ class Mode:
         """The files of its task."""
         place = f"routes/shop/t/{self.name}"
         action = f"actions:\n  - {{do: database, query: q.sql, {self.action}}}\n"
-        query = f"select {_COLUMNS} from {self.source}\n"
+        query = f"select {_COLUMNS}{self.more} from {self.source}\n"
         return {f"{place}/task.yaml": action, f"{place}/q.sql": query}
 
 
@@ -109,6 +115,8 @@ MODES = {
         Mode(
             "merge_deletes", f"load: merge, {_ID}, {_MARK}, deletes: {{every: 0 s}}", _EVERYTHING
         ),
+        Mode("period", "load: period, period: {column: day, by: day}",
+             (_DELETE_SOME, _UPDATE, _INSERT), more=", date '2024-01-01' + id / 1000 as day"),
         Mode("snapshot", f"load: snapshot, {_ID}"),
         Mode("history", f"load: history, {_ID}", while_down=False),
         Mode("blocks", f"load: snapshot, {_ID}, changes: blocks"),

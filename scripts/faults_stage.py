@@ -34,6 +34,7 @@ from tests.services.postgres import Postgres, running_postgres
 _CHUNK = 1 << 16
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing tells the other side of it with a reset
 _PATIENCE = 90.0  # seconds
+_LOG = "worker.log"
 
 # Workers are forked from a process that has read their code already: it takes longer than a job.
 _FORKS = get_context("forkserver")
@@ -142,6 +143,12 @@ class Stage:
         done = register(warehouse, reader, lambda _: None)
         assert not done.faults, done.faults
 
+    @property
+    def said(self) -> str:
+        """What workers have written so far."""
+        log = self.folder / _LOG
+        return log.read_text(encoding="utf-8") if log.exists() else ""
+
     @contextmanager
     def worker(self) -> Iterator[ForkServerProcess]:
         """A worker process; what it says is added to the file worker.log."""
@@ -177,7 +184,7 @@ def ended(process: ForkServerProcess, seconds: float = _PATIENCE) -> None:
 
 def _work(folder: Path) -> None:
     """`dapu worker`, in a process that was forked for it."""
-    log = os.open(folder / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.argv = ["dapu", "worker", str(folder)]
