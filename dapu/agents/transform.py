@@ -14,7 +14,7 @@ from dapu.agents.changes.watermark import bounded_query
 from dapu.definitions.templates import Statement
 from dapu.errors import Fault, JobError
 from dapu.loading.load import load
-from dapu.loading.options import LoadOptions
+from dapu.loading.options import LoadOptions, SchemaChange
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import QueryRows
 from dapu.loading.tables import columns_of
@@ -35,6 +35,13 @@ class TransformOptions(LoadOptions):
     def sql_files(self) -> list[str]:
         """The query."""
         return [self.query]
+
+    def change_policy(self, has_steps: bool) -> SchemaChange:
+        """See `LoadOptions`. A table that is replaced whole has the query's columns, no others."""
+        policy = super().change_policy(has_steps)
+        if self.load != "replace" or has_steps or "removed" in policy.model_fields_set:
+            return policy
+        return policy.model_copy(update={"removed": "drop"})
 
     @model_validator(mode="after")
     def _view_has_no_rows(self) -> TransformOptions:

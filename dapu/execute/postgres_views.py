@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -19,9 +18,8 @@ from dapu.errors import JobError
 from dapu.execute.postgres import PostgresDocuments
 from dapu.execute.schema import Schema
 from dapu.execute.views import Kind, View, plan_views
-from dapu.loading.swap import copy_grants
 from dapu.loading.tables import VIEW, Relation, describe
-from dapu.loading.views import put_view
+from dapu.loading.views import make_anew, put_view
 from dapu.named_sql import compose, statement
 
 _LONGEST = 63  # bytes of a name
@@ -84,30 +82,8 @@ class PostgresViews:
         if present is None or (changed := _changed_columns(present, columns)) is None:
             put_view(self._cursor, name, self._query(view, _as_present(present, columns)))
             return None
-        return self._make_anew(name, present, self._query(view, columns), changed)
-
-    def _make_anew(
-        self, name: TableName, old: Relation, query: sql.Composable, changed: str
-    ) -> str | None:
-        aside = TableName(name.schema, "dapu_new_view")
-        cursor = self._cursor
-        cursor.execute("savepoint dapu_view")
-        try:
-            cursor.execute(compose("table.create_view", view=aside.identifier, query=query))
-            copy_grants(cursor, aside.identifier, old.oid)
-            cursor.execute(compose("table.drop_view", view=name.identifier))
-        except (
-            psycopg2.errors.DependentObjectsStillExist,
-            psycopg2.errors.UndefinedColumn,
-        ) as error:
-            cursor.execute("rollback to savepoint dapu_view")
-            why = error.diag.message_detail or error.diag.message_primary
-            return f"the view {name} stays as it is, though {changed}: {why}"
-        new_name = sql.Identifier(name.table)
-        cursor.execute(
-            compose("execute_postgres_views.rename", view=aside.identifier, name=new_name)
-        )
-        return None
+        why_not = make_anew(self._cursor, name, present.oid, self._query(view, columns))
+        return why_not and f"the view {name} stays as it is, though {changed}: {why_not}"
 
     def _check_ours(self, name: TableName, first_column: str) -> Relation | None:
         """The view of that name that may be replaced, or None when the name is free."""

@@ -12,7 +12,7 @@ from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
 from dapu.loading.rows import Column
-from dapu.loading.tables import Relation
+from dapu.loading.tables import Relation, TargetColumn
 from dapu.loading.types import holds, widened
 from dapu.named_sql import compose
 
@@ -35,7 +35,7 @@ def evolve(
     added = [column for column in columns if column.name not in known]
     given = {column.name for column in columns}
     removed = [
-        column.name
+        column
         for column in relation.columns
         if column.name not in given and column.name not in own and not column.computed
     ]
@@ -45,7 +45,7 @@ def evolve(
         if column.name in known and not holds(known[column.name].type, column.type)
     ]
     notes = _add(cursor, name, added, policy)
-    notes += _check_removed(name, removed, policy)
+    notes += _remove(cursor, name, removed, policy)
     return notes + _widen(cursor, name, retyped, known, policy)
 
 
@@ -74,16 +74,34 @@ def _add(
     return [f"the new column {column.name} ({column.type}) is added" for column in added]
 
 
-def _check_removed(name: TableName, removed: Sequence[str], policy: SchemaChange) -> list[str]:
+def _remove(
+    cursor: Cursor, name: TableName, removed: Sequence[TargetColumn], policy: SchemaChange
+) -> list[str]:
     if removed and policy.removed == "fail":
         raise JobError(
             _advice(
                 name,
                 "the source no longer has a column",
-                [f'drop column "{column}"' for column in removed],
+                [f'drop column "{column.name}"' for column in removed],
             )
         )
-    return []
+    if policy.removed == "keep":
+        return []
+    # A column with a default is somebody's own: it never came from the query.
+    return [_drop(cursor, name, column.name) for column in removed if not column.has_default]
+
+
+def _drop(cursor: Cursor, name: TableName, column: str) -> str:
+    cursor.execute("savepoint dapu_column")
+    try:
+        cursor.execute(
+            compose("table.drop_column", table=name.identifier, column=sql.Identifier(column))
+        )
+    except psycopg2.errors.DependentObjectsStillExist as error:
+        cursor.execute("rollback to savepoint dapu_column")
+        why = (error.diag.message_detail or "something depends on it").splitlines()[0]
+        return f"the column {column}, which is gone, stays without values: {why}"
+    return f"the column {column} is gone, and dropped"
 
 
 def _widen(

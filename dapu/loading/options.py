@@ -23,7 +23,11 @@ class SchemaChange(Strict):
     added: Literal["add", "ignore", "fail"] = Field(
         "add", description="A column is new; default `fail` where the task has steps in ver/"
     )
-    removed: Literal["keep", "fail"] = Field("keep", description="A column is gone")
+    removed: Literal["keep", "drop", "fail"] = Field(
+        "keep",
+        description="A column is gone; default `drop` for a `transform` that replaces a table "
+        "without steps in ver/",
+    )
     retyped: Literal["widen", "fail"] = Field(
         "widen",
         description="A column's type does not hold the source's; default `fail` where the task "

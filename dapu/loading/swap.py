@@ -8,6 +8,7 @@ moment only. Views are told to read the new table; they keep their own grants an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import psycopg2
 from psycopg2 import sql
@@ -91,7 +92,7 @@ def swap(cursor: Cursor, aside: Aside) -> None:
     """
     target = aside.target
     old_schema = aside.schema.replace("new", "old", 1)
-    _copy_properties(cursor, aside)
+    copy_properties(cursor, aside.table, aside.oid, "table")
     lock(cursor, target)
     views = _views(cursor, aside.oid)
     cursor.execute(compose("swap.create_schema", schema=sql.Identifier(old_schema)))
@@ -162,19 +163,26 @@ def _move(cursor: Cursor, table: sql.Identifier, schema: str) -> None:
     cursor.execute(compose("swap.move", table=table, schema=sql.Identifier(schema)))
 
 
-def _copy_properties(cursor: Cursor, aside: Aside) -> None:
-    cursor.execute(statement("swap.properties"), {"oid": aside.oid})
+def copy_properties(
+    cursor: Cursor, table: sql.Identifier, oid: int, kind: Literal["table", "view"]
+) -> None:
+    """Gives a new table or view the owner, storage options, comment and grants of another.
+
+    oid: of the other. Raises JobError when it was dropped.
+    """
+    cursor.execute(statement("swap.properties"), {"oid": oid})
     found = cursor.fetchone()
     if found is None:
-        raise JobError(f"{aside.target} was dropped meanwhile")
+        raise JobError(f"{table.strings[-1]} was dropped meanwhile")
     owner, options, comment = found
-    cursor.execute(compose("swap.set_owner", table=aside.table, role=sql.Identifier(owner)))
+    cursor.execute(compose("swap.set_owner", table=table, role=sql.Identifier(owner)))
     if options:
         text = sql.SQL(", ".join(options))
-        cursor.execute(compose("swap.set_options", table=aside.table, options=text))
+        cursor.execute(compose("swap.set_options", table=table, options=text))
     if comment is not None:
-        cursor.execute(compose("swap.set_comment", table=aside.table), {"comment": comment})
-    copy_grants(cursor, aside.table, aside.oid)
+        text = sql.SQL(kind)
+        cursor.execute(compose("swap.set_comment", kind=text, table=table), {"comment": comment})
+    copy_grants(cursor, table, oid)
 
 
 def copy_grants(cursor: Cursor, table: sql.Identifier, oid: int) -> None:

@@ -23,6 +23,7 @@ class TargetColumn(Column):
 
     required: bool
     computed: bool
+    has_default: bool
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def put(
 
 def _row(definition: Definition, next_crons: dict[str, datetime], state: State) -> tuple[Any, ...]:
     folder, task, run = definition.folder, definition.task, definition.task.run
-    values = task.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    values = task.model_dump(mode="json", by_alias=True, exclude_unset=True)
     values["variables"] = definition.variables
     return (
         folder.id,

@@ -50,6 +50,3 @@ with recursive reads (oid) as (
         and d.refclassid = 'pg_class'::regclass
 )
 select exists (select from reads where oid = %(table)s::oid);
-
--- name: rename
-alter view {view} rename to {name};

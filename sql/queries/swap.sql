@@ -107,7 +107,7 @@ alter table {table} owner to {role};
 alter table {table} set ({options});
 
 -- name: set_comment
-comment on table {table} is %(comment)s;
+comment on {kind} {table} is %(comment)s;
 
 -- name: views
 -- The views that read a table, with what they need to be made again.

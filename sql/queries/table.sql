@@ -7,10 +7,10 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = %(schema)s and c.relname = %(table)s;
 
 -- name: columns
--- Name, type, whether it must be given, and whether it is computed, in order.
+-- Name, type, whether it must be given, whether it is computed, and whether it has a default.
 select a.attname, format_type(a.atttypid, a.atttypmod),
     a.attnotnull and not a.atthasdef and a.attidentity = '',
-    a.attgenerated <> '' or a.attidentity = 'a'
+    a.attgenerated <> '' or a.attidentity = 'a', a.atthasdef or a.attidentity <> ''
 from pg_attribute a
 where a.attrelid = %(oid)s::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum;
@@ -67,6 +67,9 @@ create temporary view {view} as {query};
 -- name: drop_view
 drop view {view};
 
+-- name: rename_view
+alter view {view} rename to {name};
+
 -- name: view_definition
 select pg_get_viewdef(%(oid)s::oid);
 
@@ -75,6 +78,9 @@ analyze {table};
 
 -- name: add_column
 alter table {table} add column {column} {type};
+
+-- name: drop_column
+alter table {table} drop column {column};
 
 -- name: retype_column
 alter table {table} alter column {column} type {type};
