@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
@@ -133,6 +134,7 @@ class _Run:
         _, schema, table = job.task.split(".")
         self._table = TableName(schema, table)
         self._folder = runner.warehouse.folder.joinpath("routes", *job.task.split("."))
+        self._scope = ExitStack()
 
     def run(self) -> tuple[int, str]:
         """Returns the number of rows and the outcome in a line."""
@@ -142,16 +144,17 @@ class _Run:
         with runner.session.cursor() as cursor:
             results: list[LoadResult] = []
             told: Told | None = None
-            for position, options in enumerate(task.actions, start=1):
-                result = self._act(cursor, task, position, options)
-                results.append(result)
-                text = f"{options.do}: {result}"
-                if position == len(task.actions) and not task.checks:
-                    told = tell(position, text, result.data)  # goes with the commit
-                else:
-                    self._note(position)(text, result.data)
-            self._check(cursor, task)
-            runner.watch.check()
+            with self._scope:  # at its end files that the actions wrote get their names
+                for position, options in enumerate(task.actions, start=1):
+                    result = self._act(cursor, task, position, options)
+                    results.append(result)
+                    text = f"{options.do}: {result}"
+                    if position == len(task.actions) and not task.checks:
+                        told = tell(position, text, result.data)  # goes with the commit
+                    else:
+                        self._note(position)(text, result.data)
+                self._check(cursor, task)
+                runner.watch.check()
             rows, message = sum(result.rows for result in results), "; ".join(map(str, results))
             self._finish(cursor, rows, message, told)
         return rows, message
@@ -233,6 +236,7 @@ class _Run:
             job=self._job.number,
             stops=runner.watch,
             note=self._note(position),
+            scope=self._scope,
             full=self._job.full_load,
             span=self._job.span,
         )

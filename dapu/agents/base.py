@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -55,6 +55,8 @@ class Context:
     registry, job: for an agent that remembers more than a watermark, in the job's transaction.
     span: the values `from` and `to` of the watermark's column, where an operator has a range read
     once more; the watermark is not moved then.
+    scope: context managers that are entered here end when all actions and checks are done, right
+    before the commit; what is raised through them says that the job failed.
     low: the watermark as the last run left it; None at the first run and with `--full`.
     high: what the agent read up to; the job stores it when the action is done.
     full: everything is to be read, changed or not; `low` and `seen` are empty then.
@@ -74,6 +76,7 @@ class Context:
     job: int
     stops: Stops
     note: Note
+    scope: ExitStack
     full: bool = False
     span: Mapping[str, str | None] | None = None
     low: Watermark | None = None

@@ -119,10 +119,11 @@ def _read(
 
 def _connection_faults(definition: Definition, known: Collection[str]) -> Iterator[Fault]:
     for position, action in enumerate(definition.task.actions):
-        if action.source is not None and action.source not in known:
-            document = read_document(definition.folder.file)
-            steps = ("actions", position, "connection")
-            yield _unknown_connection(document, action.source, known, *steps)
+        for option, name in action.connections.items():
+            if name is not None and name not in known:
+                document = read_document(definition.folder.file)
+                steps = ("actions", position, option)
+                yield _unknown_connection(document, name, known, *steps)
 
 
 def _unknown_connection(

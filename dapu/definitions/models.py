@@ -75,10 +75,14 @@ class ActionOptions(Strict):
         """Those of them that may hold several statements, run in the warehouse."""
         return []
 
+    def texts(self) -> list[str]:
+        """Those of its values that are templates, as the names of files may be."""
+        return []
+
     @property
-    def source(self) -> str | None:
-        """The connection that the action names in its option `connection`, if it has one."""
-        return getattr(self, "connection", None)
+    def connections(self) -> dict[str, str | None]:
+        """The connections that the action names, by the option that does."""
+        return {"connection": getattr(self, "connection", None)}
 
 
 class Check(Strict):

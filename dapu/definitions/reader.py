@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -13,7 +13,12 @@ from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint
 from dapu.definitions.models import ActionOptions, Route, Task, task_model
 from dapu.definitions.script import transaction_faults
 from dapu.definitions.steps import read_steps
-from dapu.definitions.templates import BUILT_IN, read_template
+from dapu.definitions.templates import (
+    BUILT_IN,
+    BUILT_IN_TEXTS,
+    parse_template,
+    read_template,
+)
 from dapu.errors import Fault, FaultyFile
 from dapu.settings import FILE as SETTINGS_FILE
 from dapu.settings import Settings
@@ -65,6 +70,7 @@ class DefinitionReader:
         faults = [
             *self._day_part_faults(folder, task, own),
             *_file_faults(folder, task, own, set(variables) | BUILT_IN),
+            *_text_faults(task, own, set(variables) | BUILT_IN_TEXTS),
             *_upgrade_faults(folder, task, own),
         ]
         if faults:
@@ -160,6 +166,16 @@ def _file_faults(folder: TaskFolder, task: Task, own: Document, known: set[str])
         if name in scripts:
             faults += transaction_faults(path, template.text)
     return faults
+
+
+def _text_faults(task: Task, own: Document, known: set[str]) -> Iterator[Fault]:
+    for text in (text for action in task.actions for text in action.texts()):
+        try:
+            faults = parse_template(own.path, text).check(known)
+        except FaultyFile as error:
+            faults = error.faults
+        line = 1 + own.text[: max(own.text.find(text), 0)].count("\n")
+        yield from (replace(fault, line=line) for fault in faults)
 
 
 def _upgrade_faults(folder: TaskFolder, task: Task, own: Document) -> list[Fault]:

@@ -24,6 +24,7 @@ from dapu.errors import Fault, FaultyFile
 from dapu.yamlfile import nearest, read_text
 
 BUILT_IN = frozenset({"rows", "this", "task", "watermark"})
+BUILT_IN_TEXTS = frozenset({"now", "task", "today"})
 _MARK = re.compile("\0(\\d+)\0")
 _IS_TEMPLATE = re.compile(r"\{[{%#]")
 _NAMES_ANOTHER = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
@@ -82,6 +83,14 @@ class Statement:
         if paramstyle in ("named", "pyformat"):
             return text, {f"p{number}": value for number, value in enumerate(bound, start=1)}
         return text, tuple(bound)
+
+    def text(self) -> str:
+        """The values in their places, for a text that is no SQL. Raises ValueError for None."""
+        if None in self.values:
+            raise ValueError("a name in it has no value")
+        return self.parts[0] + "".join(
+            f"{value}{part}" for value, part in zip(self.values, self.parts[1:], strict=True)
+        )
 
     def around(self, before: Statement, after: Statement) -> Statement:
         """`before`, this statement, and `after` as one."""
@@ -189,6 +198,11 @@ def read_template(path: Path) -> Template:
     text = read_text(path)
     if not text.strip():
         raise FaultyFile([Fault(path, 1, "is empty; it needs a SQL statement")])
+    return parse_template(path, text)
+
+
+def parse_template(path: Path, text: str) -> Template:
+    """A template that stands in a file. Raises FaultyFile when its syntax is wrong."""
     if "\0" in text:
         raise FaultyFile([Fault(path, 1, "has a character of code 0, which no SQL may have")])
     if not _IS_TEMPLATE.search(text):
