@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, BinaryIO
 
 from psycopg2 import sql
@@ -27,6 +27,7 @@ from dapu.named_sql import compose
 _COLUMNS = ("batch_date", "type", "id", "version", "chunk", "author", "date", "deleted", "data")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_SPECIAL = re.compile(r"[\\\t\n\r]")
 _REMEMBERED = 10_000  # rows on the way whose documents can be named in a message
 
 
@@ -147,13 +148,19 @@ class _CopyText:
 
 
 def _beginning(row: Row) -> bytes:
-    header = row.header
-    author = "\\N" if header.author is None else header.author.translate(_ESCAPES)
+    texts = [row.header.type, row.header.id, row.header.date, row.header.author or ""]
+    if _SPECIAL.search("".join(texts)):
+        texts = [text.translate(_ESCAPES) for text in texts]
+    kind, name, date, author = texts
+    if row.header.author is None:
+        author = "\\N"
     return (
-        f"{row.batch.isoformat()}\t{header.type.translate(_ESCAPES)}\t"
-        f"{header.id.translate(_ESCAPES)}\t{header.version}\t{row.chunk}\t{author}\t"
-        f"{header.date.translate(_ESCAPES)}\t{header.deleted}\t"
+        f"{_as_text(row.batch)}\t{kind}\t{name}\t{row.header.version}\t{row.chunk}\t"
+        f"{author}\t{date}\t{row.header.deleted}\t"
     ).encode()
+
+
+_as_text = lru_cache(maxsize=1)(datetime.isoformat)  # of the batch: one for nearly all rows
 
 
 def _escaped(piece: bytes, header: Header) -> bytes:
