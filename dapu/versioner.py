@@ -15,7 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.script import Part, split
+from dapu.definitions.script import Part, fault_in_part, split
 from dapu.definitions.steps import Step, read_steps
 from dapu.errors import ConfigurationError, DapuError, Fault
 from dapu.named_sql import Script, compose, registry_scripts, statement
@@ -169,7 +169,7 @@ def _execute(cursor: Cursor, step: Step) -> None:
         except psycopg2.Error as error:
             if cursor.connection.closed:
                 raise
-            raise StepFault(_fault(step, part, error)) from error
+            raise StepFault(fault_in_part(step.path, part, error)) from error
     # Who a step became, and what it set, is not for the next one, nor for dapu.
     cursor.execute(statement("server.reset_session"))
 
@@ -186,7 +186,7 @@ def _faults_told(session: PgSession, step: Step) -> Iterator[None]:
         if session.closed:
             raise
         session.rollback()
-        raise StepFault(_fault(step, Part(1, ""), error)) from error
+        raise StepFault(fault_in_part(step.path, Part(1, ""), error)) from error
 
 
 def pending_steps(steps: Iterable[Step], done: Mapping[int, Applied]) -> list[Step]:
@@ -216,15 +216,3 @@ def _check_unchanged(step: Step, applied: Applied) -> None:
             "put it back as it was, and write the change as a new step"
         )
         raise StepFault(Fault(step.path, 1, message))
-
-
-def _fault(step: Step, part: Part, error: psycopg2.Error) -> Fault:
-    diag = error.diag
-    place = diag.statement_position
-    line = part.line + (part.text[: int(place) - 1].count("\n") if place else 0)
-    reason = (diag.message_primary or str(error)).strip()
-    for more in (diag.message_detail, diag.message_hint):
-        reason += f"; {more}" if more else ""
-    if diag.context and not place:  # inside a function or a DO block
-        reason += f" ({diag.context.splitlines()[0]})"
-    return Fault(step.path, line, reason)

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from dapu.agents.base import Agent, Context
 from dapu.definitions.models import ActionOptions
-from dapu.errors import Fault, JobError
+from dapu.definitions.script import fault_in_part, split
+from dapu.errors import JobError
 from dapu.loading.result import LoadResult
 
 
@@ -40,19 +41,13 @@ class SqlAgent(Agent[SqlOptions]):
         with context.session.cursor() as cursor:
             for file in options.sql_files():
                 text = context.sql(file).composed().as_string(cursor)
-                try:
-                    cursor.execute(text)
-                except psycopg2.errors.QueryCanceled:
-                    raise
-                except psycopg2.Error as error:
-                    raise JobError(_explain(context, file, text, error)) from error
+                for part in split(text):  # for the server does not tell which of several failed
+                    try:
+                        cursor.execute(part.text)
+                    except psycopg2.errors.QueryCanceled:
+                        raise
+                    except psycopg2.Error as error:
+                        fault = fault_in_part(context.folder / file, part, error)
+                        raise JobError(str(fault)) from error
                 rows += max(cursor.rowcount, 0)
         return LoadResult(rows)
-
-
-def _explain(context: Context, file: str, text: str, error: psycopg2.Error) -> str:
-    place = error.diag.statement_position
-    line = 1 + text[: int(place) - 1].count("\n") if place else 1
-    reason = (error.diag.message_primary or str(error)).strip()
-    detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
-    return str(Fault(context.folder / file, line, reason + detail))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg2
+
 from dapu.errors import Fault
 
 _WORDS = r"(commit|rollback|begin|end|abort|savepoint|(?:start|prepare)\s+transaction)\b"
@@ -41,6 +43,33 @@ def split(script: str) -> list[Part]:
             parts.append(Part(line, script[begin:end]))
             counted = begin
     return parts
+
+
+def without_end(query: str) -> str:
+    """A query without the semicolon at its end, and what is behind that."""
+    bare = _PASSED_OVER.sub(_blank, query).rstrip()
+    while bare.endswith(";"):
+        query = query[: len(bare) - 1]
+        bare = bare[:-1].rstrip()
+    return query
+
+
+def _blank(match: re.Match[str]) -> str:
+    """Comments as space, and what else is passed over as something."""
+    return (" " if match[0].startswith(("--", "/*")) else "x") * len(match[0])
+
+
+def fault_in_part(path: Path, part: Part, error: psycopg2.Error) -> Fault:
+    """What the server says of a statement of a script, with the line of the script."""
+    diag = error.diag
+    place = diag.statement_position
+    line = part.line + (part.text[: int(place) - 1].count("\n") if place else 0)
+    reason = (diag.message_primary or str(error)).strip()
+    for more in (diag.message_detail, diag.message_hint):
+        reason += f"; {more}" if more else ""
+    if diag.context and not place:  # inside a function or a DO block
+        reason += f" ({diag.context.splitlines()[0]})"
+    return Fault(path, line, reason)
 
 
 def transaction_faults(path: Path, script: str) -> list[Fault]:

@@ -17,8 +17,23 @@ Locate = Callable[[int, str], str]
 """Where in its source a row (from 1) and a column stand."""
 
 
+class BadValue(JobError):
+    """A row that a table cannot take.
+
+    tell: gives the message for the table's name.
+    """
+
+    def __init__(self, tell: Callable[[str], str], data: dict[str, Any]) -> None:
+        super().__init__(tell(data["table"]), data)
+        self._tell = tell
+
+    def of_table(self, name: str) -> BadValue:
+        """The same, told of the table that the rows are for: they may pass through another."""
+        return BadValue(self._tell, self.data | {"table": name})
+
+
 def explain(error: psycopg2.Error, locate: Locate | None = None) -> DapuError:
-    """A JobError that names table, row, column and value where the server tells them."""
+    """A BadValue that names table, row, column and value where the server tells them."""
     reason = (error.diag.message_primary or str(error)).strip()
     detail = error.diag.message_detail
     place = _CONTEXT.search(error.diag.context or "")
@@ -27,11 +42,13 @@ def explain(error: psycopg2.Error, locate: Locate | None = None) -> DapuError:
     table, row, column, value = place.groups()
     column = column or error.diag.column_name
     data: dict[str, Any] = {"table": table, "row": int(row), "column": column, "value": value}
+    whole = f"; the row is {value}"
     if column is None:
-        return JobError(f"row {row} does not fit into {table}: {reason}; the row is {value}", data)
+        return BadValue(lambda table: f"row {row} does not fit into {table}: {reason}{whole}", data)
     where = data["where"] = locate(int(row), column) if locate else f"row {row}"
     if isinstance(error, psycopg2.errors.NotNullViolation):
-        what = f"{where} has no value for the column {column} of {table}"
-        return JobError(f"{what}, which is `not null`; the row is {value}", data)
+        what = f"{where} has no value for the column {column} of"
+        return BadValue(lambda table: f"{what} {table}, which is `not null`{whole}", data)
     shown = "" if value is None else f" {value.strip()}"
-    return JobError(f"the column {column} of {table} cannot hold{shown} ({where}): {reason}", data)
+    why = f"cannot hold{shown} ({where}): {reason}"
+    return BadValue(lambda table: f"the column {column} of {table} {why}", data)

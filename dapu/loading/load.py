@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.loading.append import append
-from dapu.loading.bad_values import explain
+from dapu.loading.bad_values import BadValue, explain
 from dapu.loading.checked import look_at
 from dapu.loading.evolve import evolve
 from dapu.loading.history import OWN_COLUMNS, history
@@ -22,7 +22,7 @@ from dapu.loading.replace import replace
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import Rows, without_columns
 from dapu.loading.snapshot import snapshot
-from dapu.loading.tables import Relation, describe, is_table
+from dapu.loading.tables import Relation, check_names, describe, is_table
 
 _OWN = [DELETED_AT, *(column.name for column in OWN_COLUMNS)]
 
@@ -44,6 +44,7 @@ def load(
     within: which rows of the table a snapshot's rows are all of (a condition); default all.
     Raises JobError that names the column and the value when something does not fit.
     """
+    check_names(name, rows.columns)
     relation = describe(cursor, name)
     changes: list[str] = []
     if relation is not None and is_table(relation):
@@ -53,6 +54,8 @@ def load(
     try:
         looked = look_at(cursor, name, relation, _fitting(rows, relation, options), options)
         result = _run(cursor, name, looked.rows, options, keep_equal, within)
+    except BadValue as error:
+        raise error.of_table(str(name)) from error
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
         raise explain(error) from error
     notes = (*result.notes, *changes, *looked.notes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.definitions.folders import LONGEST_NAME
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.rows import Column, column_list
@@ -57,7 +58,7 @@ def columns_of(cursor: Cursor, oid: int) -> tuple[TargetColumn, ...]:
 
 def create(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> None:
     """Makes the table, and its schema if that is missing."""
-    _check_distinct(name, columns)
+    check_names(name, columns)
     cursor.execute(compose("server.create_schema", schema=sql.Identifier(name.schema)))
     # A column's type is text that PostgreSQL itself or dapu's own type tables gave.
     definitions = sql.SQL(", ").join(
@@ -85,6 +86,20 @@ def is_empty(cursor: Cursor, name: TableName) -> bool:
     return bool(row and row[0])
 
 
+def check_names(name: TableName, columns: Sequence[Column]) -> None:
+    """Raises JobError when PostgreSQL could not tell columns apart, or would cut their names."""
+    seen: set[str] = set()
+    for column in columns:
+        if column.name in seen:
+            raise JobError(f"the query for {name} gives two columns `{column.name}`; rename one")
+        if len(column.name.encode()) > LONGEST_NAME:
+            raise JobError(
+                f"the column `{column.name}` for {name} has a name of more than {LONGEST_NAME} "
+                "bytes, which PostgreSQL would cut; give it a shorter one"
+            )
+        seen.add(column.name)
+
+
 def check_fit(
     name: TableName, target: Relation, columns: Sequence[Column], own: Sequence[Column] = ()
 ) -> None:
@@ -94,7 +109,6 @@ def check_fit(
     """
     if not is_table(target):
         raise JobError(f"{name} is not a table; drop it, or give the task another name")
-    _check_distinct(name, columns)
     known = {column.name: column for column in target.columns}
     for column in columns:
         if column.name not in known:
@@ -128,14 +142,6 @@ def _missing_own_column(name: TableName, column: Column) -> str:
         f"{name} has no column {column.name}, which this way of loading fills; "
         f'add it: alter table {name} add column "{column.name}" {column.type};'
     )
-
-
-def _check_distinct(name: TableName, columns: Sequence[Column]) -> None:
-    seen: set[str] = set()
-    for column in columns:
-        if column.name in seen:
-            raise JobError(f"the query for {name} gives two columns `{column.name}`; rename one")
-        seen.add(column.name)
 
 
 __all__ = [

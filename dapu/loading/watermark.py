@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
+from dapu.definitions import script
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
@@ -142,5 +143,4 @@ def no_rows(query: Statement) -> Statement:
 
 def without_end(query: Statement) -> Statement:
     """The query without a semicolon at its end, so that it can stand in another."""
-    last = query.parts[-1].rstrip()
-    return Statement((*query.parts[:-1], last.removesuffix(";")), query.values)
+    return Statement((*query.parts[:-1], script.without_end(query.parts[-1])), query.values)

@@ -38,9 +38,14 @@ LINES = b"1,2024-02-29,abc\n2,2023-02-29,abc\n3,,abcdef\nx,2024-01-01,\n"
 
 
 def test_fail_is_the_default_and_names_column_row_and_value(connection: PgSession) -> None:
-    with pytest.raises(JobError, match=r'column at of reading cannot hold "2023-02-29" \(row 2\)'):
+    told = r'column at of staging.reading cannot hold "2023-02-29" \(row 2\)'
+    with pytest.raises(JobError, match=told):
         put(connection, LINES)
     assert fetch(connection, "select to_regclass('staging.reading')::text") == [(None,)]
+    merge = {"load": "merge", "key": ["id"]}
+    put(connection, LINES[:17], **merge)
+    with pytest.raises(JobError, match=told):
+        put(connection, LINES, **merge)
 
 
 def test_null_takes_the_place_of_bad_values(connection: PgSession) -> None:

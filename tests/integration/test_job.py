@@ -269,9 +269,15 @@ def test_the_events_of_a_job_are_seen_while_it_runs(
     ]
 
 
-def test_sql_errors_name_file_and_line(make_warehouse: MakeWarehouse) -> None:
-    text = "select 1;\n\nselect *\nfrom nowhere;\n"
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("select 1;\n\nselect *\nfrom nowhere;\n", '4: relation "nowhere" does not exist'),
+        ("select 1;\n\nselect 1\n/ 0;\n", "3: division by zero"),
+    ],
+)
+def test_sql_errors_name_file_and_line(
+    make_warehouse: MakeWarehouse, text: str, message: str
+) -> None:
     folder = make_warehouse({**ROUTE, **a_task(TASK, {"run.sql": text}, run="{retries: 0}")})
-    assert run_task(folder, TASK).message == (
-        f'{folder}/routes/r/s/t/run.sql:4: relation "nowhere" does not exist'
-    )
+    assert run_task(folder, TASK).message == f"{folder}/routes/r/s/t/run.sql:{message}"

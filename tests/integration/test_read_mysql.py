@@ -232,7 +232,7 @@ def test_nul_characters_and_zero_dates_have_their_switches(
         cursor.execute("drop table staging.pulled")
     shop.has("datetime", "'2024-01-01'", "'0000-00-00'")
     with pytest.raises(
-        JobError, match=r'column v of pulled cannot hold "0000-00-00 00:00:00" \(row 2\)'
+        JobError, match=r'column v of staging.pulled cannot hold "0000-00-00 00:00:00" \(row 2\)'
     ):
         shop.pulled(connection)
     nulled = shop.pulled(connection, zero_dates="null")

@@ -96,3 +96,9 @@ def test_a_view_that_hinders_a_wider_column_is_told(connection: PgSession) -> No
         cursor.execute("create view staging.v as select id from staging.item")
     with pytest.raises(JobError, match="must become bigint, and cannot: cannot alter type"):
         put(connection, {"id": "bigint"}, "1")
+
+
+def test_names_that_postgresql_would_cut_are_refused(connection: PgSession) -> None:
+    long = "ä" * 32
+    with pytest.raises(JobError, match=f"`{long}` for staging.item has a name of more than 63"):
+        put(connection, {"id": "integer", long: "text"}, "1,x")

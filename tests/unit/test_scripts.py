@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dapu.definitions.script import split, transaction_faults
+from dapu.definitions.script import split, transaction_faults, without_end
 from dapu.definitions.steps import read_steps
 from dapu.errors import FaultyFile
 from tests.components import write
@@ -93,3 +93,17 @@ def test_every_fault_of_the_steps_is_told(tmp_path: Path) -> None:
         "1_b.sql:1: has the same number as 001_a.sql",
         "create.sql:1: a step is named NNN_name.sql, for example 001_create.sql",
     ]
+
+
+@pytest.mark.parametrize(
+    ("query", "without"),
+    [
+        ("select 1;", "select 1"),
+        ("select 1; -- the end;", "select 1"),
+        ("select 1 /* ; */ ;\n; -- a\n/* b; */\n", "select 1 /* ; */ "),
+        ("select ';' -- ;", "select ';' -- ;"),
+        ("select '--;'", "select '--;'"),
+    ],
+)
+def test_a_query_loses_the_semicolon_at_its_end_alone(query: str, without: str) -> None:
+    assert without_end(query).strip() == without.strip()
