@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from sqlalchemy.engine import URL
+from typing import TYPE_CHECKING, Any
 
 from dapu import embedded
 from dapu.connections import (
@@ -14,12 +12,15 @@ from dapu.connections import (
     UrlConnection,
 )
 from dapu.databases.fallback import NativeFirst
-from dapu.databases.generic import GenericSource
 from dapu.databases.postgres import PostgresSource
 from dapu.databases.source import Reader, Source
 from dapu.databases.sqlite import SqliteSource
 from dapu.errors import ConfigurationError
 from dapu.warehouse import Warehouse
+
+# SQLAlchemy takes a tenth of a second to import: only jobs that need it pay for it.
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 
 def open_source(warehouse: Warehouse, name: str, reader: Reader = "auto") -> Source:
@@ -51,7 +52,7 @@ def _open_postgres(name: str, url: URL, connection: UrlConnection, reader: Reade
 
 def _open_sqlite(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
     if reader == "generic":
-        return GenericSource(name, url, connection.extra)
+        return _generic(name, url, connection)
     return SqliteSource(name, url.database or "")
 
 
@@ -60,7 +61,7 @@ def _open_mysql(name: str, url: URL, connection: UrlConnection, reader: Reader) 
     if "+" not in url.drivername:
         url = url.set(drivername=f"{url.drivername}+pymysql")
     if reader == "generic" or (reader == "auto" and url.get_driver_name() != "pymysql"):
-        return GenericSource(name, url, connection.extra)
+        return _generic(name, url, connection)
     if url.get_driver_name() != "pymysql":
         raise ConfigurationError(
             f"`reader: native` reads through PyMySQL; write the url of `{name}` as mysql+pymysql://"
@@ -68,7 +69,13 @@ def _open_mysql(name: str, url: URL, connection: UrlConnection, reader: Reader) 
     native = _native_mysql(name, url, connection)
     if reader == "native":
         return native
-    return NativeFirst(native, lambda: GenericSource(name, url, connection.extra))
+    return NativeFirst(native, lambda: _generic(name, url, connection))
+
+
+def _generic(name: str, url: URL, connection: UrlConnection) -> Source:
+    from dapu.databases.generic import GenericSource
+
+    return GenericSource(name, url, connection.extra)
 
 
 def _native_mysql(name: str, url: URL, connection: UrlConnection) -> Source:
@@ -87,7 +94,7 @@ def _open_other(name: str, url: URL, connection: UrlConnection, reader: Reader) 
             f"there is no native reader for {url.get_backend_name()}, which `{name}` is; "
             "leave `reader: native` out"
         )
-    return GenericSource(name, url, connection.extra)
+    return _generic(name, url, connection)
 
 
 _OPENERS: dict[str, Callable[[str, URL, UrlConnection, Reader], Source]] = {
