@@ -8,16 +8,12 @@ breaks off on its way is known before anything is loaded.
 from __future__ import annotations
 
 import glob
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from fsspec import AbstractFileSystem
 from fsspec.callbacks import Callback
@@ -67,6 +63,11 @@ class Place:
         return f"`{self.connection}` ({self.root})"
 
     @property
+    def is_s3(self) -> bool:
+        """Whether a file appears there when all of it is there."""
+        return self.root.startswith("s3:")
+
+    @property
     def is_folder(self) -> bool:
         """Whether people and programs write into its files while they are seen by others."""
         return self.is_local or self.root.startswith("sftp:")
@@ -80,15 +81,21 @@ class Place:
 
         Names that begin with `.` or `~$` are files of editors and never match a pattern.
         """
-        with self._told(f"look for {pattern}"):
-            exact = self._info(self._path(pattern))
+        with self.told(f"look for {pattern}"):
+            exact = self._info(self.path(pattern))
             if exact is not None or not glob.has_magic(pattern):
                 return [self._found(pattern, exact)] if exact is not None else []
             return sorted(self._matching(pattern), key=lambda found: found.name)
 
+    def there(self, name: str) -> FoundFile | None:
+        """The file of just that name, whatever characters are in it; None when there is none."""
+        with self.told(f"look for {name}"):
+            info = self._info(self.path(name))
+            return None if info is None else self._found(name, info)
+
     def again(self, file: FoundFile) -> FoundFile | None:
         """The same file as it is now; None when it is gone."""
-        with self._told(f"look at {file.name}"):
+        with self.told(f"look at {file.name}"):
             info = self._info(file.path)
             return None if info is None else self._found(file.name, info)
 
@@ -109,8 +116,8 @@ class Place:
             return Path(file.path)
         if file.name not in self._fetched:
             target = folder / f"{len(self._fetched)}-{file.base}"
-            with self._told(f"fetch {file.name}"):
-                self.system.get_file(file.path, str(target), callback=_Stoppable(self._is_stopped))
+            with self.told(f"fetch {file.name}"):
+                self.system.get_file(file.path, str(target), callback=self.watched())
             size = target.stat().st_size
             if file.size is not None and size != file.size:
                 raise JobError(
@@ -120,65 +127,27 @@ class Place:
             self._fetched[file.name] = target
         return self._fetched[file.name]
 
-    @contextmanager
-    def writing(self, name: str) -> Iterator[Path]:
-        """A path to write a file to, which has its name when the block ends well, and not before.
-
-        It is written aside and renamed; on S3 a file is there when all of it is.
-        Raises ConfigurationError for a place that takes no files.
-        """
-        path = self._path(name)
-        if self.is_local:
-            aside = Path(path).with_name(_aside(path))
-            try:
-                with self._told(f"write {name}"):
-                    _make_folder(aside.parent, Path(self.root))
-                yield aside
-                with self._told(f"write {name}"):
-                    _rename(aside, Path(path))
-            finally:
-                aside.unlink(missing_ok=True)
-            return
-        if urlsplit(self.root).scheme in ("http", "https"):
-            raise ConfigurationError(f"the connection {self} takes no files")
-        with tempfile.TemporaryDirectory(prefix="dapu-") as folder:
-            local = Path(folder) / PurePosixPath(name).name
-            yield local
-            with self._told(f"write {name}"):
-                self._upload(local, path)
-
     def remove(self, file: FoundFile) -> None:
         """Deletes a file."""
-        with self._told(f"delete {file.name}"):
+        with self.told(f"delete {file.name}"):
             self.system.rm_file(file.path)
 
-    def _upload(self, local: Path, path: str) -> None:
-        callback = _Stoppable(self._is_stopped)
-        if self.root.startswith("s3:"):
-            self.system.put_file(str(local), path, callback=callback)
-            return
-        aside = str(PurePosixPath(path).with_name(_aside(path)))
-        try:
-            self.system.put_file(str(local), aside, callback=callback)
-            self.system.mv(aside, path)
-        except BaseException:
-            with suppress(Exception):
-                self.system.rm_file(aside)
-            raise
+    def watched(self) -> Callback:
+        """Given to a transfer, ends it when it is to stop."""
+        return _Stoppable(lambda: self._stopped)
 
-    def _is_stopped(self) -> bool:
-        return self._stopped
-
-    def _path(self, name: str) -> str:
+    def path(self, name: str) -> str:
+        """Where a file of that name is. Raises ConfigurationError when that is outside."""
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts:
             raise ConfigurationError(
                 f"{name!r} is no path below the folder of the connection {self}"
             )
-        return f"{self._folder}/{name}"
+        return f"{self.folder}/{name}"
 
     @property
-    def _folder(self) -> str:
+    def folder(self) -> str:
+        """The path of its folder, as the file system has it."""
         return str(self.system._strip_protocol(self.root)).rstrip("/")
 
     def _info(self, path: str) -> dict[str, Any] | None:
@@ -196,10 +165,10 @@ class Place:
         fixed = "".join(f"/{part}" for part in _without_magic(pattern))
         depth = None if "**" in pattern else pattern.count("/") + 1 - fixed.count("/")
         expression = re.compile(glob_translate(pattern))
-        self._check_answers(self._folder + fixed)
-        listed = self.system.find(self._folder + fixed, maxdepth=depth, detail=True)
+        self._check_answers(self.folder + fixed)
+        listed = self.system.find(self.folder + fixed, maxdepth=depth, detail=True)
         for path, info in listed.items():
-            name = path.removeprefix(f"{self._folder}/")
+            name = path.removeprefix(f"{self.folder}/")
             if expression.fullmatch(name) and not _is_of_editor(name):
                 is_whole = info.get("size") is not None and info["type"] == "file"
                 yield self._found(name, info if is_whole else self.system.info(path))
@@ -211,7 +180,7 @@ class Place:
         try:
             self.system.ls(folder, detail=False)
         except FileNotFoundError:
-            if not self.root.startswith("s3:"):
+            if not self.is_s3:
                 raise
             self.system.info(folder.partition("/")[0])  # an empty folder is none, a bucket is one
 
@@ -221,7 +190,7 @@ class Place:
         return FoundFile(name, info["name"], None if size is None else int(size), stamp)
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def told(self, what: str) -> Iterator[None]:
         """What goes wrong in the block as a JobError that names the place."""
         try:
             yield
@@ -260,26 +229,6 @@ class _Stoppable(Callback):  # type: ignore[misc]  # fsspec has no types
         """Called by fsspec with each piece."""
         if self._is_stopped():
             raise JobError("the transfer was stopped")
-
-
-def _aside(path: str) -> str:
-    """A name beside a file's own, that no pattern matches."""
-    return f".{PurePosixPath(path).name}.{os.getpid()}.new"
-
-
-def _make_folder(folder: Path, root: Path) -> None:
-    """A folder of the place is made when it is missing; the place itself must be there."""
-    if not root.is_dir():
-        raise JobError(f"the folder {root} is not there: is the share mounted?")
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def _rename(aside: Path, path: Path) -> None:
-    with aside.open("rb") as written:
-        os.fsync(written.fileno())
-    if path.exists():
-        shutil.copymode(path, aside)
-    aside.replace(path)
 
 
 def _without_magic(pattern: str) -> Iterator[str]:

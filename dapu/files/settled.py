@@ -22,16 +22,21 @@ def check_settled(place: Place, files: Sequence[FoundFile]) -> None:
     if not place.is_folder:
         return  # what is on an S3 or web server is there as a whole
     for file in files:
-        owner = _owner(place, file)
-        if owner is not None:
-            raise JobError(
-                f"{file.name} in {place} is open in its editor{owner}; it is read when it is "
-                f"closed. Is it not open? Then delete {_lock_names(file)} beside it"
-            )
+        check_closed(place, file, "read")
     fresh = [file for file in files if _is_fresh(file)]
     if fresh:
         time.sleep(_BETWEEN_LOOKS)
         check_unchanged(place, fresh)
+
+
+def check_closed(place: Place, file: FoundFile, then: str) -> None:
+    """Raises JobError when a file is open in its editor. then: what is done when it is closed."""
+    owner = _owner(place, file)
+    if owner is not None:
+        raise JobError(
+            f"{file.name} in {place} is open in its editor{owner}; it is {then} when it is "
+            f"closed. Is it not open? Then delete {_lock_names(file)} beside it"
+        )
 
 
 def check_unchanged(place: Place, files: Sequence[FoundFile]) -> None:
