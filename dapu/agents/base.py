@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from psycopg2.extensions import connection as PgSession
 
 from dapu.definitions.models import ActionOptions
+from dapu.definitions.placeholders import settled
 from dapu.definitions.templates import Statement, TableName, read_template
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
@@ -90,9 +91,13 @@ class Context:
         return (self.folder / "ver").is_dir()
 
     def sql(self, file: str, **values: Any) -> Statement:
-        """A SQL file of the task as a statement, with the names that a template may use."""
+        """A SQL file of the task as a statement, with the names that a template may use.
+
+        Raises FaultyFile when it cannot be one.
+        """
         names = dict(self.variables) | {"task": self.task, "this": self.table, "watermark": None}
-        return read_template(self.folder / file).render(names | values)
+        template = read_template(self.folder / file)
+        return settled(template.path, template.text, template.render(names | values))
 
     @contextmanager
     def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:

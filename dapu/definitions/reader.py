@@ -11,6 +11,7 @@ from typing import Any
 
 from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint
 from dapu.definitions.models import ActionOptions, Route, Task, task_model
+from dapu.definitions.placeholders import quoted_names
 from dapu.definitions.script import transaction_faults
 from dapu.definitions.steps import read_steps
 from dapu.definitions.templates import (
@@ -163,6 +164,7 @@ def _file_faults(folder: TaskFolder, task: Task, own: Document, known: set[str])
             faults += error.faults
             continue
         faults += template.check(known)
+        faults += quoted_names(path, template.text, known - {"this"})
         if name in scripts:
             faults += transaction_faults(path, template.text)
     return faults

@@ -15,7 +15,7 @@ _WORDS = r"(commit|rollback|begin|end|abort|savepoint|(?:start|prepare)\s+transa
 _ENDS_TRANSACTION = re.compile(rf"\s*{_WORDS}", re.IGNORECASE)
 _WORTH_A_LOOK = re.compile(rf"(?:^|;|\*/|\}})\s*{_WORDS}", re.IGNORECASE | re.MULTILINE)
 # Comments, texts, quoted names, dollar quotes, and what Jinja2 reads.
-_PASSED_OVER = re.compile(
+PASSED_OVER = re.compile(
     r"--[^\n]*|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*.*?\*/)*\*/"
     r"|\b[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'|'[^']*(?:''[^']*)*'|\"[^\"]*(?:\"\"[^\"]*)*\""
     r"|\$(\w*)\$.*?\$\1\$|\{([{%#]).*?[}%#]\}",
@@ -47,7 +47,7 @@ def split(script: str) -> list[Part]:
 
 def without_end(query: str) -> str:
     """A query without the semicolon at its end, and what is behind that."""
-    bare = _PASSED_OVER.sub(_blank, query).rstrip()
+    bare = PASSED_OVER.sub(_blank, query).rstrip()
     while bare.endswith(";"):
         query = query[: len(bare) - 1]
         bare = bare[:-1].rstrip()
@@ -88,7 +88,7 @@ def transaction_faults(path: Path, script: str) -> list[Fault]:
 
 def _pieces(script: str) -> Iterator[tuple[int, int, str]]:
     """Start, end, and text (texts and comments blanked out) of what semicolons separate."""
-    bare = _PASSED_OVER.sub(lambda match: " " * len(match[0]), script)
+    bare = PASSED_OVER.sub(lambda match: " " * len(match[0]), script)
     start = brackets = bodies = 0
     for token in _TOKEN.finditer(bare):
         word = token[0].lower()

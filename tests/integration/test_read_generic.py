@@ -101,7 +101,7 @@ def test_zero_dates_and_half_characters_have_their_policies(
     maria.execute("insert into t values ('0000-00-00'), ('2024-01-01')")
     with connection, connection.cursor() as cursor:
         cursor.execute("create schema staging; create table staging.pulled (d date)")
-    with pytest.raises(JobError, match='column d of staging.pulled cannot hold "0000-00-00"'):
+    with pytest.raises(JobError, match=r'column d of staging.pulled cannot hold "0000-00-00"'):
         pull(connection, open_maria(mariadb), "select d from t")
     arrived = pull(connection, open_maria(mariadb), "select d from t", zero_dates="null")
     assert arrived.rows == [(None,), ("2024-01-01",)]
