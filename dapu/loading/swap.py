@@ -52,6 +52,11 @@ def build_aside(cursor: Cursor, target: TableName, oid: int) -> Aside:
     aside = Aside(target, oid, schema)
     cursor.execute(compose("swap.create_schema", schema=sql.Identifier(schema)))
     cursor.execute(compose("swap.create_like", aside=aside.table, table=target.identifier))
+    cursor.execute(statement("swap.options"), {"oid": oid})
+    row = cursor.fetchone()
+    if row is not None:  # before the rows come: a fillfactor is for them
+        options = sql.SQL(", ".join(row[0]))
+        cursor.execute(compose("swap.set_options", table=aside.table, options=options))
     return aside
 
 

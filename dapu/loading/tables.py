@@ -75,8 +75,16 @@ def add_key(cursor: Cursor, table: sql.Composable, key: Sequence[str]) -> None:
 
 
 def analyze(cursor: Cursor, table: sql.Composable) -> None:
-    """Gathers the planner's statistics: the next query on a new table shall be planned well."""
+    """Gathers statistics of a new table, so that the next query on it is planned well.
+
+    Where autovacuum will soon do it again, a third of the rows it looks at are enough until then:
+    the full sample takes as long as a tenth of a load of a million rows.
+    """
+    cursor.execute(statement("table.smaller_sample"), {"table": table.as_string(cursor)})
+    usual = cursor.fetchone()
     cursor.execute(compose("table.analyze", table=table))
+    if usual is not None:
+        cursor.execute(statement("table.usual_sample"), {"target": usual[0]})
 
 
 def is_empty(cursor: Cursor, name: TableName) -> bool:

@@ -81,6 +81,10 @@ order by i.indexrelid;
 select pg_get_userbyid(relowner), reloptions, obj_description(oid, 'pg_class')
 from pg_class where oid = %(oid)s::oid;
 
+-- name: options
+-- Storage options; no row when there are none.
+select reloptions from pg_class where oid = %(oid)s::oid and reloptions is not null;
+
 -- name: grants
 -- Privileges on the table (column is null) and on its columns; grantee null is PUBLIC.
 select null::name as column_name, pg_get_userbyid(nullif(a.grantee, 0)), a.privilege_type, a.is_grantable

@@ -76,6 +76,21 @@ select pg_get_viewdef(%(oid)s::oid);
 -- name: analyze
 analyze {table};
 
+-- name: smaller_sample
+-- For a table whose autovacuum comes within a minute, with the full sample. Gives the setting as it
+-- was; no row when there is no autovacuum.
+select current_setting('default_statistics_target'),
+    set_config('default_statistics_target',
+        least(current_setting('default_statistics_target')::integer, 30)::text, true)
+where current_setting('autovacuum')::boolean and current_setting('track_counts')::boolean
+and not exists (
+    select from pg_class c cross join pg_options_to_table(c.reloptions) as o
+    where c.oid = %(table)s::regclass and o.option_name = 'autovacuum_enabled'
+    and not o.option_value::boolean);
+
+-- name: usual_sample
+select set_config('default_statistics_target', %(target)s, true);
+
 -- name: add_column
 alter table {table} add column {column} {type};
 
