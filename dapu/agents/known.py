@@ -18,6 +18,7 @@ _OWN = {
     "database": "dapu.agents.database:DatabaseAgent",
     "excel": "dapu.agents.excel:ExcelAgent",
     "execute": "dapu.agents.execute:ExecuteAgent",
+    "export": "dapu.agents.export:ExportAgent",
     "file": "dapu.agents.file:FileAgent",
     "rest": "dapu.agents.rest:RestAgent",
     "sql": "dapu.agents.sql:SqlAgent",
