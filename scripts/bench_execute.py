@@ -10,8 +10,6 @@ round is the whole command, from its start to its end, into an empty database.
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,14 +17,17 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg2
 
+from scripts.bench_load_measure import Measured, Table, run
+from scripts.bench_load_servers import Postgres
+from scripts.bench_load_servers import running_postgres as running_server
 from tests.execute_warehouse import ExecuteWarehouse
 from tests.services.execute_server import AFE_SCHEMA, ExecuteServer, make_afe, running_execute
 from tests.services.postgres import running_postgres
 
+_DATABASE, _PIPE = "execute", "psql \\copy of the same rows"
 _SAMPLES = 2_000  # documents that the versions for the views are copies of
 _MANY = """
 insert into execute_documents
@@ -47,14 +48,6 @@ _QUESTIONS = (
 )
 
 
-class Push(NamedTuple):
-    """How a push went. seconds: from start to end. memory: its highest, in MB."""
-
-    seconds: float
-    processor: float
-    memory: float
-
-
 def main() -> None:
     """Measures, and prints."""
     options = _options()
@@ -65,28 +58,41 @@ def main() -> None:
 
 
 def _bench_push(documents: int, rounds: int) -> None:
-    size = len(make_afe(0))
-    print(f"{documents:,} documents of {size:,} bytes, each with a list of 20 records")
-    with _serving(documents) as url:
-        for limit in (10_000, documents):
-            pushes = []
-            for _ in range(rounds):
-                with running_postgres() as postgres:
-                    pushes.append(_push(postgres.uri(), url, limit, documents))
-            seconds = statistics.median(push.seconds for push in pushes)
-            print(
-                f"  {limit:>7,} in an answer: {seconds:6.2f} s (median of {rounds}; "
-                f"{min(p.seconds for p in pushes):.2f} to {max(p.seconds for p in pushes):.2f}), "
-                f"{documents / seconds:,.0f} documents/s, "
-                f"{max(push.memory for push in pushes):.0f} MB"
-            )
+    """Pushes, and beside each the same rows by psql: what PostgreSQL takes in that time alone."""
+    print(f"{documents:,} documents of {len(make_afe(0)):,} bytes, each with a list of 20 records")
+    table = Table()
+    with _serving(documents) as url, running_server() as server:
+        for limit in (10_000, documents) * rounds:
+            server.execute("postgres", f"create database {_DATABASE}")
+            done = _push(server, url, limit, documents)
+            table.add(f"push, {limit:,} in an answer", done.seconds, done.memory)
+            table.add(_PIPE, _copy_again(server, documents))
+            server.execute("postgres", f"drop database {_DATABASE}")
+    for name, series in table.items():
+        print(
+            f"  {name:<28}: {series.median:6.2f} s ({min(series.seconds):.2f} to "
+            f"{max(series.seconds):.2f}), {documents / series.median:,.0f} documents/s"
+            + (f", {series.memory / 1e6:.0f} MB" if series.memory else "")
+        )
+
+
+def _copy_again(server: Postgres, documents: int) -> float:
+    """The seconds in which psql copies the rows that a push brought into their table."""
+    with tempfile.NamedTemporaryFile(prefix="dapu-bench-") as file:
+        run(server.psql(_DATABASE, f"\\copy execute_documents to '{file.name}'"))
+        server.execute(_DATABASE, "truncate execute_documents")
+        server.settle()
+        copied = run(server.psql(_DATABASE, f"\\copy execute_documents from '{file.name}'"))
+    _check_count(server, "execute_documents", documents)
+    return copied.seconds
 
 
 def _bench_long_list(items: int) -> None:
-    with _serving(1, items) as url, running_postgres() as postgres:
-        push = _push(postgres.uri(), url, 10_000, 1)
+    with _serving(1, items) as url, running_server(_DATABASE) as server:
+        done = _push(server, url, 10_000, 1)
     print(
-        f"one document whose list has {items:,} items: {push.seconds:.1f} s, {push.memory:.0f} MB"
+        f"one document whose list has {items:,} items: {done.seconds:.1f} s, "
+        f"{done.memory / 1e6:.0f} MB"
     )
 
 
@@ -143,24 +149,20 @@ def _serving(documents: int, items: int = 0) -> Iterator[str]:
         process.wait()
 
 
-def _push(dsn: str, url: str, limit: int, documents: int) -> Push:
+def _push(server: Postgres, url: str, limit: int, documents: int) -> Measured:
+    dsn = server.uri(_DATABASE)
     environment = ExecuteWarehouse("POSTGRES", dsn, ExecuteServer(url=url), Path()).environment
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dapu", "execute", "push", "-m", f"{limit}"],
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    if status:
-        sys.exit("the push failed")
-    with closing(psycopg2.connect(dsn)) as session, session.cursor() as cursor:
-        cursor.execute("select count(*) from execute_documents_current")
-        row = cursor.fetchone()
-        if row != (documents,):
-            sys.exit(f"there are {row} documents, not {documents}")
-    return Push(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    server.settle()
+    command = [sys.executable, "-m", "dapu", "execute", "push", "-m", f"{limit}"]
+    done = run(command, env=environment)
+    _check_count(server, "execute_documents_current", documents)
+    return done
+
+
+def _check_count(server: Postgres, table: str, documents: int) -> None:
+    found = server.execute(_DATABASE, f"select count(*) from {table}")
+    if found != [(documents,)]:
+        sys.exit(f"there are {found[0][0]} documents, not {documents}")
 
 
 def _options() -> argparse.Namespace:
