@@ -45,6 +45,7 @@ _QUESTIONS = (
     "select sum(amount) from afe_owner where document_id = md5('7')::uuid::text",
     "select count(*) from execute_documents_latest",
     "select sum(gross_estimate) from afe",
+    "set work_mem = '64MB'; select sum(gross_estimate) from afe",
 )
 
 

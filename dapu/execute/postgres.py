@@ -99,6 +99,12 @@ class PostgresDocuments:
             analyze(self._cursor, self.current.identifier)
         return count
 
+    def take_up_all(self) -> None:
+        """Looks at all documents anew: others may have deleted some, or added old batches."""
+        self._run("lock")
+        self._run("forget_gone")
+        self._fold(None)
+
     def prune(self) -> int:
         """Deletes the rows of superseded batches; returns how many."""
         self._run("lock")

@@ -71,6 +71,7 @@ class PostgresTarget:
         """See `Target.create_views`. Views keep their grants and what depends on them."""
         with self._transaction() as cursor:
             documents = PostgresDocuments(cursor, self._documents)
+            documents.take_up_all()
             return PostgresViews(cursor, documents).put(schema)
 
     def prune(self) -> int:

@@ -70,6 +70,14 @@ on conflict (type, id) do update set
     date = excluded.date, deleted = excluded.deleted
 where (excluded.version, excluded.batch_date) > (c.version, c.batch_date);
 
+-- name: forget_gone
+-- What somebody deleted by hand.
+delete from {current} c
+where not exists (
+    select from {documents} d
+    where d.type = c.type and d.id = c.id and d.version = c.version
+    and d.batch_date = c.batch_date and d.chunk = 0);
+
 -- name: delete_replaced
 -- What the versions that have come again were before.
 delete from {documents} d

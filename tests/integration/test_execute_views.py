@@ -197,6 +197,10 @@ def test_documents_of_the_known_client_are_taken_up(
     warehouse.push()
     warehouse.create_views()
     assert warehouse.rows("select document_id, x from afe order by 1") == [("1", 3), ("2", 4)]
+    warehouse.rows(insert, old, "0", old, '{"X": 0}')  # its clock may be behind
+    warehouse.rows("delete from execute_documents where id = '1'")
+    warehouse.create_views()
+    assert warehouse.rows("select document_id, x from afe order by 1") == [("0", 0), ("2", 4)]
 
 
 def test_a_table_of_another_kind_is_refused(
