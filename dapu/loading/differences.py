@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -55,22 +56,33 @@ def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> int
     cursor.execute(statement("difference.drop_stage"))
     cursor.execute(compose("difference.create_stage", columns=columns, table=target.table))
     count = rows.fill(cursor, STAGE, freeze=True)
+    _index_keys(cursor, target, newest)
     cursor.execute(
-        compose(
-            "difference.bad_keys",
-            null_key=_each(target.key, "{0} is null", " or "),
-            key=_each(target.key, "{0}", ", "),
-        )
+        compose("difference.without_key", null_key=_each(target.key, "{0} is null", " or "))
     )
-    without_key, doubled = cursor.fetchone() or (0, False)
+    (without_key,) = cursor.fetchone() or (0,)
     if without_key:
         raise JobError(
             f"{without_key} rows for {target.name} have no value in the key "
             f"({', '.join(target.key)}); give a key that each row has"
         )
-    if doubled:
-        keep_newest(cursor, STAGE, target.key, newest)
     return count
+
+
+def _index_keys(cursor: Cursor, target: Target, newest: str | None) -> None:
+    """Leaves one row a key, and the planner with what it needs to compare them."""
+    key = _each(target.key, "{0}", ", ")
+    cursor.execute("savepoint dapu_stage")
+    try:
+        cursor.execute(compose("difference.index_keys", key=key))
+    except (psycopg2.errors.UniqueViolation, psycopg2.errors.ProgramLimitExceeded):
+        # Keys that come twice, or are too long for an index: the slower way.
+        cursor.execute("rollback to savepoint dapu_stage")
+        keep_newest(cursor, STAGE, target.key, newest)
+    cursor.execute("release savepoint dapu_stage")
+    few = _each(target.key, "alter column {0} set statistics 10", ", ")
+    cursor.execute(compose("difference.sample_few", few=few))
+    cursor.execute(compose("difference.analyze_keys", key=key))
 
 
 def keep_newest(

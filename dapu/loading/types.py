@@ -31,10 +31,11 @@ _WIDER = {
 
 
 # Types whose values are the same just when `=` says so. Of other types the texts are compared:
-# the numeric values 1.0 and 1.00 are equal and not the same, and json has no `=` at all.
+# the numeric values 1.0 and 1.00 are equal and not the same, and json has no `=` at all. The
+# values of `character(n)` are all as long.
 _COMPARABLE = (
     "boolean", "smallint", "integer", "bigint", "numeric(", "date", "timestamp", "time without",
-    "uuid", "bytea", "text", "character varying",
+    "uuid", "bytea", "text", "character varying", "character(",
 )  # fmt: skip
 
 

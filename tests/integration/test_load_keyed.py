@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -58,6 +59,16 @@ def test_of_rows_with_one_key_the_newest_stays(connection: PgSession, load_mode:
     assert table(connection, "id, name") == [(1, expected)]
     put(connection, "1,b,9 1,a,8", load=load_mode, **newest)
     assert (1, "a" if load_mode == "snapshot" else "b") in table(connection, "id, name")
+
+
+def test_keys_that_are_too_long_for_an_index_are_told_apart(connection: PgSession) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create schema staging")
+        cursor.execute("create table staging.customer (id text, name text, score numeric)")
+    long = "".join(sha256(str(number).encode()).hexdigest() for number in range(200))
+    put(connection, f"{long}1,ann,1 {long}2,bob,2 {long}2,bo,2", load="snapshot")
+    result = put(connection, f"{long}1,ann,1 {long}2,bob,2", load="snapshot")
+    assert result == "2 rows, 0 inserted, 1 updated, 0 deleted, 1 unchanged"
 
 
 def test_a_row_without_a_key_is_refused(connection: PgSession) -> None:

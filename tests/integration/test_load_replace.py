@@ -82,6 +82,21 @@ def test_keeps_what_belongs_to_the_table(connection: PgSession) -> None:
             cursor.execute("drop owned by dapu_test_reader; drop role dapu_test_reader")
 
 
+def test_first_statistics_are_small_where_autovacuum_makes_better_ones(
+    connection: PgSession,
+) -> None:
+    bounds = "select cardinality(histogram_bounds) from pg_stats where tablename = 'invoice'"
+    many = [f"{number},{number}" for number in range(20_000)]
+    load(connection, *many)
+    assert fetch(connection, bounds) == [(31,), (31,)]
+    load(connection, *many)
+    assert fetch(connection, bounds) == [(31,), (31,)]
+    with connection, connection.cursor() as cursor:
+        cursor.execute("alter table staging.invoice set (autovacuum_enabled = off)")
+    load(connection, *many)
+    assert fetch(connection, bounds) == [(101,), (101,)]
+
+
 def _belongings(session: PgSession) -> list[Any]:
     return [
         fetch(session, "select indexdef from pg_indexes where schemaname = 'staging' order by 1"),
