@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +71,19 @@ class _Sheet:
 
     def write(self) -> int:
         """Writes all rows, and returns how many there were."""
+        try:
+            self._write()
+        except BaseException:
+            with suppress(Exception):  # else openpyxl's generators complain when they are collected
+                self._sheet.close()
+            raise
+        return self._count
+
+    def _write(self) -> None:
         pieces = self._query.rows()
         first = next(pieces, [])
         self._begin(first)
-        for rows in (first, *pieces) if first else ():
+        for rows in chain([first], pieces):
             self._check_room(len(rows))
             for row in rows:
                 self._count += 1
@@ -81,7 +92,6 @@ class _Sheet:
             last = f"{get_column_letter(len(self._fields))}{self._count + 1}"
             self._sheet.auto_filter.ref = f"A1:{last}"
         self._sheet.close()
-        return self._count
 
     def notes(self) -> list[str]:
         """Which columns have values that a workbook does not know as what they are."""

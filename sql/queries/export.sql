@@ -1,18 +1,18 @@
--- The way out: a query of the warehouse that becomes a file. Its text begins on the first line of
--- each statement, so that the line of an error is that of the query's own file.
+-- The way out: a query of the warehouse that becomes a file. Its text begins on the first line of a
+-- statement, below no comment, so that the line of an error is that of the query's own file.
+--
+-- no_rows: for the columns alone. json_lines: each row as JSON in one line, though a value of type
+-- json may have several. declare, fetch, close: rows in pieces. now: when the transaction began.
 
 -- name: no_rows
--- For the columns alone.
 select * from ({query}
 ) as dapu_query limit 0;
 
 -- name: json_lines
--- Each row as JSON in one line; a value of type json may be written over several.
 select translate(row_to_json(dapu_query)::text, E'\n\r', '  ') from ({query}
 ) as dapu_query;
 
 -- name: declare
--- Rows that are fetched in pieces.
 declare dapu_export no scroll cursor for {query};
 
 -- name: fetch
@@ -22,5 +22,4 @@ fetch forward %(rows)s from dapu_export;
 close dapu_export;
 
 -- name: now
--- When the transaction began, as now() and current_date have it.
 select now();
