@@ -20,6 +20,7 @@ _OWN = {
     "execute": "dapu.agents.execute:ExecuteAgent",
     "export": "dapu.agents.export:ExportAgent",
     "file": "dapu.agents.file:FileAgent",
+    "filecopy": "dapu.agents.filecopy:FileCopyAgent",
     "rest": "dapu.agents.rest:RestAgent",
     "sql": "dapu.agents.sql:SqlAgent",
     "transform": "dapu.agents.transform:TransformAgent",

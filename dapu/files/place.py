@@ -162,7 +162,7 @@ class Place:
         return info if info["type"] == "file" else None
 
     def _matching(self, pattern: str) -> Iterator[FoundFile]:
-        fixed = "".join(f"/{part}" for part in _without_magic(pattern))
+        fixed = "".join(f"/{part}" for part in fixed_folders(pattern))
         depth = None if "**" in pattern else pattern.count("/") + 1 - fixed.count("/")
         expression = re.compile(glob_translate(pattern))
         self._check_answers(self.folder + fixed)
@@ -231,7 +231,7 @@ class _Stoppable(Callback):  # type: ignore[misc]  # fsspec has no types
             raise JobError("the transfer was stopped")
 
 
-def _without_magic(pattern: str) -> Iterator[str]:
+def fixed_folders(pattern: str) -> Iterator[str]:
     """The folders that a pattern names without any `*`."""
     for part in PurePosixPath(pattern).parts[:-1]:
         if glob.has_magic(part):

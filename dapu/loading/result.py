@@ -8,12 +8,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LoadResult:
-    """rows: read from the source. notes, data: what else a person may want to know."""
+    """rows: read from the source. notes, data: what else a person may want to know.
+
+    unit: what is counted, where it is not rows.
+    """
 
     rows: int
     notes: tuple[str, ...] = ()
     changed: bool = True
     data: dict[str, Any] = field(default_factory=dict)
+    unit: str = "rows"
 
     @classmethod
     def of_changes(
@@ -31,4 +35,4 @@ class LoadResult:
         return replace(self, notes=(*self.notes, *notes))
 
     def __str__(self) -> str:
-        return ", ".join([f"{self.rows:,} rows", *self.notes])
+        return ", ".join([f"{self.rows:,} {self.unit}", *self.notes])
