@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("route")
 @AS_JSON
 def discover(warehouse: Warehouse, route: str, as_json: bool) -> None:
-    r"""List what the source of a ROUTE has.
+    """List what the source of a ROUTE has.
 
     It only looks. For a web service, which does not say what it has, there is a hint.
 
@@ -26,7 +26,7 @@ def discover(warehouse: Warehouse, route: str, as_json: bool) -> None:
     Examples:
       dapu discover finances erp
       dapu discover finances erp --json
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.discovery import discover
 
     offer = discover(warehouse, route)

@@ -58,7 +58,7 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
 @_WAIT
 @click.pass_context
 def execute(context: click.Context, /, **options: Any) -> None:
-    r"""Bring documents of the Execute API into a warehouse.
+    """Bring documents of the Execute API into a warehouse.
 
     A command of its own: it needs no warehouse directory. What it must know stands in options, in
     EXECUTESYNC_* variables, or in a .env in the working directory, in this order.
@@ -71,7 +71,7 @@ def execute(context: click.Context, /, **options: Any) -> None:
     EXECUTESYNC_EXECUTE_APIKEY_SECRET=...
 
     Example: dapu execute push
-    """
+    """  # noqa: D301 - click's mark for lines that stay as they are
     context.obj = _given(options)
 
 

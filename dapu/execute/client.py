@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -61,6 +62,8 @@ class ExecuteClient:
             raise ConfigurationError(
                 f"the address of Execute, {url!r}, does not begin with https:// (or http://)"
             )
+        if not _has_host(url):
+            raise ConfigurationError(f"the address of Execute, {url!r}, names no host")
         self.url = url.rstrip("/")
         self._session = requests.Session()
         self._session.auth = HTTPBasicAuth(key_id.encode(), key_secret.encode())
@@ -196,3 +199,10 @@ class ExecuteClient:
     def _check_running(self) -> None:
         if self._stopped.is_set():
             raise JobError("it was stopped while Execute was asked; nothing was kept")
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False

@@ -21,6 +21,12 @@ from dapu.secrets import redact
 _LONGEST = 128  # characters of a name
 _PORT = 1433
 _MOST_ROWS, _MOST_BYTES = 100, 1 << 22  # in one statement
+_KNOWN = ("database", "encrypt", "trustservercertificate", "trusted_connection")
+_ENCRYPTION = {  # of pymssql, and what the known client's driver says for it
+    "off": ("disable",),
+    "request": ("false", "optional", "no", "0"),
+    "require": ("true", "mandatory", "yes", "1"),
+}
 _FORM = "write sqlserver://user:password@host:1433?database=name"
 
 
@@ -190,26 +196,41 @@ def read_dsn(dsn: str) -> dict[str, Any]:
     Without user and password it is the login of the operating system (Kerberos).
     Raises ConfigurationError that says what is wrong, without the secrets in it.
     """
-    parts = urlsplit(dsn)
-    query = dict(parse_qsl(parts.query))
-    database = query.pop("database", None)
-    windows = query.pop("trusted_connection", "no").lower() in ("yes", "true")
-    if parts.scheme != "sqlserver" or not parts.hostname or not database:
+    try:
+        parts = urlsplit(dsn)
+        port = parts.port or _PORT
+    except ValueError:  # its message may have a piece of the password
+        raise ConfigurationError(f"SQL Server's DSN cannot be read; {_FORM}") from None
+    query = {key.lower(): value for key, value in parse_qsl(parts.query)}
+    if parts.scheme != "sqlserver" or not parts.hostname or not query.get("database"):
         raise ConfigurationError(f"SQL Server's DSN cannot be read; {_FORM}")
-    if query:
-        raise ConfigurationError(f"SQL Server's DSN has an unknown `{next(iter(query))}`; {_FORM}")
+    if unknown := next((key for key in query if key not in _KNOWN), None):
+        known = ", ".join(_KNOWN)
+        raise ConfigurationError(f"SQL Server's DSN has an unknown `{unknown}`; known are: {known}")
     instance = parts.path.strip("/")
     keywords: dict[str, Any] = {
         "server": f"{parts.hostname}\\{instance}" if instance else parts.hostname,
-        "port": str(parts.port or _PORT),
-        "database": database,
+        "port": str(port),
+        "database": query["database"],
     }
-    if not windows:
+    if "encrypt" in query:
+        keywords["encryption"] = _encryption(query["encrypt"])
+    if query.get("trusted_connection", "no").lower() not in ("yes", "true"):
         keywords |= {
             "user": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
         }
     return keywords
+
+
+def _encryption(value: str) -> str:
+    for ours, theirs in _ENCRYPTION.items():
+        if value.lower() in theirs:
+            return ours
+    raise ConfigurationError(
+        f"SQL Server's DSN has `encrypt={value}`, which its driver does not know; "
+        "write true, false or disable"
+    )
 
 
 def _groups(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

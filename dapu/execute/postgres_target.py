@@ -29,7 +29,8 @@ class PostgresTarget:
         try:
             self._session = psycopg2.connect(as_libpq(dsn), application_name="dapu execute")
         except psycopg2.Error as error:
-            raise JobError(f"PostgreSQL does not answer: {redact(str(error)).strip()}") from None
+            reason = " ".join(redact(str(error)).split())
+            raise JobError(f"PostgreSQL does not answer: {reason}") from None
         with self._transaction() as cursor:
             cursor.execute(statement("execute_postgres.current_schema"))
             row = cursor.fetchone()
@@ -100,7 +101,10 @@ class PostgresTarget:
 
 def as_libpq(dsn: str) -> str:
     """A DSN as libpq takes it: `search_path`, which other drivers know, is one of the options."""
-    parts = urlsplit(dsn)
+    try:
+        parts = urlsplit(dsn)
+    except ValueError:  # libpq will say what is wrong
+        return dsn
     if parts.scheme not in ("postgres", "postgresql"):
         return dsn
     query = dict(parse_qsl(parts.query, keep_blank_values=True))

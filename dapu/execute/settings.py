@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -18,6 +18,12 @@ PREFIX = "EXECUTESYNC_"
 TYPES = ("POSTGRES", "SQLITE", "SNOWFLAKE", "MSSQL")
 _OTHER_NAMES = {"GOSQLITE": "SQLITE", "POSTGRESQL": "POSTGRES", "SQLSERVER": "MSSQL"}
 _KEYWORD_PASSWORD = re.compile(r"password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
+
+# One with a character that ends the part of a URL where the password should stand, if not written
+# as %2F; messages about such a URL may have pieces of it.
+_ODD_PASSWORD = re.compile(r"(?:\w+://)?[^:/@?#]*:(.*)@", re.DOTALL)
+_ENDS_AUTHORITY = re.compile("[/?#]")
+_TELLS = 3  # characters; shorter pieces tell nothing, and hiding them would spoil every text
 
 
 class SyncSettings(Strict):
@@ -128,19 +134,25 @@ def _fault(name: str, detail: Any) -> str:
 
 def _remember_secrets(values: Mapping[str, Any]) -> None:
     remember(str(values.get("execute_key_secret", "")))
-    dsn = str(values.get("database_dsn", ""))
+    for secret in _secrets_of(str(values.get("database_dsn", ""))):
+        remember(secret)
+        remember(unquote(secret))
+
+
+def _secrets_of(dsn: str) -> Iterator[str]:
     for match in _KEYWORD_PASSWORD.finditer(dsn):
-        remember(match[1].strip("'"))
+        yield match[1].strip("'")
     try:
         parts = urlsplit(dsn if "://" in dsn else f"dsn://{dsn}")
     except ValueError:  # its host is no host
-        remember(dsn)
+        yield dsn
         return
-    written = [parts.password or ""]
+    if parts.password:
+        yield parts.password
+    elif match := _ODD_PASSWORD.match(dsn):
+        pieces = _ENDS_AUTHORITY.split(match[1])
+        yield from (match[1], *(piece for piece in pieces if len(piece) >= _TELLS))
     for part in parts.query.split("&"):
         key, _, value = part.partition("=")
         if is_secret_name(key):
-            written.append(value)
-    for text in written:
-        remember(text)
-        remember(unquote(text))
+            yield value

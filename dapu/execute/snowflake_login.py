@@ -34,7 +34,10 @@ def read_dsn(dsn: str) -> dict[str, Any]:
 
     Raises ConfigurationError that says what is wrong, without the secrets in it.
     """
-    parts = urlsplit(f"snowflake://{dsn.removeprefix('snowflake://')}")
+    try:
+        parts = urlsplit(f"snowflake://{dsn.removeprefix('snowflake://')}")
+    except ValueError:  # its message may have a piece of the password
+        raise ConfigurationError(f"Snowflake's DSN cannot be read; {_FORM}") from None
     path = [unquote(step) for step in parts.path.split("/") if step]
     if not parts.username or not parts.hostname or len(path) != 2:
         raise ConfigurationError(f"Snowflake's DSN cannot be read; {_FORM}")

@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from dapu.errors import JobError
+from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
 from dapu.execute.dialect import Dialect
 from dapu.execute.documents import Header, Incoming, next_batch
@@ -43,6 +44,11 @@ class SqliteTarget:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        folder = Path(dsn).parent
+        if not dsn.startswith("file:") and not folder.is_dir():
+            raise ConfigurationError(
+                f"there is no folder {folder} for the SQLite file {dsn}; make it, or name another"
+            )
         with self._told():
             self._session = sqlite3.connect(
                 dsn, timeout=_PATIENCE, isolation_level=None, uri=dsn.startswith("file:")

@@ -120,9 +120,12 @@ class _Round:
 
     def _known_clients_mark(self) -> str | None:
         path = self._settings.state_dir / MARK_FILE
-        if not path.is_file():
+        try:
+            mark = path.read_text("utf-8", "replace").strip()
+        except FileNotFoundError:
             return None
-        mark = path.read_text("utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
         try:
             datetime.fromisoformat(mark)
         except ValueError:

@@ -128,11 +128,15 @@ def test_a_push_that_fails_says_so_there_and_in_the_log_file(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--database-dsn", "/no/such/folder/e.sqlite"), "unable to open database file"),
+        (("--database-dsn", "/no/such/folder/e.sqlite"), "there is no folder /no/such/folder for"),
+        (("--database-dsn", "."), "unable to open database file"),
         (("--execute-url", "execute.example.com"), "does not begin with https://"),
+        (("--execute-url", "https://[x"), "'https://[x', names no host"),
         (("--log-file", "/no/such/folder/x.log"), "cannot be written: No such file"),
         (("--database-type", "POSTGRES", "--database-dsn", "host=/nowhere password=s3-cret"),
          "PostgreSQL does not answer"),
+        (("--database-type", "POSTGRES", "--database-dsn", "postgres://[x/db?search_path=a"),
+         "PostgreSQL does not answer: invalid dsn:"),
         (("--database-type", "SNOWFLAKE", "--database-dsn", "u@x/y"), "DSN cannot be read"),
         (("--max-documents", "0"), "EXECUTESYNC_MAX_DOCUMENTS (--max-documents): input should"),
     ],

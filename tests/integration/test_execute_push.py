@@ -232,8 +232,13 @@ def test_that_mark_must_be_a_date(warehouse: ExecuteWarehouse) -> None:
     fill(warehouse.server)
     warehouse.push()
     warehouse.rows("delete from execute_sync")
-    (warehouse.folder / "last_sync_date.txt").write_text("soon")
+    file = warehouse.folder / "last_sync_date.txt"
+    file.write_text("soon")
     with pytest.raises(ConfigurationError, match="holds 'soon', which is no date"):
+        warehouse.push()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(ConfigurationError, match=r"last_sync_date.txt cannot be read: Is a dir"):
         warehouse.push()
 
 

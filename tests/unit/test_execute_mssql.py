@@ -179,6 +179,11 @@ def test_a_mark_that_another_moved_stops_the_batch(server: Server, target: Mssql
             "sqlserver://db/INSTANCE?database=Execute&trusted_connection=yes",
             {"server": "db\\INSTANCE", "port": "1433", "database": "Execute"},
         ),
+        (
+            "sqlserver://db?database=E&trusted_connection=yes&encrypt=disable"
+            "&TrustServerCertificate=true",
+            {"server": "db", "port": "1433", "database": "E", "encryption": "off"},
+        ),
     ],
 )  # fmt: skip
 def test_the_known_client_s_dsn_is_understood(dsn: str, keywords: dict[str, Any]) -> None:
@@ -190,7 +195,10 @@ def test_the_known_client_s_dsn_is_understood(dsn: str, keywords: dict[str, Any]
     [
         ("sqlserver://u:pw-x@host", "cannot be read; write sqlserver://user:password@host"),
         ("mssql://u:pw-x@host?database=x", "cannot be read"),
-        ("sqlserver://u:pw-x@host?database=x&encript=no", "has an unknown `encript`"),
+        ("sqlserver://u:pw-x@host?database=x&encript=no", "has an unknown `encript`; known are"),
+        ("sqlserver://u:pw-x@host?database=x&encrypt=strict", "`encrypt=strict`, which its"),
+        ("sqlserver://u:pw-x/y@host?database=x", "cannot be read; write"),
+        ("sqlserver://u:pw-x@[host?database=x", "cannot be read; write"),
     ],
 )
 def test_a_dsn_that_is_none_is_told(dsn: str, message: str) -> None:

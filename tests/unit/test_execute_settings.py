@@ -97,6 +97,8 @@ def test_a_variable_that_is_no_setting_is_told() -> None:
         ("u@acct/d/s?privateKey=MIIE/v%2BQ%3D&warehouse=w", "MIIE/v+Q="),
         ("u:pa55-word@acct/d/s?warehouse=w", "pa55-word"),
         ("sqlserver://u:pa55-word@host?database=d", "pa55-word"),
+        ("postgresql://u:pa55#word@host/d", "pa55#word"),
+        ("postgresql://u:pa55/word@host/d", "pa55"),
     ],
 )
 def test_secrets_of_a_dsn_are_never_shown(dsn: str, secret: str) -> None:
