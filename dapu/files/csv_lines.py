@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
+from collections import deque
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from dapu.errors import JobError
 
-_BLOCK = 1 << 20
-_BLANK = (b"\n\n", b"\n\r\n")
+# Small pieces: the parser reads several ahead, and its memory is a multiple of theirs.
+_BLOCK = 1 << 17
+LONGEST = 8 << 20  # bytes: no row can be longer
+_BLANK = re.compile(rb"\n\r?\n")
 
 
 @dataclass(eq=False)
@@ -24,6 +28,7 @@ class CsvLines(io.RawIOBase):
     first: the line (from 1) of the first row; what is before is passed over.
     quote: the character around texts that may hold line ends, or None.
     comment: what a line begins with that is no row, or None.
+    keeps: whether `take` is asked for what was read.
     left_out: afterwards the lines after `first` that hold no row, in order.
     """
 
@@ -33,12 +38,14 @@ class CsvLines(io.RawIOBase):
     first: int
     quote: str | None
     comment: str | None
+    keeps: bool = False
     left_out: list[int] = field(default_factory=list)
     _line: int = 1
     _quoted: bool = False
     _rest: bytes = b""
     _ready: memoryview = field(default_factory=lambda: memoryview(b""))
     _ended: bool = False
+    _kept: deque[bytes] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder(self.encoding)(errors="strict")
@@ -57,20 +64,56 @@ class CsvLines(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         """Part of io.RawIOBase. Raises JobError when the encoding is another."""
         while not self._ready and not self._ended:
-            self._ready = memoryview(self._next())
+            piece = self._next()
+            self._ready = memoryview(piece)
+            if self.keeps and piece:
+                self._kept.append(piece)
+                # To the parser a carriage return of its own ends a line; here it does not.
+                self.keeps = b"\r" not in piece or piece.count(b"\r") == piece.count(b"\r\n")
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
         self._ready = self._ready[size:]
         return size
 
+    def take(self, count: int) -> bytes | None:
+        """The next lines of those that were read, or None when they cannot be told any more."""
+        taken = []
+        while self.keeps and count:
+            if not self._kept:  # the last text is not closed
+                self.keeps = False
+                break
+            piece = self._kept.popleft()
+            lines = piece.count(b"\n")
+            if lines > count:
+                end = _end_of_line(piece, count)
+                self._kept.appendleft(piece[end:])
+                piece, lines = piece[:end], count
+            taken.append(piece)
+            count -= lines
+        return b"".join(taken) if self.keeps else None
+
     def _next(self) -> bytes:
-        """The next whole lines that hold rows."""
-        data = self.file.read(_BLOCK)
-        self._ended = not data
-        block = self._rest + self._as_utf8(data)
-        end = len(block) if self._ended else block.rfind(b"\n") + 1
+        """The next whole lines that hold rows, up to the end of a row where quotes tell it."""
+        block, end, is_in_text = self._rest, 0, False
+        while not self._ended and (not end or is_in_text):
+            data = self.file.read(_BLOCK)
+            self._ended = not data
+            block += self._as_utf8(data)
+            if self._ended and block and not block.endswith(b"\n"):
+                block += b"\n"
+            end = block.rfind(b"\n") + 1
+            is_in_text = self._is_in_text(block, end)
+            if len(block) >= LONGEST:
+                end = end or len(block)
+                break
         self._rest = block[end:]
-        return self._rows(block[:end])
+        return self._rows(block[:end], is_in_text)
+
+    def _is_in_text(self, block: bytes, end: int) -> bool:
+        """Whether a text goes on after a place in the block."""
+        if self.quote is None:
+            return False
+        return self._quoted ^ (block.count(self.quote.encode(), 0, end) % 2 == 1)
 
     def _as_utf8(self, data: bytes) -> bytes:
         if self._is_utf8:
@@ -84,18 +127,17 @@ class CsvLines(io.RawIOBase):
                 f"is no character of {self.encoding}; give another `encoding`"
             ) from None
 
-    def _rows(self, block: bytes) -> bytes:
+    def _rows(self, block: bytes, ends_in_text: bool) -> bytes:
         has_others = (
             self._line < self.first
             or self.comment is not None
             or block.startswith((b"\n", b"\r\n"))
-            or any(blank in block for blank in _BLANK)
+            or _BLANK.search(block)
         )
         if has_others:
             return b"".join(line for line in block.splitlines(keepends=True) if self._keeps(line))
         self._line += block.count(b"\n")
-        if self.quote is not None:
-            self._quoted ^= block.count(self.quote.encode()) % 2 == 1
+        self._quoted = ends_in_text
         return block
 
     def _keeps(self, line: bytes) -> bool:
@@ -114,3 +156,11 @@ class CsvLines(io.RawIOBase):
     def _is_empty(self, line: bytes) -> bool:
         comment = self.comment is not None and line.startswith(self.comment.encode())
         return comment or not line.strip(b"\r\n")
+
+
+def _end_of_line(text: bytes, number: int) -> int:
+    """Where a line (from 1) ends."""
+    end = 0
+    for _ in range(number):
+        end = text.index(b"\n", end) + 1
+    return end

@@ -16,13 +16,11 @@ from pyarrow import csv
 
 from dapu.errors import JobError
 from dapu.files.csv_dialect import SAMPLE, CsvStyle, Dialect, find_dialect
-from dapu.files.csv_lines import CsvLines
+from dapu.files.csv_lines import LONGEST, CsvLines
 from dapu.files.parts import PartBatch, column_names, same_text
 from dapu.files.unpack import Content
 from dapu.loading.lines import text_bytes
 from dapu.yamlfile import nearest
-
-_BLOCK = 8 << 20  # bytes; no row can be longer
 
 
 @dataclass
@@ -72,12 +70,26 @@ class CsvPart:
     def batches(self, handles: Sequence[int | None]) -> Iterator[PartBatch]:
         """All columns are read: a line end in any of them moves the rows that follow."""
         with self._lines() as lines:
+            lines.keeps = self.copy_delimiter is not None
             numbers = _RowNumbers(lines, self.dialect.first)
             for batch in self._parsed(lines, numbers):
                 columns = [None if at is None else batch.column(at) for at in handles]
-                yield PartBatch(numbers.of(batch), columns)
+                texts = [text_bytes(column) for column in batch.columns]
+                line_ends = sum(text.count(b"\n") for text in texts)
+                as_read = lines.take(batch.num_rows + line_ends)
+                is_same = not line_ends and not any(b'"' in text for text in texts)
+                yield PartBatch(
+                    numbers.of(batch, has_line_ends=line_ends > 0),
+                    columns,
+                    _for_copy(as_read) if as_read and is_same else None,
+                )
             if lines.is_quoted:
                 self._check_quotes()
+
+    @property
+    def copy_delimiter(self) -> str | None:
+        """See `Part.copy_delimiter`."""
+        return None if self.dialect.quote == "'" else self.dialect.delimiter
 
     @contextmanager
     def _lines(self) -> Iterator[CsvLines]:
@@ -98,7 +110,7 @@ class CsvPart:
         try:
             yield from csv.open_csv(
                 lines,
-                csv.ReadOptions(column_names=names, use_threads=False, block_size=_BLOCK),
+                csv.ReadOptions(column_names=names, use_threads=False, block_size=LONGEST),
                 csv.ParseOptions(
                     delimiter=self.dialect.delimiter,
                     quote_char=self.dialect.quote or False,
@@ -111,6 +123,8 @@ class CsvPart:
                     quoted_strings_can_be_null=False,
                     null_values=[""],
                 ),
+                # Arrow's own allocator keeps a multiple of what the small blocks need.
+                pa.system_memory_pool(),
             )
         except pa.ArrowInvalid as error:
             if str(error).startswith("Empty CSV"):
@@ -130,7 +144,7 @@ class CsvPart:
         if "straddling" in str(error):
             return JobError(
                 f"{self.file}, at or after line {numbers.next}: a row is longer than "
-                f"{_BLOCK >> 20} MB; is a quote not closed?"
+                f"{LONGEST >> 20} MB; is a quote not closed?"
             )
         return JobError(f"{self.file} is broken: {error}")
 
@@ -193,9 +207,8 @@ class _RowNumbers:
         self._passed = 0  # of those that were left out
         self.next = first
 
-    def of(self, batch: pa.RecordBatch) -> Sequence[int]:
-        """The lines of the rows of the next batch."""
-        has_line_ends = any(b"\n" in text_bytes(column) for column in batch.columns)
+    def of(self, batch: pa.RecordBatch, *, has_line_ends: bool) -> Sequence[int]:
+        """The lines of the rows of the next batch. has_line_ends: there are some in texts."""
         if not has_line_ends and self._passed == len(self._left_out):
             self.next += batch.num_rows
             return range(self.next - batch.num_rows, self.next)
@@ -212,6 +225,16 @@ class _RowNumbers:
             self.next += 1
         line, self.next = self.next, self.next + 1 + line_ends
         return line
+
+
+def _for_copy(lines: bytes) -> bytes | None:
+    r"""Lines without quotes and line ends in their values, if COPY reads them as the parser does.
+
+    COPY takes a line `\.` for the end of all, and lines that end in different ways for a fault.
+    """
+    if b"\\" in lines and (b"\\.\n" in lines or b"\\.\r" in lines):
+        return None
+    return lines.replace(b"\r\n", b"\n") if b"\r" in lines else lines
 
 
 def open_csv(content: Content, style: CsvStyle, known: Collection[str]) -> CsvPart:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -23,6 +23,7 @@ from dapu.files.options import ORIGIN, ColumnOptions, ReadingOptions
 from dapu.files.parts import Part, PartBatch, Values
 from dapu.files.survey import KindSurvey
 from dapu.files.texts import TextColumn, TextStyle
+from dapu.loading.arrow import CsvText
 from dapu.loading.rows import ArrowRows, Column
 from dapu.loading.types import widened
 
@@ -48,6 +49,38 @@ class _Planned:
     type: str = ""
     hashed: bool = False
     ready: bool = False  # its values have a type of their own already
+
+
+@dataclass
+class _Converter:
+    """Turns the values of a part's column into what the loader takes.
+
+    hash_key: what is kept is a hash with this key. is_typed: the values are to stay as they are.
+    """
+
+    kind: Kind
+    style: TextStyle
+    hash_key: bytes | None
+    is_typed: bool
+
+    def __post_init__(self) -> None:
+        self._texts = TextColumn(self.kind, self.style)
+
+    def __call__(self, values: Values) -> pa.Array:
+        """The values for the loader."""
+        if self.hash_key is None:
+            return values if self.is_typed else self._converted(values)
+        texts = self._converted(values).to_pylist()
+        return pa.array([hashed(self.hash_key, text) for text in texts], pa.string())
+
+    def is_ready(self, values: Values | None) -> bool:
+        """Whether texts are what the loader takes just as they are."""
+        return self.hash_key is None and values is not None and self._texts.is_ready(values)
+
+    def _converted(self, values: Values) -> pa.Array:
+        if not isinstance(values, pa.Array):
+            return cells_to_text(values, self.kind, self.style)
+        return self._texts(values if values.type == pa.string() else values.cast(pa.string()))
 
 
 @dataclass
@@ -88,7 +121,9 @@ class Gathering:
         def locate(row: int, name: str) -> str:
             return self._locate(planned, row, name)
 
-        return ArrowRows(columns, self._batches(planned, columns), locate)
+        delimiter = next((part.copy_delimiter for part in self.parts if part.copy_delimiter), ",")
+        batches = self._batches(planned, columns, delimiter)
+        return ArrowRows(columns, batches, locate, delimiter=delimiter)
 
     def _files(self) -> str:
         return ", ".join(dict.fromkeys(part.file for part in self.parts))
@@ -167,20 +202,34 @@ class Gathering:
         yield row, self.target.get(row, "bigint")
 
     def _batches(
-        self, planned: Sequence[_Planned], columns: Sequence[Column]
-    ) -> Iterator[pa.RecordBatch]:
+        self, planned: Sequence[_Planned], columns: Sequence[Column], delimiter: str
+    ) -> Iterator[pa.RecordBatch | CsvText]:
         names = [column.name for column in columns]
         for position, part in enumerate(self.parts):
             converters = [self._converter(column, self.styles[position]) for column in planned]
-            for batch in part.batches([column.handles[position] for column in planned]):
+            handles = [column.handles[position] for column in planned]
+            # All columns in the order of the file, and nothing else.
+            is_whole = len(columns) == len(handles) and part.copy_delimiter == delimiter
+            is_whole = is_whole and handles == list(part.columns().values())
+            for batch in part.batches(handles):
+                self._starts.append(self._rows)
+                self._places.append((position, batch.numbers))
+                self._rows += len(batch.numbers)
+                if (
+                    is_whole
+                    and batch.lines is not None
+                    and all(
+                        converter.is_ready(values)
+                        for converter, values in zip(converters, batch.columns, strict=True)
+                    )
+                ):
+                    yield CsvText(batch.lines, len(batch.numbers))
+                    continue
                 arrays = [
                     _nulls(batch) if values is None else convert(values)
                     for convert, values in zip(converters, batch.columns, strict=True)
                 ]
                 arrays += self._more_values(part, batch, len(columns) - len(arrays))
-                self._starts.append(self._rows)
-                self._places.append((position, batch.numbers))
-                self._rows += len(batch.numbers)
                 yield pa.RecordBatch.from_arrays(arrays, names=names)
 
     def _more_values(self, part: Part[Any], batch: PartBatch, count: int) -> list[pa.Array]:
@@ -195,24 +244,13 @@ class Gathering:
             arrays.append(pa.array(batch.numbers, pa.int64()))
         return arrays
 
-    def _converter(self, column: _Planned, style: TextStyle) -> Callable[[Values], pa.Array]:
-        if column.ready and not column.hashed:
-            return lambda values: values
+    def _converter(self, column: _Planned, style: TextStyle) -> _Converter:
         formats = column.options.formats if column.options else ()
-        own_style = TextStyle(style.decimal, style.dates, formats, style.trim)
-        kind = column.kind or "text"
-        of_texts = TextColumn(kind, own_style)
-
-        def convert(values: Values) -> pa.Array:
-            if not isinstance(values, pa.Array):
-                return cells_to_text(values, kind, own_style)
-            return of_texts(values if values.type == pa.string() else values.cast(pa.string()))
-
-        if not column.hashed:
-            return convert
-        key = self._hash_key()
-        return lambda values: pa.array(
-            [hashed(key, text) for text in convert(values).to_pylist()], pa.string()
+        return _Converter(
+            column.kind or "text",
+            TextStyle(style.decimal, style.dates, formats, style.trim),
+            self._hash_key() if column.hashed else None,
+            is_typed=column.ready,
         )
 
     def _hash_key(self) -> bytes:

@@ -46,6 +46,7 @@ class JsonPart:
     records: str | None
     document: str | None
     sheet: None = None
+    copy_delimiter: None = None
     _keys: dict[str, Key | str] | None = field(default=None, init=False)
 
     @property

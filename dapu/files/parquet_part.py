@@ -47,6 +47,7 @@ class ParquetPart:
     content: Content
     schema: pa.Schema
     sheet: None = None
+    copy_delimiter: None = None
     _names: list[str] = field(init=False)
 
     def __post_init__(self) -> None:

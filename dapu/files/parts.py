@@ -25,10 +25,16 @@ _LONGEST_NAME = 63  # bytes, PostgreSQL's NAMEDATALEN - 1
 
 @dataclass(frozen=True)
 class PartBatch:
-    """Some rows of a part. numbers: what each row is called in the source, one a row."""
+    """Some rows of a part.
+
+    numbers: what each row is called in the source, one a row.
+    lines: all columns of these rows as lines of CSV, each row one, where COPY reads from them the
+    very texts that the columns have.
+    """
 
     numbers: Sequence[int]
     columns: Sequence[Values | None]
+    lines: bytes | None = None
 
 
 class Part(Protocol[Handle]):
@@ -42,6 +48,11 @@ class Part(Protocol[Handle]):
     @property
     def sheet(self) -> str | None:
         """The name that stands in `_sheet`, if there are sheets."""
+        ...
+
+    @property
+    def copy_delimiter(self) -> str | None:
+        """What is between the values of `PartBatch.lines`; None when there are none."""
         ...
 
     def columns(self) -> dict[str, Handle]:

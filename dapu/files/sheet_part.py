@@ -90,6 +90,7 @@ class SheetPart:
     sheet: str
     style: SheetStyle
     sheets: ParsedSheets
+    copy_delimiter: None = None
 
     @cached_property
     def _headers(self) -> list[str]:

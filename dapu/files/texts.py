@@ -21,6 +21,7 @@ from dapu.loading.lines import text_bytes
 Convert = Callable[[str], str | None]
 
 _REMEMBERED = 65_536  # distinct values of a column
+_ZONED = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)$"
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,16 @@ class TextColumn:
 
     def __call__(self, values: pa.Array) -> pa.Array:
         """The texts as PostgreSQL reads them."""
-        if self.kind == "text" or self._is_ready(values):
+        if self.is_ready(values):
             return values
         distinct = pc.dictionary_encode(values)
         texts = [None if v is None else self._convert(v) for v in distinct.dictionary.to_pylist()]
         return pc.take(pa.array(texts, pa.string()), distinct.indices)
 
-    def _is_ready(self, values: pa.Array) -> bool:
+    def is_ready(self, values: pa.Array) -> bool:
         """Whether all values are written as PostgreSQL reads them, and mean what it reads."""
+        if self.kind == "text":
+            return True
         if self.kind == "integer":
             return _only(values, b"0123456789-")
         if self.kind == "decimal":
@@ -82,7 +85,9 @@ class TextColumn:
             return _parses_as(values, pa.date32())
         if self.kind == "timestamp":
             return _parses_as(values, pa.timestamp("us"))
-        return False
+        if self.kind == "zoned":
+            return bool(pc.all(pc.match_substring_regex(values, _ZONED)).as_py())
+        return _are_bare(values)
 
 
 def _only(values: pa.Array, characters: bytes) -> bool:
@@ -91,6 +96,15 @@ def _only(values: pa.Array, characters: bytes) -> bool:
         not text_bytes(values).translate(None, characters)
         and not pc.any(pc.equal(pc.binary_length(values), 0)).as_py()
     )
+
+
+def _are_bare(values: pa.Array) -> bool:
+    """Whether no value is empty or has spaces at its ends."""
+    bare = pc.and_(
+        pc.equal(pc.utf8_trim_whitespace(values), values),
+        pc.greater(pc.binary_length(values), 0),
+    )
+    return bool(pc.all(bare).as_py())
 
 
 def _parses_as(values: pa.Array, kind: pa.DataType) -> bool:

@@ -26,6 +26,7 @@ class XmlPart:
     content: Content
     records: str
     sheet: None = None
+    copy_delimiter: None = None
     _paths: dict[str, Path] | None = field(default=None, init=False)
 
     @property

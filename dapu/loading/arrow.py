@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -14,19 +15,36 @@ from dapu.loading.lines import LineIndex
 
 # COPY's CSV takes an empty field without quotes as NULL, and `""` as the empty string: pyarrow
 # writes just so when strings are quoted always.
-_OPTIONS = csv.WriteOptions(include_header=False, quoting_style="needed")
+_QUOTING = "needed"
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """Rows that are CSV already, each of them one line."""
+
+    text: bytes
+    rows: int
 
 
 def write_csv(
-    batches: Iterable[pa.RecordBatch], file: BinaryIO, lines: LineIndex | None = None
+    batches: Iterable[pa.RecordBatch | CsvText],
+    file: BinaryIO,
+    lines: LineIndex | None = None,
+    delimiter: str = ",",
 ) -> None:
     """Writes all batches, and counts their lines. Raises JobError for a type without exact text."""
+    options = csv.WriteOptions(include_header=False, quoting_style=_QUOTING, delimiter=delimiter)
     for batch in batches:
+        if isinstance(batch, CsvText):
+            file.write(batch.text)
+            if lines is not None:
+                lines.add_plain(batch.rows)
+            continue
         if lines is not None:
             lines.add(batch)
         columns = [_writable(batch.column(i), field) for i, field in enumerate(batch.schema)]
         table = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-        csv.write_csv(table, file, _OPTIONS)
+        csv.write_csv(table, file, options)
 
 
 def _writable(column: pa.Array, field: pa.Field) -> pa.Array:

@@ -7,7 +7,7 @@ by PostgreSQL itself, and go on from there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
 from psycopg2 import sql
@@ -102,7 +102,7 @@ class _TextStage:
             rows.write(cast(BinaryIO, scrubbed))
             scrubbed.finish()
 
-        texts = CopyRows(rows.columns, rows.format, write, rows.stop)
+        texts = replace(rows, write=write, locate=None)
         texts.fill(self._cursor, _TEXTS, freeze=True)
         self._valid = {
             column.name: self._is_valid(column, column.name in required) for column in self._columns

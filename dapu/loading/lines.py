@@ -29,6 +29,10 @@ class LineIndex:
             self._add_long_rows(batch.num_rows, texts)
         self._rows += batch.num_rows
 
+    def add_plain(self, rows: int) -> None:
+        """Takes rows of one line each into account."""
+        self._rows += rows
+
     def row(self, line: int) -> int:
         """The row, from 1, that COPY means by a line, from 1."""
         at = bisect_left(self._last_lines, line)

@@ -20,6 +20,8 @@ from dapu.named_sql import compose
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dapu.loading.arrow import CsvText
+
 CopyFormat = Literal["text", "binary", "csv"]
 
 
@@ -59,6 +61,7 @@ class CopyRows:
     locate: where in the source a row (from 1) and a column stand, for the message about a value
     that does not fit: `Budget.xlsx, sheet 'Costs', D17`.
     row_of_line: which row COPY means by a line, where a row may have several.
+    delimiter: what is between the values of CSV, a character of one byte.
     """
 
     columns: Sequence[Column]
@@ -67,6 +70,7 @@ class CopyRows:
     stop: Callable[[], None] = lambda: None
     locate: Locate | None = None
     row_of_line: Callable[[int], int] = lambda line: line
+    delimiter: str = ","
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""
@@ -75,24 +79,34 @@ class CopyRows:
             "copy.from_stdin",
             table=table,
             columns=column_list(self.columns),
-            options=_options(self.format, freeze),
+            options=self._options(freeze),
         )
         text = statement.as_string(cursor)
         place = locate and (lambda line, column: locate(row_of_line(line), column))
         return copy_through_pipe(cursor, text, self.write, self.stop, place)
+
+    def _options(self, freeze: bool) -> sql.Composed:
+        options: list[sql.Composable] = [sql.SQL(f"format {self.format}")]
+        if self.delimiter != ",":
+            options.append(sql.SQL("delimiter {}").format(sql.Literal(self.delimiter)))
+        if freeze:
+            options.append(sql.SQL("freeze"))
+        return sql.SQL(", ").join(options)
 
 
 @dataclass
 class ArrowRows:
     """Rows as Arrow record batches, whose columns stand in the order of `columns`.
 
+    batches: some of them may be CSV with this delimiter already.
     locate, stop: see `CopyRows`.
     """
 
     columns: Sequence[Column]
-    batches: Iterable[pa.RecordBatch]
+    batches: Iterable[pa.RecordBatch | CsvText]
     locate: Locate | None = None
     stop: Callable[[], None] = lambda: None
+    delimiter: str = ","
 
     def as_copy(self) -> CopyRows:
         """The same rows as bytes."""
@@ -103,9 +117,11 @@ class ArrowRows:
         lines = LineIndex() if self.locate else None
 
         def write(file: BinaryIO) -> None:
-            write_csv(self.batches, file, lines)
+            write_csv(self.batches, file, lines, self.delimiter)
 
-        rows = CopyRows(self.columns, "csv", write, self.stop, self.locate)
+        rows = CopyRows(
+            self.columns, "csv", write, self.stop, self.locate, delimiter=self.delimiter
+        )
         if lines is not None:
             rows.row_of_line = lines.row
         return rows
@@ -160,7 +176,3 @@ def without_columns(rows: Rows, names: Iterable[str]) -> Rows:
     if not left_out:
         return rows
     return NarrowedRows([c for c in rows.columns if c.name not in left_out], rows)
-
-
-def _options(copy_format: CopyFormat, freeze: bool) -> sql.SQL:
-    return sql.SQL(f"format {copy_format}, freeze" if freeze else f"format {copy_format}")
