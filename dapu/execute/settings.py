@@ -140,8 +140,8 @@ def _remember_secrets(values: Mapping[str, Any]) -> None:
 
 
 def _secrets_of(dsn: str) -> Iterator[str]:
-    for match in _KEYWORD_PASSWORD.finditer(dsn):
-        yield match[1].strip("'")
+    for found in _KEYWORD_PASSWORD.finditer(dsn):
+        yield found[1].strip("'")
     try:
         parts = urlsplit(dsn if "://" in dsn else f"dsn://{dsn}")
     except ValueError:  # its host is no host
