@@ -72,7 +72,7 @@ def prepared() -> Iterator[Bench]:
         shutil.copytree(
             _ROOT / "definitions" / "flights",
             warehouse,
-            ignore=shutil.ignore_patterns("data", ".dapu"),
+            ignore=shutil.ignore_patterns("data", "out", ".dapu"),
         )
         run((sys.executable, _ROOT / "scripts" / "demo_data.py", sources))
         with running_postgres(_DATABASE) as server:
@@ -88,7 +88,10 @@ def prepared() -> Iterator[Bench]:
 
 def _connect(warehouse: Path, sources: Path, server: Postgres) -> None:
     urls = {name: {"url": f"sqlite:///{sources / name}.db"} for name in ("operations", "reference")}
-    write_connections(warehouse, {"main": postgres_connection(server, _DATABASE), **urls})
+    folders = {"office": sources / "office", "reports": warehouse / "out"}
+    files = {name: {"driver": "files", "path": str(path)} for name, path in folders.items()}
+    main = postgres_connection(server, _DATABASE)
+    write_connections(warehouse, {"main": main, **urls, **files})
 
 
 def _write_csv(server: Postgres, source: Path, file: Path) -> int:

