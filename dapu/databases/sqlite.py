@@ -104,7 +104,7 @@ class SqliteSource:
         def write(file: BinaryIO) -> None:
             self._write(text, bound, file, long_rows)
 
-        return CopyRows(columns, "csv", write, self.stop, row_of_line=long_rows.row)
+        return CopyRows(columns, "csv", write, self.stop, _place, long_rows.row)
 
     def stop(self) -> None:
         """See `Source.stop`."""
@@ -161,6 +161,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, apsw.BusyError):
         return f"another program has locked it for more than {_BUSY / 1000:g} s"
     return str(error)
+
+
+def _place(row: int, _column: str) -> str:
+    return f"row {row}"
 
 
 def _real(*values: Any) -> str:

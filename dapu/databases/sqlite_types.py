@@ -1,12 +1,14 @@
 """Which PostgreSQL type holds all that a SQLite column holds.
 
 SQLite declares types but keeps any value in any column (https://www.sqlite.org/datatype3.html),
-so that a new table's types come from the values: from one pass over the query.
+so that a new table's types come from the values. What the first rows tell is checked with all
+others, which is far quicker than to look for the types in all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dapu.databases.fragments import fragment
@@ -14,6 +16,20 @@ from dapu.loading.rows import Column
 
 _AT_ONCE = 100  # columns that are looked at in one pass
 _TIMES = ("timestamp", "date")
+_SAMPLE = "10000"  # rows that are looked at first
+
+# By what a value shows that a column's type is not the one that the first rows told. A column in
+# which there was a text among others, or a text that is no time, is one of texts for ever.
+_EXCEPTIONS = {
+    "bigint": "not_integer",
+    "boolean": "not_boolean",
+    "double precision": "not_real",
+    "numeric": "not_number",
+    "bytea": "not_blob",
+    "date": "not_date",
+    "timestamp": "not_time",
+    "timestamp with time zone": "not_zoned_time",
+}
 
 Ask = Callable[[str], tuple[Any, ...]]
 """Gives the only row of a query, of which the part after the query to survey is given."""
@@ -48,6 +64,25 @@ def survey_types(columns: Sequence[Column], values: Sequence[str], ask: Ask) -> 
 
     columns: with their declared types. values: their names in SQL.
     """
+    found = _look(
+        columns,
+        values,
+        lambda facts: ask(fragment("sqlite.survey_some", facts=facts, rows=_SAMPLE)),
+    )
+    if not _hold_all(found, values, ask):
+        found = _look(columns, values, lambda facts: ask(fragment("sqlite.survey", facts=facts)))
+    return [Column(column.name, one.type) for column, one in zip(columns, found, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The type that holds the values that were looked at. any_value: there was one beside NULL."""
+
+    type: str
+    any_value: bool
+
+
+def _look(columns: Sequence[Column], values: Sequence[str], ask: Ask) -> list[_Found]:
     kinds = _ask(values, ask, "kinds")
     types = [_holding(column.type, *found) for column, found in zip(columns, kinds, strict=True)]
     # Only texts where times are declared need a closer look.
@@ -57,7 +92,18 @@ def survey_types(columns: Sequence[Column], values: Sequence[str], ask: Ask) -> 
     texts = [n for n in texts if types[n] == "text"]
     for number, found in zip(texts, _ask([values[n] for n in texts], ask, "times"), strict=True):
         types[number] = _time_type(*found)
-    return [Column(column.name, found) for column, found in zip(columns, types, strict=True)]
+    return [_Found(name, kind[0] != "null") for name, kind in zip(types, kinds, strict=True)]
+
+
+def _hold_all(found: Sequence[_Found], values: Sequence[str], ask: Ask) -> bool:
+    """Whether the types that the first rows told are those of all rows."""
+    conditions = []
+    for one, value in zip(found, values, strict=True):
+        exception = _EXCEPTIONS.get(one.type) if one.any_value else "not_missing"
+        if exception is not None:
+            conditions.append(f"({_facts(exception, value)})")
+    groups = (conditions[at : at + _AT_ONCE] for at in range(0, len(conditions), _AT_ONCE))
+    return not any(ask(fragment("sqlite.any", condition=" or ".join(g)))[0] for g in groups)
 
 
 def _ask(values: Sequence[str], ask: Ask, name: str) -> list[tuple[Any, ...]]:
@@ -65,7 +111,7 @@ def _ask(values: Sequence[str], ask: Ask, name: str) -> list[tuple[Any, ...]]:
     answers: list[tuple[Any, ...]] = []
     for start in range(0, len(values), _AT_ONCE):
         some = values[start : start + _AT_ONCE]
-        row = ask(fragment("sqlite.survey", facts=", ".join(_facts(name, v) for v in some)))
+        row = ask(", ".join(_facts(name, value) for value in some))
         size = len(row) // len(some)
         answers += [row[at : at + size] for at in range(0, len(row), size)]
     return answers

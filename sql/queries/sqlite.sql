@@ -55,6 +55,13 @@ when 'real' then dapu_real({value})
 -- name: survey
 ) select {facts} from dapu_query;
 
+-- name: survey_some
+) select {facts} from (select * from dapu_query limit {rows});
+
+-- name: any
+-- Whether any row is as described.
+) select exists (select 1 from dapu_query where {condition});
+
 -- name: kinds
 -- Of a column: the kinds of its least and its greatest value, of which SQLite's order is numbers,
 -- texts, blobs; whether there is a real number, or an integer; whether there are but 0 and 1.
@@ -63,16 +70,15 @@ typeof(min({value})), typeof(max({value})), max(typeof({value}) = 'real'),
 
 -- name: dates
 -- Of a column of texts: whether all are dates.
-min({date})
+min(iif({value} is null, null, {date}))
 
 -- name: times
 -- Of a column of texts: whether all are time stamps; whether all have a zone, or one has.
-min({time}), min({zoned}), max({zoned})
+min(iif({value} is null, null, {time})), min({zoned}), max({zoned})
 
 -- name: date
 -- SQLite takes February 31 for March 2 or 3, and knows a year 0.
-(length({value}) = 10 and {value} glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'
-    and substr({value}, 1, 4) > '0000' and coalesce(date({value}) = {value}, 0))
+(length({value}) = 10 and substr({value}, 1, 4) > '0000' and date({value}) is {value})
 
 -- name: time
 -- PostgreSQL keeps six digits of a second, so that a text may have 26 characters before its zone.
@@ -84,3 +90,31 @@ min({time}), min({zoned}), max({zoned})
 
 -- name: zoned
 ({value} glob '*Z' or substr({value}, 17) glob '*[+-][0-9][0-9]:[0-9][0-9]')
+
+-- name: not_missing
+{value} is not null
+
+-- name: not_integer
+typeof({value}) <> 'integer' and {value} is not null
+
+-- name: not_boolean
+(typeof({value}) <> 'integer' or {value} not in (0, 1)) and {value} is not null
+
+-- name: not_real
+typeof({value}) <> 'real' and {value} is not null
+
+-- name: not_number
+-- In SQLite's order texts and blobs come after all numbers.
+{value} >= ''
+
+-- name: not_blob
+{value} < x''
+
+-- name: not_date
+{value} is not null and not {date}
+
+-- name: not_time
+{value} is not null and not ({time} and not {zoned})
+
+-- name: not_zoned_time
+{value} is not null and not ({time} and {zoned})
