@@ -14,7 +14,6 @@ from dapu.files.csv_dialect import CsvStyle
 from dapu.files.csv_part import open_csv
 from dapu.files.json_part import open_json
 from dapu.files.options import ReadingOptions
-from dapu.files.parquet_part import open_parquet
 from dapu.files.place import FoundFile
 from dapu.files.texts import TextStyle
 from dapu.files.unpack import Content, Format, contents_of, format_of
@@ -114,6 +113,8 @@ class FileAgent(FilesAgent[FileOptions]):
                 found = open_json(content, options.encoding, options.records, options.document)
                 parts.add(found, style)
             case "parquet":
+                from dapu.files.parquet_part import open_parquet  # libraries of their own
+
                 parts.add(open_parquet(content), style)
             case "xml":
                 if options.records is None:

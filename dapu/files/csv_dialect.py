@@ -15,8 +15,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from charset_normalizer import from_bytes
-
 from dapu.errors import JobError
 from dapu.files.numbers import Mark
 from dapu.files.parts import column_names
@@ -103,6 +101,8 @@ def _guess_encoding(name: str, sample: bytes, guessed: list[str]) -> str:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
+        from charset_normalizer import from_bytes  # some MB that most files have no need of
+
         match = from_bytes(sample, cp_isolation=_CHARACTER_SETS).best()
         # A few letters tell nothing; then it is the one that Windows has in most of Europe.
         encoding = match.encoding if match is not None and match.coherence else "cp1252"
