@@ -43,8 +43,6 @@ Convert = Callable[[str], Cell]
 def text_cell(text: str) -> Cell:
     """A text, which stays one even when it looks like a number or a formula, and is edited."""
     form = _TEXT if len(text) <= _LONGEST_AS_TEXT else _GENERAL
-    if not text.strip():
-        return Cell("s", form, "".join(f"_x{ord(character):04X}_" for character in text))
     return Cell("s", form, _UNFIT.sub(lambda match: f"_x{ord(match[0]):04X}_", text))
 
 
