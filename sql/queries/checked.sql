@@ -33,8 +33,8 @@ delete from {rejected};
 
 -- name: reject
 insert into {rejected} (reason, record)
-select array_to_string(array_remove(array[{reasons}], null), '; '), to_jsonb(t) - 'dapu_row'
-from pg_temp.dapu_texts as t where not ({valid}) order by dapu_row;
+select array_to_string(array_remove(array[{reasons}], null), '; '), to_jsonb(dapu_texts.*) - 'dapu_row'
+from pg_temp.dapu_texts where not ({valid}) order by dapu_row;
 
 -- name: good_rows
 select {values} from pg_temp.dapu_texts where {valid};
