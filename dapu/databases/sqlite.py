@@ -143,7 +143,7 @@ class SqliteSource:
         try:
             cursor = self._session.execute(text, values)
             while rows := [row[0] for row in islice(cursor, _LINES)]:
-                written = b"".join(rows)
+                written = b"\n".join([*rows, b""])
                 long_rows.add(rows, written)
                 file.write(written)
         except apsw.Error as error:

@@ -15,7 +15,7 @@ _REALS = {"numeric", "real", "double precision"}
 
 
 def lines(columns: Sequence[Column], values: Sequence[str]) -> str:
-    """What stands after a query so that it gives lines.
+    """What stands after a query so that it gives lines, without their ends.
 
     columns: with the types that the values are to be read as. values: their names in SQL.
     """
@@ -49,7 +49,7 @@ class LongRows:
         self._ends: list[tuple[int, int]] = []  # the last line of a long row, and the row
 
     def add(self, rows: Sequence[bytes], written: bytes) -> None:
-        """Takes rows into account; written: the same rows as one."""
+        """Takes rows into account; written: the same rows, each with a line end."""
         if self._rows and written.count(b"\n") == len(rows):
             self._rows += len(rows)
             self._lines += len(rows)
@@ -58,7 +58,7 @@ class LongRows:
             self._rows += 1
             # PostgreSQL learns from the first row's end that a line feed ends a line, and counts
             # carriage returns until then (CopyReadLineText in copyfromparse.c).
-            count = row.count(b"\n") if self._rows > 1 else 1 + row.count(b"\r")
+            count = 1 + row.count(b"\n" if self._rows > 1 else b"\r")
             self._lines += count
             if count > 1:
                 self._ends.append((self._lines, self._rows))

@@ -6,7 +6,7 @@
 with dapu_query ({names}) as (
 
 -- name: lines
-) select cast({fields} || char(10) as blob) from dapu_query;
+) select cast({fields} as blob) from dapu_query;
 
 -- name: joined
 -- A function takes no more than 1,000 arguments, so that many columns are joined in groups.
@@ -23,7 +23,9 @@ when 'null' then ''
 when 'integer' then {value}
 
 -- name: text
-when 'text' then '"' || replace({value}, '"', '""') || '"'
+-- Most texts have no quote, and looking for one is quicker than replacing none.
+when 'text' then iif(instr({value}, '"'),
+    '"' || replace({value}, '"', '""') || '"', '"' || {value} || '"')
 
 -- name: blob
 when 'blob' then '"\x' || hex({value}) || '"'
@@ -36,10 +38,12 @@ iif({value} is null, '', '"\x' || hex({value}) || '"')
 -- A number with two decimals goes as 1234e-2. That is exact by the rules of IEEE 754: the division
 -- of two whole numbers below 2^53 gives the double nearest to the quotient, and it gave this one.
 -- Every other number Python writes, as the shortest text that reads back as the same number.
+-- (No functions: without round() and abs() it takes half the time.)
 when 'real' then case
-    when {value} <> 0 and abs({value}) < 1e13
-        and cast(round({value} * 100) as integer) / 1e2 = {value}
-    then cast(round({value} * 100) as integer) || 'e-2'
+    when {value} > 0 and {value} < 1e13 and cast({value} * 100 + 0.5 as integer) / 1e2 = {value}
+    then cast({value} * 100 + 0.5 as integer) || 'e-2'
+    when {value} < 0 and {value} > -1e13 and cast({value} * 100 - 0.5 as integer) / 1e2 = {value}
+    then cast({value} * 100 - 0.5 as integer) || 'e-2'
     else dapu_real({value}) end
 
 -- name: real_whole
@@ -114,7 +118,10 @@ typeof({value}) <> 'real' and {value} is not null
 {value} is not null and not {date}
 
 -- name: not_time
-{value} is not null and not ({time} and not {zoned})
+-- A time as SQLite itself writes it is known faster.
+{value} is not null and not (
+    (datetime({value}) is {value} and length({value}) = 19 and substr({value}, 1, 4) > '0000')
+    or ({time} and not {zoned}))
 
 -- name: not_zoned_time
 {value} is not null and not ({time} and {zoned})
