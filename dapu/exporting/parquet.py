@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,28 +32,31 @@ _TYPES = {
     kinds.TIMESTAMPTZ: pa.timestamp("us", "UTC"),
 }
 _SMALL, _LARGE = 38, 76  # the most digits of a decimal of 128 and of 256 bits
-_LONGEST_ROW = 1 << 25  # bytes
+_BLOCK = 1 << 20  # bytes of CSV; pyarrow reads 32 such blocks ahead
+_GROUP = 1 << 25  # bytes of a row group in memory
 _REFUSED = re.compile(r"CSV column #(\d+): Row #(\d+): (.*)", re.DOTALL)
 _IS_NUMBER = r"^-?\d+(\.\d+)?$"
 
 
 @dataclass(frozen=True)
 class _Spool:
-    """The rows of a query as CSV on this machine."""
+    """The rows of a query as CSV on this machine. longest: bytes of the longest row."""
 
     path: Path
     label: str
     fields: Sequence[Field]
+    longest: int
 
     def batches(self, types: dict[str, pa.DataType]) -> Iterable[pa.RecordBatch]:
         """The rows, of these columns only. Raises JobError when a type cannot hold a value."""
         if self.path.stat().st_size == 0:
             return
         names = [field.name for field in self.fields]
+        block = max(_BLOCK, 2 * self.longest)  # one must hold a row
         try:
             yield from csv.open_csv(
                 self.path,
-                csv.ReadOptions(column_names=names, block_size=_LONGEST_ROW, use_threads=False),
+                csv.ReadOptions(column_names=names, block_size=block, use_threads=False),
                 csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
                 csv.ConvertOptions(
                     column_types=types,
@@ -86,20 +89,50 @@ def write_parquet(query: Query, path: Path, compression: Compression = "snappy")
     value that the column's type cannot hold: infinity, NaN in a decimal, a date BC.
     """
     fields = query.fields()
-    spool = _Spool(path.with_name("rows.csv"), query.label, fields)
-    with spool.path.open("wb") as file:
-        count = query.copy(file, "format csv")
+    path_of_rows = path.with_name("rows.csv")
+    with path_of_rows.open("wb") as file:
+        measured = _Measured(file)
+        count = query.copy(cast(BinaryIO, measured), "format csv")
+    spool = _Spool(path_of_rows, query.label, fields, measured.longest)
     fields = _with_digits(spool)
     schema = pa.schema([(field.name, _type(field, query.label)) for field in fields])
     read_as = {field.name: _read_as(field.type) for field in schema}
     codec = "NONE" if compression == "none" else compression
     with parquet.ParquetWriter(path, schema, compression=codec) as writer:
-        for batch in spool.batches(read_as):
+        for group in _groups(spool.batches(read_as)):
             query.check()
-            columns = map(_exact, batch.columns, schema.types)
-            writer.write_batch(pa.RecordBatch.from_arrays(list(columns), schema=schema))
+            columns = [
+                pa.chunked_array([_exact(chunk, kind) for chunk in column.chunks], kind)
+                for column, kind in zip(group.columns, schema.types, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     spool.path.unlink()
     return count
+
+
+class _Measured:
+    """A file, and the longest row that COPY wrote to it: it writes one at a time."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.longest = file, 0
+
+    def write(self, row: bytes) -> int:
+        """Writes a row."""
+        self.longest = max(self.longest, len(row))
+        return self._file.write(row)
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The batches, as many together as make a row group."""
+    group, size = [], 0
+    for batch in batches:
+        group.append(batch)
+        size += batch.nbytes
+        if size >= _GROUP:
+            yield pa.Table.from_batches(group)
+            group, size = [], 0
+    if group:
+        yield pa.Table.from_batches(group)
 
 
 def _type(field: Field, label: str) -> pa.DataType:

@@ -193,6 +193,11 @@ def test_parquet_has_exact_types(export: ExportTask) -> None:
     ]  # fmt: skip
     assert second.pop("any_digits") == Decimal("123456.789")
     assert set(second.values()) == {None}
+    export.writes(
+        "file: c.parquet", "select repeat('x', n * 3000000) as t from generate_series(0, 1) n"
+    )
+    [long] = parquet.read_table(export.folder / "c.parquet")["t"].to_pylist()[1:]
+    assert len(long) == 3_000_000
     export.writes("file: b.parquet\ncompression: zstd", "select 1 as n where false")
     assert parquet.read_table(export.folder / "b.parquet").num_rows == 0
 
