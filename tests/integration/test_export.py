@@ -55,6 +55,14 @@ def test_a_workbook_is_made_to_be_read_by_people(export: ExportTask) -> None:
     assert export.names() == ["reports/sales.xlsx"]
 
 
+@pytest.mark.parametrize("header", ["true", "false"])
+def test_a_query_without_rows_makes_a_sheet_without_rows(export: ExportTask, header: str) -> None:
+    said = export.writes(f"file: a.xlsx\nheader: {header}", "select 1 as n, 'x' as t where false")
+    assert said.startswith("0 rows, a.xlsx (")
+    [sheet] = export.book().worksheets
+    assert list(sheet.values) == ([("n", "t")] if header == "true" else [])
+
+
 def test_numbers_keep_all_their_digits_in_a_workbook(export: ExportTask) -> None:
     query = """
         select 123456789012345::bigint as a, 1234567890123456::bigint as b, 12.50::numeric as c,
