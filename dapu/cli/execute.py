@@ -37,14 +37,16 @@ _OPTIONS = (
     click.option("--log-file", metavar="FILE", help="Write all that is told there too."),
 )
 _WAIT = click.option("--wait", "-w", type=int, help="Seconds between rounds (600).")
+_SHORT_NAMES = {"s": "sync", "p": "push", "c": "config"}
 _FORCE = click.option("--force", "-f", is_flag=True, default=None, help="Read everything again.")
 
 
 class _Group(click.Group):
-    """The known client says create_views."""
+    """Takes the names of the known client too: create_views, and the short ones."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name.replace("_", "-"))
+        name = _SHORT_NAMES.get(cmd_name, cmd_name.replace("_", "-"))
+        return super().get_command(ctx, name)
 
 
 def _settings(command: Callable[..., None]) -> Callable[..., None]:

@@ -126,6 +126,8 @@ class _Round:
             return None
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        if not mark:
+            return None
         try:
             datetime.fromisoformat(mark)
         except ValueError:

@@ -35,7 +35,7 @@ def test_push_reads_what_is_new(
     done = here(capsys, "execute", "push")
     assert done.status == 0, done.text
     assert f"3 documents; the mark is {warehouse.server.mark()}" in done.out
-    assert "0 documents" in here(capsys, "execute", "push").out
+    assert "0 documents" in here(capsys, "execute", "p").out
     assert "3 documents" in here(capsys, "execute", "push", "-f").out
     assert warehouse.has_all()
 

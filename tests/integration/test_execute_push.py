@@ -228,6 +228,14 @@ def test_that_mark_is_none_for_a_warehouse_without_documents(warehouse: ExecuteW
     assert warehouse.push() == 5
 
 
+def test_an_empty_file_has_no_mark(warehouse: ExecuteWarehouse) -> None:
+    fill(warehouse.server)
+    warehouse.push()
+    warehouse.rows("delete from execute_sync")
+    (warehouse.folder / "last_sync_date.txt").write_text("\n")
+    assert warehouse.push() == 5
+
+
 def test_that_mark_must_be_a_date(warehouse: ExecuteWarehouse) -> None:
     fill(warehouse.server)
     warehouse.push()
