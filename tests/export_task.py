@@ -38,11 +38,6 @@ class ExportTask:
         assert self.names() == before
         return said
 
-    def is_refused(self, options: str, query: str = "select 1 as n", **queries: str) -> str:
-        """Registers it, which must be faulty, and returns what is wrong."""
-        self.has(options, query, **queries)
-        return self.task.is_refused()
-
     def text(self, name: str) -> str:
         """The content of a file."""
         return (self.folder / name).read_bytes().decode()

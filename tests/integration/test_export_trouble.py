@@ -28,35 +28,6 @@ def export(task: OneTask, tmp_path: Path) -> ExportTask:
     return ExportTask(task, tmp_path / "out")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ("file: ../a.csv", "is below the connection's folder"),
-        ("file: /etc/a.csv", "is below the connection's folder"),
-        ("file: a/", "names a folder, not a file"),
-        ("file: a.doc", "the ending of a.doc is none of .xlsx, .csv, .tsv, .ndjson, .jsonl,"),
-        ("file: 'a {{ toady }}.csv'", "undefined name `toady`; did you mean `today`?"),
-        ("file: 'a {{ today.csv'", "template: "),
-        ("file: a.csv\nconnection: nowhere", "there is no connection `nowhere`"),
-        ("file: a.csv\ndelimiter: '\"'", "is one ASCII character, and no quote or line end"),
-        ("file: a.parquet\ndelimiter: ';'", "`delimiter` is for csv; the file is parquet"),
-        ("file: a.ndjson\nheader: false", "`header` is for xlsx, csv and tsv; the file is ndjson"),
-        ("file: a.xlsx.gz", "xlsx with gzip; it can have: no other, it is packed already"),
-        ("file: a.csv\ncompression: zstd", "csv with zstd; it can have: gzip, none"),
-        ("file: a.csv\nsheets: {A: query.sql}", "`sheets` are for a workbook; a csv file has one"),
-        ("file: a.xlsx\nsheets: {A: none.sql}", "there is no file none.sql in this task's folder"),
-        ("file: a.xlsx\nsheets: {A: query.sql, a: query.sql}", "two sheets are called 'a'"),
-        ("file: a.xlsx\nsheets: {'a/b': query.sql}", "the sheet 'a/b' has a '/' in its name"),
-        ("file: a.xlsx\nsheets: {'[a': query.sql}", "the sheet '[a' has a '[' in its name"),
-        (f"file: a.xlsx\nsheets: {{{'x' * 32}: query.sql}}", "has a name of 32 characters; Excel"),
-        ("file: a.xlsx\nsheets: {history: query.sql}", "Excel keeps the name History for itself"),
-        ('file: a.xlsx\nsheets: {"\'a": query.sql}', "must not begin or end with an apostrophe"),
-    ],
-)
-def test_a_faulty_definition_is_refused(export: ExportTask, options: str, message: str) -> None:
-    assert message in export.is_refused(options)
-
-
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.ndjson", "a.parquet"])
 def test_a_faulty_query_is_told_by_file_and_line(export: ExportTask, name: str) -> None:
     said = export.fails(f"file: {name}", "select\n  1 as one,\n  amonut\nfrom pg_class")

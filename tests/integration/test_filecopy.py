@@ -117,20 +117,3 @@ def test_what_cannot_be_copied_is_told(copy: CopyTask) -> None:
     copy.target_keys = copy.source_keys
     assert "a.csv in `source`" in (said := copy.fails("file: a.csv"))
     assert "would be copied onto itself" in said
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ("file: ../a.csv", "is below the connection's folder"),
-        ("file: a.csv\nfolder: ../x", "is below the connection's folder"),
-        ("file: a.csv\nfolder: '{{ toady }}'", "undefined name `toady`"),
-        ("file: a.csv\nto: nowhere", "there is no connection `nowhere`"),
-    ],
-)
-def test_a_faulty_definition_is_refused(copy: CopyTask, options: str, message: str) -> None:
-    if "to:" in options:
-        copy.task.has("driver: files\npath: x", f"do: filecopy\n{options}")
-    else:
-        copy.has(options)
-    assert message in copy.task.is_refused()
