@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from dapu.agents.reading import FilesAgent, Parts
 from dapu.errors import JobError
@@ -58,6 +58,13 @@ class FileOptions(ReadingOptions):
         if self.document is not None and self.columns is not None:
             raise ValueError("give `document` or `columns`; `columns: {'@': name}` is the document")
         return self
+
+    @field_validator("delimiter")
+    @classmethod
+    def _can_divide(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and (not delimiter.isascii() or delimiter in "\r\n\0\"'"):
+            raise ValueError("a delimiter is an ASCII character, and no quote or line end")
+        return delimiter
 
     @property
     def csv_style(self) -> CsvStyle:

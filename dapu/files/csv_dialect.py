@@ -53,7 +53,10 @@ class CsvStyle:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written. first: the line of the first row, from 1."""
+    """How a CSV file is written.
+
+    first: the line of the first row, from 1. returns: carriage returns end the lines, each alone.
+    """
 
     encoding: str
     delimiter: str
@@ -63,6 +66,7 @@ class Dialect:
     header: tuple[str, ...] | None
     width: int
     first: int
+    returns: bool
     guessed: tuple[str, ...]
 
 
@@ -89,8 +93,11 @@ def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[st
         width = len(header)
     decimal = style.decimal or _guess_decimal(records[header is not None :], delimiter, guessed)
     first = before + 1 + (ends[0] if header is not None else 0)
+    returns = "\r" in text and "\n" not in text
+    if returns:
+        guessed.append("lines that end with carriage returns")
     return Dialect(
-        encoding, delimiter, quote, comment, decimal, header, width, first, tuple(guessed)
+        encoding, delimiter, quote, comment, decimal, header, width, first, returns, tuple(guessed)
     )
 
 
@@ -108,13 +115,14 @@ def _guess_encoding(name: str, sample: bytes, guessed: list[str]) -> str:
         encoding = match.encoding if match is not None and match.coherence else "cp1252"
         guessed.append(f"encoding {encoding}")
         return encoding
-    if b"\0" in sample:
+    if sample.count(b"\0") * 10 > len(sample):
         raise JobError(f"{name} has NUL characters; is it CSV, or is its `encoding` utf-16-le?")
     return "utf-8"
 
 
 def _decode(name: str, sample: bytes, encoding: str) -> str:
     try:
+        "".encode(encoding)  # which only character sets can
         return codecs.getincrementaldecoder(encoding)().decode(sample)
     except LookupError:
         raise JobError(f"the encoding {encoding} of {name} is unknown") from None
@@ -195,6 +203,8 @@ def _header(
 
 def _is_header(records: list[list[str]], known: Collection[str]) -> bool:
     first = records[0]
+    while first and not first[-1].strip():  # lines that end with a delimiter
+        first = first[:-1]
     if any(_VALUE.fullmatch(text.strip()) for text in first):
         return any(text in known for text in first)
     if _stands_out(records):

@@ -28,6 +28,7 @@ class CsvLines(io.RawIOBase):
     first: the line (from 1) of the first row; what is before is passed over.
     quote: the character around texts that may hold line ends, or None.
     comment: what a line begins with that is no row, or None.
+    returns: carriage returns end the lines, each alone.
     keeps: whether `take` is asked for what was read.
     left_out: afterwards the lines after `first` that hold no row, in order.
     """
@@ -38,6 +39,7 @@ class CsvLines(io.RawIOBase):
     first: int
     quote: str | None
     comment: str | None
+    returns: bool = False
     keeps: bool = False
     left_out: list[int] = field(default_factory=list)
     _line: int = 1
@@ -98,7 +100,8 @@ class CsvLines(io.RawIOBase):
         while not self._ended and (not end or is_in_text):
             data = self.file.read(_BLOCK)
             self._ended = not data
-            block += self._as_utf8(data)
+            more = self._as_utf8(data)
+            block += more.replace(b"\r", b"\n") if self.returns else more
             if self._ended and block and not block.endswith(b"\n"):
                 block += b"\n"
             end = block.rfind(b"\n") + 1
@@ -143,9 +146,10 @@ class CsvLines(io.RawIOBase):
     def _keeps(self, line: bytes) -> bool:
         """Whether a line is part of a row."""
         number, quoted = self._line, self._quoted
-        self._line += line.endswith(b"\n")
         if number < self.first:
+            self._line += line.endswith((b"\n", b"\r"))
             return False
+        self._line += line.endswith(b"\n")
         if not quoted and self._is_empty(line):
             self.left_out.append(number)
             return False

@@ -96,7 +96,13 @@ class CsvPart:
         dialect = self.dialect
         with self.content.open() as file:
             yield CsvLines(
-                file, self.file, dialect.encoding, dialect.first, dialect.quote, dialect.comment
+                file,
+                self.file,
+                dialect.encoding,
+                dialect.first,
+                dialect.quote,
+                dialect.comment,
+                dialect.returns,
             )
 
     def _parsed(self, lines: CsvLines, numbers: _RowNumbers) -> Iterator[pa.RecordBatch]:

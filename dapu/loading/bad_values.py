@@ -42,10 +42,12 @@ def explain(error: psycopg2.Error, locate: Locate | None = None) -> DapuError:
     table, row, column, value = place.groups()
     column = column or error.diag.column_name
     data: dict[str, Any] = {"table": table, "row": int(row), "column": column, "value": value}
-    whole = f"; the row is {value}"
+    whole = f"; the row is {value}" if value is not None else ""
+    where = data["where"] = locate(int(row), column or "") if locate else f"row {row}"
     if column is None:
-        return BadValue(lambda table: f"row {row} does not fit into {table}: {reason}{whole}", data)
-    where = data["where"] = locate(int(row), column) if locate else f"row {row}"
+        hint = " (`nul_characters: remove` leaves it out)" if reason.endswith(": 0x00") else ""
+        why = f"{reason}{hint}{whole}"
+        return BadValue(lambda table: f"{where} does not fit into {table}: {why}", data)
     if isinstance(error, psycopg2.errors.NotNullViolation):
         what = f"{where} has no value for the column {column} of"
         return BadValue(lambda table: f"{what} {table}, which is `not null`{whole}", data)

@@ -328,3 +328,34 @@ def test_broken_archives_are_told(files: FileTask) -> None:
     files.share.put("a.dat", "n\n1\n")
     assert "a.dat: its ending names no format; give `format`" in files.fails("file: a.dat")
     assert "1 rows" in files.run("file: a.dat\nformat: csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("n,t\r1,x\r2,y\r", [(1, "x"), (2, "y")]),  # as Macintoshes wrote
+        ('"n\r(x)",t\r\n1,x\r\n2,y\r\n', [(1, "x"), (2, "y")]),
+        ("n,t,\n1,x,\n2,y,\n", [(1, "x", None), (2, "y", None)]),
+    ],
+)
+def test_no_row_is_lost_to_odd_lines(
+    files: FileTask, content: str, rows: list[tuple[object, ...]]
+) -> None:
+    files.share.put("a.csv", content)
+    files.run("file: a.csv")
+    assert files.rows() == rows
+
+
+def test_nul_characters_are_told_by_their_line_and_left_out_where_that_is_wanted(
+    files: FileTask,
+) -> None:
+    files.share.put("a.csv", "n,t\n1,some text\n2,x\0y\n3,z\n")
+    assert "a.csv, line 3 does not fit" in files.fails("file: a.csv")
+    files.run("file: a.csv\nnul_characters: remove")
+    assert files.rows() == [(1, "some text"), (2, "xy"), (3, "z")]
+
+
+@pytest.mark.parametrize("delimiter", ["§", '\\"', "\\n"])
+def test_a_delimiter_that_cannot_be_one_is_refused(files: FileTask, delimiter: str) -> None:
+    files.has('file: a.csv\ndelimiter: "' + delimiter + '"')
+    assert "a delimiter is an ASCII character" in files.task.is_refused()
