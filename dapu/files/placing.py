@@ -54,7 +54,7 @@ def placing(
 
 def clear_leftovers(place: Place, name: str, beginning: str) -> None:
     """Deletes what a run that was killed left in a file's folder, by how hidden names begin."""
-    if place.is_s3 or not (place.is_local or place.is_folder):
+    if not place.is_folder:
         return
     folder = str(PurePosixPath(place.path(name)).parent)
     with place.told(f"look for {name}"):
