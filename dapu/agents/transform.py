@@ -20,7 +20,7 @@ from dapu.loading.rows import QueryRows
 from dapu.loading.tables import columns_of
 from dapu.loading.views import put_view
 from dapu.loading.watermark import without_end
-from dapu.named_sql import compose
+from dapu.named_sql import compose, statement
 
 
 class TransformOptions(LoadOptions):
@@ -107,7 +107,7 @@ def columns_of_query(cursor: Cursor, query: sql.Composable) -> list[Any]:
     """The query's columns with their exact types, which a view on it tells."""
     view = sql.Identifier("pg_temp", "dapu_columns")
     cursor.execute(compose("table.create_view", view=view, query=query))
-    cursor.execute("select 'pg_temp.dapu_columns'::regclass::oid::bigint")
+    cursor.execute(statement("swap.oid"), {"name": "pg_temp.dapu_columns"})
     row = cursor.fetchone()
     columns = list(columns_of(cursor, row[0] if row else 0))
     cursor.execute(compose("table.drop_view", view=view))

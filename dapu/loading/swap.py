@@ -62,7 +62,7 @@ def build_aside(cursor: Cursor, target: TableName, oid: int) -> Aside:
 
 def finish_aside(cursor: Cursor, aside: Aside) -> None:
     """Gives the filled table the keys and indexes of the target."""
-    values = {"oid": aside.oid}
+    values: dict[str, object] = {"oid": aside.oid}
     cursor.execute(statement("swap.constraints"), values)
     for name, definition in cursor.fetchall():
         cursor.execute(
@@ -81,6 +81,9 @@ def finish_aside(cursor: Cursor, aside: Aside) -> None:
     for definition in definitions:
         cursor.execute(definition)
     with_path.restore()
+    cursor.execute(statement("swap.details"), values | {"schema": aside.schema})
+    for (detail,) in cursor.fetchall():
+        cursor.execute(detail)
     analyze(cursor, aside.table)
 
 
@@ -192,7 +195,7 @@ def copy_properties(
 
 def copy_grants(cursor: Cursor, table: sql.Identifier, oid: int) -> None:
     """Gives a table or view the grants of another, and no others. oid: of the other."""
-    cursor.execute("select %s::regclass::oid::bigint", (table.as_string(cursor),))
+    cursor.execute(statement("swap.oid"), {"name": table.as_string(cursor)})
     row = cursor.fetchone()
     new = row[0] if row else 0
     for _, role, _, _ in _grants(cursor, new):  # what default privileges gave

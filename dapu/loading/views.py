@@ -75,7 +75,7 @@ def _definition_of(cursor: Cursor, query: sql.Composable) -> str:
     """The query as PostgreSQL would show it in a view."""
     view = sql.Identifier("pg_temp", "dapu_view")
     cursor.execute(compose("table.create_view", view=view, query=query))
-    cursor.execute("select 'pg_temp.dapu_view'::regclass::oid::bigint")
+    cursor.execute(statement("swap.oid"), {"name": "pg_temp.dapu_view"})
     row = cursor.fetchone()
     definition = _definition(cursor, row[0] if row else 0)
     cursor.execute(compose("table.drop_view", view=view))

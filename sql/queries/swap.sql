@@ -30,6 +30,16 @@ with target as (
         select from pg_rewrite w join pg_class v on v.oid = w.ev_class
         where w.oid = objid and v.relkind = 'v'))
     union all
+    select 'is read by the view ' || v.oid::regclass || ', which is another role''s'
+    from pg_class v
+    where v.relkind = 'v' and v.oid in (
+        select w.ev_class from pg_depend d join pg_rewrite w on w.oid = d.objid
+        where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
+        and d.refobjid = %(oid)s::oid)
+    and not (pg_has_role(v.relowner, 'usage')
+        and has_schema_privilege(v.relnamespace, 'usage')
+        and has_schema_privilege(v.relnamespace, 'create'))
+    union all
     select 'has a type that ' || pg_describe_object(classid, objid, objsubid) || ' uses'
     from pg_depend d
     where refclassid = 'pg_type'::regclass and deptype <> 'i'
@@ -76,6 +86,38 @@ and not exists (
     where c.conindid = i.indexrelid and c.conrelid = i.indrelid and c.contype in ('p', 'u', 'x'))
 order by i.indexrelid;
 
+-- name: details
+-- Statements that give the new table what else belongs to the old one: comments on its keys and
+-- indexes, how its columns are sampled, the index that CLUSTER goes by.
+with target as (
+    select * from pg_class where oid = %(oid)s::oid
+), columns as (
+    select attname, attstattarget, attoptions from pg_attribute
+    where attrelid = %(oid)s::oid and attnum > 0 and not attisdropped
+), indexes as (
+    select x.oid, x.relname, i.indisclustered
+    from pg_index i join pg_class x on x.oid = i.indexrelid where i.indrelid = %(oid)s::oid
+)
+select format('comment on constraint %%I on %%I.%%I is %%L', k.conname, %(schema)s, t.relname, d.description)
+from target t join pg_constraint k on k.conrelid = t.oid
+join pg_description d on d.objoid = k.oid and d.classoid = 'pg_constraint'::regclass
+where k.contype in ('p', 'u', 'x', 'f')
+union all
+select format('comment on index %%I.%%I is %%L', %(schema)s, i.relname, d.description)
+from indexes i join pg_description d on d.objoid = i.oid and d.classoid = 'pg_class'::regclass
+union all
+select format('alter table %%I.%%I cluster on %%I', %(schema)s, t.relname, i.relname)
+from target t, indexes i where i.indisclustered
+union all
+select format('alter table %%I.%%I alter column %%I set statistics %%s', %(schema)s, t.relname, attname, attstattarget)
+from target t, columns where attstattarget >= 0
+union all
+select format('alter table %%I.%%I alter column %%I set (%%s)', %(schema)s, t.relname, attname, array_to_string(attoptions, ', '))
+from target t, columns where attoptions is not null;
+
+-- name: oid
+select %(name)s::regclass::oid::bigint;
+
 -- name: properties
 -- Owner, storage options and comment.
 select pg_get_userbyid(relowner), reloptions, obj_description(oid, 'pg_class')
@@ -94,9 +136,6 @@ union all
 select t.attname, pg_get_userbyid(nullif(a.grantee, 0)), a.privilege_type, a.is_grantable
 from pg_attribute t cross join aclexplode(t.attacl) a
 where t.attrelid = %(oid)s::oid and t.attnum > 0 and not t.attisdropped;
-
--- name: has_own_grants
-select relacl is not null from pg_class where oid = %(oid)s::oid;
 
 -- name: revoke_all
 revoke all on {table} from {role};

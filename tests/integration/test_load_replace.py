@@ -60,6 +60,11 @@ def test_keeps_what_belongs_to_the_table(connection: PgSession) -> None:
             comment on table staging.invoice is 'Invoices';
             comment on column staging.invoice.amount is 'In euros';
             alter table staging.invoice set (fillfactor = 70);
+            comment on index staging.invoice_pk is 'The number on paper';
+            comment on constraint invoice_pk on staging.invoice is 'One row an invoice';
+            alter table staging.invoice alter amount set statistics 7;
+            alter table staging.invoice alter id set (n_distinct = -1);
+            alter table staging.invoice cluster on invoice_pk;
             create role dapu_test_reader; grant select on staging.invoice to dapu_test_reader;
             grant update (amount) on staging.invoice to public;
             create view staging.total with (security_barrier) as
@@ -99,10 +104,16 @@ def test_first_statistics_are_small_where_autovacuum_makes_better_ones(
 
 def _belongings(session: PgSession) -> list[Any]:
     return [
-        fetch(session, "select indexdef from pg_indexes where schemaname = 'staging' order by 1"),
         fetch(
             session,
-            "select conname, pg_get_constraintdef(oid) from pg_constraint "
+            "select pg_get_indexdef(indexrelid), indisclustered, "
+            "obj_description(indexrelid, 'pg_class') "
+            "from pg_index where indrelid = 'staging.invoice'::regclass order by 1",
+        ),
+        fetch(
+            session,
+            "select conname, pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint') "
+            "from pg_constraint "
             "where connamespace = 'staging'::regnamespace order by 1",
         ),
         fetch(
@@ -112,7 +123,8 @@ def _belongings(session: PgSession) -> list[Any]:
         ),
         fetch(
             session,
-            "select attname, attacl::text, col_description(attrelid, attnum) "
+            "select attname, attacl::text, col_description(attrelid, attnum), "
+            "attstattarget, attoptions "
             "from pg_attribute where attrelid = 'staging.invoice'::regclass "
             "and attnum > 0 order by 1",
         ),
@@ -176,6 +188,34 @@ def test_fills_in_place_where_a_new_table_could_not_take_over(
         (1, 5),
         (2, 2),
     ]
+
+
+def test_a_view_of_another_role_is_left_alone(connection: PgSession) -> None:
+    load(connection, "1,1")
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            create role dapu_test_ann; create role dapu_test_loader;
+            alter schema staging owner to dapu_test_loader;
+            alter table staging.invoice owner to dapu_test_loader;
+            grant usage on schema staging to dapu_test_ann;
+            grant select on staging.invoice to dapu_test_ann;
+            create schema reports authorization dapu_test_ann;
+            set role dapu_test_ann;
+            create view reports.mine as select id from staging.invoice;
+            set role dapu_test_loader
+            """
+        )
+    try:
+        result = load(connection, "1,5", "2,2")
+        assert "in place, since the table is read by the view reports.mine" in result
+        assert fetch(connection, "select amount from staging.invoice") == [(5,), (2,)]
+    finally:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "reset role; drop owned by dapu_test_ann, dapu_test_loader cascade; "
+                "drop role dapu_test_ann, dapu_test_loader"
+            )
 
 
 def test_a_value_that_does_not_fit_is_told_with_column_row_and_value(connection: PgSession) -> None:
