@@ -46,12 +46,11 @@ def split(script: str) -> list[Part]:
 
 
 def without_end(query: str) -> str:
-    """A query without the semicolon at its end, and what is behind that."""
+    """A query without the semicolons and comments at its end, so that it can stand in another."""
     bare = PASSED_OVER.sub(_blank, query).rstrip()
     while bare.endswith(";"):
-        query = query[: len(bare) - 1]
         bare = bare[:-1].rstrip()
-    return query
+    return query[: len(bare)]
 
 
 def _blank(match: re.Match[str]) -> str:
