@@ -76,7 +76,9 @@ class DatabaseAgent(Agent[DatabaseOptions]):
         ):
             result = _pull(cursor, context, options, source, connection)
             if isinstance(options.deletes, KeySweep):
-                sweep = Sweep(context, options.query, options.key or [], options.deletes)
+                sweep = Sweep(
+                    context, options.query, options.key or [], options.deletes, options.watermark
+                )
                 return result.also(sweep.run(cursor, source))
             return result
 

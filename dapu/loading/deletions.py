@@ -12,26 +12,31 @@ from dapu.errors import JobError
 from dapu.loading import differences
 from dapu.loading.keyed import DELETED_AT, comparable
 from dapu.loading.rows import Rows
-from dapu.loading.tables import describe
+from dapu.loading.tables import Relation, is_empty
 
 
 def remove_missing(
-    cursor: Cursor, name: TableName, keys: Rows, key: Sequence[str], *, mark: bool
+    cursor: Cursor,
+    name: TableName,
+    relation: Relation,
+    keys: Rows,
+    key: Sequence[str],
+    *,
+    mark: bool,
 ) -> int:
     """Deletes, or marks, the rows whose key is not among `keys`; returns how many.
 
-    keys: the key of every row that the source has.
+    relation: the table as it is. keys: the key of every row that the source has.
     Raises JobError when the source has no key at all and the table has rows: a source that was
     emptied by mistake shall not empty the warehouse.
     """
-    relation = describe(cursor, name)
-    if relation is None:
+    if is_empty(cursor, name):
         return 0
     target = comparable(name, relation, keys, key)
     if differences.stage(cursor, target, keys, None) == 0:
         raise JobError(
-            f"the source gives no key at all for {name}; if it is meant to be empty, "
-            "empty the table with `dapu run --full` and `load: replace`, or by hand"
+            f"the source gives no key at all for {name}, which has rows; if the source is meant "
+            f"to be empty, empty the table by hand: truncate {name.identifier.as_string(cursor)};"
         )
     if mark:
         return differences.mark_missing(cursor, target, sql.Identifier(DELETED_AT))

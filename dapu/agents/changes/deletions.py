@@ -12,8 +12,9 @@ from dapu.agents.base import Context
 from dapu.databases.source import Source
 from dapu.definitions.templates import Statement
 from dapu.loading.deletions import remove_missing
-from dapu.loading.options import KeySweep
+from dapu.loading.options import KeySweep, WatermarkOptions
 from dapu.loading.rows import Rows
+from dapu.loading.tables import Relation, describe
 from dapu.loading.watermark import without_end
 
 _SWEPT = "keys swept at"
@@ -21,12 +22,16 @@ _SWEPT = "keys swept at"
 
 @dataclass(frozen=True)
 class Sweep:
-    """A look at all keys of a query. query: its SQL file."""
+    """A look at all keys of a query.
+
+    query: its SQL file. watermark: the action's, for a query that asks for its value.
+    """
 
     context: Context
     query: str
     key: Sequence[str]
     sweep: KeySweep
+    watermark: WatermarkOptions | None
 
     def run(self, cursor: Cursor, source: Source) -> tuple[str, ...]:
         """Removes them when it is time to look; returns what to tell of it."""
@@ -34,21 +39,23 @@ class Sweep:
         now = datetime.now(UTC)
         if last is not None and now - datetime.fromisoformat(last) < self.sweep.every:
             return ()
-        gone = remove_missing(
-            cursor,
-            self.context.table,
-            self._keys(source),
-            self.key,
-            mark=self.sweep.mark,
-        )
+        table = self.context.table
+        target = describe(cursor, table)
+        if target is None:
+            return ()
+        keys = self._keys(source, target)
+        gone = remove_missing(cursor, table, target, keys, self.key, mark=self.sweep.mark)
         self.context.remembered[_SWEPT] = now.isoformat()
         return (
             f"{gone:,} that the source no longer has {'marked' if self.sweep.mark else 'deleted'}",
         )
 
-    def _keys(self, source: Source) -> Rows:
-        whole = self.context.sql(self.query)
+    def _keys(self, source: Source, target: Relation) -> Rows:
+        """The keys in the form in which the rows came; from `initial` on, as the rows did."""
+        initial = self.watermark.initial if self.watermark else None
+        whole = self.context.sql(self.query, watermark=initial)
         names = ", ".join(source.quote(column) for column in self.key)
         before = Statement((f"select {names} from (\n",))  # noqa: S608 - quoted names only
         query = without_end(whole).around(before, Statement(("\n) dapu_query",)))
-        return source.read(query, None)
+        types = {column.name: column.type for column in target.columns}
+        return source.read(query, {column: types[column] for column in self.key})
