@@ -19,11 +19,47 @@ def lines(columns: Sequence[Column], values: Sequence[str]) -> str:
 
     columns: with the types that the values are to be read as. values: their names in SQL.
     """
-    fields = [_field(base(c.type), value) for c, value in zip(columns, values, strict=True)]
+    kinds = [base(column.type) for column in columns]
+    fields = [_field(kind, value) for kind, value in zip(kinds, values, strict=True)]
+    if len(fields) <= _AT_ONCE:
+        joined = fragment("sqlite.joined", fields=", ".join(fields))
+        return fragment("sqlite.lines", line=_usual_or(joined, kinds, values))
     while len(fields) > 1:
         groups = (fields[at : at + _AT_ONCE] for at in range(0, len(fields), _AT_ONCE))
         fields = [fragment("sqlite.joined", fields=", ".join(group)) for group in groups]
-    return fragment("sqlite.lines", fields=fields[0])
+    return fragment("sqlite.lines", line=fields[0])
+
+
+def _usual_or(joined: str, kinds: Sequence[str], values: Sequence[str]) -> str:
+    """The line; that of a row whose values are all of the expected kind is put together faster."""
+    conditions: list[str] = []
+    parts = ["''"]
+    texts: list[str] = []
+    for number, (kind, value) in enumerate(zip(kinds, values, strict=True)):
+        form, written = _expected(kind, value)
+        conditions.append(fragment(f"sqlite.is_{form}", value=value))
+        quote = ""
+        if form == "text":
+            quote = '"'
+            texts.append(value)
+        comma = "," if number else ""
+        parts[-1] = f"{parts[-1][:-1]}{comma}{quote}'"  # constants side by side are one
+        parts += [written, f"'{quote}'"]
+    if texts:
+        conditions.append(fragment("sqlite.no_quote", values=", ".join(texts)))
+    condition, line = " and ".join(conditions), ", ".join(parts)
+    return fragment("sqlite.usual", condition=condition, line=line, other=joined)
+
+
+def _expected(kind: str, value: str) -> tuple[str, str]:
+    """What is asked of a value (`sqlite.is_…`), and how it is written then."""
+    if kind == "bytea":
+        return "any", _field(kind, value)
+    if kind in _REALS:
+        return "number", _cases(value, ["real_number", "integer"])
+    if kind in _WHOLE or kind == "boolean":
+        return "integer", value
+    return "text", value
 
 
 def _field(kind: str, value: str) -> str:
@@ -36,6 +72,10 @@ def _field(kind: str, value: str) -> str:
         cases = ["integer", "null", "real_whole", "text", "blob"]
     elif kind != "boolean":
         cases = ["text", "null", "integer", "real_text", "blob"]
+    return _cases(value, cases)
+
+
+def _cases(value: str, cases: Sequence[str]) -> str:
     written = " ".join(fragment(f"sqlite.{case}", value=value) for case in cases)
     return fragment("sqlite.field", value=value, cases=written)
 

@@ -6,7 +6,26 @@
 with dapu_query ({names}) as (
 
 -- name: lines
-) select cast({fields} as blob) from dapu_query;
+) select cast({line} as blob) from dapu_query;
+
+-- name: usual
+-- Most rows hold values of the expected kinds and no quote: so much is asked of the row at once.
+case when {condition} then concat({line}) else {other} end
+
+-- name: is_any
+true
+
+-- name: is_integer
+typeof({value}) = 'integer'
+
+-- name: is_number
+{value} < ''
+
+-- name: is_text
+typeof({value}) = 'text'
+
+-- name: no_quote
+not instr(concat({values}), '"')
 
 -- name: joined
 -- A function takes no more than 1,000 arguments, so that many columns are joined in groups.

@@ -1,4 +1,4 @@
-"""The text that SQLite writes of a real number reads back as the same number."""
+"""The lines that SQLite writes: a real number's text reads back as the same number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import apsw
 import pytest
 
 from dapu.databases.fragments import fragment
-from dapu.databases.sqlite_lines import LongRows
+from dapu.databases.sqlite_lines import LongRows, lines
+from dapu.loading.rows import Column
 
 SEED = 20130101
 EDGES = [
@@ -95,6 +96,48 @@ def test_whole_numbers_are_integers_for_a_column_of_integers() -> None:
         1e18: "1000000000000000000",
         1e19: "1e+19",
     }
+
+
+def test_a_row_of_expected_values_is_written_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = random.Random(SEED)
+    anything = [
+        None,
+        0,
+        -7,
+        2.5,
+        -1e300,
+        5.0,
+        "",
+        "a",
+        'say "so"',
+        "two\nlines",
+        "\0",
+        b"\xff",
+        "é",
+    ]
+    usual = {"bigint": 5, "numeric(9,2)": 2.5, "text": "a,b", "bytea": b"x", "date": "2024-02-29"}
+    columns = [Column(name, name) for name in [*usual, "boolean", "text", "real"]]
+    values = [f"c{number}" for number in range(len(columns))]
+    session = apsw.Connection(":memory:")
+    session.create_scalar_function("dapu_real", lambda *values: repr(values[0]), 1)
+    session.execute(f"create table t ({', '.join(values)})")
+    rows = [
+        [
+            dice.choice(anything) if dice.random() < 0.1 else usual.get(column.name, 1)
+            for column in columns
+        ]
+        for _ in range(2_000)
+    ]
+    session.executemany(f"insert into t values ({', '.join('?' * len(columns))})", rows)
+
+    def written() -> list[bytes]:
+        start = fragment("sqlite.query", names=", ".join(values))
+        query = f"{start} select * from t {lines(columns, values)}"
+        return [line for (line,) in session.execute(query)]
+
+    at_once = written()
+    monkeypatch.setattr("dapu.databases.sqlite_lines._AT_ONCE", 2)  # as rows of many columns are
+    assert at_once == written()
 
 
 def test_the_row_of_a_line_is_found_where_texts_have_line_ends() -> None:
