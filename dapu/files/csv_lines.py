@@ -45,7 +45,7 @@ class CsvLines(io.RawIOBase):
     _line: int = 1
     _quoted: bool = False
     _rest: bytes = b""
-    _ready: memoryview = field(default_factory=lambda: memoryview(b""))
+    _ready: bytes = b""
     _ended: bool = False
     _kept: deque[bytes] = field(default_factory=deque)
 
@@ -63,19 +63,26 @@ class CsvLines(io.RawIOBase):
         """It is for reading."""
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Part of io.RawIOBase. Raises JobError when the encoding is another."""
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, a piece where so much is wanted: the parser gets it without a copy.
+
+        Raises JobError when the encoding is another.
+        """
         while not self._ready and not self._ended:
-            piece = self._next()
-            self._ready = memoryview(piece)
+            self._ready = piece = self._next()
             if self.keeps and piece:
                 self._kept.append(piece)
                 # To the parser a carriage return of its own ends a line; here it does not.
                 self.keeps = b"\r" not in piece or piece.count(b"\r") == piece.count(b"\r\n")
-        size = min(len(buffer), len(self._ready))
-        buffer[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
-        return size
+        size = len(self._ready) if size < 0 else size
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Part of io.RawIOBase."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def take(self, count: int) -> bytes | None:
         """The next lines of those that were read, or None when they cannot be told any more."""

@@ -129,8 +129,6 @@ class CsvPart:
                     quoted_strings_can_be_null=False,
                     null_values=[""],
                 ),
-                # Arrow's own allocator keeps a multiple of what the small blocks need.
-                pa.system_memory_pool(),
             )
         except pa.ArrowInvalid as error:
             if str(error).startswith("Empty CSV"):
@@ -191,7 +189,7 @@ class CsvPart:
 
     def _reader(self, lines: CsvLines, *, strict: bool = False) -> Any:
         """Python's own reader, which is slow and knows where it is."""
-        text = io.TextIOWrapper(io.BufferedReader(lines), encoding="utf-8", newline="")
+        text = io.TextIOWrapper(io.BufferedReader(lines, 1 << 20), encoding="utf-8", newline="")
         python_csv.field_size_limit(sys.maxsize)
         return python_csv.reader(
             text,

@@ -13,6 +13,9 @@ from pyarrow import csv
 from dapu.errors import JobError
 from dapu.loading.lines import LineIndex
 
+# Arrow's own allocator keeps a multiple of what batches need.
+pa.set_memory_pool(pa.system_memory_pool())
+
 # COPY's CSV takes an empty field without quotes as NULL, and `""` as the empty string: pyarrow
 # writes just so when strings are quoted always.
 _QUOTING = "needed"
