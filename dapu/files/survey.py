@@ -135,7 +135,9 @@ class _TextSurvey:
         if self.seen and not self._left:
             return
         # An empty text in quotes is no value of a number or a date either.
-        texts = pc.filter(values, pc.greater(pc.binary_length(values), 0))
+        shortest = pc.min(pc.binary_length(values)).as_py()
+        is_full = shortest and not values.null_count
+        texts = values if is_full else pc.filter(values, pc.greater(pc.binary_length(values), 0))
         if not len(texts):
             return
         self.seen = True
