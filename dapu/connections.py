@@ -47,6 +47,14 @@ def _http_url(url: str) -> str:
     return url
 
 
+def _no_dsn(word: str) -> str:
+    """For libpq it would be a whole address, with a password perhaps that messages then show."""
+    if "://" in word or "=" in word:
+        raise ValueError("is one word; give `host`, `username` and `password` as keys of their own")
+    return word
+
+
+Word = Annotated[str, AfterValidator(_no_dsn)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -60,11 +68,11 @@ class PgConnection(Connection):
     """A PostgreSQL server: the warehouse itself, or a source."""
 
     driver: Literal["pg"] = Field(description="A PostgreSQL server")
-    host: str | None = Field(
+    host: Word | None = Field(
         None, description="Name, address or socket folder; default as libpq has it (`PGHOST`)"
     )
     port: int = Field(5432, ge=1, le=65535, description="Its port")
-    database: str = Field(description="Name of the database")
+    database: Word = Field(description="Name of the database")
     username: str | None = Field(None, description="Role to log in as; default as libpq has it")
     password: SecretStr | None = Field(
         None, description="Write `${NAME}`, never the password itself; default as libpq has it"

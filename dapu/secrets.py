@@ -13,7 +13,9 @@ from urllib.parse import quote, quote_plus
 HIDDEN = "***"
 _secrets: set[str] = set()
 _SECRET_KEY = re.compile(
-    r"pass|pwd|secret|token|credential|private|api[_-]?key|authorization|cookie", re.IGNORECASE
+    r"pass|pwd|secret|token|credential|private|authorization|cookie"
+    r"|(api|access|account|subscription)[_-]?key|^(key|sig|signature)$",
+    re.IGNORECASE,
 )
 
 

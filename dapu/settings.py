@@ -12,8 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 
 from dapu.durations import Duration
 from dapu.environment import fill_in
-from dapu.secrets import remember
-from dapu.yamlfile import Strict, read_document, validate
+from dapu.errors import FaultyFile
+from dapu.secrets import is_secret_name, remember
+from dapu.yamlfile import Document, Strict, read_document, validate
 
 FILE = "warehouse.yaml"
 _HOURS = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*-\s*(\d{1,2})(?::(\d{2}))?")
@@ -156,7 +157,27 @@ def read_settings(folder: Path, environment: dict[str, str]) -> Settings:
     Raises FaultyFile with every fault of the file.
     """
     document = read_document(folder / FILE)
-    values = fill_in(document.parse(), environment, document)
+    written = document.parse()
+    values = fill_in(written, environment, document)
     if isinstance(values, dict):
+        _refuse_secret_variables(written.get("variables"), document.below("variables"))
         remember(str(values.get("hash_key") or ""))
     return validate(Settings, values, [document])
+
+
+def _refuse_secret_variables(variables: Any, document: Document) -> None:
+    """Variables are stored with the tasks and shown in messages, so none may be a secret."""
+    if not isinstance(variables, dict):
+        return
+    faults = [
+        document.fault(
+            f"variables.{name}: a secret cannot be a variable, which is stored and shown; "
+            "give it to a connection in connections.yaml",
+            name,
+        )
+        for name, value in variables.items()
+        if any(map(is_secret_name, re.findall(r"\$\{(\w+)", str(value))))
+        or ("${" in str(value) and is_secret_name(str(name)))
+    ]
+    if faults:
+        raise FaultyFile(faults)

@@ -222,14 +222,14 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], steps: Steps) -> str:
 
 
 def _explain_value(detail: ErrorDetails, schema: dict[str, Any]) -> str:
-    """What a value must be, and what it is, unless that is a secret."""
+    """What a value must be, and what it is, unless that is a secret or may hold one."""
     kind, value = detail["type"], detail["input"]
     if kind in _KINDS:
         text = _KINDS[kind].format(**detail.get("ctx", {}))
     else:
         text = detail["msg"].replace("Input should be", "must be", 1)
     if schema.get("format") != "password" and kind != "too_short":
-        text += f", not {_short(value)}"
+        text += f", not {_shown(value, hidden=text == _MAPPING)}"
     quotes = kind == "string_type" and isinstance(value, int | float)
     return f"{text}; put it in quotes" if quotes else text
 
@@ -285,7 +285,12 @@ def _place(steps: Steps) -> str:
     return text.removeprefix(".")
 
 
-def _short(value: Any) -> str:
+def _shown(value: Any, *, hidden: bool) -> str:
+    """A value for a message; of a mapping, a list, and hidden text only what it is."""
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    if hidden and isinstance(value, str):
+        return "text"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

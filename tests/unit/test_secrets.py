@@ -40,7 +40,19 @@ def test_no_password_hides_nothing() -> None:
     assert secrets.redact("a text") == "a text"
 
 
-@pytest.mark.parametrize("name", ["password", "sslpassword", "API_KEY", "token", "client_secret"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "sslpassword",
+        "API_KEY",
+        "token",
+        "client_secret",
+        "sig",
+        "Ocp-Apim-Subscription-Key",
+        "key",
+    ],
+)
 def test_settings_that_hold_secrets_are_known_by_their_names(name: str) -> None:
     assert secrets.is_secret_name(name)
     assert not secrets.is_secret_name("connect_timeout")

@@ -61,6 +61,9 @@ def test_what_is_written_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
      "1: keep.events: 'ages' is not a length of time; write, for example, `4 hours`"),
     ("name: ${NAME}",
      "1: the environment has no NAME; set it, or write it into .env beside this file"),
+    ("variables:\n  key: ${API_TOKEN:-x}",
+     "2: variables.key: a secret cannot be a variable, which is stored and shown; "
+     "give it to a connection in connections.yaml"),
     ("name: 5", "1: name: must be text, not 5; put it in quotes"),
 ])  # fmt: skip
 def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:

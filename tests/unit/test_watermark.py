@@ -75,7 +75,7 @@ def test_the_query_is_wrapped_and_its_bounds_are_bound() -> None:
     wrapped = between(query, "at", 1, 9, _quote)
     text, values = wrapped.for_driver("qmark", _quote)
     assert " ".join(text.split()) == (
-        "select * from ( select * from t where x = ? -- a note; ) dapu_query "
+        "select * from ( select * from t where x = ? ) dapu_query "
         'where (dapu_query."at" >= ? and dapu_query."at" <= ? or dapu_query."at" is null)'
     )
     assert values == ("y", 1, 9)

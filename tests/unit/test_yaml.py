@@ -120,7 +120,7 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(text: str, message: s
     (with_action("run: {when: 5}"), "1: run.when: must be a list or text, not 5"),
     (with_action("checks:\n  - unique: [a]\n    sql: b.sql"),
      "2: checks[1]: a check is one of `unique`, `not_null` and `sql`"),
-    ("- a list", "1: must be a mapping of keys to values, not ['a list']"),
+    ("- a list", "1: must be a mapping of keys to values, not a list"),
 ])  # fmt: skip
 def test_a_wrong_value_is_told_in_words_with_the_value(text: str, message: str) -> None:
     assert fault(text) == message
