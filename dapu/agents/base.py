@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as PgSession
 from dapu.definitions.models import ActionOptions
 from dapu.definitions.placeholders import settled
 from dapu.definitions.templates import Statement, TableName, read_template
-from dapu.loading.load import load
+from dapu.loading.load import Extent, load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import Rows
@@ -90,6 +90,13 @@ class Context:
         """Whether the task's table has steps of its own in ver/."""
         return (self.folder / "ver").is_dir()
 
+    @property
+    def extent(self) -> Extent:
+        """What an agent reads that goes by `span` and `low`."""
+        if self.span is not None:
+            return "range"
+        return "whole" if self.low is None else "new"
+
     def sql(self, file: str, **values: Any) -> Statement:
         """A SQL file of the task as a statement, with the names that a template may use.
 
@@ -128,7 +135,8 @@ class SourceAgent(Agent[LoadingOptions]):
         with self.read(context, options) as rows, context.session.cursor() as cursor:
             if rows is None:
                 return LoadResult(0, ("the source is unchanged and was not read",), changed=False)
-            return load(cursor, context.table, rows, options, has_steps=context.has_steps)
+            steps, extent = context.has_steps, context.extent
+            return load(cursor, context.table, rows, options, has_steps=steps, extent=extent)
 
     @abstractmethod
     @contextmanager

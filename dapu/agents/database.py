@@ -103,7 +103,8 @@ def _pull(
         return parts.run(cursor, source, into)
     rows = source.read(query, into)
     context.note(f"reads {options.query} ({source.description})")
-    return load(cursor, context.table, rows, options, has_steps=context.has_steps)
+    steps, extent = context.has_steps, context.extent
+    return load(cursor, context.table, rows, options, has_steps=steps, extent=extent)
 
 
 def _query(context: Context, options: DatabaseOptions, source: Source) -> Statement:

@@ -100,7 +100,15 @@ def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadR
     if options.materialize == "view":
         return put_view(cursor, context.table, query)
     rows = QueryRows(columns_of_query(cursor, query), query)
-    return load(cursor, context.table, rows, options, has_steps=context.has_steps, keep_equal=True)
+    return load(
+        cursor,
+        context.table,
+        rows,
+        options,
+        has_steps=context.has_steps,
+        extent=context.extent,
+        keep_equal=True,
+    )
 
 
 def columns_of_query(cursor: Cursor, query: sql.Composable) -> list[Any]:

@@ -27,11 +27,13 @@ def append(
     key: Sequence[str] | None = None,
     *,
     watermark: WatermarkOptions | None = None,
+    has_nulls: bool = True,
 ) -> LoadResult:
     """Adds the rows; makes the table when it is missing.
 
     key: the primary key of a table that is made here.
     watermark: the column whose values come whole, each with all rows that have it.
+    has_nulls: the rows have all that are without a value there, unless `nulls: skip`.
     """
     target = describe(cursor, name)
     if target is None:
@@ -44,11 +46,12 @@ def append(
     check_fit(name, target, rows.columns)
     if watermark is None or is_empty(cursor, name):
         return LoadResult(rows.fill(cursor, name.identifier))
-    return _append_over_boundary(cursor, name, rows, watermark)
+    no_value = has_nulls and watermark.nulls == "include"
+    return _append_over_boundary(cursor, name, rows, watermark.column, no_value)
 
 
 def _append_over_boundary(
-    cursor: Cursor, name: TableName, rows: Rows, watermark: WatermarkOptions
+    cursor: Cursor, name: TableName, rows: Rows, watermark: str, no_value: bool
 ) -> LoadResult:
     aside = sql.Identifier("pg_temp", "dapu_append")
     columns = column_list(rows.columns)
@@ -61,15 +64,13 @@ def _append_over_boundary(
         )
     )
     count = rows.fill(cursor, aside, freeze=True)
-    column = sql.Identifier(watermark.column)
+    column = sql.Identifier(watermark)
     cursor.execute(
         compose("table.delete_same_values", table=name.identifier, column=column, source=aside)
     )
     again = cursor.rowcount
-    if watermark.nulls == "include":
-        cursor.execute(
-            compose("table.delete_nulls", table=name.identifier, column=column, source=aside)
-        )
+    if no_value:  # a row that has a value now would be there twice
+        cursor.execute(compose("table.delete_all_nulls", table=name.identifier, column=column))
         again += cursor.rowcount
     cursor.execute(
         compose("table.insert_columns", table=name.identifier, columns=columns, source=aside)

@@ -96,8 +96,13 @@ def keep_newest(
     return cursor.rowcount
 
 
-def find(cursor: Cursor, target: Target, *, missing: bool) -> None:
-    """Finds the keys that differ. missing: those that are not in the stage too."""
+def find(cursor: Cursor, target: Target, *, missing: bool, newest: str | None = None) -> None:
+    """Finds the keys that differ.
+
+    missing: those that are not in the stage too.
+    newest: the column that tells which of two rows is the newer one; a row that is older than the
+    target's, or has no value there, is no change.
+    """
     first = target.key[0]
     cursor.execute(
         compose(
@@ -109,19 +114,32 @@ def find(cursor: Cursor, target: Target, *, missing: bool) -> None:
             table=target.table,
             present=target.present,
             same_key=_each(target.key, "s.{0} = t.{0}", " and "),
-            differs=_differs(target),
+            differs=_differs(target, newest),
         )
     )
 
 
-def _differs(target: Target) -> sql.Composed:
+def _differs(target: Target, newest: str | None) -> sql.Composed:
     compared = [column for column in target.columns if column.name not in target.key]
     if not compared:
         return sql.Composed([target.changed_anyway])
     here = sql.SQL(", ").join(_comparable("s", column) for column in compared)
     there = sql.SQL(", ").join(_comparable("t", column) for column in compared)
-    return sql.SQL("(row({}) is distinct from row({}) or {})").format(
-        here, there, target.changed_anyway
+    differs = sql.SQL("row({}) is distinct from row({})").format(here, there)
+    for column in target.columns:
+        if column.name == newest:
+            differs = sql.SQL("{} and not {}").format(differs, _is_older(column))
+    return sql.SQL("({} or {})").format(differs, target.changed_anyway)
+
+
+def _is_older(column: Column) -> sql.Composed:
+    """Texts are older only where every usual order says so: the source's is not known."""
+    is_text = column.type.startswith(("text", "character"))
+    name = "difference.older_text" if is_text else "difference.older"
+    return compose(
+        name,
+        here=sql.Identifier("s", column.name),
+        there=sql.Identifier("t", column.name),
     )
 
 

@@ -35,10 +35,12 @@ def history(
     newest: str | None,
     *,
     complete: bool,
+    goes_back: bool = True,
 ) -> LoadResult:
     """Ends the versions that no longer hold and begins those that do from now on.
 
     complete: the rows are all that the source has, so that a key that is not there is gone.
+    goes_back: see `merge`.
     """
     relation = describe(cursor, name)
     if relation is None:
@@ -47,7 +49,7 @@ def history(
     current = sql.SQL("is_current")
     target = comparable(name, relation, rows, key, present=current)
     count = differences.stage(cursor, target, rows, newest)
-    differences.find(cursor, target, missing=complete)
+    differences.find(cursor, target, missing=complete, newest=None if goes_back else newest)
     ended = differences.end_versions(cursor, target)
     begun = differences.begin_versions(cursor, target)
     notes = (f"{begun:,} versions begun", f"{ended:,} ended")

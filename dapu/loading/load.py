@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace as with_changes
+from typing import Literal
 
 import psycopg2
 from psycopg2 import sql
@@ -24,6 +25,10 @@ from dapu.loading.rows import Rows, without_columns
 from dapu.loading.snapshot import snapshot
 from dapu.loading.tables import Relation, check_names, describe, is_table
 
+Extent = Literal["whole", "new", "range"]
+"""What was read of a source: all; what is new since the watermark, and what has none; or a range
+that an operator wants read once more."""
+
 _OWN = [DELETED_AT, *(column.name for column in OWN_COLUMNS)]
 
 
@@ -34,12 +39,14 @@ def load(
     options: LoadOptions,
     *,
     has_steps: bool = False,
+    extent: Extent = "whole",
     keep_equal: bool = False,
     within: sql.Composable | None = None,
 ) -> LoadResult:
     """Runs the load strategy that the options name, in the caller's transaction.
 
     has_steps: the table has steps of its own in ver/, so that it is not altered unasked.
+    extent: what was read of the source.
     keep_equal: a replace leaves a table untouched that has the same rows already.
     within: which rows of the table a snapshot's rows are all of (a condition); default all.
     Raises JobError that names the column and the value when something does not fit.
@@ -53,7 +60,7 @@ def load(
         relation = describe(cursor, name)
     try:
         looked = look_at(cursor, name, relation, _fitting(rows, relation, options), options)
-        result = _run(cursor, name, looked.rows, options, keep_equal, within)
+        result = _run(cursor, name, looked.rows, options, extent, keep_equal, within)
     except BadValue as error:
         raise error.of_table(str(name)) from error
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
@@ -75,6 +82,7 @@ def _run(
     name: TableName,
     rows: Rows,
     options: LoadOptions,
+    extent: Extent,
     keep_equal: bool,
     within: sql.Composable | None,
 ) -> LoadResult:
@@ -82,13 +90,18 @@ def _run(
     newest = options.watermark.column if options.watermark else None
     match options.load:
         case "append":
-            return append(cursor, name, rows, options.key, watermark=options.watermark)
+            mark, has_nulls = options.watermark, extent != "range"
+            return append(cursor, name, rows, options.key, watermark=mark, has_nulls=has_nulls)
         case "merge":
-            return merge(cursor, name, rows, key, newest, marks=options.marks_deleted)
+            marks, whole = options.marks_deleted, extent == "whole"
+            return merge(cursor, name, rows, key, newest, marks=marks, goes_back=whole)
         case "snapshot":
             return snapshot(cursor, name, rows, key, soft=options.marks_deleted, within=within)
         case "history":
-            return history(cursor, name, rows, key, newest, complete=newest is None)
+            whole = extent == "whole"
+            return history(
+                cursor, name, rows, key, newest, complete=newest is None, goes_back=whole
+            )
     if options.period is not None:
         return period(cursor, name, rows, options.period, options.key)
     return replace(cursor, name, rows, options.key, keep_equal=keep_equal)

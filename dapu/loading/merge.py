@@ -23,12 +23,14 @@ def merge(
     newest: str | None,
     *,
     marks: bool = False,
+    goes_back: bool = True,
 ) -> LoadResult:
     """Inserts rows with a new key, and updates those that changed.
 
     newest: the column that tells which of the rows with one key is the newest; without it the
     last that was read is.
     marks: the table marks rows that the source no longer has; one that is back loses its mark.
+    goes_back: a row may take the place of a newer one, since all that the source has were read.
     """
     own = [DELETED_COLUMN] if marks else []
     relation = describe(cursor, name)
@@ -37,7 +39,7 @@ def merge(
     check_fit(name, relation, rows.columns, own)
     target = marked_target(name, relation, rows, key, marks=marks)
     count = differences.stage(cursor, target, rows, newest)
-    differences.find(cursor, target, missing=False)
+    differences.find(cursor, target, missing=False, newest=None if goes_back else newest)
     mark = sql.Identifier(DELETED_AT) if marks else None
     updated = differences.update(cursor, target, mark)
     inserted = differences.insert(cursor, target)

@@ -37,6 +37,13 @@ select {key_of_either}, case when {not_in_target} then 'i' when {not_in_stage} t
 from pg_temp.dapu_stage as s {join} join (select * from {table} where {present}) as t on {same_key}
 where {not_in_target} or {not_in_stage} or {differs};
 
+-- name: older
+(({here} is null and {there} is not null) or coalesce({here} < {there}, false))
+
+-- name: older_text
+(({here} is null and {there} is not null) or coalesce({here} < {there} and {here} collate "C" < {there}
+    and lower({here}) collate "C" < lower({there}), false))
+
 -- name: insert
 insert into {table} ({columns})
 select {stage_columns} from pg_temp.dapu_stage as s

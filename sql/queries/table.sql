@@ -48,6 +48,9 @@ delete from {table} where {column} in (select {column} from {source});
 delete from {table} where {column} is null
 and exists (select from {source} where {column} is null);
 
+-- name: delete_all_nulls
+delete from {table} where {column} is null;
+
 -- name: rows_differ
 -- Whether two tables of the same columns and as many rows differ in any row.
 select (select count(*) from {table}) <> (select count(*) from {source}) or exists (

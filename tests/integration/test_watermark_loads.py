@@ -226,3 +226,35 @@ def test_keys_of_a_query_that_asks_for_the_watermark_are_those_since_initial(
     source("delete from shop.sale where id = 3; delete from meta.seen")
     run(folder)
     assert source("select id from staging.sale order by id") == [(2,), (4,)]
+
+
+def test_a_row_that_gets_a_value_is_not_doubled(make_warehouse: MakeWarehouse, source: Any) -> None:
+    folder = make(make_warehouse, APPEND)
+    source("insert into shop.sale values (1, '2024-01-01', 1), (2, null, 2), (3, null, 3)")
+    run(folder)
+    for number in (2, 3):
+        source(f"update shop.sale set at = '2024-01-0{number}' where id = {number}")
+        run(folder, span={"from": "2024-01-01", "to": "2024-01-01"})  # reads no row without a value
+        assert source("select count(*) from staging.sale") == [(3,)]
+        run(folder)
+        rows = source("select id, extract(day from at)::int from staging.sale order by id")
+        assert rows == [(1, 1), (2, 2), (3, 3 if number == 3 else None)]
+
+
+@pytest.mark.parametrize("kind", ["int", "text", "numeric"])
+@pytest.mark.parametrize("mode", ["merge", "history"])
+def test_an_older_row_does_not_take_the_place_of_a_newer_one(
+    make_warehouse: MakeWarehouse, source: Any, mode: str, kind: str
+) -> None:
+    folder = make(make_warehouse, f"load: {mode}\n    key: [id]\n    watermark: {{column: w}}")
+    (folder / "routes/shop/staging/sale/extract.sql").write_text("select * from shop.log")
+    source(f"create table shop.log (id int, w {kind}, v text)")
+    source("insert into shop.log values (1, '5', 'five'), (1, '9', 'nine'), (1, null, 'none')")
+    source("insert into shop.log values (2, '9', 'two')")
+    newest = f"select id, v from staging.sale{' where is_current' * (mode == 'history')} order by 1"
+    for options in ({}, {}, {"span": {"from": "4", "to": "6"}}, {}):
+        run(folder, **options)
+        assert source(newest) == [(1, "nine"), (2, "two")]
+    source("delete from shop.log where w = '9'")
+    run(folder, full=True)
+    assert source(newest)[0] == (1, "five"), "it is the newest of those that the source has"
