@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,8 +13,10 @@ from dapu.errors import JobError
 def to_text(value: Any, column: str) -> tuple[str, str]:
     """The kind of a value, and the value as text.
 
-    column: where it comes from. Raises JobError when values of its type have no order.
+    column: where it comes from. Raises JobError when values of its type have no order, and for
+    one after which no other would ever come: infinity, and what is no number.
     """
+    _check_finite(value, column)
     match value:
         case bool():
             pass
@@ -33,6 +36,14 @@ def to_text(value: Any, column: str) -> tuple[str, str]:
         f"the column {column} has values of type {type(value).__name__}; what is to be read in "
         "order must be a number, a text, a date or a timestamp"
     )
+
+
+def _check_finite(value: Any, column: str) -> None:
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        raise JobError(
+            f"the column {column} has the value {value}, which is no point from which rows can be "
+            "read on; leave such rows out of the query"
+        )
 
 
 def from_text(kind: str, text: str) -> Any:

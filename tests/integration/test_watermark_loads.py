@@ -258,3 +258,20 @@ def test_an_older_row_does_not_take_the_place_of_a_newer_one(
     source("delete from shop.log where w = '9'")
     run(folder, full=True)
     assert source(newest)[0] == (1, "five"), "it is the newest of those that the source has"
+
+
+@pytest.mark.parametrize("kind", ["float8", "real", "numeric"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+def test_a_value_that_is_the_highest_for_ever_is_refused(
+    make_warehouse: MakeWarehouse, source: Any, kind: str, value: str
+) -> None:
+    folder = make(make_warehouse, "load: append\n    watermark: {column: amount}")
+    source(f"alter table shop.sale alter amount type {kind}")
+    source("insert into shop.sale values (1, '2024-01-01', 1)")
+    run(folder)
+    source(f"insert into shop.sale values (2, '2024-01-01', '{value}')")
+    message = run_task(folder, TASK).message
+    assert "is no point from which rows can be read on; leave such rows out" in message
+    source("update shop.sale set amount = 2 where id = 2")
+    run(folder)
+    assert source("select id from staging.sale order by id") == [(1,), (2,)]

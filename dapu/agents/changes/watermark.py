@@ -29,6 +29,8 @@ def bounded_query(
     query = context.sql(file, watermark=low)
     from_low = between(query, watermark.column, low, None, source.quote)
     highest_now = source.value(highest(from_low, watermark.column, source.quote))
+    if highest_now is not None:
+        to_text(highest_now, watermark.column)  # refuses what has no order
     high = end_at(watermark, highest_now, context.warehouse.settings.zone)
     if high is not None and (context.low is None or high > context.low.value):
         context.high = Watermark(watermark.column, high)
