@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import combinations
 from typing import Annotated, Any, Literal, Union
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, Field, SerializeAsAny, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializeAsAny,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from dapu.durations import Duration
 from dapu.yamlfile import Strict
@@ -79,6 +87,10 @@ class ActionOptions(Strict):
         """Those of its values that are templates, as the names of files may be."""
         return []
 
+    def clash(self, earlier: ActionOptions) -> str | None:  # noqa: ARG002 - for those that load
+        """Why it cannot come after another action of the task, or None."""
+        return None
+
     @property
     def connections(self) -> dict[str, str | None]:
         """The connections that the action names, by the option that does."""
@@ -124,6 +136,15 @@ class Task(Strict):
     checks: list[Check] = Field([], description="What must hold before anything is committed")
     upgrade: Upgrade = Field(Upgrade(), description="What the steps in ver/ do to the data")
     variables: dict[str, Any] = Field({}, description="Names for the SQL templates")
+
+    @field_validator("actions")
+    @classmethod
+    def _go_together(cls, actions: list[ActionOptions]) -> list[ActionOptions]:
+        for (first, earlier), (second, later) in combinations(enumerate(actions, start=1), 2):
+            why = later.clash(earlier)
+            if why is not None:
+                raise ValueError(f"{first} and {second} cannot fill one table: {why}")
+        return actions
 
     @property
     def on_masters(self) -> bool:

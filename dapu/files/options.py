@@ -96,6 +96,11 @@ class ReadingOptions(LoadOptions):
         """The query."""
         return [self.query] if self.query else []
 
+    @property
+    def reads_only_news(self) -> bool:
+        """See `LoadOptions`: files that did not change are not read."""
+        return True
+
     def wanted_columns(self) -> dict[str, ColumnOptions] | None:
         """`columns`, each with its options."""
         if self.columns is None:

@@ -122,6 +122,37 @@ class LoadOptions(ActionOptions):
             raise ValueError(f"`deletes: {self.deletes}` goes with `load: snapshot`")
         return self
 
+    def clash(self, earlier: ActionOptions) -> str | None:
+        """Why the two would lose rows of each other from the second run on, or None."""
+        if not isinstance(earlier, LoadOptions):
+            return None
+        if any(one.load == "append" and one.watermark for one in (self, earlier)):
+            return (
+                "`append` with a `watermark` deletes the rows of the values that it reads again, "
+                "also those that another action brought; give each action a table of its own and "
+                "join them with a `transform`, or use `load: merge` with a `key` that tells them "
+                "apart"
+            )
+        if self.reads_only_news and earlier.deletes_others:
+            return (
+                f"`load: {earlier.load}` takes away what the later action brought before, and that "
+                "one reads only what is new; give each action a table of its own and join them "
+                "with a `transform`"
+            )
+        return None
+
+    @property
+    def reads_only_news(self) -> bool:
+        """Whether rows that it brought in an earlier run are not read again."""
+        return self.watermark is not None
+
+    @property
+    def deletes_others(self) -> bool:
+        """Whether it deletes rows of the table that do not come from what it reads."""
+        if self.load == "history":
+            return self.watermark is None
+        return self.load in ("replace", "snapshot") or isinstance(self.deletes, KeySweep)
+
     @property
     def marks_deleted(self) -> bool:
         """Whether rows that are gone are marked in _deleted_at, instead of deleted."""

@@ -175,6 +175,26 @@ def test_a_fault_of_a_task_is_told_with_its_line(
     assert sorted(found.definitions) == ["r.s.u"]
 
 
+NEWS = "watermark: {column: id}"
+
+
+@pytest.mark.parametrize(("first", "second", "message"), [
+    (f"load: append, {NEWS}", f"load: append, {NEWS}", "`append` with a `watermark` deletes"),
+    ("load: append", f"load: append, {NEWS}", "`append` with a `watermark` deletes"),
+    ("load: replace", f"load: merge, key: [id], {NEWS}", "`load: replace` takes away what the"),
+    ("load: snapshot, key: [id]", f"load: merge, key: [id], {NEWS}", "`load: snapshot` takes"),
+    (f"load: merge, key: [id], {NEWS}", f"load: merge, key: [id], {NEWS}", None),
+    ("load: replace", "load: append", None),
+])  # fmt: skip
+def test_actions_that_would_lose_rows_of_each_other_are_a_fault(
+    read: Read, tmp_path: Path, first: str, second: str, message: str | None
+) -> None:
+    actions = [f"  - {{do: database, query: run.sql, {one}}}\n" for one in (first, second)]
+    found = read(a_task("r.s.t", {"task.yaml": "actions:\n" + "".join(actions)}))
+    start = f"{TASK}:1: actions: 1 and 2 cannot fill one table: {message}"
+    assert [fault.startswith(start) for fault in told(found, tmp_path)] == [True] * bool(message)
+
+
 @pytest.mark.parametrize(("file", "text", "message"), [
     ("run.sql", "select 1,\n{{ thiss }}", "run.sql:2: undefined name `thiss`; did you mean "
      "`this`?"),
