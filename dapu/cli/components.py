@@ -27,10 +27,12 @@ def versioner(warehouse: Warehouse, as_json: bool) -> None:
 
     Example: dapu versioner finances
     """
+    from dapu.cli.interrupts import statements_stopped_by_ctrl_c
     from dapu.versioner import bring_up_to_date
 
     line = stamped(warehouse.settings.zone)
-    applied = bring_up_to_date(warehouse, silent if as_json else line)
+    with statements_stopped_by_ctrl_c():
+        applied = bring_up_to_date(warehouse, silent if as_json else line)
     if as_json:
         show_json({"registry": applied.registry, "warehouse": applied.warehouse})
     elif not applied.registry and not applied.warehouse:
@@ -49,11 +51,13 @@ def registrar(warehouse: Warehouse, as_json: bool) -> None:
     Example: dapu registrar finances
     """
     from dapu.agents.known import known_agents
+    from dapu.cli.interrupts import statements_stopped_by_ctrl_c
     from dapu.registrar import register
 
     line = stamped(warehouse.settings.zone)
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
-    done = register(warehouse, reader, silent if as_json else line)
+    with statements_stopped_by_ctrl_c():
+        done = register(warehouse, reader, silent if as_json else line)
     if as_json:
         show_json(
             {

@@ -145,8 +145,14 @@ def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
     """
     import psycopg2
 
+    from dapu.cli.interrupts import statements_stopped_by_ctrl_c
+
     text = sys.stdin.read() if sql == "-" else sql
-    with warehouse.session("query") as session, session.cursor() as cursor:
+    with (
+        statements_stopped_by_ctrl_c(),
+        warehouse.session("query") as session,
+        session.cursor() as cursor,
+    ):
         session.set_session(readonly=True)
         try:
             cursor.execute(text)

@@ -146,6 +146,18 @@ def test_ctrl_c_ends_a_command_that_waits(
     assert "Traceback" not in window.text
 
 
+def test_ctrl_c_ends_a_statement_on_the_server_too(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    busy = "select count(*) from pg_stat_activity where query = 'select pg_sleep(61)'"
+    with terminal("query", make_warehouse(ROUTE), "select pg_sleep(61)") as window:
+        wait_until(lambda: one(connection, busy + " and state = 'active'"))
+        window.press(b"\x03")
+        assert window.wait() == 1
+    assert "dapu: stopped" in window.text
+    wait_until(lambda: not one(connection, busy))
+
+
 def _plain(text: str) -> str:
     """Without the terminal's control sequences."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
