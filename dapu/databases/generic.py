@@ -16,7 +16,7 @@ import sqlalchemy
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from dapu.databases.python_values import TypeSurvey, line
+from dapu.databases.python_values import TypeSurvey, exact_writer
 from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.rows import Column, CopyRows
@@ -85,11 +85,13 @@ class GenericSource:
         if into is None or any(name not in into for name in names):
             return self._read_all(names, result, into or {})
 
+        columns = [Column(name, into[name]) for name in names]
+        exact_line = exact_writer([column.type for column in columns])
+
         def write(file: BinaryIO) -> None:
             for rows in self._batches(result):
-                file.writelines(map(line, rows))
+                file.writelines(map(exact_line, rows))
 
-        columns = [Column(name, into[name]) for name in names]
         return CopyRows(columns, "text", write, self.stop)
 
     def stop(self) -> None:
@@ -122,9 +124,10 @@ class GenericSource:
         survey = TypeSurvey(len(names))
         # Closed when it has been written on, in another thread.
         spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+        exact_line = exact_writer([into.get(name, "text") for name in names])
         for rows in self._batches(result):
             survey.see(rows)
-            spool.writelines(map(line, rows))
+            spool.writelines(map(exact_line, rows))
         spool.seek(0)
 
         def write(file: BinaryIO) -> None:

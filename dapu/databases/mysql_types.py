@@ -12,6 +12,7 @@ from pymysql.constants import FIELD_TYPE as T
 
 from dapu.databases.mysql_protocol import Described
 from dapu.databases.told import NUMBERS, base, size, told
+from dapu.loading.exact import exactness
 from dapu.loading.rows import Column
 from dapu.named_sql import statement
 
@@ -41,6 +42,7 @@ _SIMPLE = {
     T.GEOMETRY: ("bytea", "geometry"),
     T.NULL: ("text", "plain"),
 }
+_TIMES = ("time", "interval")
 _OWN = {"json": "jsonb", "uuid": "uuid", "inet4": "inet", "inet6": "inet"}
 
 
@@ -72,6 +74,9 @@ def field_of(
     value = quote(field.name)
     text = _text(form, value, field)
     tells = _told(field, pg_type, target)
+    exact = exactness(tells) if pg_type == "text" else None
+    if exact is not None:
+        text = _sql("if_exact", value=value, text=text, pattern=exact.pattern)
     return Field(Column(field.name, tells), _sql("field", value=value, text=text))
 
 
@@ -128,6 +133,8 @@ def _told(field: Described, own: str, target: str | None) -> str:
         is_id = (own, target) == ("numeric(20,0)", "bigint")  # seldom above 2^63
         return target if is_id else own
     digits = size(target)
-    if base(own) == base(target) and digits is not None and digits[0] < field.scale:
-        return own  # a time stamp that would be rounded
+    if base(target).startswith(_TIMES) and digits is not None and digits[0] < field.scale:
+        return own  # a time that would be rounded
+    if own.startswith("timestamp") and base(target).startswith(("date", "time ")):
+        return own  # and one of which a part would be lost
     return target

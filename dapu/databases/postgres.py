@@ -11,14 +11,17 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from dapu.databases.postgres_values import EXACT_TYPES
-from dapu.databases.told import base, told
+from dapu.databases.told import base, is_refused, told
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
+from dapu.loading.exact import Length, exactness
 from dapu.loading.rows import Column, CopyFormat, CopyRows
+from dapu.loading.types import holds
 from dapu.loading.watermark import without_end
 from dapu.named_sql import compose, statement
 from dapu.secrets import redact
 
+_TEXTS = ("text", "character varying")
 _NUMERIC = 1700
 _SIZED = (1042, 1043)  # char(n), varchar(n)
 _NO_PRECISION = 65535  # what psycopg2 says of a numeric without one
@@ -28,15 +31,27 @@ _INFINITE_INTERVALS = 170000  # from here on; an older target would read their b
 
 @dataclass(frozen=True)
 class _Field:
-    """A column of a query's result. own: its type in the source. kind: see `source.types`."""
+    """A column of a query's result.
+
+    own: its type in the source. kind: see `source.types`.
+    longest: how many characters the target takes, when spaces after them would be cut in silence.
+    """
 
     column: Column
     own: str
     kind: str
+    longest: int | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the column goes as it is."""
+        return self.kind != "money" and self.longest is None
 
     def value(self) -> sql.Composable:
         """The column in a form that means the same in every database."""
         name = sql.Identifier(self.column.name)
+        if self.longest is not None:
+            return compose("source.uncut", column=name, longest=sql.Literal(self.longest))
         if self.kind != "money":  # an amount whose meaning hangs on the database's locale
             return name
         several = self.own.endswith("[]")
@@ -56,8 +71,7 @@ class PostgresSource:
             self._session.set_session(
                 isolation_level=extensions.ISOLATION_LEVEL_REPEATABLE_READ, readonly=True
             )
-            with self._session.cursor() as cursor:
-                cursor.execute(statement("source.session"))
+            self._begin()
         except psycopg2.Error as error:
             raise JobError(
                 f"the connection `{name}` is refused: {redact(str(error)).strip()}"
@@ -85,13 +99,17 @@ class PostgresSource:
         bare = without_end(query).composed()
         fields = self._fields(bare, into or {})
         form: CopyFormat = "binary" if self._agree(fields, into) else "text"
-        if any(field.kind == "money" for field in fields):
+        if not all(field.is_plain for field in fields):
             columns = sql.SQL(", ").join(field.value() for field in fields)
             bare = compose("source.columns", columns=columns, query=bare)
+        self.description = f"PostgreSQL, COPY {form}"
+        return self._rows(fields, bare, form)
+
+    def _rows(self, fields: Sequence[_Field], query: sql.Composed, form: CopyFormat) -> CopyRows:
         options = sql.SQL(
             f"format {form}, {_UNCHECKED}" if self._is_unchecked else f"format {form}"
         )
-        copy = compose("copy.to_stdout", query=bare, options=options).as_string(self._session)
+        copy = compose("copy.to_stdout", query=query, options=options).as_string(self._session)
 
         def write(file: BinaryIO) -> None:
             with self._session.cursor() as cursor:
@@ -100,8 +118,32 @@ class PostgresSource:
                 except psycopg2.Error as error:
                     raise self._failure(error) from error
 
-        self.description = f"PostgreSQL, COPY {form}"
-        return CopyRows([field.column for field in fields], form, write, self.stop)
+        rows = CopyRows([field.column for field in fields], form, write, self.stop)
+        if form == "binary":
+            rows.as_text = lambda: self._rows(fields, query, "text")
+        return rows
+
+    def share(self) -> str | None:
+        """See `SharesState.share`."""
+        try:
+            return str(self.value(Statement((statement("source.share"),))))
+        except JobError:  # another kind of database that speaks PostgreSQL's protocol
+            self._begin()
+            return None
+
+    def keep(self) -> None:
+        """See `SharesState.keep`."""
+        with suppress(psycopg2.Error), self._session.cursor() as cursor:
+            cursor.execute("select 1")
+
+    def adopt(self, state: str) -> bool:
+        """See `SharesState.adopt`."""
+        try:
+            self._begin(state)
+        except psycopg2.Error:
+            self._begin()
+            return False
+        return True
 
     def stop(self) -> None:
         """See `Source.stop`."""
@@ -111,6 +153,13 @@ class PostgresSource:
     def close(self) -> None:
         """See `Source.close`."""
         self._session.close()
+
+    def _begin(self, state: str | None = None) -> None:
+        self._session.rollback()
+        with self._session.cursor() as cursor:
+            if state is not None:
+                cursor.execute(compose("source.adopt", state=sql.Literal(state)))
+            cursor.execute(statement("source.session"))
 
     @property
     def _is_unchecked(self) -> bool:
@@ -170,7 +219,14 @@ def _field(name: str, found: tuple[str, str, bool], target: str | None) -> _Fiel
     elif kind == "money":
         holding = own.replace("money", "numeric")
     tells = told(holding, target, computed=not is_stored)
-    return _Field(Column(name, tells), own, kind)
+    if target is not None and is_refused(target, holding):
+        tells = target
+    return _Field(Column(name, tells), own, kind, _longest(own, tells) if not is_stored else None)
+
+
+def _longest(own: str, target: str) -> int | None:
+    exact = exactness(target) if base(own) in _TEXTS else None
+    return exact.longest if isinstance(exact, Length) and not holds(target, own) else None
 
 
 def _modifier(column: extensions.Column) -> int:

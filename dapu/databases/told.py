@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from dapu.loading.types import holds
+from dapu.loading.exact import exactness
+from dapu.loading.types import holds, is_widened
 
 NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double precision"}
 _WHOLE = {"smallint", "integer", "bigint"}
@@ -28,6 +29,11 @@ def size(type_name: str) -> tuple[int, int] | None:
     """The one or two numbers in a type's brackets: (15, 2) of `numeric(15,2)`."""
     found = _SIZE.search(type_name)
     return (int(found[1]), int(found[2] or 0)) if found else None
+
+
+def is_refused(target: str, own: str) -> bool:
+    """Whether a column refuses what it cannot hold of another kind of values: it loses nothing."""
+    return not is_widened(target, own) and exactness(target) is None
 
 
 def told(own: str, target: str | None, *, computed: bool, scale: int | None = None) -> str:

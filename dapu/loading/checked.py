@@ -6,7 +6,7 @@ by PostgreSQL itself, and go on from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, cast
 
@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.bad_values import Locate
+from dapu.loading.exact import exactness
 from dapu.loading.options import LoadOptions
 from dapu.loading.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
 from dapu.loading.scrub import NOT_UTF8, NUL, Scrubbed
@@ -51,10 +52,16 @@ def look_at(
     """
     if isinstance(rows, ArrowRows):
         rows = rows.as_copy()
-    if not _is_needed(options) or not isinstance(rows, CopyRows) or rows.format == "binary":
-        return Looked(rows)  # what comes as binary has the target's own types
-    stage = _TextStage(cursor, name, _typed(rows.columns, relation), options)
-    stage.fill(rows, _required(relation))
+    required = _required(relation)
+    if not _is_needed(options) or not isinstance(rows, CopyRows):
+        return Looked(rows)
+    if rows.format == "binary":
+        if rows.as_text is None or not required or options.on_bad_value != "reject":
+            return Looked(rows)  # what comes as binary has the target's own types
+        rows = rows.as_text()
+    columns = _typed(rows.columns, relation)
+    stage = _TextStage(cursor, name, columns, options, _domains(relation))
+    stage.fill(rows, required)
     found = stage.bad_rows(rows.locate)
     if options.on_bad_value == "reject":
         stage.reject()
@@ -74,17 +81,28 @@ def _typed(columns: Sequence[Column], relation: Relation | None) -> list[Column]
     return [Column(column.name, types.get(column.name, column.type)) for column in columns]
 
 
+def _domains(relation: Relation | None) -> dict[str, str]:
+    """The domains of columns that have one: they may refuse more than their type does."""
+    return {c.name: c.domain for c in relation.columns if c.domain} if relation else {}
+
+
 def _required(relation: Relation | None) -> set[str]:
     return {column.name for column in relation.columns if column.required} if relation else set()
 
 
 class _TextStage:
-    """The rows as text in a temporary table."""
+    """The rows as text in a temporary table. domains: of columns that have one, by name."""
 
     def __init__(
-        self, cursor: Cursor, name: TableName, columns: Sequence[Column], options: LoadOptions
+        self,
+        cursor: Cursor,
+        name: TableName,
+        columns: Sequence[Column],
+        options: LoadOptions,
+        domains: Mapping[str, str],
     ) -> None:
         self._cursor, self._name, self._columns, self._options = cursor, name, columns, options
+        self._domains = domains
         self._valid: dict[str, sql.Composable] = {}
 
     def fill(self, rows: CopyRows, required: set[str]) -> None:
@@ -166,14 +184,17 @@ class _TextStage:
         return name
 
     def _is_valid(self, column: Column, required: bool) -> sql.Composable:
-        text, type_name = self._text(column), sql.Literal(column.type)
+        text = self._text(column)
+        type_name = sql.Literal(self._domains.get(column.name, column.type))
         newer = self._cursor.connection.server_version >= _HAS_IS_VALID
         ask = sql.SQL("pg_input_is_valid" if newer else "pg_temp.dapu_is_valid")
         marks = sql.Literal(f"[{NOT_UTF8}{NUL}]")
         empty = sql.SQL("false" if required and self._options.on_bad_value == "reject" else "true")
-        return sql.SQL(
-            "(case when {0} is null then {1} else {2}({0}, {3}) and {0} !~ {4} end)"
-        ).format(text, empty, ask, type_name, marks)
+        exact = exactness(column.type)
+        kept = sql.SQL("true") if exact is None else exact.is_kept(text)
+        valid = sql.SQL("{}({}, {})").format(ask, text, type_name)
+        pieces = {"text": text, "empty": empty, "valid": valid, "marks": marks, "kept": kept}
+        return compose("checked.is_valid", **pieces)
 
     def _all_valid(self) -> sql.Composable:
         return sql.SQL(" and ").join(self._valid.values())

@@ -13,7 +13,7 @@ from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
 from dapu.loading.rows import Column
 from dapu.loading.tables import Relation, TargetColumn
-from dapu.loading.types import holds, widened
+from dapu.loading.types import holds, is_text, is_widened, widened
 from dapu.named_sql import compose
 
 
@@ -24,11 +24,15 @@ def evolve(
     columns: Sequence[Column],
     own: Sequence[str],
     policy: SchemaChange,
+    *,
+    refuses: bool = True,
 ) -> list[str]:
     """Makes the table take the rows' columns, as the policy says; returns what was done.
 
     columns: those of the rows, with types that hold their values.
     own: columns of the table that the load strategy fills, and that no source has.
+    refuses: a value that does not fit fails the load, so that a column may have to become text;
+    else its row or value is left out.
     Raises JobError, with the statement to put into ver/, where the policy is to fail.
     """
     known = {column.name: column for column in relation.columns}
@@ -39,14 +43,37 @@ def evolve(
         for column in relation.columns
         if column.name not in given and column.name not in own and not column.computed
     ]
-    retyped = [
-        Column(column.name, widened(known[column.name].type, column.type))
-        for column in columns
-        if column.name in known and not holds(known[column.name].type, column.type)
-    ]
+    retyped = _retyped(name, known, columns, refuses)
     notes = _add(cursor, name, added, policy)
     notes += _remove(cursor, name, removed, policy)
     return notes + _widen(cursor, name, retyped, known, policy)
+
+
+def _retyped(
+    name: TableName, known: Mapping[str, TargetColumn], columns: Sequence[Column], refuses: bool
+) -> list[Column]:
+    """The columns that must hold more, with the types that do."""
+    found = []
+    for column in columns:
+        here = known.get(column.name)
+        if here is None or holds(here.type, column.type):
+            continue
+        wider = Column(column.name, widened(here.type, column.type))
+        if is_widened(here.type, column.type):
+            found.append(wider)
+        elif refuses and not is_text(column.type):
+            raise JobError(_unlike(name, here, column))
+        elif refuses:
+            found.append(wider)
+    return found
+
+
+def _unlike(name: TableName, here: Column, column: Column) -> str:
+    return (
+        f"{name}.{column.name} is {here.type} and the query gives {column.type}, which would lose "
+        f"something there; cast the column in the query, or put this into the next step in ver/: "
+        f'alter table {name} alter column "{column.name}" type {column.type};'
+    )
 
 
 def _add(

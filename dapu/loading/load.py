@@ -56,7 +56,8 @@ def load(
     changes: list[str] = []
     if relation is not None and is_table(relation):
         policy = options.change_policy(has_steps)
-        changes = evolve(cursor, name, relation, rows.columns, _OWN, policy)
+        refuses = options.on_bad_value == "fail"
+        changes = evolve(cursor, name, relation, rows.columns, _OWN, policy, refuses=refuses)
         relation = describe(cursor, name)
     try:
         looked = look_at(cursor, name, relation, _fitting(rows, relation, options), options)

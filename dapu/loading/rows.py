@@ -62,6 +62,7 @@ class CopyRows:
     that does not fit: `Budget.xlsx, sheet 'Costs', D17`.
     row_of_line: which row COPY means by a line, where a row may have several.
     delimiter: what is between the values of CSV, a character of one byte.
+    as_text: gives binary rows as text, for who must look into them.
     """
 
     columns: Sequence[Column]
@@ -71,6 +72,7 @@ class CopyRows:
     locate: Locate | None = None
     row_of_line: Callable[[int], int] = lambda line: line
     delimiter: str = ","
+    as_text: Callable[[], CopyRows] | None = None
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""

@@ -20,11 +20,12 @@ VIEW, TABLE, PARTITIONED = "v", "r", "p"
 
 @dataclass(frozen=True)
 class TargetColumn(Column):
-    """A column of a table that is there."""
+    """A column of a table that is there; the type of one with a domain is the type below it."""
 
     required: bool
     computed: bool
     has_default: bool
+    domain: str | None
 
 
 @dataclass(frozen=True)

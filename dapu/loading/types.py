@@ -16,6 +16,7 @@ _SHORT = {
     "bool": "boolean",
     "decimal": "numeric",
 }
+_STRINGS = {"text", "character varying", "character", "bpchar", "name"}
 _INTEGER_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
 _TYPE = re.compile(r"([^(]+?)\s*(?:\((\d+)(?:,\s*(-?\d+))?\))?(\s+with(?:out)? time zone)?(\[\])?")
 _WIDER = {
@@ -64,6 +65,17 @@ def widened(target: str, source: str) -> str:
         return source
     numbers = {"numeric", "real", "double precision", *_INTEGER_DIGITS}
     return "numeric" if {_parse(target)[0], _parse(source)[0]} <= numbers else "text"
+
+
+def is_widened(target: str, source: str) -> bool:
+    """Whether the least type that holds both is of their kind, not the text of anything."""
+    least = widened(target, source)
+    return least != "text" or is_text(target)
+
+
+def is_text(type_name: str) -> bool:
+    """Whether values of a type are texts."""
+    return _parse(type_name)[0] in _STRINGS
 
 
 _Parsed = tuple[str, int | None, int]

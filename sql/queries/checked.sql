@@ -17,6 +17,10 @@ exception when data_exception or invalid_text_representation or integrity_constr
     return false;
 end $$;
 
+-- name: is_valid
+-- Only what is valid can be asked whether it would arrive as it is.
+(case when {text} is null then {empty} when {text} ~ {marks} or not {valid} then false else {kept} end)
+
 -- name: bad_rows
 -- Rows with a bad value, in order, with what is bad in them: up to 20, and how many there are.
 select dapu_row, reasons, count(*) over () from (

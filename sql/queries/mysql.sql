@@ -65,6 +65,10 @@ lpad(bin({value} + 0), {length}, '0')
 -- name: utc
 concat({value}, '+00')
 
+-- name: if_exact
+-- A text that the target's column might round or cut gets something behind it that is refused.
+if({value} regexp '{pattern}', concat({text}, ' (would be changed)'), {text})
+
 -- name: bytes
 concat(x'5c5c78', hex({value}))
 

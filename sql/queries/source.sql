@@ -7,6 +7,13 @@ select set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgr
     set_config('extra_float_digits', '3', true), set_config('bytea_output', 'hex', true),
     set_config('idle_in_transaction_session_timeout', '0', true);
 
+-- name: share
+-- Other connections may read the state of this transaction, while it lasts.
+select pg_export_snapshot();
+
+-- name: adopt
+set transaction snapshot {state};
+
 -- name: describe
 select * from ({query}
 ) as dapu_query limit 0;
@@ -37,6 +44,11 @@ order by given.number;
 -- The columns of a query, where some need another form.
 select {columns} from ({query}
 ) as dapu_query;
+
+-- name: uncut
+-- A text that is too long for its column gets something behind it: spaces would be cut in silence.
+case when char_length({column}) > {longest} then {column} || ' (would be cut)' else {column} end
+    as {column};
 
 -- name: as_numeric
 {column}::numeric as {column};

@@ -7,12 +7,24 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = %(schema)s and c.relname = %(table)s;
 
 -- name: columns
--- Name, type, whether it must be given, whether it is computed, and whether it has a default.
-select a.attname, format_type(a.atttypid, a.atttypmod),
+-- Name, type (of a domain the one below it), whether it must be given, whether it is computed,
+-- whether it has a default, and the domain.
+with recursive base (number, type, modifier, domain) as (
+    select attnum, atttypid, atttypmod, false
+    from pg_attribute
+    where attrelid = %(oid)s::oid and attnum > 0 and not attisdropped
+    union all
+    select base.number, t.typbasetype, t.typtypmod, true
+    from base join pg_type t on t.oid = base.type
+    where t.typtype = 'd'
+)
+select a.attname, format_type(base.type, base.modifier),
     a.attnotnull and not a.atthasdef and a.attidentity = '',
-    a.attgenerated <> '' or a.attidentity = 'a', a.atthasdef or a.attidentity <> ''
-from pg_attribute a
-where a.attrelid = %(oid)s::oid and a.attnum > 0 and not a.attisdropped
+    a.attgenerated <> '' or a.attidentity = 'a', a.atthasdef or a.attidentity <> '',
+    case when base.domain then format_type(a.atttypid, a.atttypmod) end
+from pg_attribute a join base on base.number = a.attnum
+join pg_type t on t.oid = base.type and t.typtype <> 'd'
+where a.attrelid = %(oid)s::oid
 order by a.attnum;
 
 -- name: create
@@ -63,9 +75,6 @@ create view {view} as {query};
 
 -- name: replace_view
 create or replace view {view} as {query};
-
--- name: describe_query
-create temporary view {view} as {query};
 
 -- name: drop_view
 drop view {view};

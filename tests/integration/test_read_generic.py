@@ -25,7 +25,7 @@ from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from dapu.warehouse import Warehouse, open_warehouse
 from tests.conftest import MakeWarehouse
-from tests.integration.reading import Pulled, pull
+from tests.integration.reading import Pulled, prepare, pull
 from tests.services.mariadb import MariaDB
 
 
@@ -270,3 +270,23 @@ def test_a_reader_that_there_is_not_is_told(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         open_source(warehouse, name, reader)
+
+
+@pytest.mark.parametrize(
+    ("target", "value"),
+    [
+        ("numeric(10,2)", "1.239::decimal(10,3)"), ("real", "1.23456789012::double"),
+        ("timestamp(0)", "timestamp '2024-01-01 10:00:00.5'"), ("varchar(3)", "'abc   '"),
+        ("timestamp", "timestamptz '2024-01-01 10:00:00+02'"),
+        ("date", "timestamp '2024-01-01 10:00:00'"),
+    ],
+)  # fmt: skip
+def test_a_value_that_would_be_changed_in_silence_is_refused(
+    tmp_path: Path, connection: PgSession, target: str, value: str
+) -> None:
+    prepare(connection, f"v {target}")
+    url = make_url(f"duckdb:///{tmp_path}/shop.duckdb")
+    with pytest.raises(JobError, match=r"\((would be|its zone would be|its time of day would be) "):
+        pull(connection, GenericSource("shop", url, {}), f"select {value} as v")
+    source = GenericSource("shop", url, {})
+    assert pull(connection, source, f"select {value} as v", on_bad_value="null").rows == [(None,)]

@@ -435,3 +435,34 @@ def test_a_broken_query_is_told_as_the_server_tells_it(shop: Shop) -> None:
         for query in ("select * from nothing", "selec 1"):
             with pytest.raises(JobError, match=r"`shop` refuses the query: .*error 1[01]"):
                 source.read(Statement((query,)), None)
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "target"),
+    [
+        ("varchar(9)", "'abc   '", "varchar(3)"),
+        ("varchar(40)", "'1.239'", "numeric(10,2)"),
+        ("varchar(40)", "'2024-01-01 10:00:00+02'", "timestamp"),
+        ("varchar(40)", "'2024-01-01 10:00:00'", "date"),
+        ("varchar(40)", "'1.23456789'", "real"),
+    ],
+)
+def test_a_text_that_would_be_changed_in_silence_is_refused(
+    shop: Shop, connection: PgSession, declared: str, value: str, target: str
+) -> None:
+    prepare(connection, f"id integer, v {target}")
+    shop.has(declared, value)
+    with pytest.raises(JobError, match=r"\(would be changed\)"):
+        shop.pulled(connection, "select id, v from t")
+    arrived = shop.pulled(connection, "select id, v from t", on_bad_value="null")
+    assert arrived.rows == [("1", None)]
+
+
+def test_a_column_whose_times_would_lose_a_part_is_widened_or_refused(
+    shop: Shop, connection: PgSession
+) -> None:
+    prepare(connection, "v date, w timestamp(0)")
+    shop.run("create or replace table t (v datetime(6), w timestamp(6), x time(6))")
+    assert shop.pulled(connection, "select v from t").types["v"] == "timestamp without time zone"
+    with pytest.raises(JobError, match=r'alter table staging.pulled alter column "w" type timest'):
+        shop.pulled(connection, "select w from t")

@@ -423,3 +423,51 @@ def test_what_is_no_bound_is_refused(source: Database, value: str) -> None:
         for type_name in ("date", "timestamp", "timestamptz"):
             with pytest.raises(JobError, match="is no point from which rows can be read on"):
                 session.value(Statement((f"select '{value}'::{type_name}",)))
+
+
+def test_a_text_whose_spaces_would_be_cut_is_refused(
+    source: Database, connection: PgSession
+) -> None:
+    prepare(connection, "v varchar(3)")
+    with pytest.raises(JobError, match="value too long for type character varying"):
+        pull(connection, open_it(source), "select 'abc  '::varchar as v")
+    assert pull(connection, open_it(source), "select 'abc'::varchar as v").rows == [("abc",)]
+
+
+@pytest.mark.parametrize(
+    ("target", "bad", "good"),
+    [
+        ("integer", "'x'::text", "'1'::text"),
+        ("timestamp", "'2024-01-01 10:00+02'::text", "'2024-01-01 10:00:00'::text"),
+        ("timestamp", "'2024-01-01 10:00+02'::timestamptz", "'infinity'::timestamptz"),
+        ("staging.price", "'0'::text", "'1.50'::text"),
+    ],
+)
+def test_a_policy_is_asked_before_a_column_becomes_text(
+    source: Database, connection: PgSession, target: str, bad: str, good: str
+) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create schema staging")
+        cursor.execute("create domain staging.price as numeric(7,2) check (value > 0)")
+        cursor.execute(f"create table staging.pulled (v {target})")
+    query = f"select {bad} as v union all select {good}"
+    arrived = pull(connection, open_it(source), query, on_bad_value="reject")
+    assert len(arrived.rows) == 1
+    assert arrived.types["v"] in ("integer", "timestamp without time zone", "numeric(7,2)")
+
+
+def test_kinds_that_lose_something_are_told_with_the_statement(
+    source: Database, connection: PgSession
+) -> None:
+    prepare(connection, "v timestamp")
+    with pytest.raises(JobError, match='alter column "v" type timestamp with time zone;'):
+        pull(connection, open_it(source), "select now() as v")
+
+
+def test_a_missing_value_is_rejected_though_types_agree(
+    source: Database, connection: PgSession
+) -> None:
+    prepare(connection, "v integer not null")
+    query = "select 1 as v union all select null"
+    arrived = pull(connection, open_it(source), query, on_bad_value="reject")
+    assert arrived.rows == [("1",)]
