@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
@@ -63,4 +63,27 @@ class Source(Asked, Protocol):
 
     def close(self) -> None:
         """Lets the connection go."""
+        ...
+
+
+@runtime_checkable
+class SharesState(Protocol):
+    """A source that several connections can read in one state."""
+
+    def share(self) -> str | None:
+        """A name of the state that this connection reads; None when the server has none.
+
+        It is good for as long as the connection is open.
+        """
+        ...
+
+    def keep(self) -> None:
+        """Lets the network see that the connection is in use."""
+        ...
+
+    def adopt(self, state: str) -> bool:
+        """Reads that state from now on; False when it is gone, or is another server's.
+
+        For a connection that has read nothing yet.
+        """
         ...

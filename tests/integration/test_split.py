@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dapu.databases.parts import equal_parts, regular_parts
+from dapu.databases.postgres import PostgresSource
 from dapu.errors import JobError
 from tests.conftest import Database, MakeWarehouse
 from tests.rounds import run_task
@@ -109,6 +110,42 @@ def test_the_first_load_of_a_watermark_is_split_and_the_next_is_not(
     source("insert into shop.sale values (500, '2030-01-01', 1)")
     assert "parts" not in run_task(folder, TASK).message
     assert source("select count(*), max(id) from staging.sale") == [(102, 500)]
+
+
+def test_all_parts_are_read_in_one_state(
+    make_warehouse: MakeWarehouse, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(make_warehouse, "split: {column: id, parts: 4, at_once: 1}")
+    asked, read = list[Any](), PostgresSource.read
+
+    def move_and_read(self: PostgresSource, query: Any, into: Any) -> Any:
+        asked.append(query)
+        if len(asked) == 3:  # the second part
+            source("update shop.sale set id = 101 - id where id in (2, 99)")
+        return read(self, query, into)
+
+    monkeypatch.setattr(PostgresSource, "read", move_and_read)
+    outcome = run_task(folder, TASK)
+    assert outcome.status == "done", outcome.message
+    found = "select count(distinct amount), sum(id), sum(amount) from staging.sale"
+    assert source(found) == [(101, 5050, 5050)]
+
+
+def test_a_state_that_is_lost_is_told(
+    make_warehouse: MakeWarehouse, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PostgresSource, "share", lambda self: "00000003-0000001B-1")
+    folder = make(make_warehouse, "split: {column: id, parts: 4}")
+    assert ", 4 parts, 4 of them in later states of the source" in run_task(folder, TASK).message
+    assert source("select count(*) from staging.sale") == [(101,)]
+
+
+def test_parts_with_a_row_twice_are_not_kept(make_warehouse: MakeWarehouse, source: Any) -> None:
+    folder = make(make_warehouse, "key: [id]\n    split: {column: id, parts: 4}")
+    source("update shop.sale set id = 0 where id is null; insert into shop.sale values (7)")
+    assert "split by a value that never changes" in run_task(folder, TASK).message
+    source("delete from shop.sale where id = 7 and at is null")
+    assert ", 4 parts in" in run_task(folder, TASK).message
 
 
 def test_an_empty_source_is_one_part(make_warehouse: MakeWarehouse, source: Any) -> None:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor
 from pydantic import Field, model_validator
 
 from dapu.agents.base import Context
 from dapu.databases.asking import fill_statement
 from dapu.databases.parts import equal_parts, regular_parts
-from dapu.databases.source import Source
+from dapu.databases.source import SharesState, Source
 from dapu.definitions.templates import Statement, TableName
+from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
@@ -37,6 +39,7 @@ from dapu.yamlfile import Strict
 
 _SUFFIX = "__parts"
 _LONGEST_NAME = 63  # bytes
+_KEEP_EVERY = 30.0  # seconds; a connection that is silent for longer may be cut by the network
 
 
 class SplitOptions(Strict):
@@ -79,16 +82,32 @@ class SplitLoad:
             f"reads {len(missing)} of {len(planned)} parts, {self.split.at_once} at once "
             f"({source.description})"
         )
-        self._read(missing, columns)
+        later = self._read(missing, columns, source)
         self._take_high(planned)
-        result = load(
-            cursor, context.table, self._staged(columns), self.options, has_steps=context.has_steps
-        )
+        result = self._load(cursor, columns)
         cursor.execute(compose("parts.drop_stage", stage=self._stage.identifier))
         parts.forget(cursor, context.registry, context.task, context.position)
         kept = len(planned) - len(missing)
         before = f", {kept} of them read before" if kept else ""
-        return result.also((f"{len(planned)} parts{before}",))
+        states = f", {later} of them in later states of the source" if later else ""
+        return result.also((f"{len(planned)} parts{before}{states}",))
+
+    def _load(self, cursor: Cursor, columns: Sequence[Column]) -> LoadResult:
+        """From the staging table. Rows that come twice are not good for another try."""
+        context = self.context
+        try:
+            steps, rows = context.has_steps, self._staged(columns)
+            return load(cursor, context.table, rows, self.options, has_steps=steps)
+        except JobError as error:
+            if isinstance(error.__cause__, psycopg2.errors.UniqueViolation):
+                with context.warehouse.session("split") as session, session:
+                    where = (context.registry, context.task, context.position)
+                    parts.forget(session.cursor(), *where)
+                raise JobError(
+                    f"{error}; where the query itself gives no row twice, rows moved to another "
+                    "part between two tries: split by a value that never changes"
+                ) from error
+            raise
 
     @property
     def _stage(self) -> TableName:
@@ -162,18 +181,32 @@ class SplitLoad:
         if high is not None and self.context.high is not None:
             self.context.high = Watermark(self.context.high.column, from_text(*high))
 
-    def _read(self, missing: Sequence[Part], columns: Sequence[Column]) -> None:
+    def _read(self, missing: Sequence[Part], columns: Sequence[Column], source: Source) -> int:
+        """Reads the parts, all in the state that `source` reads if the database can do that.
+
+        Returns how many were read in a later state, since that one was lost on the way.
+        """
+        shared = source if isinstance(source, SharesState) else None
+        state = shared.share() if shared and missing else None
         with ThreadPoolExecutor(self.split.at_once, "dapu-part") as pool:
-            futures = [pool.submit(self._read_part, part, columns) for part in missing]
+            waiting = {pool.submit(self._read_part, part, columns, state) for part in missing}
+            later = 0
             try:
-                for future in futures:
-                    future.result()
+                while waiting:
+                    done, waiting = wait(waiting, _KEEP_EVERY, FIRST_EXCEPTION)
+                    later += sum(not future.result() for future in done)
+                    if shared and state:
+                        shared.keep()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        return later
 
-    def _read_part(self, part: Part, columns: Sequence[Column]) -> None:
-        """Rows and record of a part in one commit."""
+    def _read_part(self, part: Part, columns: Sequence[Column], state: str | None) -> bool:
+        """Rows and record of a part in one commit.
+
+        state: of the source; False when it could not be had and is to be.
+        """
         context = self.context
         with (
             closing(self.open_source()) as source,
@@ -183,12 +216,14 @@ class SplitLoad:
             session,
             session.cursor() as cursor,
         ):
+            same = state is None or (isinstance(source, SharesState) and source.adopt(state))
             query = self._of_range(part, source, columns)
             rows = source.read(query, {column.name: column.type for column in columns})
             count = rows.fill(cursor, self._stage.identifier)
             where = (context.registry, context.task, context.position)
             if not parts.done(cursor, *where, part.number, count, context.job):
                 session.rollback()
+            return same
 
     def _of_range(self, part: Part, source: Source, columns: Sequence[Column]) -> Statement:
         kind = json.loads(part.plan)["kind"]
