@@ -18,6 +18,7 @@ from dapu.errors import JobError
 from dapu.loading.bad_values import Locate
 from dapu.loading.exact import exactness
 from dapu.loading.options import LoadOptions
+from dapu.loading.rejected import Part, RejectedRows
 from dapu.loading.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
 from dapu.loading.scrub import NOT_UTF8, NUL, Scrubbed
 from dapu.loading.tables import Relation
@@ -25,8 +26,6 @@ from dapu.named_sql import compose, statement
 
 _TEXTS = sql.Identifier("pg_temp", "dapu_texts")
 _HAS_IS_VALID = 160000
-_LONGEST_NAME = 63
-_COMPLETE = ("replace", "snapshot")
 _OUTCOMES = {
     "fail": "have values that do not fit",
     "null": "with bad values nulled",
@@ -44,11 +43,17 @@ class Looked:
 
 
 def look_at(
-    cursor: Cursor, name: TableName, relation: Relation | None, rows: Rows, options: LoadOptions
+    cursor: Cursor,
+    name: TableName,
+    relation: Relation | None,
+    rows: Rows,
+    options: LoadOptions,
+    within: sql.Composable | None = None,
 ) -> Looked:
     """Applies the policies for values that do not fit.
 
     relation: the target as it is, or None when it will be made from the rows' columns.
+    within: the part of the table that was read (a condition on its first key column).
     """
     if isinstance(rows, ArrowRows):
         rows = rows.as_copy()
@@ -64,7 +69,8 @@ def look_at(
     stage.fill(rows, required)
     found = stage.bad_rows(rows.locate)
     if options.on_bad_value == "reject":
-        stage.reject()
+        stage.reject(within)
+    stage.check_watermark()
     return Looked(stage.good(), *found)
 
 
@@ -144,21 +150,35 @@ class _TextStage:
             raise JobError(f"{self._name}: {note}", {"bad rows": shown})
         return [note], {"bad rows": shown}
 
-    def reject(self) -> None:
-        rejected = sql.Identifier(self._name.schema, _rejected_name(self._name.table))
-        schema = sql.Identifier(self._name.schema)
-        self._cursor.execute(compose("server.create_schema", schema=schema))
-        self._cursor.execute(compose("checked.create_rejected", rejected=rejected))
-        if self._options.load in _COMPLETE:
-            self._cursor.execute(compose("checked.clear_rejected", rejected=rejected))
-        self._cursor.execute(
-            compose(
-                "checked.reject",
-                rejected=rejected,
-                reasons=self._reasons(),
-                valid=self._all_valid(),
+    def reject(self, within: sql.Composable | None) -> None:
+        part = None
+        if within is not None and self._options.key:
+            key = next(c for c in self._columns if c.name == self._options.key[0])
+            part = Part(key, within, self._ask)
+        rejected = RejectedRows(self._cursor, self._name)
+        rejected.put(self._options, part, reasons=self._reasons(), valid=self._all_valid())
+
+    def check_watermark(self) -> None:
+        """Raises JobError when an append would lose a row.
+
+        A row without a value of the watermark is read each time, and put in the place of all that
+        are there without one; a row whose value becomes null here is read once only.
+        """
+        mark = self._options.watermark
+        column = next((c for c in self._columns if mark and c.name == mark.column), None)
+        if column is None or self._options.load != "append":
+            return
+        bad = sql.SQL("false")
+        if self._options.on_bad_value == "null":
+            bad = sql.SQL("not {}").format(self._valid[column.name])  # type: ignore[assignment]
+        pieces = {"column": sql.Identifier(column.name), "text": self._text(column), "bad": bad}
+        self._cursor.execute(compose("checked.nulled", **pieces))
+        for row, value in self._cursor.fetchall():
+            raise JobError(
+                f"{self._name}: {column.name}: {value!r} (row {row}) would become null, and is of "
+                "the watermark: the row would be lost with the next run; leave such rows out of "
+                "the query, or let the query itself give null in its place"
             )
-        )
 
     def good(self) -> QueryRows:
         """The rows that go on, with the columns' own types."""
@@ -186,15 +206,18 @@ class _TextStage:
     def _is_valid(self, column: Column, required: bool) -> sql.Composable:
         text = self._text(column)
         type_name = sql.Literal(self._domains.get(column.name, column.type))
-        newer = self._cursor.connection.server_version >= _HAS_IS_VALID
-        ask = sql.SQL("pg_input_is_valid" if newer else "pg_temp.dapu_is_valid")
         marks = sql.Literal(f"[{NOT_UTF8}{NUL}]")
         empty = sql.SQL("false" if required and self._options.on_bad_value == "reject" else "true")
         exact = exactness(column.type)
         kept = sql.SQL("true") if exact is None else exact.is_kept(text)
-        valid = sql.SQL("{}({}, {})").format(ask, text, type_name)
+        valid = sql.SQL("{}({}, {})").format(self._ask, text, type_name)
         pieces = {"text": text, "empty": empty, "valid": valid, "marks": marks, "kept": kept}
         return compose("checked.is_valid", **pieces)
+
+    @property
+    def _ask(self) -> sql.Composable:
+        newer = self._cursor.connection.server_version >= _HAS_IS_VALID
+        return sql.SQL("pg_input_is_valid" if newer else "pg_temp.dapu_is_valid")
 
     def _all_valid(self) -> sql.Composable:
         return sql.SQL(" and ").join(self._valid.values())
@@ -211,9 +234,3 @@ class _TextStage:
             )
             for column in self._columns
         )
-
-
-def _rejected_name(table: str) -> str:
-    suffix = "__rejected"
-    cut = table.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore")
-    return cut + suffix

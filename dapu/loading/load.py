@@ -60,7 +60,8 @@ def load(
         changes = evolve(cursor, name, relation, rows.columns, _OWN, policy, refuses=refuses)
         relation = describe(cursor, name)
     try:
-        looked = look_at(cursor, name, relation, _fitting(rows, relation, options), options)
+        fitting = _fitting(rows, relation, options)
+        looked = look_at(cursor, name, relation, fitting, options, within)
         result = _run(cursor, name, looked.rows, options, extent, keep_equal, within)
     except BadValue as error:
         raise error.of_table(str(name)) from error

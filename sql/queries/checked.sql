@@ -28,17 +28,10 @@ select dapu_row, reasons, count(*) over () from (
     where not ({valid})) as bad
 order by dapu_row limit 20;
 
--- name: create_rejected
-create table if not exists {rejected} (
-    rejected_at timestamptz not null default now(), reason text not null, record jsonb not null);
-
--- name: clear_rejected
-delete from {rejected};
-
--- name: reject
-insert into {rejected} (reason, record)
-select array_to_string(array_remove(array[{reasons}], null), '; '), to_jsonb(dapu_texts.*) - 'dapu_row'
-from pg_temp.dapu_texts where not ({valid}) order by dapu_row;
+-- name: nulled
+-- A row whose value would become null.
+select dapu_row, {column} from pg_temp.dapu_texts
+where {column} is not null and (({text}) is null or {bad}) order by dapu_row limit 1;
 
 -- name: good_rows
 select {values} from pg_temp.dapu_texts where {valid};

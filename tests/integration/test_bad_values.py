@@ -144,3 +144,23 @@ def test_rejects_of_a_table_with_a_long_name_have_a_table(connection: PgSession)
         load(cursor, name, rows, options)
     names = fetch(connection, "select relname from pg_class where relname like '%rejected'")
     assert names == [("ä" * 26 + "__rejected",)]
+
+
+@pytest.mark.parametrize("policy", [{"zero_dates": "null"}, {"on_bad_value": "null"}])
+def test_a_value_of_the_watermark_does_not_become_null(
+    connection: PgSession, policy: dict[str, str]
+) -> None:
+    mark = {"watermark": {"column": "at"}, **policy}
+    with pytest.raises(JobError, match=r"at: '0000-00-00' \(row 2\) would become null.*lost with"):
+        put(connection, b"1,,a\n2,0000-00-00,b\n", **mark)
+    put(connection, b"1,,a\n2,0000-00-00,b\n", load="merge", key=["id"], **mark)
+    assert fetch(connection, "select count(*) from staging.reading where at is null") == [(2,)]
+
+
+def test_a_row_that_is_read_again_is_rejected_once(connection: PgSession) -> None:
+    for _ in range(2):
+        put(connection, LINES + LINES[-14:], on_bad_value="reject", watermark={"column": "at"})
+    count = "select count(*) from staging.reading__rejected"
+    assert fetch(connection, count) == [(4,)], "the same row twice in the source is two"
+    put(connection, LINES, on_bad_value="reject")
+    assert fetch(connection, count) == [(7,)], "without a watermark each run brings new rows"

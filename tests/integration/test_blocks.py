@@ -10,6 +10,7 @@ import pytest
 
 from dapu.databases import blocks
 from tests.conftest import Database, MakeWarehouse
+from tests.one_task import OneTask
 from tests.rounds import run_task
 
 TASK = "shop.staging.item"
@@ -142,3 +143,31 @@ def test_a_change_of_the_last_digit_is_seen(folder: Path, shop: Shop, database: 
         (2, "", None),
         (3, "", target(database, "select price::text from staging.item where id = 3")[0][0]),
     ]
+
+
+def test_rejected_rows_of_blocks_that_are_not_read_stay(
+    task: OneTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "SIZE", 3)
+    shop = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
+    shop.execute("create table item (id integer primary key, n integer)")
+    shop.executemany("insert into item values (?, ?)", [(n, n) for n in range(1, 31)])
+    shop.execute("update item set n = 'bad' where id in (2, 15, 29)")
+    action = """
+        do: database
+        query: extract.sql
+        load: snapshot
+        key: [id]
+        changes: blocks
+        on_bad_value: reject
+        """
+    task.has(f"url: sqlite:///{tmp_path}/shop.db", action, {"extract.sql": "select * from item"})
+    task.execute("create schema staging; create table staging.thing (id bigint, n bigint)")
+    task.run()
+    rejected = "select (record ->> 'id')::int from staging.thing__rejected order by 1"
+    assert task.rows(rejected) == [(2,), (15,), (29,)]
+    shop.execute("update item set n = 100 where id in (15, 28)")
+    task.run()
+    assert task.rows(rejected) == [(2,), (29,)]
+    assert task.rows("select count(*) from staging.thing") == [(28,)]
+    shop.close()

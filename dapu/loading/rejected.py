@@ -1,0 +1,76 @@
+"""`<table>__rejected`: rows that the table could not take, each with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.templates import TableName
+from dapu.loading.options import LoadOptions
+from dapu.loading.rows import Column
+from dapu.named_sql import compose
+
+_SUFFIX = "__rejected"
+_LONGEST_NAME = 63  # bytes
+_COMPLETE = ("replace", "snapshot")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a table that was read: the rows whose key meets a condition.
+
+    is_valid: asks of a text whether the key's type takes it.
+    """
+
+    key: Column
+    condition: sql.Composable
+    is_valid: sql.Composable
+
+
+class RejectedRows:
+    """The table of that name beside the target; it is made when it is missing."""
+
+    def __init__(self, cursor: Cursor, name: TableName) -> None:
+        cut = name.table.encode()[: _LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore")
+        self._cursor, self._table = cursor, sql.Identifier(name.schema, cut + _SUFFIX)
+        schema = sql.Identifier(name.schema)
+        cursor.execute(compose("server.create_schema", schema=schema))
+        cursor.execute(compose("rejected.create", rejected=self._table))
+
+    def put(
+        self,
+        options: LoadOptions,
+        part: Part | None,
+        *,
+        reasons: sql.Composable,
+        valid: sql.Composable,
+    ) -> None:
+        """Takes over the bad rows of `dapu_texts`, in place of those that were read again.
+
+        part: what was read of the source, where the rest is as it was.
+        """
+        if part is not None:
+            self._clear_part(part)
+        elif options.load in _COMPLETE:
+            self._cursor.execute(compose("rejected.clear", rejected=self._table))
+        # Only such a load brings each row once: another may have read it before.
+        adds = options.load == "append" and options.watermark is None
+        is_new = sql.SQL("true") if adds else compose("rejected.is_new", rejected=self._table)
+        pieces = {"reasons": reasons, "valid": valid, "is_new": is_new}
+        self._cursor.execute(compose("rejected.put", rejected=self._table, **pieces))
+
+    def _clear_part(self, part: Part) -> None:
+        self._cursor.execute(
+            compose(
+                "rejected.clear_part",
+                rejected=self._table,
+                is_valid=part.is_valid,
+                text=sql.SQL("(record ->> {})").format(sql.Literal(part.key.name)),
+                type_name=sql.Literal(part.key.type),
+                type=sql.SQL(part.key.type),
+                key=sql.Identifier(part.key.name),
+                condition=part.condition,
+            )
+        )

@@ -1,0 +1,27 @@
+-- Rows that a table could not take, beside it.
+
+-- name: create
+create table if not exists {rejected} (
+    rejected_at timestamptz not null default now(), reason text not null, record jsonb not null);
+
+-- name: clear
+delete from {rejected};
+
+-- name: clear_part
+-- The rows whose key lies in the part that was read again.
+delete from {rejected} where ctid in (
+    select ctid from (
+        select ctid, case when {is_valid}({text}, {type_name}) then {text}::{type} end as {key}
+        from {rejected}) as known
+    where {condition});
+
+-- name: put
+insert into {rejected} (reason, record)
+select reason, record from (
+    select dapu_row, array_to_string(array_remove(array[{reasons}], null), '; ') as reason,
+        to_jsonb(dapu_texts.*) - 'dapu_row' as record
+    from pg_temp.dapu_texts where not ({valid})) as bad
+where {is_new} order by dapu_row;
+
+-- name: is_new
+not exists (select from {rejected} as r where r.reason = bad.reason and r.record = bad.record)
