@@ -18,10 +18,12 @@ from typing import Any, BinaryIO
 import apsw
 
 from dapu.databases.fragments import fragment
+from dapu.databases.python_values import marked
 from dapu.databases.sqlite_lines import LongRows, lines
 from dapu.databases.sqlite_types import declared_type, survey_types
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
+from dapu.loading.exact import exactness
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.watermark import without_end
 
@@ -61,6 +63,7 @@ class SqliteSource:
             )
             self._session.set_busy_timeout(_BUSY)
             self._session.create_scalar_function("dapu_real", _real, 1, deterministic=True)
+            self._session.create_scalar_function("dapu_exact", _exact, 2, deterministic=True)
             self._session.create_aggregate_function("dapu_digest", Digest)
             self._session.execute("begin")
             self._session.execute("select count(*) from sqlite_schema")
@@ -98,7 +101,7 @@ class SqliteSource:
         if any(column.name not in known for column in columns):
             columns = survey_types(columns, values, lambda facts: self._only(asked, facts))
         columns = [Column(column.name, known.get(column.name, column.type)) for column in columns]
-        text, bound = self._bound(asked.then(Statement((lines(columns, values),))))
+        text, bound = self._bound(asked.then(Statement((lines(columns, values, known),))))
         long_rows = LongRows()
 
         def write(file: BinaryIO) -> None:
@@ -170,6 +173,14 @@ def _place(row: int, _column: str) -> str:
 def _real(*values: Any) -> str:
     """The shortest text that reads back as the same number."""
     return repr(values[0])
+
+
+def _exact(*values: Any) -> str:
+    """A value's text, with the reason behind it when a type would change it in silence."""
+    value, type_name = values
+    text = value if isinstance(value, str) else repr(value)
+    exact = exactness(type_name)
+    return marked(text, exact.reason(text) if exact else None)
 
 
 def _bindable(value: Any) -> Any:

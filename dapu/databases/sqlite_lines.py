@@ -3,45 +3,112 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from dapu.databases.fragments import fragment
-from dapu.databases.told import base
+from dapu.databases.told import base, size
+from dapu.loading.exact import FINEST, Exactness, Length, exactness
 from dapu.loading.rows import Column
 
 _AT_ONCE = 50  # fields that one call joins
 _WHOLE = {"smallint", "integer", "bigint"}
 _REALS = {"numeric", "real", "double precision"}
+_GREATEST = {"real": 2**24, "double precision": 2**53}
+"""Up to where each whole number is one of a type."""
+
+_PLAIN = {
+    "date": "plain_date",
+    "timestamp without time zone": "plain_moment",
+    "timestamp with time zone": "plain_zoned",
+    "time without time zone": "plain_time",
+    "character varying": "plain_text",
+}
+"""Which texts of a type are quickly known to arrive as they are."""
 
 
-def lines(columns: Sequence[Column], values: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class _Field:
+    """A column. kind: its type without brackets. value: its name in SQL.
+
+    exact: what its type would change in silence, when the values are not known to fit.
+    """
+
+    type: str
+    kind: str
+    value: str
+    exact: Exactness | None
+
+    @property
+    def shown(self) -> str:
+        """A text; one that would be changed has the reason behind it."""
+        if self.exact is None:
+            return self.value
+        plain = _PLAIN.get(self.kind, "plain_never")
+        longest = self.exact.longest if isinstance(self.exact, Length) else self._longest_time()
+        condition = fragment(f"sqlite.{plain}", value=self.value, longest=str(longest))
+        return fragment("sqlite.shown", value=self.value, plain=condition, type=self.type)
+
+    def _longest_time(self) -> int:
+        digits = size(self.type)
+        return len("2024-01-01 10:00:00.") + (digits[0] if digits else FINEST)
+
+    @property
+    def numbers(self) -> list[str]:
+        """How numbers are written: real ones and whole ones."""
+        if self.exact is None:
+            return ["real_number", "integer"]
+        digits = size(self.type)
+        hundredths = self.kind == "double precision" or (digits and digits[1] >= 2)
+        real = "real_number" if hundredths else "real_exact"
+        return [real, "integer" if self.kind == "numeric" else "integer_exact"]
+
+    def written(self, cases: Sequence[str]) -> str:
+        """The value, whatever its kind."""
+        real = "sqlite.real" if self.exact is None else "sqlite.exact"
+        pieces = {
+            "value": self.value,
+            "type": self.type,
+            "shown": self.shown,
+            "real": fragment(real, value=self.value, type=self.type),
+            "greatest": str(_GREATEST.get(self.kind, 0)),
+        }
+        written = " ".join(fragment(f"sqlite.{case}", **pieces) for case in cases)
+        return fragment("sqlite.field", value=self.value, cases=written)
+
+
+def lines(columns: Sequence[Column], values: Sequence[str], unsure: Collection[str] = ()) -> str:
     """What stands after a query so that it gives lines, without their ends.
 
     columns: with the types that the values are to be read as. values: their names in SQL.
+    unsure: columns whose types do not come from the values.
     """
-    kinds = [base(column.type) for column in columns]
-    fields = [_field(kind, value) for kind, value in zip(kinds, values, strict=True)]
+    given = [
+        _Field(c.type, base(c.type), value, exactness(c.type) if c.name in unsure else None)
+        for c, value in zip(columns, values, strict=True)
+    ]
+    fields = [_field(one) for one in given]
     if len(fields) <= _AT_ONCE:
         joined = fragment("sqlite.joined", fields=", ".join(fields))
-        return fragment("sqlite.lines", line=_usual_or(joined, kinds, values))
+        return fragment("sqlite.lines", line=_usual_or(joined, given))
     while len(fields) > 1:
         groups = (fields[at : at + _AT_ONCE] for at in range(0, len(fields), _AT_ONCE))
         fields = [fragment("sqlite.joined", fields=", ".join(group)) for group in groups]
     return fragment("sqlite.lines", line=fields[0])
 
 
-def _usual_or(joined: str, kinds: Sequence[str], values: Sequence[str]) -> str:
+def _usual_or(joined: str, fields: Sequence[_Field]) -> str:
     """The line; that of a row whose values are all of the expected kind is put together faster."""
     conditions: list[str] = []
     parts = ["''"]
     texts: list[str] = []
-    for number, (kind, value) in enumerate(zip(kinds, values, strict=True)):
-        form, written = _expected(kind, value)
-        conditions.append(fragment(f"sqlite.is_{form}", value=value))
+    for number, field in enumerate(fields):
+        form, written = _expected(field)
+        conditions.append(fragment(f"sqlite.is_{form}", value=field.value))
         quote = ""
         if form == "text":
             quote = '"'
-            texts.append(value)
+            texts.append(field.value)
         comma = "," if number else ""
         parts[-1] = f"{parts[-1][:-1]}{comma}{quote}'"  # constants side by side are one
         parts += [written, f"'{quote}'"]
@@ -51,33 +118,28 @@ def _usual_or(joined: str, kinds: Sequence[str], values: Sequence[str]) -> str:
     return fragment("sqlite.usual", condition=condition, line=line, other=joined)
 
 
-def _expected(kind: str, value: str) -> tuple[str, str]:
+def _expected(field: _Field) -> tuple[str, str]:
     """What is asked of a value (`sqlite.is_…`), and how it is written then."""
-    if kind == "bytea":
-        return "any", _field(kind, value)
-    if kind in _REALS:
-        return "number", _cases(value, ["real_number", "integer"])
-    if kind in _WHOLE or kind == "boolean":
-        return "integer", value
-    return "text", value
+    if field.kind == "bytea":
+        return "any", _field(field)
+    if field.kind in _REALS:
+        return "number", field.written(field.numbers)
+    if field.kind in _WHOLE or field.kind == "boolean":
+        return "integer", field.value
+    return "text", field.shown
 
 
-def _field(kind: str, value: str) -> str:
-    if kind == "bytea":
-        return fragment("sqlite.any_as_bytes", value=value)
+def _field(field: _Field) -> str:
+    if field.kind == "bytea":
+        return fragment("sqlite.any_as_bytes", value=field.value)
     cases = ["null", "integer", "text", "real_text", "blob"]
-    if kind in _REALS:
-        cases = ["real_number", "integer", "null", "text", "blob"]
-    elif kind in _WHOLE:
+    if field.kind in _REALS:
+        cases = [*field.numbers, "null", "text", "blob"]
+    elif field.kind in _WHOLE:
         cases = ["integer", "null", "real_whole", "text", "blob"]
-    elif kind != "boolean":
+    elif field.kind != "boolean":
         cases = ["text", "null", "integer", "real_text", "blob"]
-    return _cases(value, cases)
-
-
-def _cases(value: str, cases: Sequence[str]) -> str:
-    written = " ".join(fragment(f"sqlite.{case}", value=value) for case in cases)
-    return fragment("sqlite.field", value=value, cases=written)
+    return field.written(cases)
 
 
 class LongRows:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from psycopg2 import sql
 
@@ -21,7 +22,7 @@ Reason = Callable[[str], str | None]
 """Why a value's text would not arrive as it is; None when it does, or is refused."""
 
 _TYPE = re.compile(r"([a-z ]+?)\s*(?:\((\d+)(?:,(-?\d+))?\))?( with(?:out)? time zone)?")
-_FINEST = 6  # digits of a second
+FINEST = 6  # digits of a second
 _MOST_DIGITS = 20_000  # of a number: PostgreSQL refuses more
 _LONGEST_NAME = 63
 
@@ -110,41 +111,44 @@ expression for other servers, which finds all that would change, and of numbers 
 """
 
 
+@lru_cache
 def exactness(type_name: str) -> Exactness | None:
     """What a column may lose of a value's text; None when it takes each as it is or refuses it."""
     match = _TYPE.fullmatch(type_name.strip().lower())
     if match is None:
         return None
     kind, first, second, zone = match.groups()
-    digits = _FINEST if first is None else int(first)
+    if kind in ("date", "interval", "time", "timestamp"):
+        digits = FINEST if first is None else int(first)
+        return _of_times(kind, digits, has_zone=(zone or "").startswith(" with "))
+    if kind in ("character varying", "name"):
+        longest = _LONGEST_NAME if kind == "name" else first
+        return None if longest is None else Length(int(longest))
+    return _of_numbers(kind, None if first is None else int(second or 0))
+
+
+def _of_times(kind: str, digits: int, *, has_zone: bool) -> Exactness:
     finer = ("would be rounded", rf":[0-9]{{1,2}}[.][0-9]{{{digits}}}[0-9]*[1-9]")
+    forms = (finer,) if has_zone else (("its zone would be lost", _ZONE), finer)
     match kind:
-        case "numeric" if first is not None:
-            scale = int(second or 0)
-            longer = _LONGER_FRACTION.format(scale) if scale >= 0 else "[1-9]"
-            return _Number(_with_scale(scale), "exact.same_number", type_name, longer)
-        case "real":
-            return _Number(_as_real, "exact.same_float", type_name, _MORE_DIGITS.format(6))
-        case "double precision":
-            return _Number(_as_double, "exact.same_float", type_name, _MORE_DIGITS.format(15))
-        case "character varying" if first is not None:
-            return Length(int(first))
-        case "name":
-            return Length(_LONGEST_NAME)
         case "date":
             return _Forms((("its time of day would be lost", _TIME_OF_DAY),))
         case "interval":
             seconds = ("would be rounded", rf"[.][0-9]{{{digits}}}[0-9]*[1-9] *[sS]")
             return _Forms((finer, seconds))
-    return _of_time(kind, (zone or "").startswith(" with "), finer)
+        case "time":
+            return _Forms((("its date would be lost", _DAY), *forms))
+    return _Forms(forms)
 
 
-def _of_time(kind: str, has_zone: bool, finer: tuple[str, str]) -> Exactness | None:
-    forms = (finer,) if has_zone else (("its zone would be lost", _ZONE), finer)
-    if kind == "timestamp":
-        return _Forms(forms)
-    if kind == "time":
-        return _Forms((("its date would be lost", _DAY), *forms))
+def _of_numbers(kind: str, scale: int | None) -> Exactness | None:
+    if kind == "numeric" and scale is not None:
+        longer = _LONGER_FRACTION.format(scale) if scale >= 0 else "[1-9]"
+        return _Number(_with_scale(scale), "exact.same_number", f"numeric(1000,{scale})", longer)
+    if kind == "real":
+        return _Number(_as_real, "exact.same_float", kind, _MORE_DIGITS.format(6))
+    if kind == "double precision":
+        return _Number(_as_double, "exact.same_float", kind, _MORE_DIGITS.format(15))
     return None
 
 

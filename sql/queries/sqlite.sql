@@ -44,7 +44,31 @@ when 'integer' then {value}
 -- name: text
 -- Most texts have no quote, and looking for one is quicker than replacing none.
 when 'text' then iif(instr({value}, '"'),
-    '"' || replace({value}, '"', '""') || '"', '"' || {value} || '"')
+    '"' || replace({shown}, '"', '""') || '"', '"' || {shown} || '"')
+
+-- name: shown
+-- A text that PostgreSQL would round, cut or shift in silence gets the reason behind it.
+iif({plain}, {value}, dapu_exact({value}, '{type}'))
+
+-- name: plain_date
+length({value}) = 10
+
+-- name: plain_moment
+({value} glob '????????????????:[0-9][0-9]' or ({value} glob '????????????????:[0-9][0-9].*'
+    and length({value}) <= {longest} and substr({value}, 21) not glob '*[^0-9]*'))
+
+-- name: plain_zoned
+({value} glob '????????????????:[0-9][0-9]*' and substr({value}, {longest} + 1, 1) not glob '[0-9]'
+    and (length({value}) < 27 or substr({value}, 20, 1) <> '.'))
+
+-- name: plain_time
+{value} glob '[0-9][0-9]:[0-9][0-9]:[0-9][0-9]'
+
+-- name: plain_text
+length({value}) <= {longest}
+
+-- name: plain_never
+false
 
 -- name: blob
 when 'blob' then '"\x' || hex({value}) || '"'
@@ -63,7 +87,19 @@ when 'real' then case
     then cast({value} * 100 + 0.5 as integer) || 'e-2'
     when {value} < 0 and {value} > -1e13 and cast({value} * 100 - 0.5 as integer) / 1e2 = {value}
     then cast({value} * 100 - 0.5 as integer) || 'e-2'
-    else dapu_real({value}) end
+    else {real} end
+
+-- name: real
+dapu_real({value})
+
+-- name: exact
+dapu_exact({value}, '{type}')
+
+-- name: real_exact
+when 'real' then dapu_exact({value}, '{type}')
+
+-- name: integer_exact
+when 'integer' then iif({value} between -{greatest} and {greatest}, {value}, dapu_exact({value}, '{type}'))
 
 -- name: real_whole
 -- For a column of integers: 5.0 is 5, and 5.5 is for PostgreSQL to refuse.

@@ -319,3 +319,35 @@ def test_a_read_can_be_stopped(shop: Shop, connection: PgSession) -> None:
     with pytest.raises(JobError, match="refuses the query: interrupted"):
         rows.write(File())  # type: ignore[arg-type]
     source.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "bad", "good"),
+    [
+        ("timestamp", "2024-01-01T10:00:00+02:00", "2024-01-01 10:00:00.123456"),
+        ("timestamp", "2024-01-01 10:00+02", "2024-01-01"),
+        ("timestamp(3)", "2024-01-01 10:00:00.1234", "2024-01-01 10:00:00.123"),
+        ("timestamptz", "2024-01-01 10:00:00.1234567Z", "2024-01-01 10:00:00.123456+00"),
+        ("timestamptz(0)", "2024-01-01 10:00:00.5", "2024-01-01 10:00:00+00:00"),
+        ("date", "2024-02-01 13:45:00", "2024-02-01 00:00:00"),
+        ("time", "10:00+05", "10:00"),
+        ("numeric(10,2)", "1e-3", "1.50"),
+        ("numeric(10,2)", 1.239, 1.23),
+        ("numeric(10,1)", 1.23, 5),
+        ("real", 1.23456789012, 0.1),
+        ("double precision", 2**53 + 1, 2**53),
+        ("double precision", "0.12345678901234567890", 1e300),
+        ("varchar(3)", "abc  ", "abc"),
+        ("interval(0)", "1.5 s", "1.5 days"),
+    ],
+)
+def test_a_value_that_would_be_changed_in_silence_is_refused(
+    shop: Shop, connection: PgSession, target: str, bad: Any, good: Any
+) -> None:
+    prepare(connection, f"v {target}")
+    shop.has("", good, bad)
+    with pytest.raises(JobError, match=r"\((would be|its .* would be) .*row 2"):
+        shop.pulled(connection)
+    assert len(shop.pulled(connection, on_bad_value="reject").rows) == 1
+    shop.has("", good)
+    assert len(shop.pulled(connection).rows) == 1

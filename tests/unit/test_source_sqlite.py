@@ -30,7 +30,8 @@ def texts(numbers: Iterable[float], case: str) -> Iterator[tuple[float, str]]:
     session.execute("create table t (v)")
     with session:
         session.executemany("insert into t values (?)", ((number,) for number in numbers))
-    field = fragment("sqlite.field", value="v", cases=fragment(f"sqlite.{case}", value="v"))
+    real = {"value": "v", "real": "dapu_real(v)"}
+    field = fragment("sqlite.field", value="v", cases=fragment(f"sqlite.{case}", **real))
     yield from session.execute(f"select v, cast({field} as text) from t")
 
 
