@@ -135,12 +135,14 @@ class _Run:
         self._table = TableName(schema, table)
         self._folder = runner.warehouse.folder.joinpath("routes", *job.task.split("."))
         self._scope = ExitStack()
+        self._sources: list[str] = []
 
     def run(self) -> tuple[int, str]:
         """Returns the number of rows and the outcome in a line."""
         runner = self._runner
         self._check_files()
         task = self._restore()
+        self._sources = task.sources(self._claim.connection)
         with runner.session.cursor() as cursor:
             results: list[LoadResult] = []
             told: Told | None = None
@@ -198,25 +200,44 @@ class _Run:
     def _act(self, cursor: Cursor, task: Task, position: int, options: ActionOptions) -> LoadResult:
         runner, job = self._runner, self._job
         context = self._context(task, position)
-        if not job.full_load and not self._is_dropped(cursor, position, options):
-            context.low = self._claim.watermarks.get(position)
-            context.seen = self._claim.seen.get(position, {})
+        if not job.full_load:
+            self._recall(cursor, context, options)
         result = runner.agents[options.do]().run(context, options)
         if context.high is not None:
-            watermarks.move(cursor, runner.registry, job.task, position, context.high, job.number)
+            watermarks.move(
+                cursor, runner.registry, job.task, context.source, context.high, job.number
+            )
         if context.remembered:
             seen.remember(
-                cursor, runner.registry, job.task, position, context.remembered, job.number
+                cursor, runner.registry, job.task, context.source, context.remembered, job.number
             )
         return result
 
-    def _is_dropped(self, cursor: Cursor, position: int, options: ActionOptions) -> bool:
-        """Whether the table that was loaded is gone: what was read into it must be read again."""
-        claim = self._claim
-        if not isinstance(options, LoadOptions):
-            return False
-        if position not in claim.watermarks and position not in claim.seen:
-            return False
+    def _recall(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
+        """What earlier runs remembered; nothing where the table that they loaded is gone."""
+        low = self._claim.watermarks.get(context.source)
+        seen = self._claim.seen.get(context.source, {})
+        if isinstance(options, LoadOptions):
+            stale = self._claim.watermarks.keys() - set(self._sources)
+            stale = stale if options.watermark and low is None else set()
+            if (low or seen or stale) and self._is_dropped(cursor):
+                return
+            if stale:
+                raise JobError(
+                    f"the watermark is that of `{min(stale)}`, and the action reads "
+                    f"`{context.source}`: read everything once with `dapu run --full`; empty the "
+                    "table before if its rows are to go"
+                )
+        context.low, context.seen = low, seen
+
+    def _forget_others(self, cursor: Cursor) -> None:
+        """What the task no longer reads."""
+        registry, task, claim = self._runner.registry, self._job.task, self._claim
+        if (claim.watermarks.keys() | claim.seen.keys()) - set(self._sources):
+            watermarks.forget_others(cursor, registry, task, self._sources)
+            seen.forget_others(cursor, registry, task, self._sources)
+
+    def _is_dropped(self, cursor: Cursor) -> bool:
         name = self._table.identifier.as_string(cursor)
         cursor.execute(statement("server.relation_exists"), {"name": name})
         return cursor.fetchone() != (True,)
@@ -231,6 +252,7 @@ class _Run:
             task=self._job.task,
             connection=self._claim.connection,
             position=position,
+            source=self._sources[position - 1],
             variables=task.variables,
             registry=runner.registry,
             job=self._job.number,
@@ -257,6 +279,7 @@ class _Run:
     def _finish(self, cursor: Cursor, rows: int, message: str, told: Told | None) -> None:
         """The one commit: rows, watermarks, the job's end, and the jobs of its dependents."""
         runner = self._runner
+        self._forget_others(cursor)
         owned = agenda.finish(
             cursor, runner.registry, self._job, runner.worker, "done", rows, message, told
         )

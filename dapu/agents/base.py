@@ -53,6 +53,7 @@ class Context:
 
     session: the warehouse's database, in the job's transaction; an agent never commits.
     position: which action of the task it is, from 1.
+    source: what it reads, in a line; what it remembers is kept for that.
     registry, job: for an agent that remembers more than a watermark, in the job's transaction.
     span: the values `from` and `to` of the watermark's column, where an operator has a range read
     once more; the watermark is not moved then.
@@ -72,6 +73,7 @@ class Context:
     task: str
     connection: str
     position: int
+    source: str
     variables: Mapping[str, Any]
     registry: Registry
     job: int

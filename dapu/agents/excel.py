@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -18,6 +18,8 @@ from dapu.files.workbook import open_workbook
 
 class ExcelOptions(ReadingOptions):
     """Reads sheets of workbooks (xlsx, xls, xlsb, ods) into the task's table."""
+
+    reads: ClassVar[tuple[str, ...]] = ("workbook", "sheet")
 
     do: Literal["excel"]
     workbook: str = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
@@ -68,6 +68,8 @@ def _delimiter(sign: str) -> str:
 
 class ExportOptions(ActionOptions):
     """Writes queries of the warehouse to a workbook, CSV, NDJSON or Parquet file."""
+
+    reads: ClassVar[tuple[str, ...]] = ("query", "file")
 
     do: Literal["export"]
     file: FileName = Field(

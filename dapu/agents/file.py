@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
@@ -22,6 +22,8 @@ from dapu.files.xml_part import XmlPart
 
 class FileOptions(ReadingOptions):
     """Reads CSV, TSV, JSON, NDJSON, Parquet or XML, plain, in gzip or in zip."""
+
+    reads: ClassVar[tuple[str, ...]] = ("file", "member", "records")
 
     do: Literal["file"]
     file: str = Field(

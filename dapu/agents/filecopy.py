@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,8 @@ from dapu.loading.result import LoadResult
 
 class FileCopyOptions(ActionOptions):
     """Copies or moves files from one `files` connection to another."""
+
+    reads: ClassVar[tuple[str, ...]] = ("file", "to", "folder")
 
     do: Literal["filecopy"]
     file: FileName = Field(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
@@ -82,6 +82,8 @@ class Repeat(Strict):
 
 class RestOptions(LoadOptions):
     """Brings the records of a web service into the task's table."""
+
+    reads: ClassVar[tuple[str, ...]] = ("path",)
 
     do: Literal["rest"]
     connection: str | None = Key(None, description="Default: the route's")

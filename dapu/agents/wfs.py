@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -69,6 +69,8 @@ class WfsFilter(Strict):
 
 class WfsOptions(LoadOptions):
     """Brings the features of a layer into the task's table."""
+
+    reads: ClassVar[tuple[str, ...]] = ("layer",)
 
     do: Literal["wfs"]
     connection: str | None = Key(None, description="Default: the route's")

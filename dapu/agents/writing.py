@@ -86,4 +86,4 @@ def told(name: str) -> Iterator[None]:
 def remember(context: Context, parts: dict[str, dict[str, object]]) -> None:
     """Stores in the job's transaction how files are, after the action itself is over."""
     with context.session.cursor() as cursor:
-        seen.remember(cursor, context.registry, context.task, context.position, parts, context.job)
+        seen.remember(cursor, context.registry, context.task, context.source, parts, context.job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import combinations
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from cronsim import CronSim, CronSimError
 from pydantic import (
@@ -71,7 +71,12 @@ class Run(Strict):
 
 
 class ActionOptions(Strict):
-    """One step of a task; each agent has its own options beside `do`."""
+    """One step of a task; each agent has its own options beside `do`.
+
+    reads: the options that say what is read of a connection.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = ("query",)
 
     do: str = Field(description="Name of the agent")
 
@@ -90,6 +95,16 @@ class ActionOptions(Strict):
     def clash(self, earlier: ActionOptions) -> str | None:  # noqa: ARG002 - for those that load
         """Why it cannot come after another action of the task, or None."""
         return None
+
+    def source(self, connection: str) -> str:
+        """What the action reads: what it remembers of that holds for nothing else.
+
+        connection: the route's.
+        """
+        what = [self.do, *(getattr(self, name, None) for name in self.reads)]
+        if "connection" in type(self).model_fields:
+            what.append(f"from {self.connections['connection'] or connection}")
+        return " ".join(str(part) for part in what if part)
 
     @property
     def connections(self) -> dict[str, str | None]:
@@ -150,6 +165,18 @@ class Task(Strict):
     def on_masters(self) -> bool:
         """Whether it runs when what it depends on has run, and at no time of its own."""
         return bool(self.depends) and not self.run.when and not self.run.cron
+
+    def sources(self, connection: str) -> list[str]:
+        """What each action reads; those that read the same are numbered.
+
+        connection: the route's.
+        """
+        found = [action.source(connection) for action in self.actions]
+        earlier = [found[:position].count(source) for position, source in enumerate(found)]
+        return [
+            f"{source} ({before + 1})" if before else source
+            for source, before in zip(found, earlier, strict=True)
+        ]
 
     def sql_files(self) -> list[str]:
         """Every SQL file that the task names, checks included."""

@@ -37,15 +37,16 @@ class Claim:
     """A job, and its task as it was registered when the job was claimed.
 
     connection: of the task's route.
-    watermarks, seen: what each action, from 1, remembers of its source.
+    watermarks: how far the task has read each of its sources.
+    seen: what it remembers of their parts.
     """
 
     job: Job
     hash: str
     definition: dict[str, Any]
     connection: str
-    watermarks: dict[int, Watermark]
-    seen: dict[int, dict[str, Any]]
+    watermarks: dict[str, Watermark]
+    seen: dict[str, dict[str, Any]]
 
 
 class PastJob(NamedTuple):
@@ -125,8 +126,8 @@ def _claimed(row: tuple[Any, ...]) -> Claim:
         digest,
         definition,
         connection,
-        watermarks={int(at): watermarks.restore(*parts) for at, parts in (marks or {}).items()},
-        seen={int(at): items for at, items in (seen or {}).items()},
+        watermarks={of: watermarks.restore(*parts) for of, parts in (marks or {}).items()},
+        seen=seen or {},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -15,13 +15,18 @@ def remember(
     cursor: Cursor,
     registry: Registry,
     task: str,
-    action: int,
+    source: str,
     parts: Mapping[str, Any],
     job: int,
 ) -> None:
-    """Stores how parts are now, in the caller's transaction."""
-    rows = [(task, action, item, Json(state), job) for item, state in parts.items()]
+    """Stores how parts are now, in the caller's transaction. source: what they are parts of."""
+    rows = [(task, source, item, Json(state), job) for item, state in parts.items()]
     registry.many(cursor, "seen.put", rows)
+
+
+def forget_others(cursor: Cursor, registry: Registry, task: str, sources: Collection[str]) -> None:
+    """Forgets the parts of what a task no longer reads. sources: what it reads."""
+    registry.run(cursor, "seen.forget_others", task=task, sources=list(sources))
 
 
 def reset(cursor: Cursor, registry: Registry, task: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,20 +26,31 @@ def restore(column: str, kind: str, text: str) -> Watermark:
 
 
 def move(
-    cursor: Cursor, registry: Registry, task: str, action: int, mark: Watermark, job: int
+    cursor: Cursor, registry: Registry, task: str, source: str, mark: Watermark, job: int
 ) -> None:
-    """Stores a watermark in the caller's transaction. Raises JobError for an unordered value."""
+    """Stores a watermark in the caller's transaction. Raises JobError for an unordered value.
+
+    source: what it is the watermark of.
+    """
     kind, text = to_text(mark.value, mark.column)
     registry.run(
         cursor,
         "watermark.move",
         task=task,
-        action=action,
+        source=source,
         column=mark.column,
         kind=kind,
         value=text,
         job=job,
     )
+
+
+def forget_others(cursor: Cursor, registry: Registry, task: str, sources: Collection[str]) -> None:
+    """Forgets how far a task has read what it no longer reads.
+
+    sources: what it reads.
+    """
+    registry.run(cursor, "watermark.forget_others", task=task, sources=list(sources))
 
 
 def reset(cursor: Cursor, registry: Registry, task: str) -> None:

@@ -36,11 +36,11 @@ from (
 where a.job = chosen.job and a.status = 'waiting'
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.span,
     chosen.is_master, chosen.hash, chosen.definition, chosen.connection,
-    (select jsonb_object_agg(m.action, jsonb_build_array(m.column_name, m.kind, m.value))
+    (select jsonb_object_agg(m.source, jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
-    (select jsonb_object_agg(s.action, s.items) from (
-        select x.action, jsonb_object_agg(x.item, x.state) as items
-        from {seen} x where x.task = a.task group by x.action) s);
+    (select jsonb_object_agg(s.source, s.items) from (
+        select x.source, jsonb_object_agg(x.item, x.state) as items
+        from {seen} x where x.task = a.task group by x.source) s);
 
 -- name: claim_job
 -- The same for one job that an operator wants to run now: neither a pause, nor its masters, nor
@@ -59,11 +59,11 @@ returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
     coalesce(o.timeout, t.timeout), a.span,
     exists (select from {dependency} d where d.master = t.task),
     t.hash, t.definition, r.connection,
-    (select jsonb_object_agg(m.action, jsonb_build_array(m.column_name, m.kind, m.value))
+    (select jsonb_object_agg(m.source, jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
-    (select jsonb_object_agg(s.action, s.items) from (
-        select x.action, jsonb_object_agg(x.item, x.state) as items
-        from {seen} x where x.task = a.task group by x.action) s);
+    (select jsonb_object_agg(s.source, s.items) from (
+        select x.source, jsonb_object_agg(x.item, x.state) as items
+        from {seen} x where x.task = a.task group by x.source) s);
 
 -- name: hindrance
 -- What keeps a job from being started by an operator: its status, the state of its task with the

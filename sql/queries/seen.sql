@@ -1,9 +1,13 @@
 -- Parts of sources that were read.
 
 -- name: put
-insert into {seen} (task, action, item, state, job) values %s
-on conflict (task, action, item) do update set
+insert into {seen} (task, source, item, state, job) values %s
+on conflict (task, source, item) do update set
     state = excluded.state, job = excluded.job, seen_at = now();
 
 -- name: reset
 delete from {seen} where task = %(task)s;
+
+-- name: forget_others
+-- Those of what a task no longer reads.
+delete from {seen} where task = %(task)s and source <> all (%(sources)s);

@@ -32,9 +32,10 @@ def result(done: Registration) -> dict[str, Any]:
 
 def a_watermark(connection: PgSession, task: str = "r.s.t") -> None:
     rows(connection, """
-        insert into meta.watermark (task, action, column_name, kind, value, job)
-        values (%(task)s, 1, 'id', 'integer', '7', 1);
-        insert into meta.seen values (%(task)s, 1, 'a.csv', '{}', 1)
+        insert into meta.watermark (task, source, column_name, kind, value, job)
+        values (%(task)s, 'database q.sql from main', 'id', 'integer', '7', 1);
+        insert into meta.seen (task, source, item, state, job)
+        values (%(task)s, 'file *.csv from main', 'a.csv', '{}', 1)
     """, {"task": task})  # fmt: skip
 
 

@@ -81,8 +81,10 @@ def test_what_a_task_remembers_is_not_history(folder: Path, connection: PgSessio
     rows(
         connection,
         f"""
-        insert into meta.watermark values ('r.s.t', 1, 'id', 'integer', '7', 1, {YEARS_AGO});
-        insert into meta.seen values ('r.s.t', 1, 'a.csv', '{{}}', 1, {YEARS_AGO});
+        insert into meta.watermark (task, source, column_name, kind, value, job, moved_at)
+        values ('r.s.t', 'database q.sql from main', 'id', 'integer', '7', 1, {YEARS_AGO});
+        insert into meta.seen (task, source, item, state, job, seen_at)
+        values ('r.s.t', 'file *.csv from main', 'a.csv', '{{}}', 1, {YEARS_AGO});
         insert into meta.override (task, changed_at) values ('r.s.t', {YEARS_AGO});
     """,
     )
