@@ -65,7 +65,8 @@ class _Field:
 
     def written(self, cases: Sequence[str]) -> str:
         """The value, whatever its kind."""
-        real = "sqlite.real" if self.exact is None else "sqlite.exact"
+        is_safe = self.exact is None or self.kind == "double precision"
+        real = "sqlite.real" if is_safe else "sqlite.exact"
         pieces = {
             "value": self.value,
             "type": self.type,
