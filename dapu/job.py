@@ -37,9 +37,11 @@ from dapu.registry import agenda, seen, watermarks
 from dapu.registry.agenda import Claim, Ending, Job
 from dapu.registry.events import EventLog, Level, Told, tell
 from dapu.registry.store import Registry
-from dapu.secrets import redact
+from dapu.registry.texts import storable
 from dapu.warehouse import Warehouse
 from dapu.watch import Watch
+
+_LONGEST = 2_000  # characters of a job's message
 
 
 class Outcome(NamedTuple):
@@ -94,6 +96,7 @@ class Runner:
         message, data = _explain(error, job.task)
         if self.watch.reason is not None:
             message, data = self.watch.reason, None
+        message = storable(message, _LONGEST)
         while True:
             try:
                 with self.session, self.session.cursor() as cursor:
@@ -102,7 +105,12 @@ class Runner:
             except psycopg2.errors.UniqueViolation:
                 continue  # the task was queued this very moment: now that job is seen
         level: Level = "error" if outcome.status in ("failed", "waiting") else "warning"
-        self.events.write(level, outcome.message, task=job.task, job=job.number, data=data)
+        try:
+            self.events.write(level, outcome.message, task=job.task, job=job.number, data=data)
+        except psycopg2.Error:
+            if self.events.session.closed:
+                raise
+            # The outcome is in the agenda, and the next job is not to suffer.
         return outcome
 
     def _settle(self, cursor: Cursor, job: Job, error: BaseException, message: str) -> Outcome:
@@ -291,13 +299,14 @@ class _Run:
 def _explain(error: BaseException, task: str) -> tuple[str, dict[str, Any] | None]:
     """What went wrong in a line, and the details for the event."""
     if isinstance(error, JobError):
-        return redact(str(error)), error.data or None
+        return str(error), error.data or None
     if isinstance(error, DapuError):
-        return redact(str(error)), None
-    trace = "".join(traceback.format_exception(error))  # for whoever mends dapu or the agent
+        return str(error), None
+    lines = (storable(line, _LONGEST) for line in traceback.format_exception(error))
+    trace = "".join(lines)  # for whoever mends dapu or the agent
     if isinstance(error, psycopg2.Error) and error.diag.message_primary:
         detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
-        return redact(error.diag.message_primary + detail), {"raised_in": trace}
-    what = f"{type(error).__name__}: {error}".removesuffix(": ")
+        return error.diag.message_primary + detail, {"raised_in": trace}
+    what = storable(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST // 2)
     hint = f"a fault of dapu or of an agent, `dapu status DIR {task}` shows its traceback"
-    return redact(f"{what} ({hint})"), {"traceback": trace}
+    return f"{what} ({hint})", {"traceback": trace}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
@@ -10,8 +12,11 @@ from dapu.definitions.models import Check
 from dapu.definitions.templates import Statement, TableName
 from dapu.errors import JobError
 from dapu.named_sql import compose
+from dapu.registry.texts import shortened
+from dapu.secrets import redact
 
 MOST_ROWS = 20  # that the event of a failed check shows
+_LONGEST = 200  # characters of a value that is shown
 
 
 def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement | None) -> None:
@@ -32,12 +37,18 @@ def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement |
     if rows:
         names = [column.name for column in cursor.description]
         count = f"more than {MOST_ROWS}" if len(rows) > MOST_ROWS else str(len(rows))
-        shown = [dict(zip(names, row, strict=True)) for row in rows[:MOST_ROWS]]
+        shown = [dict(zip(names, map(_shown, row), strict=True)) for row in rows[:MOST_ROWS]]
         first = ", ".join(f"{name} = {value!s}" for name, value in shown[0].items())
         raise JobError(
             f"the check {label} failed: {count} offending row(s), the first: {first}",
             {"check": label, "rows": shown},
         )
+
+
+def _shown(value: Any) -> Any:
+    """The value, or the beginning of a long one."""
+    text = redact(str(value))
+    return value if len(text) <= _LONGEST else shortened(text, _LONGEST)
 
 
 def _query(table: TableName, check: Check, query: Statement | None) -> tuple[str, sql.Composable]:

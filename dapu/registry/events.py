@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.registry.store import Registry
-from dapu.secrets import redact
+from dapu.registry.texts import storable, storable_details
 
 Level = Literal["info", "warning", "error"]
 
@@ -36,9 +36,10 @@ class Told(NamedTuple):
 
 
 def tell(action: int | None, message: str, data: dict[str, Any] | None) -> Told:
-    """Replaces the secrets in an event."""
-    details = redact(json.dumps(data, default=_as_text, ensure_ascii=False)) if data else None
-    return Told(action, redact(message), details)
+    """An event without secrets, and without what cannot be stored."""
+    details = storable_details(data) if data else None
+    text = json.dumps(details, ensure_ascii=False, allow_nan=False) if details else None
+    return Told(action, storable(message), text)
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,20 @@ class EventLog:
         action: int | None = None,
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Stores an event; secrets in it are replaced."""
-        told = tell(action, message, data)
+        """Stores an event; secrets in it are replaced.
+
+        Details that PostgreSQL does not take are left out: no event stops who tells it.
+        """
+        values = {"job": job, "task": task, "level": level}
         with self.session.cursor() as cursor:
-            self.registry.run(
-                cursor, "event.add", job=job, task=task, level=level, **told._asdict()
-            )
-
-
-def _as_text(value: Any) -> str:
-    return "\\x" + bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
+            try:
+                told = tell(action, message, data)
+                self.registry.run(cursor, "event.add", **values, **told._asdict())
+            except Exception as error:
+                if self.session.closed or data is None:
+                    raise
+                told = tell(action, message, {"details that cannot be stored": str(error)})
+                self.registry.run(cursor, "event.add", **values, **told._asdict())
 
 
 def events_of_task(cursor: Cursor, registry: Registry, task: str, most: int) -> list[Event]:

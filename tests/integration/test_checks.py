@@ -104,6 +104,23 @@ def test_a_query_of_ones_own_fails_with_its_rows(
     assert details(connection)["rows"] == [{"id": 0, "amount": "100"}]
 
 
+def test_values_that_json_does_not_have_are_told(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    odd = (
+        "select 'NaN'::float8 as a, '-Infinity'::float8 as b, 'NaN'::numeric as c, '\\x00'::bytea d"
+    )
+    run_task(warehouse(make_warehouse, "[{sql: odd.sql}]", odd=odd), TASK)
+    assert details(connection)["rows"] == [{"a": "nan", "b": "-inf", "c": "NaN", "d": "\\x00"}]
+
+
+def test_long_values_are_cut(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
+    long = "select repeat('x', 3000000) as a from generate_series(1, 3)"
+    message = run_task(warehouse(make_warehouse, "[{sql: long.sql}]", long=long), TASK).message
+    assert message.endswith(f"a = {'x' * 200}… (3,000,000 characters)")
+    assert len(details(connection)["rows"][2]["a"]) < 250
+
+
 def test_a_check_that_is_no_query_says_so(make_warehouse: MakeWarehouse) -> None:
     folder = warehouse(make_warehouse, "[{sql: odd.sql}]", odd="delete from s.t")
     assert run_task(folder, TASK).message == (

@@ -63,6 +63,8 @@ ERRORS: dict[str, BaseException] = {
     "SystemExit": SystemExit("bye"),
     "PanicException": PanicException("called `Option::unwrap()` on a `None` value"),
     "MemoryError": MemoryError(),
+    "ValueError": ValueError("no text of PostgreSQL: \0 \udc80"),
+    "OverflowError": OverflowError("x" * 1_000_000),
 }
 
 
