@@ -15,7 +15,7 @@ from dapu.databases.source import Asked
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.rows import Column
-from dapu.loading.types import is_exactly_comparable
+from dapu.loading.types import is_exactly_comparable, is_text
 from dapu.loading.watermark import without_end
 
 _STATEMENTS = {
@@ -124,14 +124,13 @@ class BlockSource:
         quoted = [self.source.quote(column.name) for column in self.columns]
         match self.dialect:
             case "postgresql":
-                return ", ".join(
-                    name if is_exactly_comparable(column.type) else f"{name}::text"
-                    for name, column in zip(quoted, self.columns, strict=True)
-                )
+                pairs = zip(quoted, self.columns, strict=True)
+                return ", ".join(_postgres_form(name, column.type) for name, column in pairs)
             case "sqlite":
                 return ", ".join(quoted)
             case "mysql" | "mariadb":
-                return _joined(quoted, "blocks.mysql_column", ", ")
+                pairs = zip(quoted, self.columns, strict=True)
+                return ", ".join(_mysql_form(name, column.type) for name, column in pairs)
             case "mssql":
                 return _joined(quoted, "blocks.mssql_column", ", ")
         return _joined(quoted, "blocks.oracle_column", " || '|' || ")
@@ -186,6 +185,23 @@ def any_of(ranges: Sequence[Range], key: str) -> Statement:
         joint = Statement((") or (",)) if position else Statement(("",))
         condition = condition.then(joint).then(one.condition(key))
     return condition.then(Statement((")",)))
+
+
+def _postgres_form(name: str, type_name: str) -> str:
+    """A column in a form whose hash is another whenever its value is.
+
+    Types that are told as text may be any: citext, a composite, one that has no hash; and a text's
+    collation may take different texts for equal.
+    """
+    if is_text(type_name):
+        return text_of("blocks.postgresql_text").format(name)
+    return name if is_exactly_comparable(type_name) else f"{name}::text"
+
+
+def _mysql_form(name: str, type_name: str) -> str:
+    """A column as text; the server's own text of a FLOAT has six digits."""
+    form = "blocks.mysql_float" if type_name == "real" else "blocks.mysql_column"
+    return text_of(form).format(name)
 
 
 def _joined(quoted: Sequence[str], name: str, joint: str) -> str:

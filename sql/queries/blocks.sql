@@ -26,6 +26,12 @@ group by 1 order by 1;
 select count(*), coalesce(sum(cast(conv(left(md5(concat_ws('|', {columns})), 15), 16, 10) as unsigned)), 0)
 from ({query}) dapu_query where {range};
 
+-- name: postgresql_text
+{0}::text collate "C";
+
+-- name: mysql_float
+quote({0} * 1e0);
+
 -- name: mysql_column
 quote({0});
 

@@ -171,3 +171,33 @@ def test_rejected_rows_of_blocks_that_are_not_read_stay(
     assert task.rows(rejected) == [(2,), (29,)]
     assert task.rows("select count(*) from staging.thing") == [(28,)]
     shop.close()
+
+
+CHANGES = {
+    "postgresql": {
+        "v numeric": ("1.00", "1.000"), "v float8": ("'-0'", "0"), "v point": ("'1,2'", "'1,3'"),
+        "v staging.pair": ("row(1.0)::staging.pair", "row(1.00)::staging.pair"),
+
+    },
+    "mysql": {"v float": ("16777215", "16777216"), "v double": ("0.1", "0.10000000000000002")},
+    "sqlite": {"v real": ("0.1", "0.10000000000000002")},
+}  # fmt: skip
+
+
+def test_a_change_that_the_source_takes_for_none_is_seen(
+    folder: Path, shop: Shop, database: Database
+) -> None:
+    if shop.kind == "postgresql":
+        shop.run("create schema staging")
+        shop.run("create type staging.pair as (a numeric)")
+    for declared, (before, after) in CHANGES[shop.kind].items():
+        shop.run("drop table item")
+        shop.run(f"create table item (id int primary key, {declared})")
+        shop.run(f"insert into item values (1, {before})")
+        with database.connect() as session, session.cursor() as cursor:
+            cursor.execute("create schema if not exists staging")
+            cursor.execute("drop table if exists staging.item")
+            cursor.execute("create table staging.item (id int primary key, v text)")
+        run(folder)
+        shop.run(f"update item set v = {after}")
+        assert "1 updated" in run(folder), declared

@@ -44,7 +44,8 @@ class ChangedBlocks:
         """The hashes are asked for first: what changes while rows are read is read next time."""
         context, key = self.context, (self.options.key or [""])[0]
         before = self._before(cursor)
-        columns = self.source.read(no_rows(self.query), self.into).columns
+        # The source's own types tell how it hashes them, whatever they become in the table.
+        columns = self.source.read(no_rows(self.query), None).columns
         asked = BlockSource(self.source, self.dialect, self.query, key, columns)
         now = current_blocks(asked, [block.low for block in before[1:]])
         ranges = changed_ranges(before, now)
