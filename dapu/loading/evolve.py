@@ -14,7 +14,7 @@ from dapu.loading.options import SchemaChange
 from dapu.loading.rows import Column
 from dapu.loading.tables import Relation, TargetColumn
 from dapu.loading.types import holds, is_text, is_widened, widened
-from dapu.named_sql import compose
+from dapu.named_sql import compose, statement
 
 
 def evolve(
@@ -143,18 +143,20 @@ def _widen(
             _advice(
                 name,
                 "a column of the source has another type",
-                [f'alter column "{column.name}" type {column.type}' for column in retyped],
+                [_retype(column, known[column.name]) for column in retyped],
             )
         )
     notes = []
     for column in retyped:
         try:
+            cursor.execute(statement("table.all_float_digits"))
             cursor.execute(
                 compose(
                     "table.retype_column",
                     table=name.identifier,
                     column=sql.Identifier(column.name),
                     type=sql.SQL(column.type),
+                    using=sql.SQL("::text" if _is_shortened(column, known[column.name]) else ""),
                 )
             )
         except psycopg2.Error as error:
@@ -165,6 +167,18 @@ def _widen(
         before = known[column.name].type
         notes.append(f"the column {column.name} is widened from {before} to {column.type}")
     return notes
+
+
+def _retype(column: Column, before: Column) -> str:
+    text = f'alter column "{column.name}" type {column.type}'
+    if _is_shortened(column, before):
+        return f'{text} using "{column.name}"::text::{column.type}'
+    return text
+
+
+def _is_shortened(column: Column, before: Column) -> bool:
+    """Whether PostgreSQL's own cast keeps 6 or 15 digits only."""
+    return column.type.startswith("numeric") and before.type in ("real", "double precision")
 
 
 def _advice(name: TableName, what: str, changes: Sequence[str]) -> str:

@@ -110,4 +110,8 @@ alter table {table} add column {column} {type};
 alter table {table} drop column {column};
 
 -- name: retype_column
-alter table {table} alter column {column} type {type};
+alter table {table} alter column {column} type {type} using {column}{using}::{type};
+
+-- name: all_float_digits
+-- The text of a float reads back as the same number.
+select set_config('extra_float_digits', '1', true);

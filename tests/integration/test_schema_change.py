@@ -102,3 +102,14 @@ def test_names_that_postgresql_would_cut_are_refused(connection: PgSession) -> N
     long = "ä" * 32
     with pytest.raises(JobError, match=f"`{long}` for staging.item has a name of more than 63"):
         put(connection, {"id": "integer", long: "text"}, "1,x")
+
+
+def test_floats_that_become_numerics_keep_each_digit(connection: PgSession) -> None:
+    before = {"id": "integer", "a": "real", "b": "double precision"}
+    put(connection, before, "1,1.2345678,0.12345678901234566")
+    after = {"id": "integer", "a": "numeric", "b": "numeric"}
+    with pytest.raises(JobError, match='alter column "a" type numeric using "a"::text::numeric;'):
+        put(connection, after, "2,1,1", has_steps=True)
+    put(connection, after, "2,1,1", load="append")
+    found = [[str(value) for value in row] for row in table(connection)[1]]
+    assert found == [["1", "1.2345678", "0.12345678901234566"], ["2", "1", "1"]]
