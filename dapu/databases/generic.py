@@ -10,13 +10,15 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import sqlalchemy
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from dapu.databases.python_values import TypeSurvey, exact_writer
+from dapu.databases.python_values import TypeSurvey, exact_writer, in_utc
 from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.rows import Column, CopyRows
@@ -27,7 +29,7 @@ from dapu.secrets import redact
 _ROWS = 2_000
 _IN_MEMORY = 16 << 20  # bytes
 _MYSQL = ("mysql", "mariadb")
-_MYSQL_FLOAT = 4  # in a cursor's description
+_MYSQL_FLOAT, _MYSQL_TIMESTAMP = 4, 7  # in a cursor's description
 
 
 class GenericSource:
@@ -69,8 +71,13 @@ class GenericSource:
 
     def value(self, query: Statement) -> Any:
         """See `Source.value`."""
-        rows = self.rows(query)
-        return rows[0][0] if rows else None
+        result = self._execute(query)
+        code = result.cursor.description[0][1]
+        rows = [row for rows in self._batches(result) for row in rows]
+        value = rows[0][0] if rows else None
+        if self._is_mysql and code == _MYSQL_TIMESTAMP and isinstance(value, datetime):
+            return value.replace(tzinfo=UTC)  # a moment, which the session has in UTC
+        return value
 
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
         """See `Source.rows`."""
@@ -156,6 +163,8 @@ class GenericSource:
                 yield rows
 
     def _execute(self, query: Statement) -> sqlalchemy.CursorResult[Any]:
+        if self._is_mysql:
+            query = replace(query, values=tuple(map(in_utc, query.values)))
         text, values = query.for_driver(self._engine.dialect.paramstyle, self.quote)
         with self._asking("refuses the query"):
             result = self._session.exec_driver_sql(text, values or None)

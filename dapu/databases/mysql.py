@@ -10,6 +10,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import pymysql
@@ -18,6 +20,7 @@ from sqlalchemy.engine import URL
 
 from dapu.databases.mysql_protocol import Described, RowTooLong, columns_of, write_values
 from dapu.databases.mysql_types import Field, field_of
+from dapu.databases.python_values import in_utc
 from dapu.databases.source import NotNative
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
@@ -62,13 +65,13 @@ class MySqlSource:
                 value = self.quote(cursor.description[0][0])
                 cursor.execute(statement("mysql.double").format(value=value) + self._end(query))
                 row = cursor.fetchone()
-            return row[0] if row else None
+            return _with_zone(cursor.description, row)[0] if row else None
 
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
         """See `Source.rows`."""
         with self._asking("refuses the query"), self._session.cursor() as cursor:
             cursor.execute(self._text(query))
-            return list(cursor.fetchall())
+            return [_with_zone(cursor.description, row) for row in cursor.fetchall()]
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Raises NotNative where the server cannot write the query's lines."""
@@ -167,6 +170,7 @@ class MySqlSource:
 
     def _text(self, query: Statement) -> str:
         """The query with its values, as PyMySQL writes them."""
+        query = replace(query, values=tuple(map(in_utc, query.values)))
         text, values = query.for_driver(pymysql.paramstyle, self.quote)
         return str(self._session.cursor().mogrify(text, values))
 
@@ -180,6 +184,16 @@ class MySqlSource:
             raise JobError(f"the source `{self._name}` {what}: {_reason(error)}") from error
         finally:
             self._is_asked = False
+
+
+def _with_zone(description: Any, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values of a row; those of TIMESTAMP columns are moments, which the session has in UTC."""
+    return tuple(
+        value.replace(tzinfo=UTC)
+        if column[1] == FIELD_TYPE.TIMESTAMP and isinstance(value, datetime)
+        else value
+        for column, value in zip(description, row, strict=True)
+    )
 
 
 def _reason(error: pymysql.MySQLError) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -146,6 +146,13 @@ _TYPES: Mapping[type, str] = {
     frozenset: "jsonb",
 }
 _NUMBERS = {"bigint", "numeric", "double precision"}
+
+
+def in_utc(value: Any) -> Any:
+    """A moment as a session in UTC has it, whose times have no zone; another value as it is."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
 
 
 class TypeSurvey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
@@ -10,6 +11,10 @@ from dapu.definitions import script
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
+
+_TIME_IN_TEXT = re.compile(
+    r"\d{4}-\d\d-\d\d(?:([T ])\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?([Z+-].*)?)?"
+)
 
 
 def begin_at(options: WatermarkOptions, last: Any) -> Any:
@@ -71,7 +76,7 @@ def _less(value: Any, overlap: timedelta | float) -> Any:
     if isinstance(value, datetime):
         return value - _duration(overlap)
     if isinstance(value, date):
-        return value - timedelta(days=_duration(overlap).days)
+        return value + timedelta(days=(-_duration(overlap)).days)  # a part of a day is one more
     if isinstance(overlap, timedelta):
         raise TypeError
     return value - type(value)(overlap)
@@ -90,11 +95,12 @@ def _less_in_text(value: str, overlap: timedelta) -> str:
 
 def _like_text(moment: datetime, like: str) -> str:
     """A moment as text of the same form as another, so that the two compare as texts."""
-    if len(like) == len("2024-01-01"):
-        return moment.date().isoformat()
-    fraction = "microseconds" if "." in like else "seconds"
-    text = moment.isoformat("T" if "T" in like else " ", timespec=fraction)
-    return text.replace("+00:00", "Z") if like.endswith("Z") else text
+    form = _TIME_IN_TEXT.fullmatch(like)
+    if form is None:
+        raise ValueError(like)
+    between, zone = form.groups(default="")
+    text = moment.replace(tzinfo=None).isoformat(between or " ", "microseconds")
+    return text[: len(like) - len(zone)] + zone
 
 
 def between(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from dapu.job import Outcome
 from tests.conftest import Database, MakeWarehouse
+from tests.one_task import OneTask
 from tests.rounds import prepare, run_task
+from tests.services.mariadb import MariaDB
 
 TASK = "shop.staging.sale"
 FILES = {
@@ -265,7 +271,7 @@ def test_keys_are_looked_for_in_the_types_of_the_table(
 ) -> None:
     folder = make(make_warehouse, SWEEP)
     source("create schema staging")
-    source("create table staging.sale (id bigint, at timestamptz, amount text)")
+    source("create table staging.sale (id bigint, at timestamp, amount text)")
     source("insert into shop.sale select n, date '2024-01-01' + n, n from generate_series(1, 3) n")
     run(folder)
     source("delete from shop.sale where id = 2; delete from meta.seen")
@@ -339,3 +345,91 @@ def test_a_value_that_is_the_highest_for_ever_is_refused(
     source("update shop.sale set amount = 2 where id = 2")
     run(folder)
     assert source("select id from staging.sale order by id") == [(1,), (2,)]
+
+
+class Lite:
+    """A SQLite source with one table, and the task that reads it."""
+
+    def __init__(self, task: OneTask, folder: Path, table: str, options: str, query: str) -> None:
+        self.session = sqlite3.connect(folder / "shop.db", isolation_level=None)
+        self.session.execute(f"create table t ({table})")
+        self.task = task
+        action = f"do: database\nquery: extract.sql\nload: append\nwatermark: {options}"
+        task.has(f"url: sqlite:///{folder}/shop.db", action, {"extract.sql": query})
+
+    def has(self, *rows: tuple[Any, ...]) -> None:
+        for row in rows:
+            self.session.execute(f"insert into t values ({', '.join('?' * len(row))})", row)
+
+
+def test_texts_are_in_the_order_of_the_source(task: OneTask, tmp_path: Path) -> None:
+    shop = Lite(task, tmp_path, "w text collate nocase", "{column: w}", "select w from t")
+    shop.has(("a",), ("b",))
+    task.run()
+    shop.has(("C",))
+    task.run()
+    assert task.rows("select value from meta.watermark") == [("C",)]
+    assert sorted(task.rows()) == [("C",), ("a",), ("b",)]
+
+
+def test_values_of_several_kinds_are_told(task: OneTask, tmp_path: Path) -> None:
+    shop = Lite(task, tmp_path, "w", "{column: w}", "select w from t")
+    shop.has((5,), (7,))
+    task.run()
+    shop.has(("2024-01-01",))
+    assert "column w has values of several kinds, 7 and '2024-01-01'" in task.fails()
+
+
+def test_a_range_before_the_first_run_is_in_the_kind_of_the_source(
+    task: OneTask, tmp_path: Path
+) -> None:
+    shop = Lite(task, tmp_path, "id integer, w", "{column: w}", "select id, w + 0 as w from t")
+    shop.has((1, 5), (2, 7), (3, 9))
+    assert task.run(span={"from": "6", "to": "8"}).startswith("1 rows")
+    assert task.rows() == [(2, 7)]
+    assert task.types() == {"id": "bigint", "w": "bigint"}
+    outcome = run_task(task.folder, "source.staging.thing", span={"from": "soon", "to": None})
+    assert "--from soon: write it like the watermark, 9" in outcome.message
+
+
+def test_an_overlap_does_not_go_back_beyond_initial(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    options = "load: append\n    watermark: {column: at, initial: 2024-01-05, overlap: 9 days}"
+    folder = make(make_warehouse, options)
+    source("insert into shop.sale select n, date '2024-01-01' + n, n from generate_series(1, 9) n")
+    for _ in range(2):
+        run(folder)
+        assert source("select min(id), max(id) from staging.sale") == [(4, 9)]
+
+
+@pytest.mark.parametrize("reader", ["native", "generic"])
+def test_a_lag_counts_from_now_where_the_source_keeps_moments(
+    task: OneTask, mariadb: MariaDB, reader: str
+) -> None:
+    with closing(mariadb.connect()) as session, session.cursor() as cursor:
+        for statement in (
+            "create or replace database lagging",
+            "use lagging",
+            "create table t (id int, at timestamp(6) null)",
+            "insert into t values (1, now() - interval 2 hour), (2, now() - interval 61 minute), "
+            "(3, now() - interval 50 minute), (4, now())",
+        ):
+            cursor.execute(statement)
+        session.commit()
+    action = f"""
+        do: database
+        query: extract.sql
+        reader: {reader}
+        load: append
+        watermark: {{column: at, lag: 1 hour}}
+        """
+    task.has(f"url: {mariadb.url('lagging')}", action, {"extract.sql": "select * from t"})
+    (task.folder / "warehouse.yaml").write_text("timezone: Asia/Tokyo")
+    task.run()
+    assert task.rows("select id from staging.thing order by 1") == [(1,), (2,)]
+    task.run()
+    assert task.rows("select id from staging.thing order by 1") == [(1,), (2,)]
+    ago = (datetime.now(ZoneInfo("Asia/Tokyo")) - timedelta(minutes=55)).replace(tzinfo=None)
+    task.run(span={"from": ago.isoformat(), "to": None})
+    assert task.rows("select id from staging.thing order by 1") == [(1,), (2,), (3,), (4,)]

@@ -31,7 +31,13 @@ def options(**given: Any) -> WatermarkOptions:
         ("2024-03-01 00:01:00", "5 minutes", "2024-02-29 23:56:00"),
         ("2024-03-01T00:01:00Z", "1 hour", "2024-02-29T23:01:00Z"),
         ("2024-03-01T00:01:00.250000", "1 s", "2024-03-01T00:00:59.250000"),
+        ("2024-03-01T00:01:00.250+02:00", "1 s", "2024-03-01T00:00:59.250+02:00"),
+        ("2024-03-01 10:00", "1 hour", "2024-03-01 09:00"),
+        ("2024-03-01 10", "1 hour", "2024-03-01 09"),
         ("2024-03-01", "1 day", "2024-02-29"),
+        ("2024-03-01", "12 hours", "2024-02-29"),
+        (date(2024, 3, 1), "12 hours", date(2024, 2, 29)),
+        (date(2024, 3, 1), "2 days", date(2024, 2, 28)),
         ("anything", None, "anything"),
     ],
 )
@@ -46,7 +52,9 @@ def test_the_first_run_begins_at_initial_or_nowhere() -> None:
     assert begin_at(options(overlap="1 day"), None) is None
 
 
-@pytest.mark.parametrize(("last", "overlap"), [(5, "1 hour"), ("abc", "1 hour"), ("abc", 3)])
+@pytest.mark.parametrize(
+    ("last", "overlap"), [(5, "1 hour"), ("abc", "1 hour"), ("abc", 3), ("20240101T1000", "1 hour")]
+)
 def test_an_overlap_that_does_not_fit_is_told(last: Any, overlap: Any) -> None:
     with pytest.raises(JobError, match=r"watermark\.overlap .* does not fit the column at"):
         begin_at(options(overlap=overlap), last)

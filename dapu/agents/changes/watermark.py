@@ -27,35 +27,68 @@ def bounded_query(
     nulls = watermark.nulls == "include"
     low = _low(context, watermark)
     query = context.sql(file, watermark=low)
+    if context.low is not None and watermark.overlap is not None:
+        # The source compares: what `initial` is there, only it knows.
+        query = between(query, watermark.column, watermark.initial, None, source.quote)
     from_low = between(query, watermark.column, low, None, source.quote)
     highest_now = source.value(highest(from_low, watermark.column, source.quote))
     if highest_now is not None:
         to_text(highest_now, watermark.column)  # refuses what has no order
     high = end_at(watermark, highest_now, context.warehouse.settings.zone)
-    if high is not None and (context.low is None or high > context.low.value):
+    if high is not None and _is_later(high, context.low, watermark):
         context.high = Watermark(watermark.column, high)
     return between(query, watermark.column, low, high, source.quote, nulls=nulls)
+
+
+def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) -> bool:
+    """Whether the watermark moves; never back."""
+    if last is None:
+        return True
+    if isinstance(high, str) and isinstance(last.value, str) and not watermark.overlap:
+        # What the source gave is not before the last value in the source's own order of texts,
+        # and may be in another order.
+        return high != last.value and (watermark.lag is None or high > last.value)
+    try:
+        return bool(high > last.value)
+    except TypeError:
+        raise JobError(
+            f"the column {watermark.column} has values of several kinds, {last.value!r} and "
+            f"{high!r}; let the query give one kind, and read everything once with "
+            "`dapu run --full`"
+        ) from None
 
 
 def _spanning_query(
     context: Context, file: str, watermark: WatermarkOptions, source: Asked
 ) -> Statement:
     """The range that an operator wants read once more."""
-    low, high = (_like_watermark(context, name) for name in ("from", "to"))
+    column = watermark.column
+    if context.low is not None:
+        like = context.low.value
+    else:
+        whole = context.sql(file, watermark=watermark.initial)
+        like = source.value(highest(whole, column, source.quote))
+    low, high = (_like_value(context, name, like, column) for name in ("from", "to"))
     query = context.sql(file, watermark=low)
-    return between(query, watermark.column, low, high, source.quote, nulls=False)
+    return between(query, column, low, high, source.quote, nulls=False)
 
 
-def _like_watermark(context: Context, name: str) -> Any:
-    """A value that an operator gave, in the kind that the watermark has."""
+def _like_value(context: Context, name: str, like: Any, column: str) -> Any:
+    """A value that an operator gave, in the kind of a value that the column has.
+
+    A time without a zone is one of the warehouse's, where the column's have a zone.
+    """
     text = (context.span or {}).get(name)
-    if text is None or context.low is None:
+    if text is None or like is None:
         return text
-    kind, kept = to_text(context.low.value, context.low.column)
+    kind, kept = to_text(like, column)
     try:
-        return from_text(kind, text)
+        value = from_text(kind, text)
     except (ValueError, ArithmeticError):
         raise JobError(f"--{name} {text}: write it like the watermark, {kept}") from None
+    if kind == "timestamptz" and value.tzinfo is None:
+        return value.replace(tzinfo=context.warehouse.settings.zone)
+    return value
 
 
 def _low(context: Context, watermark: WatermarkOptions) -> Any:
