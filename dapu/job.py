@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -42,12 +42,20 @@ from dapu.warehouse import Warehouse
 from dapu.watch import Watch
 
 _LONGEST = 2_000  # characters of a job's message
+Status = Ending | Literal["waiting", "given back"]
+# How a job came out that this worker lost, by its status now.
+_TAKEN: dict[str, Status] = {
+    "waiting": "waiting",
+    "running": "waiting",
+    "failed": "failed",
+    "done": "done",
+}
 
 
 class Outcome(NamedTuple):
     """How a job went."""
 
-    status: Ending | Literal["waiting", "given back"]
+    status: Status
     rows: int
     message: str
 
@@ -86,11 +94,19 @@ class Runner:
             self.watch.end()
             if self.session.closed or self.events.session.closed:
                 # A source in the same server may have been the first to notice.
-                raise psycopg2.OperationalError(str(error)) from error
+                raise psycopg2.OperationalError(str(_first_cause(error))) from error
             self.session.rollback()
             return self._failed(job, error)
         finally:
             self.watch.end()
+
+    def end_lost(self, job: Job, worker: int, why: str) -> Outcome:
+        """Ends a job whose session broke, unless somebody else has.
+
+        worker: the number under which this process had it. why: what the server said.
+        """
+        error = JobError(f"the connection to the warehouse's database broke: {why}")
+        return replace(self, worker=worker)._failed(job, error)
 
     def _failed(self, job: Job, error: BaseException) -> Outcome:
         message, data = _explain(error, job.task)
@@ -129,7 +145,8 @@ class Runner:
             if wait is not None:
                 return Outcome("waiting", 0, f"{message}; next try in {show_duration(wait)}")
         if not agenda.finish(cursor, self.registry, job, self.worker, ending, None, message):
-            return Outcome("cancelled", 0, message)
+            found = agenda.find(cursor, self.registry, job.number)
+            return Outcome(_TAKEN.get(found.status if found else "", "cancelled"), 0, message)
         return Outcome(ending, 0, message)
 
 
@@ -294,6 +311,13 @@ class _Run:
         if not owned:
             raise JobInterrupted("it was cancelled, or another worker has it")
         runner.session.commit()
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What the database said, if that is what an error comes from."""
+    while error.__cause__ is not None and not isinstance(error, psycopg2.Error):
+        error = error.__cause__
+    return error
 
 
 def _explain(error: BaseException, task: str) -> tuple[str, dict[str, Any] | None]:

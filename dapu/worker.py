@@ -73,6 +73,15 @@ class Tally:
         return self.endings.total()
 
 
+@dataclass(frozen=True)
+class _Lost:
+    """A job whose session broke. worker: the number under which it was claimed."""
+
+    job: Job
+    worker: int
+    why: str
+
+
 class Worker:
     """One worker process."""
 
@@ -82,6 +91,7 @@ class Worker:
         self._stopping = threading.Event()
         self._watch: Watch | None = None
         self._tally = Tally()
+        self._lost: _Lost | None = None
 
     def run(self, only: int | None = None) -> Tally:
         """Takes jobs until the minutes are over, none is left, or it is told to stop.
@@ -98,7 +108,10 @@ class Worker:
                         self._reporter.note("info", "", "the warehouse's database is back")
                     connected, away = True, False
                     self._watch = desk.watch
-                    self._work(desk, only)
+                    self._end_lost(desk)
+                    if only is None or not self._tally.jobs:
+                        self._work(desk, only)
+                    desk.leave("stopped" if self._stopping.is_set() else "done", self._tally.jobs)
                     return self._tally
             except (psycopg2.OperationalError, psycopg2.InterfaceError, NoDatabase) as error:
                 if not connected:
@@ -107,6 +120,8 @@ class Worker:
                     self._say_away(error)
                 away = True
                 self._stopping.wait(_RECONNECT)
+        if self._lost is not None:
+            self._ended(self._lost.job, Outcome("waiting", 0, self._lost.why))
         return self._tally
 
     def stop(self, grace: float = GRACE) -> None:
@@ -136,18 +151,28 @@ class Worker:
                 break
             # What ends between a claim and a look at what is running may leave a job to claim.
             last_look = claim is None and not self._wait(desk)
-        desk.leave("stopped" if self._stopping.is_set() else "done", self._tally.jobs)
 
     def _run(self, desk: _Desk, claim: Claim) -> None:
-        job = claim.job
-        self._reporter.started(job)
+        self._reporter.started(claim.job)
         try:
             outcome = desk.runner.run(claim)
         except psycopg2.Error as error:
-            self._reporter.ended(job, Outcome("waiting", 0, "its database went away"))
             if type(error) is psycopg2.DatabaseError:  # so psycopg2 tells of a loss during COPY
-                raise psycopg2.OperationalError(str(error)) from error
-            raise
+                error = psycopg2.OperationalError(str(error))
+            if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+                self._lost = _Lost(claim.job, desk.runner.worker, _reason(error))
+            raise error
+        self._ended(claim.job, outcome)
+
+    def _end_lost(self, desk: _Desk) -> None:
+        """The job whose session broke fails as any other: with a wait, and not for ever."""
+        if self._lost is not None:
+            lost = self._lost
+            outcome = desk.runner.end_lost(lost.job, lost.worker, lost.why)
+            self._lost = None
+            self._ended(lost.job, outcome)
+
+    def _ended(self, job: Job, outcome: Outcome) -> None:
         self._tally.add(job, outcome)
         self._reporter.ended(job, outcome)
 
@@ -162,10 +187,13 @@ class Worker:
         return True
 
     def _say_away(self, error: Exception) -> None:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         self._reporter.note(
-            "warning", "", f"the warehouse's database is away ({reason}); waiting for it"
+            "warning", "", f"the warehouse's database is away ({_reason(error)}); waiting for it"
         )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _Desk:

@@ -151,19 +151,41 @@ select exists (
     select from {agenda} where job = %(job)s and status = 'running' and worker = %(worker)s);
 
 -- name: free
--- The jobs of workers that ended without ending them wait again; where the task already has a
--- waiting job, that one stands for both.
-update {agenda} a set
-    status = case when other.job is null then 'waiting' else 'cancelled' end,
-    ended_at = case when other.job is null then null else now() end,
-    backend = null, not_before = now(),
-    message = 'its worker died' ||
-        case when other.job is null then '' else '; another job of the task is waiting' end
-from {agenda} me
-left join {agenda} other on other.task = me.task and other.status = 'waiting'
-where me.job = a.job and a.status = 'running'
-and not exists (select from {worker} w where w.worker = a.worker and w.ended_at is null)
-returning a.job, a.task, a.status;
+-- The jobs of workers that ended without ending them wait again, at once after the first time, and
+-- after that as after a failed try; those without tries left have failed. Where the task already
+-- has a waiting job, that one stands for both.
+with dead as (
+    select me.job, me.task, me.full_load, other.job as other,
+        case when other.job is not null then 'cancelled'
+            when me.tries > t.retries then 'failed' else 'waiting' end as status,
+        case when other.job is not null then '; another job of the task is waiting'
+            when me.tries > t.retries then '; no tries left' else '' end as why,
+        now() + coalesce(t.retry_wait * (2 ^ (me.tries - 2)), interval '0')
+            * (me.tries > 1)::integer as again_at
+    from {agenda} me
+    left join {agenda} other on other.task = me.task and other.status = 'waiting'
+    left join {registry} t on t.task = me.task
+    where me.status = 'running'
+    and not exists (select from {worker} w where w.worker = me.worker and w.ended_at is null)
+), freed as (
+    update {agenda} a set status = d.status, backend = null, not_before = d.again_at,
+        ended_at = case when d.status <> 'waiting' then now() end,
+        message = 'its worker died' || d.why
+    from dead d where a.job = d.job and a.status = 'running'
+    returning a.job, a.task, a.status, a.message, a.started_at, a.ended_at
+), passed_on as (
+    update {agenda} a set full_load = true
+    from dead d where a.job = d.other and d.full_load and not a.full_load
+), noted as (
+    update {registry} t set last_job = f.job, last_status = f.status,
+        last_started_at = f.started_at, last_ended_at = f.ended_at
+    from freed f where t.task = f.task and f.status = 'failed'
+), told as (
+    insert into {event} (job, task, level, message)
+    select job, task, case when status = 'failed' then 'error' else 'warning' end, message
+    from freed
+)
+select job, task, status from freed order by job;
 
 -- name: exhausted
 -- Waiting jobs that no worker will take: those that used up their tries without an ending, as when

@@ -103,17 +103,23 @@ def test_the_manager_frees_the_job_of_a_killed_worker(
 def test_a_job_that_kills_its_worker_each_time_fails_in_the_end(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
-    folder = queued(make_warehouse, a_task(TASK, run="{retries: 1}"))
-    for tries in (1, 2):
+    folder = queued(make_warehouse, a_task(TASK, run="{retries: 2, retry_wait: 10 minutes}"))
+    wait = "select not_before > now() + interval '9 minutes' from meta.agenda"
+    for tries, status in ((1, "waiting"), (2, "waiting"), (3, "failed")):
         with connection, connection.cursor() as cursor:
-            claim = agenda.claim(cursor, REGISTRY, worker=77, backend=0)
+            claim = agenda.claim_job(cursor, REGISTRY, worker=77, backend=0, job=1)
             assert claim is not None
             assert claim.job.tries == tries
-        done = manager(folder)
-        assert [task for _, task, _ in done.freed] == [TASK]
-        assert [task for _, task in done.failed] == ([TASK] if tries == 2 else [])
+        assert [(task, how) for _, task, how in manager(folder).freed] == [(TASK, status)]
+        assert one(connection, wait) == (tries > 1), "the first time it may be chance"
     assert rows(connection, "select status, message from meta.agenda") == [
         ("failed", "its worker died; no tries left")
+    ]
+    assert rows(connection, "select last_status from meta.registry") == [("failed",)]
+    assert rows(connection, "select level, message from meta.event order by event") == [
+        ("warning", "its worker died"),
+        ("warning", "its worker died"),
+        ("error", "its worker died; no tries left"),
     ]
 
 
@@ -123,11 +129,13 @@ def test_the_job_of_a_dead_worker_gives_way_to_one_that_waits(
     folder = queued(make_warehouse, a_task(TASK))
     with connection, connection.cursor() as cursor:
         agenda.claim(cursor, REGISTRY, worker=77, backend=0)
+        cursor.execute("update meta.agenda set full_load = true")
         agenda.add(cursor, REGISTRY, TASK, "run", full=False)
     manager(folder)
-    assert rows(connection, "select status, message from meta.agenda order by job") == [
-        ("cancelled", "its worker died; another job of the task is waiting"),
-        ("waiting", None),
+    found = rows(connection, "select status, message, full_load from meta.agenda order by job")
+    assert found == [
+        ("cancelled", "its worker died; another job of the task is waiting", True),
+        ("waiting", None, True),
     ]
 
 

@@ -110,12 +110,26 @@ def test_a_connection_that_breaks_between_load_and_commit_keeps_nothing(
     manager(folder)
     tally, seen = work(folder)
     assert seen.order == [TASK, TASK]  # each time the worker came back
-    assert tally.jobs == 0
+    assert tally.endings == {"waiting": 1, "failed": 1}
+    assert tally.failing == {TASK: "failed"}
     assert "the warehouse's database is away" in seen.notes[0]
     assert "the warehouse's database is back" in seen.notes
     assert kept(connection) == [None, None, 0]
-    assert [task for _, task in manager(folder).failed] == [TASK]
-    assert kept(connection) == [None, None, 0]
+    cause = "connection to the warehouse's database broke: terminating connection due to admin"
+    assert cause in one(connection, "select message from meta.agenda where task = 'r.s.t'")
+    errors = rows(connection, "select message from meta.event where level = 'error' order by event")
+    assert [cause in message for (message,) in errors] == [True, True]
+
+
+def test_a_connection_that_breaks_in_dapu_run_ends_it(
+    make_warehouse: MakeWarehouse, connection: PgSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dapu.worker._RECONNECT", 0.05)
+    broken = {"run.sql": "select pg_terminate_backend(pg_backend_pid())"}
+    outcome = run_task(make_warehouse({**ROUTE, **a_task(TASK, broken)}), TASK)
+    assert outcome.status == "waiting"
+    assert outcome.message.endswith("; next try in 1 min 0 s")
+    assert rows(connection, "select status, tries from meta.agenda") == [("waiting", 1)]
 
 
 @pytest.mark.usefixtures("odd_agent")

@@ -29,7 +29,10 @@ GATED_QUERY = """
     select i as id, repeat('x', 20000) as text from generate_series(1, 200) i
     where not exists (select from public.gate) or pg_sleep(0.1) is not null
 """
-LOADING = "actions: [{do: database, query: q.sql, load: append, watermark: {column: id}}]\n"
+LOADING = """
+run: {retry_wait: 0 s}
+actions: [{do: database, query: q.sql, load: append, watermark: {column: id}}]
+"""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ def test_a_worker_waits_for_the_database_and_loads_everything_once(
         "the warehouse's database is back",
     ]
     assert working.seen.order == [LOAD, LOAD, "r.s.slave", "r.s.other"]
-    assert working.tally.endings == {"done": 3}
+    assert working.tally.endings == {"waiting": 1, "done": 3}
+    assert not working.tally.failing
     assert main.ask("select count(*) || ' ' || count(distinct id) from s.t") == "200 200"
     assert main.ask(f"select max(value) from {database.name}.watermark") == "200"
 
@@ -135,7 +139,7 @@ def test_a_worker_that_waits_for_a_try_goes_on_after_a_restart(
     folder: Path, database: Database, main: Main
 ) -> None:
     (folder / "routes/r/s/t/q.sql").write_text("select 1 / (select 0) as id")
-    text = "run: {retries: 1, retry_wait: 2 s}\n" + LOADING
+    text = LOADING.replace("retry_wait: 0 s", "retries: 1, retry_wait: 2 s")
     (folder / "routes/r/s/t/task.yaml").write_text(text)
     prepare(folder)
     manager(folder)
