@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
 
+from dapu.definitions.templates import TableName
 from dapu.errors import DapuError, JobError
 
 _CONTEXT = re.compile(r"COPY ([^,]+), line (\d+)(?:, column ([^:]+))?(?:: (.*))?", re.DOTALL)
@@ -32,13 +34,33 @@ class BadValue(JobError):
         return BadValue(self._tell, self.data | {"table": name})
 
 
+def _advice(error: psycopg2.Error) -> str | None:
+    """What to do, where a key cannot be one."""
+    if isinstance(error, psycopg2.errors.UniqueViolation):
+        return "give a `key` that tells rows apart, or leave one of such rows out of the query"
+    if isinstance(error, psycopg2.errors.NotNullViolation):
+        return "each row needs a value there; leave such rows out of the query, or change the key"
+    return None
+
+
+@contextmanager
+def telling_of(name: TableName) -> Iterator[None]:
+    """Whatever a table cannot take is told as a JobError of that table: rows pass through others."""
+    try:
+        yield
+    except BadValue as error:
+        raise error.of_table(str(name)) from error
+    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+        raise explain(error) from error
+
+
 def explain(error: psycopg2.Error, locate: Locate | None = None) -> DapuError:
     """A BadValue that names table, row, column and value where the server tells them."""
     reason = (error.diag.message_primary or str(error)).strip()
-    detail = error.diag.message_detail
+    detail = (error.diag.message_detail or "").rstrip(".")
     place = _CONTEXT.search(error.diag.context or "")
-    if place is None:
-        return JobError(f"{reason}; {detail}" if detail else reason)
+    if place is None or isinstance(error, psycopg2.errors.UniqueViolation):
+        return JobError("; ".join(filter(None, (reason, detail, _advice(error)))))
     table, row, column, value = place.groups()
     column = column or error.diag.column_name
     data: dict[str, Any] = {"table": table, "row": int(row), "column": column, "value": value}

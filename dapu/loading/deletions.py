@@ -33,7 +33,7 @@ def remove_missing(
     if is_empty(cursor, name):
         return 0
     target = comparable(name, relation, keys, key)
-    if differences.stage(cursor, target, keys, None) == 0:
+    if differences.stage(cursor, target, keys, None).rows == 0:
         raise JobError(
             f"the source gives no key at all for {name}, which has rows; if the source is meant "
             f"to be empty, empty the table by hand: truncate {name.identifier.as_string(cursor)};"

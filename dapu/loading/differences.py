@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import psycopg2
 from psycopg2 import sql
@@ -46,8 +47,15 @@ class Target:
         return self.name.identifier
 
 
-def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> int:
-    """Puts rows into `dapu_stage`, one a key: the newest. Returns how many were read.
+class Staged(NamedTuple):
+    """How many rows were read, and how many of them gave way to a newer one with their key."""
+
+    rows: int
+    left_out: int
+
+
+def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> Staged:
+    """Puts rows into `dapu_stage`, one a key: the newest.
 
     newest: the column that tells which of the rows with one key is the newest.
     Raises JobError when a row has no whole key.
@@ -56,7 +64,7 @@ def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> int
     cursor.execute(statement("difference.drop_stage"))
     cursor.execute(compose("difference.create_stage", columns=columns, table=target.table))
     count = rows.fill(cursor, STAGE, freeze=True)
-    _index_keys(cursor, target, newest)
+    left_out = _index_keys(cursor, target, newest)
     cursor.execute(
         compose("difference.without_key", null_key=_each(target.key, "{0} is null", " or "))
     )
@@ -66,11 +74,12 @@ def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> int
             f"{without_key} rows for {target.name} have no value in the key "
             f"({', '.join(target.key)}); give a key that each row has"
         )
-    return count
+    return Staged(count, left_out)
 
 
-def _index_keys(cursor: Cursor, target: Target, newest: str | None) -> None:
-    """Leaves one row a key, and the planner with what it needs to compare them."""
+def _index_keys(cursor: Cursor, target: Target, newest: str | None) -> int:
+    """Leaves one row a key, and the planner with what it needs; returns how many it took away."""
+    left_out = 0
     key = _each(target.key, "{0}", ", ")
     cursor.execute("savepoint dapu_stage")
     try:
@@ -78,11 +87,12 @@ def _index_keys(cursor: Cursor, target: Target, newest: str | None) -> None:
     except (psycopg2.errors.UniqueViolation, psycopg2.errors.ProgramLimitExceeded):
         # Keys that come twice, or are too long for an index: the slower way.
         cursor.execute("rollback to savepoint dapu_stage")
-        keep_newest(cursor, STAGE, target.key, newest)
+        left_out = keep_newest(cursor, STAGE, target.key, newest)
     cursor.execute("release savepoint dapu_stage")
     few = _each(target.key, "alter column {0} set statistics 10", ", ")
     cursor.execute(compose("difference.sample_few", few=few))
     cursor.execute(compose("difference.analyze_keys", key=key))
+    return left_out
 
 
 def keep_newest(

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.loading import differences
 from dapu.loading.keyed import comparable, first_load
-from dapu.loading.result import LoadResult
+from dapu.loading.result import LoadResult, left_out_note
 from dapu.loading.rows import Column, Rows
 from dapu.loading.tables import check_fit, describe
 from dapu.named_sql import compose
@@ -48,12 +48,12 @@ def history(
     check_fit(name, relation, rows.columns, OWN_COLUMNS)
     current = sql.SQL("is_current")
     target = comparable(name, relation, rows, key, present=current)
-    count = differences.stage(cursor, target, rows, newest)
+    staged = differences.stage(cursor, target, rows, newest)
     differences.find(cursor, target, missing=complete, newest=None if goes_back else newest)
     ended = differences.end_versions(cursor, target)
     begun = differences.begin_versions(cursor, target)
-    notes = (f"{begun:,} versions begun", f"{ended:,} ended")
-    return LoadResult(count, notes, changed=bool(begun or ended))
+    notes = (f"{begun:,} versions begun", f"{ended:,} ended", *left_out_note(staged.left_out))
+    return LoadResult(staged.rows, notes, changed=bool(begun or ended))
 
 
 def _first(

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.differences import ALWAYS, NEVER, Target, keep_newest
-from dapu.loading.result import LoadResult
+from dapu.loading.result import LoadResult, left_out_note
 from dapu.loading.rows import Column, Rows
 from dapu.loading.tables import Relation, add_key, analyze, create
 
@@ -56,18 +56,19 @@ def first_load(
     own_columns: columns of the table that do not come from the source.
     more_key: those of them that belong to the primary key.
     """
-    _check_key(name, key, rows.columns)
+    check_key(name, key, rows.columns)
     create(cursor, name, [*rows.columns, *own_columns])
     count = rows.fill(cursor, name.identifier, freeze=True)
+    left_out = 0
     cursor.execute("savepoint dapu_key")
     try:
         add_key(cursor, name.identifier, [*key, *more_key])
     except psycopg2.errors.UniqueViolation:
         cursor.execute("rollback to savepoint dapu_key")
-        keep_newest(cursor, name.identifier, key, newest)
+        left_out = keep_newest(cursor, name.identifier, key, newest)
         add_key(cursor, name.identifier, [*key, *more_key])
     analyze(cursor, name.identifier)
-    return LoadResult(count, ("table made",))
+    return LoadResult(count, ("table made", *left_out_note(left_out)))
 
 
 def comparable(
@@ -80,13 +81,14 @@ def comparable(
     changed_anyway: sql.Composable = NEVER,
 ) -> Target:
     """The table that is there, as something to compare the rows with."""
-    _check_key(name, key, rows.columns)
+    check_key(name, key, rows.columns)
     types = {column.name: column.type for column in relation.columns}
     columns = [Column(column.name, types[column.name]) for column in rows.columns]
     return Target(name, columns, key, present, changed_anyway)
 
 
-def _check_key(name: TableName, key: Sequence[str], columns: Sequence[Column]) -> None:
+def check_key(name: TableName, key: Sequence[str], columns: Sequence[Column]) -> None:
+    """Raises JobError when a column of the key is not given."""
     given = {column.name for column in columns}
     for column in key:
         if column not in given:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import replace as with_changes
 from typing import Literal
 
-import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.loading.append import append
-from dapu.loading.bad_values import BadValue, explain
+from dapu.loading.bad_values import telling_of
 from dapu.loading.checked import look_at
 from dapu.loading.evolve import evolve
 from dapu.loading.history import OWN_COLUMNS, history
-from dapu.loading.keyed import DELETED_AT
+from dapu.loading.keyed import DELETED_AT, check_key
 from dapu.loading.merge import merge
 from dapu.loading.options import LoadOptions
 from dapu.loading.period import period
@@ -54,19 +53,17 @@ def load(
     check_names(name, rows.columns)
     relation = describe(cursor, name)
     changes: list[str] = []
+    if relation is None:
+        check_key(name, options.key or [], rows.columns)
     if relation is not None and is_table(relation):
         policy = options.change_policy(has_steps)
         refuses = options.on_bad_value == "fail"
         changes = evolve(cursor, name, relation, rows.columns, _OWN, policy, refuses=refuses)
         relation = describe(cursor, name)
-    try:
+    with telling_of(name):
         fitting = _fitting(rows, relation, options)
         looked = look_at(cursor, name, relation, fitting, options, within)
         result = _run(cursor, name, looked.rows, options, extent, keep_equal, within)
-    except BadValue as error:
-        raise error.of_table(str(name)) from error
-    except (psycopg2.DataError, psycopg2.IntegrityError) as error:
-        raise explain(error) from error
     notes = (*result.notes, *changes, *looked.notes)
     return with_changes(result, notes=notes, data=looked.data)
 

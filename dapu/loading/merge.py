@@ -38,9 +38,11 @@ def merge(
         return first_load(cursor, name, rows, key, newest, own_columns=own)
     check_fit(name, relation, rows.columns, own)
     target = marked_target(name, relation, rows, key, marks=marks)
-    count = differences.stage(cursor, target, rows, newest)
+    staged = differences.stage(cursor, target, rows, newest)
     differences.find(cursor, target, missing=False, newest=None if goes_back else newest)
     mark = sql.Identifier(DELETED_AT) if marks else None
     updated = differences.update(cursor, target, mark)
     inserted = differences.insert(cursor, target)
-    return LoadResult.of_changes(count, inserted=inserted, updated=updated)
+    return LoadResult.of_changes(
+        staged.rows, inserted=inserted, updated=updated, left_out=staged.left_out
+    )

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 
+def left_out_note(count: int) -> list[str]:
+    """What to tell of rows that gave way to a newer one with their key."""
+    return [f"{count:,} left out, since another row has their key"] if count else []
+
+
 @dataclass(frozen=True)
 class LoadResult:
     """rows: read from the source. notes, data: what else a person may want to know.
@@ -21,13 +26,23 @@ class LoadResult:
 
     @classmethod
     def of_changes(
-        cls, rows: int, *, inserted: int, updated: int, deleted: int | None = None
+        cls,
+        rows: int,
+        *,
+        inserted: int,
+        updated: int,
+        deleted: int | None = None,
+        left_out: int = 0,
     ) -> LoadResult:
-        """What a load did that wrote differences only. deleted: None where it deletes nothing."""
+        """What a load did that wrote differences only.
+
+        deleted: None where it deletes nothing. left_out: see `left_out_note`.
+        """
         notes = [f"{inserted:,} inserted", f"{updated:,} updated"]
         if deleted is not None:
             notes.append(f"{deleted:,} deleted")
-        notes.append(f"{max(rows - inserted - updated, 0):,} unchanged")
+        notes.append(f"{max(rows - left_out - inserted - updated, 0):,} unchanged")
+        notes += left_out_note(left_out)
         return cls(rows, tuple(notes), changed=bool(inserted or updated or deleted))
 
     def also(self, notes: tuple[str, ...]) -> LoadResult:

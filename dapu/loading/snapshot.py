@@ -39,7 +39,7 @@ def snapshot(
     check_fit(name, relation, rows.columns, own)
     mark = sql.Identifier(DELETED_AT) if soft else None
     target = marked_target(name, relation, rows, key, marks=soft, within=within)
-    count = differences.stage(cursor, target, rows, None)
+    staged = differences.stage(cursor, target, rows, None)
     differences.find(cursor, target, missing=True)
     updated = differences.update(cursor, target, mark)
     if mark is not None:
@@ -47,4 +47,10 @@ def snapshot(
     else:
         deleted = differences.delete(cursor, target)
     inserted = differences.insert(cursor, target)
-    return LoadResult.of_changes(count, inserted=inserted, updated=updated, deleted=deleted)
+    return LoadResult.of_changes(
+        staged.rows,
+        inserted=inserted,
+        updated=updated,
+        deleted=deleted,
+        left_out=staged.left_out,
+    )

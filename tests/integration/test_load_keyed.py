@@ -57,7 +57,9 @@ def test_of_rows_with_one_key_the_newest_stays(connection: PgSession, load_mode:
     put(connection, "1,new,5 1,old,4", load=load_mode, **newest)
     expected = "old" if load_mode == "snapshot" else "new"  # without a watermark: the last read
     assert table(connection, "id, name") == [(1, expected)]
-    put(connection, "1,b,9 1,a,8", load=load_mode, **newest)
+    result = put(connection, "1,b,9 1,a,8", load=load_mode, **newest)
+    assert "1 left out, since another row has their key" in result
+    assert " unchanged" not in result or "0 unchanged" in result
     assert (1, "a" if load_mode == "snapshot" else "b") in table(connection, "id, name")
 
 
@@ -151,3 +153,13 @@ def test_what_does_not_go_together_is_refused_before_anything_runs() -> None:
     for options, message in cases:
         with pytest.raises(ValueError, match=message):
             LoadOptions.model_validate({"do": "x", **options})
+
+
+@pytest.mark.parametrize("load_mode", ["replace", "append"])
+def test_what_can_be_no_key_is_told_with_what_to_do(connection: PgSession, load_mode: str) -> None:
+    with pytest.raises(JobError, match=r"\(id\)=\(1\) .*; give a `key` that tells"):
+        put(connection, "1,ann,1 1,bob,2", load=load_mode)
+    with pytest.raises(JobError, match=r"null values; each row needs a v|no value for the column id"):
+        put(connection, ",ann,1", load=load_mode)
+    with pytest.raises(JobError, match="the key column nope of staging.customer is not in the que"):
+        put(connection, "1,ann,1", load=load_mode, key=["nope"])
