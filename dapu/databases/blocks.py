@@ -155,7 +155,8 @@ def current_blocks(asked: BlockSource, lows: Sequence[Any]) -> list[Block]:
                 f"`changes: blocks` needs a key whose first column ({asked.key}) is a number, a "
                 "date or a time: texts have another order in each database"
             )
-    return asked.hashes(sorted([*lows, *cuts])) if cuts else found
+    # A key that more rows share than a block has can be cut no further.
+    return asked.hashes(sorted({*lows, *cuts})) if set(cuts) - set(lows) else found
 
 
 def changed_ranges(before: Iterable[Block], now: Sequence[Block]) -> list[Range]:

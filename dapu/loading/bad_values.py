@@ -45,7 +45,7 @@ def _advice(error: psycopg2.Error) -> str | None:
 
 @contextmanager
 def telling_of(name: TableName) -> Iterator[None]:
-    """Whatever a table cannot take is told as a JobError of that table: rows pass through others."""
+    """What a table cannot take is told as a JobError of that table: rows pass through others."""
     try:
         yield
     except BadValue as error:

@@ -11,13 +11,17 @@ from dapu.registry.store import Registry
 
 
 class Part(NamedTuple):
-    """From `low` to before `high`, as text; None is no bound. rows: None until it was read."""
+    """From `low` to before `high`, as text; None is no bound. rows: None until it was read.
+
+    job: the last that planned or read it.
+    """
 
     number: int
     plan: str
     low: str | None
     high: str | None
     rows: int | None
+    job: int
 
 
 def of_action(cursor: Cursor, registry: Registry, task: str, action: int) -> list[Part]:
@@ -32,12 +36,10 @@ def are_too_old(cursor: Cursor, registry: Registry, task: str, action: int) -> b
     return bool(row and row[0])
 
 
-def plan(
-    cursor: Cursor, registry: Registry, task: str, action: int, parts: Sequence[Part], job: int
-) -> None:
+def plan(cursor: Cursor, registry: Registry, task: str, action: int, parts: Sequence[Part]) -> None:
     """Begins a load of these parts."""
     forget(cursor, registry, task, action)
-    rows = [(task, action, part.number, part.plan, part.low, part.high, job) for part in parts]
+    rows = [(task, action, part.number, part.plan, part.low, part.high, part.job) for part in parts]
     registry.many(cursor, "parts.put", rows)
 
 

@@ -1,7 +1,7 @@
 -- Parts of a split load that is under way.
 
 -- name: of_action
-select number, plan, low, high, rows from {part}
+select number, plan, low, high, rows, job from {part}
 where task = %(task)s and action = %(action)s order by number;
 
 -- name: too_old

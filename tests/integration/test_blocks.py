@@ -201,3 +201,36 @@ def test_a_change_that_the_source_takes_for_none_is_seen(
         run(folder)
         shop.run(f"update item set v = {after}")
         assert "1 updated" in run(folder), declared
+
+
+def test_a_key_that_many_rows_share_is_cut_once(
+    folder: Path, shop: Shop, database: Database
+) -> None:
+    task = folder / "routes/shop/staging/item/task.yaml"
+    task.write_text(task.read_text().replace("key: [id]", "key: [tenant, id]"))
+    query = folder / "routes/shop/staging/item/extract.sql"
+    query.write_text("select 1 as tenant, id, name from item")
+    shop.run(FILL)
+    for _ in range(2):
+        run(folder)
+        assert target(database, "select low, rows from meta.block order by number") == [
+            (None, 0),
+            ("1", 1000),
+        ]
+    assert run(folder).startswith("0 rows, none of 2 blocks changed")
+
+
+def test_blocks_of_another_key_or_of_an_emptied_table_are_of_no_use(
+    folder: Path, shop: Shop, database: Database
+) -> None:
+    query = folder / "routes/shop/staging/item/extract.sql"
+    query.write_text("select id, price, name from item")
+    shop.run(FILL)
+    run(folder)
+    task = folder / "routes/shop/staging/item/task.yaml"
+    task.write_text(task.read_text().replace("key: [id]", "key: [price]"))
+    assert run(folder).startswith("1,000 rows, 0 inserted, 0 updated, 0 deleted")
+    assert run(folder).startswith("0 rows, none of")
+    with database.connect() as session:
+        session.cursor().execute("truncate staging.item")
+    assert run(folder).startswith("1,000 rows, 1,000 inserted")

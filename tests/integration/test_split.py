@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 from dapu.databases.parts import equal_parts, regular_parts
 from dapu.databases.postgres import PostgresSource
 from dapu.errors import JobError
+from dapu.warehouse import open_warehouse
+from dapu.worker import Worker
 from tests.conftest import Database, MakeWarehouse
-from tests.rounds import run_task
+from tests.one_task import OneTask
+from tests.rounds import Seen, run_task
 
 TASK = "shop.staging.sale"
 
@@ -86,6 +90,43 @@ def test_a_load_that_breaks_goes_on_with_the_parts_that_are_missing(
     outcome = run_task(folder, TASK)
     assert ", 4 parts, 3 of them read before" in outcome.message
     assert source("select count(*) from staging.sale") == [(101,)]
+
+
+def test_a_full_load_goes_on_with_its_own_parts_only(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, "split: {column: id, parts: 4, at_once: 1}")
+    source(
+        "alter table shop.sale add bad int default 1; update shop.sale set bad = 0 where id = 99"
+    )
+    query = folder / "routes/shop/staging/sale/extract.sql"
+    query.write_text("select id, at, amount, 1 / bad as one from shop.sale")
+    for _ in range(2):
+        run_task(folder, TASK, full=True)
+        parts = source("select number from meta.part where rows is not null")
+        assert len(parts) == 3, "the second job read them anew, and not the fourth alone"
+    source("update shop.sale set bad = 1; update meta.agenda set not_before = now()")
+    seen = Seen()
+    Worker(open_warehouse(folder), seen, minutes=1).run()
+    assert ", 4 parts, 3 of them read before" in seen.outcomes[TASK].message
+
+
+def test_values_that_do_not_fit_follow_the_policy(
+    task: OneTask, tmp_path: Path, make_warehouse: MakeWarehouse
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
+        shop.execute("create table t (id integer, at text, note text)")
+        shop.execute("insert into t values (1, '0000-00-00', 'a' || char(0) || 'b'), (9, null, '')")
+    url, query = f"url: sqlite:///{tmp_path}/shop.db", {"extract.sql": "select * from t"}
+    action = "do: database\nquery: extract.sql\nsplit: {column: id, parts: 2}\n"
+    task.has(url, action, query)
+    task.execute("create schema staging; create table staging.thing (id int, at date, note text)")
+    message = task.fails()
+    assert "staging.thing" in message
+    assert "__parts" not in message
+    task.has(url, f"{action}zero_dates: null\nnul_characters: remove", query)
+    task.run()
+    assert task.rows() == [(1, None, "ab"), (9, None, "")]
 
 
 def test_a_plan_of_another_query_is_not_gone_on_with(

@@ -22,8 +22,11 @@ from dapu.definitions.templates import Statement
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
+from dapu.loading.tables import is_empty
 from dapu.loading.watermark import no_rows, without_end
 from dapu.registry import blocks
+
+_KEY = "key of the blocks"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class ChangedBlocks:
     def run(self, cursor: Cursor) -> LoadResult:
         """The hashes are asked for first: what changes while rows are read is read next time."""
         context, key = self.context, (self.options.key or [""])[0]
-        before = self._before(cursor)
+        before = self._before(cursor, key)
         # The source's own types tell how it hashes them, whatever they become in the table.
         columns = self.source.read(no_rows(self.query), None).columns
         asked = BlockSource(self.source, self.dialect, self.query, key, columns)
@@ -53,6 +56,8 @@ class ChangedBlocks:
         blocks.store(
             cursor, context.registry, context.task, context.position, key, stored, context.job
         )
+        if context.seen.get(_KEY) != key:
+            context.remembered[_KEY] = key
         if before and not ranges:
             note = f"none of {len(now)} blocks changed"
             return LoadResult(0, (note,), changed=False)
@@ -78,9 +83,12 @@ class ChangedBlocks:
         )
         return result.also((f"{len(ranges)} ranges of {count} blocks read",)) if ranges else result
 
-    def _before(self, cursor: Cursor) -> list[Block]:
+    def _before(self, cursor: Cursor, key: str) -> list[Block]:
+        """The blocks as the table has them; none of another key, or when it was emptied."""
         context = self.context
-        if context.full or self.into is None:
+        if context.seen.get(_KEY) != key or self.into is None:
             return []
         found = blocks.stored(cursor, context.registry, context.task, context.position)
+        if any(block.rows for block in found) and is_empty(cursor, context.table):
+            return []
         return [Block(*block) for block in found]

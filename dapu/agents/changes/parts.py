@@ -24,6 +24,8 @@ from dapu.databases.parts import equal_parts, regular_parts
 from dapu.databases.source import SharesState, Source
 from dapu.definitions.templates import Statement, TableName
 from dapu.errors import JobError
+from dapu.loading.bad_values import telling_of
+from dapu.loading.checked import look_at
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
@@ -128,7 +130,7 @@ class SplitLoad:
             found = parts.of_action(cursor, *where)
             usable = (
                 found
-                and not context.full
+                and (not context.full or {part.job for part in found} == {context.job})
                 and json.loads(found[0].plan)["of"] == self._fingerprint(columns)
                 and not parts.are_too_old(cursor, *where)
                 and describe(cursor, self._stage) is not None
@@ -138,7 +140,7 @@ class SplitLoad:
             planned = self._new_plan(source, columns)
             cursor.execute(compose("parts.drop_stage", stage=self._stage.identifier))
             create(cursor, self._stage, columns)
-            parts.plan(cursor, *where, planned, context.job)
+            parts.plan(cursor, *where, planned)
             return planned
 
     def _fingerprint(self, columns: Sequence[Column]) -> str:
@@ -173,7 +175,9 @@ class SplitLoad:
         )
         texts = [to_text(_like(cut, low), name)[1] for cut in cuts]
         bounds = zip([None, *texts], [*texts, None], strict=True)
-        return [Part(n, plan, *bound, None) for n, bound in enumerate(bounds, start=1)]
+        return [
+            Part(n, plan, *bound, None, self.context.job) for n, bound in enumerate(bounds, start=1)
+        ]
 
     def _take_high(self, planned: Sequence[Part]) -> None:
         """The watermark is that of the plan: newer rows of parts read later come once more."""
@@ -219,7 +223,10 @@ class SplitLoad:
             same = state is None or (isinstance(source, SharesState) and source.adopt(state))
             query = self._of_range(part, source, columns)
             rows = source.read(query, {column.name: column.type for column in columns})
-            count = rows.fill(cursor, self._stage.identifier)
+            with telling_of(context.table):
+                staged = describe(cursor, self._stage)
+                looked = look_at(cursor, context.table, staged, rows, self.options)
+                count = looked.rows.fill(cursor, self._stage.identifier)
             where = (context.registry, context.task, context.position)
             if not parts.done(cursor, *where, part.number, count, context.job):
                 session.rollback()
