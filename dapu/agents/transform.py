@@ -54,6 +54,7 @@ class _Warehouse:
     """The warehouse as its own source, in the job's transaction."""
 
     description = "the warehouse"
+    cuts_times = False
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor

@@ -17,6 +17,7 @@ class NativeFirst:
         self._native, self._open_generic = native, open_generic
         self._reading = native
         self.description = native.description
+        self.cuts_times = native.cuts_times
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""

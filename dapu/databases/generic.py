@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import sqlalchemy
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
 from dapu.databases.python_values import TypeSurvey, exact_writer, in_utc
@@ -36,6 +36,7 @@ class GenericSource:
     """A database behind a SQLAlchemy URL."""
 
     description = "SQLAlchemy"
+    cuts_times = True
 
     def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
         self._name = name
@@ -61,13 +62,12 @@ class GenericSource:
             raise JobError(f"the connection `{name}` is refused: {_reason(error)}") from None
         if self._is_mysql:
             self._session.exec_driver_sql(statement("mysql.session"))
+        if url.get_backend_name() == "oracle":
+            self._session.exec_driver_sql(statement("blocks.oracle_session"))
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""
-        preparer = self._engine.dialect.identifier_preparer
-        quoted = str(preparer.quote_identifier(identifier))
-        # Statements double their percent signs themselves where the driver wants that.
-        return quoted.replace("%%", "%") if preparer._double_percents else quoted
+        return quoted(self._engine.dialect, identifier)
 
     def value(self, query: Statement) -> Any:
         """See `Source.value`."""
@@ -181,6 +181,17 @@ class GenericSource:
             raise
         except BaseException as error:  # a panic in Rust is no Exception
             raise JobError(f"the source `{self._name}` {what}: {_reason(error)}") from error
+
+
+def quoted(dialect: Dialect, name: str) -> str:
+    """A name as a database quotes it."""
+    preparer = dialect.identifier_preparer
+    # Oracle and Snowflake keep `modified_at` as MODIFIED_AT; SQLAlchemy gives such a name in lower
+    # case, in which it may not be quoted.
+    bare = dialect.requires_name_normalize
+    text = str(preparer.quote(name) if bare else preparer.quote_identifier(name))
+    # Statements double their percent signs themselves where the driver wants that.
+    return text.replace("%%", "%") if preparer._double_percents else text
 
 
 def _reason(error: BaseException) -> str:

@@ -39,6 +39,7 @@ class MySqlSource:
     """A MySQL or MariaDB database, read in one snapshot."""
 
     description = "MySQL, lines written by the server"
+    cuts_times = False
 
     def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
         self._name = name

@@ -62,6 +62,7 @@ class PostgresSource:
     """A PostgreSQL database, read in one snapshot."""
 
     description = "PostgreSQL"
+    cuts_times = False
 
     def __init__(self, name: str, libpq: dict[str, Any]) -> None:
         self._name = name

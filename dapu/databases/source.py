@@ -28,7 +28,12 @@ class NotNative(JobError):
 
 
 class Asked(Protocol):
-    """A database that answers a question."""
+    """A database that answers a question.
+
+    cuts_times: its driver may leave digits of a second out, after the sixth.
+    """
+
+    cuts_times: bool
 
     def quote(self, identifier: str) -> str:
         """A name as the database quotes it."""

@@ -51,6 +51,7 @@ class SqliteSource:
     """A SQLite file, opened for reading only, in one state for all queries."""
 
     description = "SQLite, lines written by SQLite"
+    cuts_times = False
 
     def __init__(self, name: str, path: str) -> None:
         self._name = name

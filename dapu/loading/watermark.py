@@ -111,21 +111,28 @@ def between(
     quote: Callable[[str], str],
     *,
     nulls: bool = True,
+    is_cut: bool = False,
 ) -> Statement:
     """The query's rows from `low` to `high`, both included.
 
     A None bound is no bound. quote: how the database quotes an identifier. nulls: rows without
-    a value are read too.
+    a value are read too. is_cut: `high` may be less than its row has, by less than a microsecond.
     """
     name = f"dapu_query.{quote(column)}"
-    bounds = [(f"{name} >= ", low), (f"{name} <= ", high)]
-    given = [(text, value) for text, value in bounds if value is not None]
-    if not given:
+    bounds = []
+    if low is not None:
+        bounds.append(Statement((f"{name} >= ", ""), (low,)))
+    if is_cut and isinstance(high, datetime) and high < datetime.max.replace(tzinfo=high.tzinfo):
+        # Both, since a driver may cut the bound as it cuts what it reads.
+        values = (high, high + timedelta(microseconds=1))
+        bounds.append(Statement((f"({name} <= ", f" or {name} < ", ")"), values))
+    elif high is not None:
+        bounds.append(Statement((f"{name} <= ", ""), (high,)))
+    if not bounds:
         return query if nulls else _not_null(query, name)
     after = Statement(("\n) dapu_query where (",))
-    for position, (text, value) in enumerate(given):
-        joint = " and " if position else ""
-        after = after.then(Statement((joint + text, ""), (value,)))
+    for position, bound in enumerate(bounds):
+        after = after.then(Statement((" and " if position else "",))).then(bound)
     after = after.then(Statement((f" or {name} is null)" if nulls else ")",)))
     return without_end(query).around(Statement(("select * from (\n",)), after)
 

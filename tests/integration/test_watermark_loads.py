@@ -433,3 +433,29 @@ def test_a_lag_counts_from_now_where_the_source_keeps_moments(
     ago = (datetime.now(ZoneInfo("Asia/Tokyo")) - timedelta(minutes=55)).replace(tzinfo=None)
     task.run(span={"from": ago.isoformat(), "to": None})
     assert task.rows("select id from staging.thing order by 1") == [(1,), (2,), (3,), (4,)]
+
+
+def test_rows_of_the_newest_nanosecond_are_read(task: OneTask, tmp_path: Path) -> None:
+    """Python's times end at microseconds: the highest value comes shortened."""
+    import duckdb
+
+    def shop(statement: str) -> None:
+        with closing(duckdb.connect(str(tmp_path / "shop.duckdb"))) as session:
+            session.execute(statement)
+
+    shop("create table t (id int, at timestamp_ns)")
+    shop("insert into t values (1, '2024-01-01'), (2, '2024-01-01 00:00:01.123456789')")
+    action = """
+        do: database
+        query: extract.sql
+        load: append
+        watermark: {column: at}
+        """
+    url = f"url: duckdb:///{tmp_path}/shop.duckdb"
+    task.has(url, action, {"extract.sql": "select * from t"})
+    task.run()
+    assert task.rows("select id from staging.thing order by 1") == [(1,), (2,)]
+    shop("insert into t values (3, '2024-01-01 00:00:01.123456999')")
+    task.run()
+    task.run()
+    assert task.rows("select id from staging.thing order by 1") == [(1,), (2,), (3,)]

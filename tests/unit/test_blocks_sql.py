@@ -18,6 +18,8 @@ COLUMNS = [Column("id", "bigint"), Column("Name", "text"), Column("at", "timesta
 class Asked:
     """A source that keeps what it is asked."""
 
+    cuts_times = False
+
     def __init__(self, quotes: str) -> None:
         self._quotes, self.texts = quotes, list[str]()
 

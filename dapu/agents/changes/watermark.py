@@ -37,7 +37,8 @@ def bounded_query(
     high = end_at(watermark, highest_now, context.warehouse.settings.zone)
     if high is not None and _is_later(high, context.low, watermark):
         context.high = Watermark(watermark.column, high)
-    return between(query, watermark.column, low, high, source.quote, nulls=nulls)
+    is_cut = source.cuts_times
+    return between(query, watermark.column, low, high, source.quote, nulls=nulls, is_cut=is_cut)
 
 
 def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) -> bool:
