@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dapu.job import Outcome
+from tests.components import manager
 from tests.conftest import Database, MakeWarehouse
 from tests.one_task import OneTask
-from tests.rounds import prepare, run_task
+from tests.rounds import prepare, run_due, run_task
 from tests.services.mariadb import MariaDB
 
 TASK = "shop.staging.sale"
@@ -169,6 +170,24 @@ def test_a_range_is_read_once_more_and_the_watermark_stays(
     assert source("select value from meta.watermark") == [("2024-01-10T00:00:00",)]
     outcome = run_task(folder, TASK, span={"from": "soon", "to": None})
     assert "--from soon: write it like the watermark, 2024-01-10T00:00:00" in outcome.message
+
+
+def test_a_range_takes_nothing_away_from_the_task_s_own_job(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, APPEND)
+    source("insert into shop.sale select n, date '2024-01-01' + n, n from generate_series(1, 9) n")
+    prepare(folder)
+    assert [job for job, _ in manager(folder).queued] == [1]
+    source("update meta.agenda set full_load = true")
+    run(folder, span={"from": "2024-01-03", "to": "2024-01-05"})
+    assert source("select id from staging.sale order by id") == [(2,), (3,), (4,)]
+    jobs = "select job, status, full_load, span is null from meta.agenda order by job"
+    assert source(jobs) == [(1, "waiting", True, True), (2, "done", False, False)]
+    assert source("select last_job, last_done_at from meta.registry") == [(None, None)]
+    assert source("select * from meta.watermark") == []
+    run_due(folder)
+    assert source("select count(*) from staging.sale") == [(9,)]
 
 
 @pytest.mark.parametrize("mark", [False, True])
@@ -443,13 +462,13 @@ def test_rows_of_the_newest_nanosecond_are_read(task: OneTask, tmp_path: Path) -
         with closing(duckdb.connect(str(tmp_path / "shop.duckdb"))) as session:
             session.execute(statement)
 
-    shop("create table t (id int, at timestamp_ns)")
+    shop("create table t (id int, changed timestamp_ns)")
     shop("insert into t values (1, '2024-01-01'), (2, '2024-01-01 00:00:01.123456789')")
     action = """
         do: database
         query: extract.sql
         load: append
-        watermark: {column: at}
+        watermark: {column: changed}
         """
     url = f"url: duckdb:///{tmp_path}/shop.duckdb"
     task.has(url, action, {"extract.sql": "select * from t"})
