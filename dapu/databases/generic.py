@@ -18,6 +18,7 @@ import sqlalchemy
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
+from dapu.databases.fragments import fragment
 from dapu.databases.python_values import TypeSurvey, exact_writer, in_utc
 from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
@@ -63,7 +64,7 @@ class GenericSource:
         if self._is_mysql:
             self._session.exec_driver_sql(statement("mysql.session"))
         if url.get_backend_name() == "oracle":
-            self._session.exec_driver_sql(statement("blocks.oracle_session"))
+            self._session.exec_driver_sql(fragment("blocks.oracle_session"))
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""

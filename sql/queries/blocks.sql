@@ -53,6 +53,12 @@ select count(*), coalesce(sum(to_number(substr(rawtohex(standard_hash({columns},
     'XXXXXXXXXXXXXXX')), 0)
 from ({query}) dapu_query where {range};
 
+-- name: oracle_session
+-- What to_char gives is the whole of a value, whatever the database's settings are.
+alter session set nls_date_format = 'SYYYY-MM-DD HH24:MI:SS'
+    nls_timestamp_format = 'SYYYY-MM-DD HH24:MI:SS.FF9'
+    nls_timestamp_tz_format = 'SYYYY-MM-DD HH24:MI:SS.FF9 TZR' nls_numeric_characters = '.,';
+
 -- name: oracle_column
 case when {0} is null then 'N' else 'V' || to_char({0}) end;
 

@@ -6,12 +6,14 @@ There is no such server here: the statements are parsed in the dialect of each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import sqlglot
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, sqlite
 from sqlglot import exp
 
+from dapu.databases.generic import quoted
 from dapu.definitions.templates import Statement
 from dapu.loading.watermark import between, highest, no_rows
 
@@ -37,7 +39,7 @@ WRAPPED: dict[str, Callable[[Callable[[str], str]], Statement]] = {
 @pytest.mark.parametrize("wrapped", WRAPPED)
 def test_a_wrapped_query_parses(dialect: str, wrapped: str) -> None:
     sqlalchemy_dialect, paramstyle = DIALECTS[dialect]
-    quote = sqlalchemy_dialect.identifier_preparer.quote_identifier
+    quote = partial(quoted, sqlalchemy_dialect)
     text, values = WRAPPED[wrapped](quote).for_driver(paramstyle, quote)
     # Placeholders of Python's own are no SQL; each stands for a value.
     for number in range(len(values), 0, -1):
@@ -51,6 +53,20 @@ def test_a_wrapped_query_parses(dialect: str, wrapped: str) -> None:
 
 
 def test_oracle_takes_no_as_before_the_name_of_a_query() -> None:
-    quote = oracle.dialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
+    quote = partial(quoted, DIALECTS["oracle"][0])
     text, _ = highest(QUERY, "changed", quote).for_driver("named", quote)
     assert text.split()[-2:] == [")", "dapu_query"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "text"),
+    [
+        ("oracle", "modified_at", "modified_at"),  # MODIFIED_AT there
+        ("oracle", "Modified At", '"Modified At"'),
+        ("oracle", "DATE", '"DATE"'),
+        ("tsql", "modified_at", "[modified_at]"),
+        ("postgres", "50%", '"50%"'),
+    ],
+)
+def test_a_name_is_quoted_as_its_database_keeps_it(dialect: str, name: str, text: str) -> None:
+    assert quoted(DIALECTS[dialect][0], name) == text
