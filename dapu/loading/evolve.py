@@ -12,7 +12,7 @@ from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
 from dapu.loading.rows import Column
-from dapu.loading.tables import Relation, TargetColumn
+from dapu.loading.tables import Relation, TargetColumn, describe
 from dapu.loading.types import holds, is_text, is_widened, widened
 from dapu.named_sql import compose, statement
 
@@ -148,8 +148,10 @@ def _widen(
         )
     notes = []
     for column in retyped:
+        before = known[column.name].type
+        cursor.execute(statement("table.all_float_digits"))
+        cursor.execute("savepoint dapu_column")
         try:
-            cursor.execute(statement("table.all_float_digits"))
             cursor.execute(
                 compose(
                     "table.retype_column",
@@ -160,13 +162,26 @@ def _widen(
                 )
             )
         except psycopg2.Error as error:
+            cursor.execute("rollback to savepoint dapu_column")
             raise JobError(
                 f"{name}.{column.name} must become {column.type}, and cannot: "
-                f"{error.diag.message_primary}"
+                f"{error.diag.message_primary}. {_by_hand(cursor, name, _retype(column, known[column.name]))}"
             ) from error
-        before = known[column.name].type
+        cursor.execute("release savepoint dapu_column")
         notes.append(f"the column {column.name} is widened from {before} to {column.type}")
     return notes
+
+
+def _by_hand(cursor: Cursor, name: TableName, change: str) -> str:
+    """The statements that do it; the views that read the table stand in the way."""
+    relation = describe(cursor, name)
+    cursor.execute(statement("swap.views"), {"oid": relation.oid if relation else 0})
+    views = [f"{schema}.{view}" for _, schema, view, _, _ in cursor.fetchall()]
+    alter = f"alter table {name} {change};"
+    if not views:
+        return f"Change what hinders it, then: {alter}"
+    drops = " ".join(f"drop view {view};" for view in views)
+    return f"By hand, in one transaction: {drops} {alter} and make the views again"
 
 
 def _retype(column: Column, before: Column) -> str:
