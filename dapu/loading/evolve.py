@@ -163,9 +163,10 @@ def _widen(
             )
         except psycopg2.Error as error:
             cursor.execute("rollback to savepoint dapu_column")
+            by_hand = _by_hand(cursor, name, _retype(column, known[column.name]))
             raise JobError(
                 f"{name}.{column.name} must become {column.type}, and cannot: "
-                f"{error.diag.message_primary}. {_by_hand(cursor, name, _retype(column, known[column.name]))}"
+                f"{error.diag.message_primary}. {by_hand}"
             ) from error
         cursor.execute("release savepoint dapu_column")
         notes.append(f"the column {column.name} is widened from {before} to {column.type}")
