@@ -145,8 +145,10 @@ class _Round:
         with self._transaction() as cursor:
             for name, route in catalogue.routes.items():
                 tasks.put_route(cursor, self.registry, name, route)
-            agenda.withdraw(cursor, self.registry, list(definitions), "the definition changed")
-            agenda.withdraw(cursor, self.registry, list(faulty), "the definition has a fault")
+            for whose, why in ((definitions, "changed"), (faulty, "has a fault")):
+                message = f"the definition {why}"
+                for task in agenda.withdraw(cursor, self.registry, list(whose), message):
+                    self._forget_rows(cursor, task)  # what the next job reads then, too
             agenda.withdraw(cursor, self.registry, catalogue.gone, "no longer registered")
             removed = tasks.unregister(cursor, self.registry, catalogue.gone)
             wanted = list(definitions.values())

@@ -39,8 +39,8 @@ class Run(Strict):
 
     pause: Duration | None = Field(
         None,
-        description="The least time between the end of one run and the next; "
-        "default 23 hours, or none where `cron` is given",
+        description="The least time between the end of one run and the next; default 23 hours, "
+        "or none where `cron` is given or what it depends on wakes it",
     )
     when: list[str] | str = Field([], description="Parts of the day, from warehouse.yaml")
     cron: Annotated[str, AfterValidator(_readable_cron)] | None = Field(
@@ -61,13 +61,6 @@ class Run(Strict):
     def day_parts(self) -> list[str]:
         """`when` as a list."""
         return [self.when] if isinstance(self.when, str) else self.when
-
-    @property
-    def least_pause(self) -> timedelta:
-        """`pause`, or the default that fits."""
-        if self.pause is not None:
-            return self.pause
-        return timedelta(0) if self.cron else timedelta(hours=23)
 
 
 class ActionOptions(Strict):
@@ -165,6 +158,13 @@ class Task(Strict):
     def on_masters(self) -> bool:
         """Whether it runs when what it depends on has run, and at no time of its own."""
         return bool(self.depends) and not self.run.when and not self.run.cron
+
+    @property
+    def least_pause(self) -> timedelta:
+        """`run.pause`, or the default that fits."""
+        if self.run.pause is not None:
+            return self.run.pause
+        return timedelta(0) if self.run.cron or self.on_masters else timedelta(hours=23)
 
     def sources(self, connection: str) -> list[str]:
         """What each action reads; those that read the same are numbered.

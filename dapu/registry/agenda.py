@@ -69,6 +69,7 @@ class FoundJob(NamedTuple):
     task: str
     status: str
     full_load: bool
+    span: dict[str, str | None] | None
 
 
 class Outlook(NamedTuple):
@@ -236,21 +237,18 @@ def add(
 
     span: read `from` one value of the watermark's column `to` another, and leave the watermark.
     """
-    row = registry.row(
-        cursor,
-        "agenda.add",
-        task=task,
-        cause=cause,
-        full=full,
-        priority=1,
-        span=None if span is None else Json(span),
-    )
+    values: dict[str, Any] = {"task": task, "cause": cause, "priority": 1}
+    if span is None:
+        row = registry.row(cursor, "agenda.add", full=full, **values)
+    else:
+        row = registry.row(cursor, "agenda.add_span", span=Json(span), **values)
     return None if row is None else int(row[0])
 
 
-def withdraw(cursor: Cursor, registry: Registry, tasks: Sequence[str], message: str) -> int:
-    """Cancels the waiting jobs of tasks; returns how many there were."""
-    return registry.run(cursor, "agenda.withdraw", tasks=list(tasks), message=message)
+def withdraw(cursor: Cursor, registry: Registry, tasks: Sequence[str], message: str) -> list[str]:
+    """Cancels the waiting jobs of tasks; returns those of which everything was to be read."""
+    found = registry.rows(cursor, "agenda.withdraw", tasks=list(tasks), message=message)
+    return [task for task, full_load in found if full_load]
 
 
 def free(cursor: Cursor, registry: Registry) -> list[tuple[int, str, str]]:

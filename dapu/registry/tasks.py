@@ -121,7 +121,7 @@ def _row(definition: Definition, next_crons: dict[str, datetime], state: State) 
         Json(values, dumps=_dumps),
         state,
         task.on_masters,
-        run.least_pause,
+        task.least_pause,
         run.day_parts,
         run.cron,
         next_crons.get(folder.id),

@@ -25,7 +25,8 @@ from (
     and (r.concurrency is null or r.concurrency > (
         select count(*) from {agenda} x where x.route = w.route and x.status = 'running'))
     and not exists (
-        select from {dependency} d join {agenda} x on x.task = d.master and x.status = 'waiting'
+        select from {dependency} d
+        join {agenda} x on x.task = d.master and x.status = 'waiting' and x.span is null
         where d.task = w.task)
     and not exists (
         select from {dependency} d join {agenda} x on x.task = d.master and x.status = 'running'
@@ -92,27 +93,30 @@ select
 
 -- name: finish
 -- Ends a job that is still the worker's own, notes it at the task, queues the tasks that depend on
--- it, and tells its last event. Runs in the job's transaction. Returns the job, or nothing when it
--- was taken away.
+-- it (when their own pauses are over), and tells its last event. Runs in the job's transaction.
+-- Returns the job, or nothing when it was taken away. A range that was read once more is not the
+-- task's run, and after one that was skipped the task is due as after a change.
 with ended as (
     update {agenda} a set
         status = %(status)s, ended_at = clock_timestamp(), rows = %(rows)s,
         message = %(message)s, backend = null
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
-    returning a.job, a.task, a.status, a.priority, a.started_at, a.ended_at
+    returning a.job, a.task, a.status, a.priority, a.started_at, a.ended_at, a.span
 ), noted as (
     update {registry} t set
         last_job = e.job, last_status = e.status, last_started_at = e.started_at,
         last_ended_at = e.ended_at,
-        last_done_at = case when e.status = 'done' then e.ended_at else t.last_done_at end
-    from ended e where t.task = e.task
+        last_done_at = case when e.status = 'done' then e.ended_at else t.last_done_at end,
+        changed_at = case when e.status = 'skipped' then e.ended_at else t.changed_at end
+    from ended e where t.task = e.task and e.span is null
 ), told as (
     insert into {event} (job, task, level, action, message, data)
     select e.job, e.task, 'info', %(action)s::integer, %(event)s::text, %(data)s::jsonb
     from ended e where %(event)s is not null
 ), woken as (
-    insert into {agenda} (task, route, priority, cause)
-    select t.task, t.route, e.priority + 1, 'master'
+    insert into {agenda} (task, route, priority, cause, not_before)
+    select t.task, t.route, e.priority + 1, 'master',
+        greatest(now(), t.last_ended_at + coalesce(o.pause, t.pause))
     from ended e
     join {dependency} d on d.master = e.task
     join {registry} t on t.task = d.task and t.on_masters and t.state <> 'faulty'
@@ -123,27 +127,48 @@ with ended as (
         select from {dependency} other join {registry} m on m.task = other.master
         where other.task = t.task and other.master <> e.task and m.last_done_at is null)
     order by t.task  -- always in this order, so that no two insert them crosswise
-    on conflict (task) where status = 'waiting' do nothing
+    on conflict (task) where status = 'waiting' and span is null do nothing
 )
 select job from ended;
 
 -- name: give_back
--- A job that was not to be ended here goes back to the queue; the try does not count.
+-- A job that was not to be ended here goes back to the queue; the try does not count. Where the
+-- task already has a waiting job, that one stands for both, and nothing is returned.
+with mine as (
+    select a.job, a.full_load, other.job as other
+    from {agenda} a
+    left join {agenda} other on other.task = a.task and other.status = 'waiting'
+        and other.span is not distinct from a.span
+    where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
+), passed_on as (
+    update {agenda} a set full_load = true
+    from mine m where a.job = m.other and m.full_load and not a.full_load
+)
 update {agenda} a set status = 'waiting', tries = tries - 1, backend = null, message = %(message)s
-where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
-and not exists (select from {agenda} x where x.task = a.task and x.status = 'waiting')
+from mine m
+where a.job = m.job and a.status = 'running' and m.other is null
 returning a.job;
 
 -- name: try_again
--- A failed job goes back to the queue while it has tries left; each wait is twice the last.
+-- A failed job goes back to the queue while it has tries left; each wait is twice the last. Where
+-- the task already has a waiting job, that one stands for both, and nothing is returned.
+with mine as (
+    select a.job, a.full_load, t.retry_wait * (2 ^ (a.tries - 1)) as wait, other.job as other
+    from {agenda} a
+    join {registry} t on t.task = a.task and a.tries <= t.retries
+    left join {agenda} other on other.task = a.task and other.status = 'waiting'
+        and other.span is not distinct from a.span
+    where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
+), passed_on as (
+    update {agenda} a set full_load = true
+    from mine m where a.job = m.other and m.full_load and not a.full_load
+)
 update {agenda} a set
     status = 'waiting', message = %(message)s, backend = null,
-    not_before = clock_timestamp() + t.retry_wait * (2 ^ (a.tries - 1))
-from {registry} t
-where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
-and t.task = a.task and a.tries <= t.retries
-and not exists (select from {agenda} x where x.task = a.task and x.status = 'waiting')
-returning t.retry_wait * (2 ^ (a.tries - 1));
+    not_before = clock_timestamp() + m.wait
+from mine m
+where a.job = m.job and a.status = 'running' and m.other is null
+returning m.wait;
 
 -- name: owner
 -- Whether a worker still has a job.
@@ -164,6 +189,7 @@ with dead as (
             * (me.tries > 1)::integer as again_at
     from {agenda} me
     left join {agenda} other on other.task = me.task and other.status = 'waiting'
+        and other.span is not distinct from me.span
     left join {registry} t on t.task = me.task
     where me.status = 'running'
     and not exists (select from {worker} w where w.worker = me.worker and w.ended_at is null)
@@ -172,14 +198,14 @@ with dead as (
         ended_at = case when d.status <> 'waiting' then now() end,
         message = 'its worker died' || d.why
     from dead d where a.job = d.job and a.status = 'running'
-    returning a.job, a.task, a.status, a.message, a.started_at, a.ended_at
+    returning a.job, a.task, a.status, a.message, a.started_at, a.ended_at, a.span
 ), passed_on as (
     update {agenda} a set full_load = true
     from dead d where a.job = d.other and d.full_load and not a.full_load
 ), noted as (
     update {registry} t set last_job = f.job, last_status = f.status,
         last_started_at = f.started_at, last_ended_at = f.ended_at
-    from freed f where t.task = f.task and f.status = 'failed'
+    from freed f where t.task = f.task and f.status = 'failed' and f.span is null
 ), told as (
     insert into {event} (job, task, level, message)
     select job, task, case when status = 'failed' then 'error' else 'warning' end, message
@@ -198,11 +224,11 @@ with ended as (
     from {agenda} me
     left join {registry} t on t.task = me.task
     where me.job = a.job and a.status = 'waiting' and (t.task is null or me.tries > t.retries)
-    returning a.job, a.task, a.started_at, a.ended_at
+    returning a.job, a.task, a.started_at, a.ended_at, a.span
 ), noted as (
     update {registry} t set last_job = e.job, last_status = 'failed',
         last_started_at = e.started_at, last_ended_at = e.ended_at
-    from ended e where t.task = e.task
+    from ended e where t.task = e.task and e.span is null
 )
 select job, task from ended order by job;
 
@@ -215,7 +241,8 @@ join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
 left join {override} o on o.task = t.task
 where t.state = 'ready'
 and not coalesce(o.blacklisted, false)
-and not exists (select from {agenda} a where a.task = t.task and a.status = 'waiting')
+and not exists (
+    select from {agenda} a where a.task = t.task and a.status = 'waiting' and a.span is null)
 and not exists (select from {agenda} a where a.task = t.task and a.status = 'running')
 and case
     when t.on_masters then
@@ -247,11 +274,19 @@ returning job, task;
 
 -- name: add
 -- Queues one task for an operator; a job that is waiting already takes the new wishes.
-insert into {agenda} (task, route, priority, cause, full_load, span)
-select t.task, t.route, %(priority)s, %(cause)s, %(full)s, %(span)s from {registry} t where t.task = %(task)s
-on conflict (task) where status = 'waiting' do update set
+insert into {agenda} (task, route, priority, cause, full_load)
+select t.task, t.route, %(priority)s, %(cause)s, %(full)s from {registry} t where t.task = %(task)s
+on conflict (task) where status = 'waiting' and span is null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause,
-    full_load = {agenda}.full_load or excluded.full_load, span = excluded.span, tries = 0,
+    full_load = {agenda}.full_load or excluded.full_load, tries = 0, not_before = now()
+returning job;
+
+-- name: add_span
+-- Queues a range that is to be read once more, beside the task's other jobs.
+insert into {agenda} (task, route, priority, cause, span)
+select t.task, t.route, %(priority)s, %(cause)s, %(span)s from {registry} t where t.task = %(task)s
+on conflict (task, span) where status = 'waiting' and span is not null do update set
+    priority = least({agenda}.priority, excluded.priority), cause = excluded.cause, tries = 0,
     not_before = now()
 returning job;
 
@@ -259,7 +294,7 @@ returning job;
 -- The waiting jobs of tasks that changed or went away.
 update {agenda} set status = 'cancelled', ended_at = now(), message = %(message)s
 where status = 'waiting' and task = any (%(tasks)s)
-returning job;
+returning task, full_load;
 
 -- name: cancel
 -- Cancels a waiting or running job; returns its task and what it was. The worker that runs it sees
@@ -274,7 +309,7 @@ from before where a.job = before.job
 returning a.task, before.status;
 
 -- name: job
-select task, status, full_load from {agenda} where job = %(job)s;
+select task, status, full_load, span from {agenda} where job = %(job)s;
 
 -- name: running
 select a.job, a.task, a.worker, a.started_at from {agenda} a where a.status = 'running' order by job;

@@ -163,3 +163,25 @@ def test_a_chain_runs_to_its_end_in_one_round(make_warehouse: MakeWarehouse) -> 
     folder = make_warehouse(files)
     prepare(folder)
     assert run_due(folder).order == [f"r.s.t{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize(("pause", "override", "minutes"), [
+    ("{}", None, 0),
+    ("{pause: 1 hour}", None, 60),
+    ("{}", "30 minutes", 30),
+])  # fmt: skip
+def test_a_woken_task_keeps_the_pause_that_it_was_given(
+    make_warehouse: MakeWarehouse,
+    connection: PgSession,
+    pause: str,
+    override: str | None,
+    minutes: int,
+) -> None:
+    slave = a_task("r.s.slave", depends="[r.s.master]", run=pause)
+    folder = make_warehouse({**ROUTE, **a_task("r.s.master"), **slave})
+    prepare(folder)
+    rows(connection, "insert into meta.override (task, pause) values ('r.s.slave', %s)", [override])
+    run_due(folder)
+    run_task(folder, "r.s.master")
+    [(wait,)] = rows(connection, "select not_before - now() from meta.agenda where job = 4")
+    assert minutes - 1 < wait.total_seconds() / 60 <= minutes

@@ -15,6 +15,8 @@ from dapu.agents.base import Agent, Context
 from dapu.definitions.models import ActionOptions
 from dapu.job import Outcome
 from dapu.loading.result import LoadResult
+from dapu.registry import agenda
+from dapu.versioner import registry_of
 from dapu.warehouse import open_warehouse
 from dapu.worker import Tally, Worker
 from tests.components import a_task, manager, one, rows, write
@@ -230,16 +232,30 @@ def test_a_task_that_changed_since_it_was_registered_is_skipped(
     assert one(connection, "select status from meta.agenda") == "skipped"
 
 
-def test_a_skipped_task_runs_when_the_registrar_has_taken_it_up(
-    make_warehouse: MakeWarehouse,
+@pytest.mark.parametrize("then", ["select 2", "select 1"])
+@pytest.mark.parametrize("on_masters", [False, True])
+def test_a_skipped_task_runs_when_its_files_are_those_that_are_registered(
+    make_warehouse: MakeWarehouse, then: str, on_masters: bool
 ) -> None:
-    folder = make_warehouse({**ROUTE, **a_task(TASK)})
+    depends = {"depends": "[r.s.master]"} if on_masters else {}
+    folder = make_warehouse({**ROUTE, **a_task("r.s.master"), **a_task(TASK, **depends)})
     prepare(folder)
-    manager(folder)
+    run_due(folder)
+    run_task(folder, "r.s.master" if on_masters else TASK)
     write(folder, {"routes/r/s/t/run.sql": "select 2"})
+    if not on_masters:
+        queue(folder)
     assert work(folder)[1].outcomes[TASK].status == "skipped"
+    write(folder, {"routes/r/s/t/run.sql": then})
     prepare(folder)
     assert run_due(folder).outcomes[TASK].status == "done"
+    assert run_due(folder).order == []
+
+
+def queue(folder: Path) -> None:
+    warehouse = open_warehouse(folder)
+    with warehouse.session("test") as session, session, session.cursor() as cursor:
+        agenda.add(cursor, registry_of(warehouse), TASK, "run", full=False)
 
 
 def test_a_full_run_forgets_the_watermark_for_once(

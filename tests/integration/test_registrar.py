@@ -164,6 +164,22 @@ def test_a_changed_task_s_waiting_job_is_withdrawn_and_it_is_due_at_once(
     assert queued(folder) == ["r.s.t"]
 
 
+def test_the_wish_to_read_everything_outlives_a_withdrawn_job(
+    make: Make, connection: PgSession
+) -> None:
+    folder = make(a_task("r.s.t"))
+    registrar(folder)
+    assert queued(folder) == ["r.s.t"]
+    for full in (False, True):
+        a_watermark(connection)
+        rows(connection, "update meta.agenda set full_load = %s where status = 'waiting'", [full])
+        write(folder, {f"{T}/run.sql": f"select 'full: {full}'"})
+        registrar(folder)
+        assert remembers(connection) == (not full)
+        rows(connection, "delete from meta.watermark; delete from meta.seen")
+        assert queued(folder) == ["r.s.t"]
+
+
 def test_a_running_job_is_not_withdrawn(make: Make, connection: PgSession) -> None:
     folder = make(a_task("r.s.t"))
     registrar(folder)

@@ -238,7 +238,7 @@ def test_a_task_says_only_what_differs(read: Read) -> None:
                  run="{pause: 3 h}", variables="{c: 3}"),
     })  # fmt: skip
     task = task_of(found)
-    assert (task.run.least_pause.seconds, task.run.retries, task.run.priority) == (3 * 3600, 8, 2)
+    assert (task.least_pause.seconds, task.run.retries, task.run.priority) == (3 * 3600, 8, 2)
     assert found.definitions["r.s.t"].variables == {"a": 1, "b": 2, "c": 3}
 
 
