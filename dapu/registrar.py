@@ -115,13 +115,15 @@ class _Round:
                 registered[task] = None
         found = scan(self.warehouse.folder)
         catalogue = read_catalogue(found, self.reader, self.warehouse.connections, registered)
+        moved = _find_moved(catalogue, applied, registered)
+        applied |= {task: applied[old] for task, old in moved.items() if old in applied}
         upgrades = _find_upgrades(catalogue, applied, dropped)
         check_dependencies(catalogue, masters)
         upgrades = {task: one for task, one in upgrades.items() if task in catalogue.definitions}
         for task in self._hold_back(upgrades):
             del upgrades[task]
             catalogue.postpone(task)
-        result = self._write(catalogue, upgrades)
+        result = self._write(catalogue, upgrades, moved)
         for upgrade in upgrades.values():
             self._apply(upgrade, result)
         return result
@@ -135,7 +137,12 @@ class _Round:
             tasks.set_state(cursor, self.registry, upgrading, "upgrading")
         return [task for task in upgrades if task in running]
 
-    def _write(self, catalogue: Catalogue, upgrades: Mapping[str, _Upgrade]) -> Registration:
+    def _write(
+        self,
+        catalogue: Catalogue,
+        upgrades: Mapping[str, _Upgrade],
+        moved: Mapping[str, str],
+    ) -> Registration:
         registered, definitions = catalogue.registered, catalogue.definitions
         faulty = {
             task: redact("\n".join(map(str, faults)))
@@ -151,6 +158,8 @@ class _Round:
                     self._forget_rows(cursor, task)  # what the next job reads then, too
             agenda.withdraw(cursor, self.registry, catalogue.gone, "no longer registered")
             removed = tasks.unregister(cursor, self.registry, catalogue.gone)
+            for task in moved.keys() & definitions.keys():
+                self._take_over(cursor, task, moved[task])
             wanted = list(definitions.values())
             tasks.put(cursor, self.registry, wanted, self._next_crons(wanted), upgrades)
             tasks.set_faults(cursor, self.registry, faulty)
@@ -230,10 +239,31 @@ class _Round:
         seen.reset(cursor, self.registry, task)
         blocks.reset(cursor, self.registry, task)
 
+    def _take_over(self, cursor: Cursor, task: str, old: str) -> None:
+        """What was done for a table, and is known of it, is that of the task that has it now."""
+        self._forget_rows(cursor, task)
+        for memory in (migrations, watermarks, seen):
+            memory.take_over(cursor, self.registry, task, old)
+
     @contextmanager
     def _transaction(self) -> Iterator[Cursor]:
         with self.session, self.session.cursor() as cursor:
             yield cursor
+
+
+def _find_moved(
+    catalogue: Catalogue, applied: Collection[str], registered: Collection[str]
+) -> dict[str, str]:
+    """New tasks with the tables of tasks that are gone, now or before: as when a folder moved."""
+    gone = catalogue.gone
+    known, stay = {*registered, *applied}, set(registered) - set(gone)
+    owners = {_table(task): task for task in [*applied, *gone] if task not in stay}
+    new = [task for task in catalogue.definitions if task not in known]
+    return {task: owners[_table(task)] for task in new if _table(task) in owners}
+
+
+def _table(task: str) -> str:
+    return task.partition(".")[2]
 
 
 def _find_upgrades(

@@ -51,3 +51,8 @@ def record(cursor: Cursor, registry: Registry, scope: str, step: Applied) -> Non
 def forget(cursor: Cursor, registry: Registry, scope: str) -> None:
     """As if no step of the scope had been applied."""
     registry.run(cursor, "migration.forget", scope=scope)
+
+
+def take_over(cursor: Cursor, registry: Registry, task: str, old: str) -> None:
+    """The steps of a task that is gone are those of another."""
+    registry.run(cursor, "migration.take_over", task=task, old=old)

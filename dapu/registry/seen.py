@@ -32,3 +32,8 @@ def forget_others(cursor: Cursor, registry: Registry, task: str, sources: Collec
 def reset(cursor: Cursor, registry: Registry, task: str) -> None:
     """Forgets all parts: the task's next run reads everything."""
     registry.run(cursor, "seen.reset", task=task)
+
+
+def take_over(cursor: Cursor, registry: Registry, task: str, old: str) -> None:
+    """What a task that is gone has read, another has."""
+    registry.run(cursor, "seen.take_over", task=task, old=old)

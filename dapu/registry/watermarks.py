@@ -56,3 +56,8 @@ def forget_others(cursor: Cursor, registry: Registry, task: str, sources: Collec
 def reset(cursor: Cursor, registry: Registry, task: str) -> None:
     """Forgets how far a task has read: its next run reads everything."""
     registry.run(cursor, "watermark.reset", task=task)
+
+
+def take_over(cursor: Cursor, registry: Registry, task: str, old: str) -> None:
+    """How far a task that is gone has read is how far another has."""
+    registry.run(cursor, "watermark.take_over", task=task, old=old)

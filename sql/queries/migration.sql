@@ -21,3 +21,7 @@ values (%(scope)s, %(number)s, %(name)s, %(checksum)s);
 
 -- name: forget
 delete from {migration} where scope = %(scope)s;
+
+-- name: take_over
+-- What a task that is gone left, for the one that has its table now.
+update {migration} set scope = %(task)s where scope = %(old)s;

@@ -11,3 +11,7 @@ delete from {seen} where task = %(task)s;
 -- name: forget_others
 -- Those of what a task no longer reads.
 delete from {seen} where task = %(task)s and source <> all (%(sources)s);
+
+-- name: take_over
+-- What a task that is gone left, for the one that has its table now.
+update {seen} set task = %(task)s where task = %(old)s;

@@ -13,3 +13,7 @@ delete from {watermark} where task = %(task)s;
 -- name: forget_others
 -- Those of what a task no longer reads.
 delete from {watermark} where task = %(task)s and source <> all (%(sources)s);
+
+-- name: take_over
+-- What a task that is gone left, for the one that has its table now.
+update {watermark} set task = %(task)s where task = %(old)s;

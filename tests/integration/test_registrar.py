@@ -221,10 +221,21 @@ def test_an_unregistered_task_leaves_its_table_and_what_it_has_read(
 def test_a_task_that_moved_to_another_route_takes_its_table_along(
     make: Make, connection: PgSession
 ) -> None:
-    folder = make({"routes/q/route.yaml": "", **a_task("r.s.t")})
+    steps = {"ver/001_a.sql": MAKE_T}
+    folder = make({"routes/q/route.yaml": "", **a_task("r.s.t", steps)})
     registrar(folder)
+    a_watermark(connection)
     shutil.move(folder / "routes/r/s", folder / "routes/q/s")
     assert result(registrar(folder)) == {"new": ["q.s.t"], "unregistered": ["r.s.t"]}
+    for table, column in (("migration", "scope"), ("watermark", "task"), ("seen", "task")):
+        query = f"select {column} from meta.{table} where {column} ~ 's.t'"
+        assert rows(connection, query) == [("q.s.t",)]
+    # The same in two rounds: deleted first, and put back elsewhere later.
+    shutil.move(folder / "routes/q/s", folder / "s")
+    assert result(registrar(folder)) == {"unregistered": ["q.s.t"]}
+    shutil.move(folder / "s", folder / "routes/r/s")
+    assert result(registrar(folder)) == {"new": ["r.s.t"]}
+    assert rows(connection, "select task from meta.watermark") == [("r.s.t",)]
 
 
 def test_a_second_task_for_one_table_never_gets_it(make: Make, connection: PgSession) -> None:
