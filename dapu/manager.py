@@ -24,6 +24,11 @@ class Round:
     freed: list[tuple[int, str, str]]
     paused_by: str | None = None
 
+    @property
+    def has_failures(self) -> bool:
+        """Whether a job has failed for good."""
+        return bool(self.failed) or any(status == "failed" for _, _, status in self.freed)
+
 
 def queue_due_tasks(warehouse: Warehouse, now: datetime | None = None) -> Round:
     """Frees the jobs of dead workers, fails those without tries left, and queues what is due.

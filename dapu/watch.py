@@ -7,6 +7,7 @@ servers too, until the job gives up.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -57,7 +58,7 @@ class Watch:
         """Watches a job from now on. stop: cancels what runs in the job's own session."""
         with self._lock:
             self._job, self._backend, self._stops = job, backend, [stop]
-            self._deadline = time.monotonic() + job.timeout.total_seconds()
+            self._deadline = time.monotonic() + (job.timeout.total_seconds() or math.inf)
             self._reason = self._leaving
 
     def end(self) -> None:

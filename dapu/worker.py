@@ -133,7 +133,7 @@ class Worker:
 
     def _give_back(self) -> None:
         if self._watch is not None:
-            self._watch.give_back("given back: the worker was told to stop")
+            self._watch.give_back("the worker was told to stop")
 
     def _over(self) -> bool:
         return self._stopping.is_set() or time.monotonic() > self._until

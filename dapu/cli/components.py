@@ -12,6 +12,7 @@ from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import complain, counted, show_json, silent, stamped
 
 if TYPE_CHECKING:
+    from dapu.manager import Round
     from dapu.registrar import Registration
     from dapu.warehouse import Warehouse
 
@@ -118,7 +119,12 @@ def manager(warehouse: Warehouse, as_json: bool) -> None:
                 "paused_by": done.paused_by,
             }
         )
-        return
+    else:
+        _show_round(done, line)
+    sys.exit(1 if done.has_failures else 0)
+
+
+def _show_round(done: Round, line: Callable[[str], None]) -> None:
     for _, task, status in done.freed:
         line(f"{task}: its worker died; the job is {status}")
     for _, task in done.failed:
@@ -127,7 +133,7 @@ def manager(warehouse: Warehouse, as_json: bool) -> None:
         line(f"{task}: job {job} queued")
     if done.paused_by is not None:
         line(f"manager: the warehouse is paused (by {done.paused_by}); nothing is queued")
-    elif not done.queued:
+    elif not done.queued and not done.has_failures:
         line("manager: nothing is due")
 
 

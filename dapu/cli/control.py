@@ -33,13 +33,13 @@ def pause(warehouse: Warehouse, wait: bool) -> None:
     import getpass
     import platform
 
-    from dapu.registry import agenda, control
+    from dapu.registry import agenda, control, workers
 
     line = stamped(warehouse.settings.zone)
     with _transactions(warehouse, "pause") as (cursor, registry):
         control.pause(cursor, registry, f"{getpass.getuser()}@{platform.node()}")
         cursor.connection.commit()
-        agenda.wait_for_claims(cursor, registry)
+        agenda.take_turn(cursor, registry)
         running = agenda.running(cursor, registry)
         shown: list[tuple[int, str]] = []
         while wait and running:
@@ -48,6 +48,7 @@ def pause(warehouse: Warehouse, wait: bool) -> None:
             shown = running
             cursor.connection.commit()
             time.sleep(_POLL)
+            workers.free_jobs_of_the_dead(cursor, registry)  # nobody else may look in a pause
             running = agenda.running(cursor, registry)
     still = f"; still running: {', '.join(task for _, task in running)}" if running else ""
     line(f"paused{still}")

@@ -71,7 +71,8 @@ class Bars:
         if bar is not None:
             self._progress.remove_task(bar)
         mark = _MARKS.get(outcome.status, _FAILED)
-        self._console.print(f"{mark} {job.task}: {escape(redact(outcome.message))}")
+        back = "given back: " if outcome.status == "given back" else ""
+        self._console.print(f"{mark} {job.task}: {back}{escape(redact(outcome.message))}")
 
     def note(self, level: Level, task: str, message: str) -> None:
         """See `Reporter`."""

@@ -49,7 +49,7 @@ class Run(Strict):
     priority: int = Field(5, ge=1, le=100, description="1 is the most urgent")
     retries: int = Field(3, ge=0, le=20, description="Tries after the first; then the job failed")
     retry_wait: Duration = Field(timedelta(minutes=1), description="Doubles with each try")
-    timeout: Duration = Field(timedelta(hours=2), description="Then the job is stopped")
+    timeout: Duration = Field(timedelta(hours=2), description="Then the job is stopped; `0`: never")
 
     @model_validator(mode="after")
     def _one_clock(self) -> Run:

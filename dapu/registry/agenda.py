@@ -80,7 +80,7 @@ class Outlook(NamedTuple):
 
 
 def take_turn(cursor: Cursor, registry: Registry) -> None:
-    """No worker claims a job until the caller's transaction ends."""
+    """Waits for who is at claiming a job; no other does until the caller's transaction ends."""
     registry.run(cursor, "agenda.take_turn", key=registry.lock_key("claim"))
 
 
@@ -272,11 +272,6 @@ def find(cursor: Cursor, registry: Registry, job: int) -> FoundJob | None:
 def running(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:
     """(job, task) of each job that is running now."""
     return [(row[0], row[1]) for row in registry.rows(cursor, "agenda.running")]
-
-
-def wait_for_claims(cursor: Cursor, registry: Registry) -> None:
-    """Returns when no worker is at claiming a job that it chose before this call."""
-    registry.run(cursor, "agenda.take_turn", key=registry.lock_key("claim"))
 
 
 def history(cursor: Cursor, registry: Registry, task: str, most: int) -> list[PastJob]:

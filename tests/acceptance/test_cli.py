@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from psycopg2.extensions import connection as PgSession
 
 from dapu.cli.main import cli
-from dapu.registry import workers
+from dapu.registry import agenda, workers
 from dapu.registry.store import Registry
 from dapu.warehouse import open_warehouse
 from dapu.worker import Worker
@@ -325,24 +326,41 @@ def test_pause_stops_manager_and_worker_until_resume(
     assert run_due(folder).order == ["r.s.t"]
 
 
+@pytest.mark.parametrize("how", ["the job ends", "its worker dies"])
 def test_pause_wait_returns_when_no_job_is_running(
-    make_warehouse: MakeWarehouse, connection: PgSession
+    make_warehouse: MakeWarehouse, connection: PgSession, how: str
 ) -> None:
     folder = make_warehouse({**ROUTE, **a_task("r.s.t")})
     prepare(folder)
     manager(folder)
-    rows(
-        connection,
-        "update meta.agenda set status = 'running', worker = 1, started_at = now()",
-    )
-    with running("pause", folder, "--wait") as process:
-        assert process.stdout is not None
-        assert "waits for: r.s.t" in process.stdout.readline()
-        assert process.poll() is None
-        rows(connection, "update meta.agenda set status = 'done', ended_at = now()")
-        out, _ = process.communicate(timeout=20)
+    with closing(open_warehouse(folder).connect("worker")) as worker:
+        with worker, worker.cursor() as cursor:
+            number = workers.enrol(cursor, Registry())
+            assert agenda.claim(cursor, Registry(), number, backend=0)
+        with running("pause", folder, "--wait") as process:
+            assert process.stdout is not None
+            assert "waits for: r.s.t" in process.stdout.readline()
+            assert process.poll() is None
+            if how == "its worker dies":
+                worker.close()
+            else:
+                rows(connection, "update meta.agenda set status = 'done', ended_at = now()")
+            out, _ = process.communicate(timeout=20)
     assert out.endswith("paused\n")
     assert process.returncode == 0
+
+
+def test_the_manager_tells_of_jobs_that_failed_for_good(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str], connection: PgSession
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t", run="{retries: 0}")})
+    prepare(folder)
+    manager(folder)
+    with connection, connection.cursor() as cursor:
+        assert agenda.claim(cursor, Registry(), worker=77, backend=0)
+    done = here(capsys, "manager", folder)
+    assert done.status == 1
+    assert done.out.endswith("r.s.t: its worker died; the job is failed\n")
 
 
 def test_retry_and_cancel_by_number(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,3 +149,9 @@ def test_a_job_that_timed_out_is_tried_again(make_warehouse: MakeWarehouse) -> N
         run="{timeout: 0.2 s, retries: 1, retry_wait: 0.1 s}",
     )
     assert run(make_warehouse({"routes/r/route.yaml": "", **files})).status == "failed"
+
+
+def test_a_timeout_of_nothing_is_none(make_warehouse: MakeWarehouse) -> None:
+    slow = {"run.sql": "select pg_sleep(0.5)"}
+    folder = make_warehouse({"routes/r/route.yaml": "", **a_task(TASK, slow, run="{timeout: 0}")})
+    assert run(folder).status == "done"
