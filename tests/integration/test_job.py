@@ -126,6 +126,27 @@ def test_a_connection_that_breaks_between_load_and_commit_keeps_nothing(
     assert [bool(cause.match(message)) for (message,) in errors] == [True, True]
 
 
+@pytest.mark.parametrize(("meanwhile", "status"), [
+    ("status = 'waiting'", "waiting"),
+    ("status = 'cancelled', ended_at = now()", "cancelled"),
+    ("worker = 77", "waiting"),
+])  # fmt: skip
+def test_a_job_that_was_lost_is_not_ended_where_somebody_else_has_it(
+    make_warehouse: MakeWarehouse,
+    connection: PgSession,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: str,
+    status: str,
+) -> None:
+    monkeypatch.setattr("dapu.worker._RECONNECT", 0.05)
+    taken = f"update meta.agenda set {meanwhile}"
+    monkeypatch.setattr("dapu.worker.Worker._say_away", lambda *_: rows(connection, taken))
+    broken = {"run.sql": "select pg_terminate_backend(pg_backend_pid())"}
+    outcome = run_task(make_warehouse({**ROUTE, **a_task(TASK, broken)}), TASK)
+    assert outcome.status == status
+    assert one(connection, "select message from meta.agenda") is None, "it was not touched"
+
+
 def test_a_connection_that_breaks_in_dapu_run_ends_it(
     make_warehouse: MakeWarehouse, connection: PgSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,7 +259,7 @@ def test_a_skipped_task_runs_when_its_files_are_those_that_are_registered(
     make_warehouse: MakeWarehouse, then: str, on_masters: bool
 ) -> None:
     depends = {"depends": "[r.s.master]"} if on_masters else {}
-    folder = make_warehouse({**ROUTE, **a_task("r.s.master"), **a_task(TASK, **depends)})
+    folder = make_warehouse({**ROUTE, **a_task("r.s.master"), **a_task(TASK, None, **depends)})
     prepare(folder)
     run_due(folder)
     run_task(folder, "r.s.master" if on_masters else TASK)
