@@ -159,7 +159,7 @@ def test_what_does_not_go_together_is_refused_before_anything_runs() -> None:
 def test_what_can_be_no_key_is_told_with_what_to_do(connection: PgSession, load_mode: str) -> None:
     with pytest.raises(JobError, match=r"\(id\)=\(1\) .*; give a `key` that tells"):
         put(connection, "1,ann,1 1,bob,2", load=load_mode)
-    with pytest.raises(JobError, match=r"null values; each row needs a v|no value for the column id"):
+    with pytest.raises(JobError, match=r"each row needs a v|no value for the column id"):
         put(connection, ",ann,1", load=load_mode)
-    with pytest.raises(JobError, match="the key column nope of staging.customer is not in the que"):
+    with pytest.raises(JobError, match="the key column nope of"):
         put(connection, "1,ann,1", load=load_mode, key=["nope"])
