@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import posixpath
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -105,7 +106,8 @@ class _Copying:
     ) -> None:
         self._context, self._options, self._folder = context, options, folder
         self._source, self._target = source, target
-        self._into = f"{render_name(context, options.folder)}/" if options.folder else ""
+        parts = PurePosixPath(render_name(context, options.folder) if options.folder else "").parts
+        self._into = "".join(f"{part}/" for part in parts)
         whose = f"{source.root}\n{target.root}\n{options.model_dump_json()}"
         self._how = hashlib.sha256(whose.encode()).hexdigest()[:16]
 
@@ -144,8 +146,9 @@ class _Copying:
                 sha256 = sha256_of(local)
             if not self._options.move:
                 self._context.remembered[file.name] = state_of(file, sha256, self._how)
-            if self._is_there(names[file.name], local, sha256):
-                continue
+            is_there = self._is_there(names[file.name], local, sha256)
+            if is_there and not self._options.move:
+                continue  # what is moved is written again: the one there may be the source itself
             read_back = sha256 if self._options.move else None
             hidden = f"{mark}{number}.new"
             scope.enter_context(
@@ -197,9 +200,18 @@ def _of_this(seen: Mapping[str, State], how: str) -> dict[str, State]:
 
 
 def _where(place: Place, name: str) -> tuple[str, str]:
-    """The server, or none, and the path on it."""
-    server = "" if place.is_local else "/".join(place.root.split("/")[:3])
-    return server, place.path(name)
+    """The server and the path on it; on this machine the folder's number, then the file's name.
+
+    A folder has one number, whatever links, mounts and `..` lead to it.
+    """
+    path = PurePosixPath(place.path(name))
+    if not place.is_local:
+        return "/".join(place.root.split("/")[:3]), posixpath.normpath(path)
+    try:
+        folder = Path(path.parent).stat()
+    except OSError:  # there is none yet
+        return "", str(path)
+    return f"{folder.st_dev}:{folder.st_ino}", path.name
 
 
 @contextmanager

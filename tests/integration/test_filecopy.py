@@ -117,3 +117,25 @@ def test_what_cannot_be_copied_is_told(copy: CopyTask) -> None:
     copy.target_keys = copy.source_keys
     assert "a.csv in `source`" in (said := copy.fails("file: a.csv"))
     assert "would be copied onto itself" in said
+
+
+@pytest.mark.parametrize("way", ["dot", "detour", "link", "linked file"])
+def test_a_file_is_not_moved_onto_itself(copy: CopyTask, way: str) -> None:
+    source = copy.source.put("a.csv", "1")
+    folder = "folder: '.'" if way == "dot" else "folder: deep"
+    match way:
+        case "dot":
+            copy.target_keys = copy.source_keys
+        case "detour":
+            copy.source.put("deep/b.csv", "2")
+            copy.target_keys = f"driver: files\npath: {copy.source.path}/deep/..\n"
+            folder = ""
+        case "link":
+            (copy.target.path / "deep").symlink_to(copy.source.path)
+        case "linked file":
+            (copy.target.path / "a.csv").symlink_to(source)
+            assert "1 files, moved" in copy.copies("file: a.csv\nmove: true")
+            assert (copy.target.path / "a.csv").read_text() == "1"
+            return
+    assert "would be copied onto itself" in copy.fails(f"file: '*.csv'\nmove: true\n{folder}")
+    assert source.read_text() == "1"
