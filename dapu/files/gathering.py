@@ -19,11 +19,13 @@ import pyarrow as pa
 from dapu.errors import JobError
 from dapu.files.cells import cells_to_text
 from dapu.files.kinds import Kind, kind_of, type_of
+from dapu.files.losses import Losses
 from dapu.files.options import ORIGIN, ColumnOptions, ReadingOptions
 from dapu.files.parts import Part, PartBatch, Values
 from dapu.files.survey import KindSurvey
 from dapu.files.texts import TextColumn, TextStyle
 from dapu.loading.arrow import CsvText
+from dapu.loading.exact import exactness
 from dapu.loading.rows import ArrowRows, Column
 from dapu.loading.types import widened
 
@@ -55,27 +57,32 @@ class _Planned:
 class _Converter:
     """Turns the values of a part's column into what the loader takes.
 
-    hash_key: what is kept is a hash with this key. is_typed: the values are to stay as they are.
+    type: the column's. hash_key: what is kept is a hash with this key.
+    is_typed: the values are to stay as they are.
     """
 
     kind: Kind
+    type: str
     style: TextStyle
     hash_key: bytes | None
     is_typed: bool
 
     def __post_init__(self) -> None:
         self._texts = TextColumn(self.kind, self.style)
+        self._losses = Losses(self.kind, self.type, self.is_typed)
 
     def __call__(self, values: Values) -> pa.Array:
         """The values for the loader."""
         if self.hash_key is None:
-            return values if self.is_typed else self._converted(values)
+            return self._losses.marked(values if self.is_typed else self._converted(values))
         texts = self._converted(values).to_pylist()
         return pa.array([hashed(self.hash_key, text) for text in texts], pa.string())
 
     def is_ready(self, values: Values | None) -> bool:
         """Whether texts are what the loader takes just as they are."""
-        return self.hash_key is None and values is not None and self._texts.is_ready(values)
+        if self.hash_key is not None or values is None:
+            return False
+        return self._texts.is_ready(values) and self._losses.marked(values) is values
 
     def _converted(self, values: Values) -> pa.Array:
         if not isinstance(values, pa.Array):
@@ -190,6 +197,8 @@ class Gathering:
             Column(name, self.target.get(name) or _constant_type(value))
             for name, value in self.options.constant.items()
         ]
+        for column, value in zip(columns, self.options.constant.values(), strict=True):
+            _check_constant(column, _constant_text(value))
         if self.origin:
             columns += [Column(name, type_name) for name, type_name in self._origin_types()]
         return columns
@@ -248,6 +257,7 @@ class Gathering:
         formats = column.options.formats if column.options else ()
         return _Converter(
             column.kind or "text",
+            column.type,
             TextStyle(style.decimal, style.dates, formats, style.trim),
             self._hash_key() if column.hashed else None,
             is_typed=column.ready,
@@ -278,6 +288,9 @@ def told_as_people_do(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
     if not (where and value and kind in _CALLED and "input syntax" in str(error)):
         return error
     text, _, why = value.strip('"').partition(" (")
+    if why.startswith("would be "):
+        message = f"{where}: {text!r} {why.rstrip(')')} in the column {column}"
+        return JobError(message, error.data)
     reason = f" ({why}" if why else ""
     message = f"{where}: {text!r} is not {_CALLED[kind]}{reason}, for the column {column}"
     return JobError(message, error.data)
@@ -318,6 +331,13 @@ def _constant_type(value: Any) -> str:
 
 def _constant_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_constant(column: Column, text: str) -> None:
+    exact = exactness(column.type)
+    why = exact.reason(text) if exact else None
+    if why:
+        raise JobError(f"`constant` {column.name}: {text!r} {why} in its column, a {column.type}")
 
 
 def _check_once(columns: Sequence[Column]) -> None:

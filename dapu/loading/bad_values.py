@@ -11,6 +11,7 @@ import psycopg2
 
 from dapu.definitions.templates import TableName
 from dapu.errors import DapuError, JobError
+from dapu.loading.exact import REMARK
 
 _CONTEXT = re.compile(r"COPY ([^,]+), line (\d+)(?:, column ([^:]+))?(?:: (.*))?", re.DOTALL)
 
@@ -56,9 +57,9 @@ def telling_of(name: TableName) -> Iterator[None]:
 
 def explain(error: psycopg2.Error, locate: Locate | None = None) -> DapuError:
     """A BadValue that names table, row, column and value where the server tells them."""
-    reason = (error.diag.message_primary or str(error)).strip()
+    reason = (error.diag.message_primary or str(error)).strip().replace(REMARK, "")
     detail = (error.diag.message_detail or "").rstrip(".")
-    place = _CONTEXT.search(error.diag.context or "")
+    place = _CONTEXT.search((error.diag.context or "").replace(REMARK, ""))
     if place is None or isinstance(error, psycopg2.errors.UniqueViolation):
         return JobError("; ".join(filter(None, (reason, detail, _advice(error)))))
     table, row, column, value = place.groups()

@@ -23,6 +23,8 @@ Reason = Callable[[str], str | None]
 
 _TYPE = re.compile(r"([a-z ]+?)\s*(?:\((\d+)(?:,(-?\d+))?\))?( with(?:out)? time zone)?")
 FINEST = 6  # digits of a second
+REMARK = "\ufdd2"
+"""Before a remark in a value's text: a noncharacter, which no text of a source uses."""
 _MOST_DIGITS = 20_000  # of a number: PostgreSQL refuses more
 _LONGEST_NAME = 63
 
@@ -34,6 +36,11 @@ _TIME_OF_DAY = r"^(?!.*[Tt ]00:00(:00([.]0*)?)?$).*[0-9]:"
 _LONGER_FRACTION = "[.][0-9]{{{}}}[0-9]*[1-9]|[0-9][eE]"
 _MORE_DIGITS = "[1-9]([.]?[0-9]){{{}}}"
 _DAY = r"[0-9]+[-/.][0-9]+[-/.][0-9]+"
+
+
+def remarked(text: str, why: str) -> str:
+    """A text that no type but text takes, and that tells why it does not."""
+    return f"{text} {REMARK}({why})"
 
 
 @dataclass(frozen=True)

@@ -277,3 +277,10 @@ def test_dates_from_1904_on(excel: FileTask) -> None:
     excel.share.save(workbook, "old.xlsx")
     excel.run("workbook: old.xlsx")
     assert excel.rows() == [(date(2024, 2, 29),)]
+
+
+def test_a_number_that_its_column_would_round_is_told_by_its_cell(excel: FileTask) -> None:
+    excel.share.book("a.xlsx", [["n"], [1.5], [1.239]])
+    excel.task.execute("create schema staging; create table staging.thing (n numeric(6, 2))")
+    message = "a.xlsx, sheet 'Costs', A3: '1.239' would be rounded in the column n"
+    assert message in excel.fails("workbook: a.xlsx")

@@ -88,12 +88,64 @@ def test_a_table_of_its_own_gives_the_types(files: FileTask) -> None:
     assert files.rows() == [(1, 12, at, True, None), (2, None, None, None, None)]
 
 
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("n\n1.239\n", "", "line 2: '1.239' would be rounded in the column n"),
+        ("n\n1.239\n", "origin: true", "line 2: '1.239' would be rounded in the column n"),
+        ("n;x\n1,239;\n", 'decimal: ","', "line 2: '1.239' would be rounded in the column n"),
+        ("r\n0.123456789\n", "", "line 2: '0.123456789' would be rounded in the column r"),
+        ("t\n10:00+02\n", "", 'cannot hold "10:00+02 (its zone would be lost)" (a.csv, line 2)'),
+        ('v\n"abc "\n', "", 'cannot hold "abc  (would be cut)" (a.csv, line 2)'),
+        ("n\n1\n", "constant: {r: 0.123456789}", "`constant` r: '0.123456789' would be rounded"),
+    ],
+)
+def test_what_a_column_would_round_or_cut_is_told(
+    files: FileTask, content: str, options: str, message: str
+) -> None:
+    files.share.put("a.csv", content)
+    files.task.execute(
+        "create schema staging; create table staging.thing "
+        "(n numeric(6, 2), r real, t time, v varchar(3), x int)"
+    )
+    assert message in files.fails(f"file: a.csv\n{options}")
+
+
+def test_what_a_column_holds_whole_is_loaded(files: FileTask) -> None:
+    files.share.put("a.csv", 'n,r,t,v\n1.2300,0.1,10:00:00.5,abc\n,,,""\n')
+    files.task.execute(
+        "create schema staging; create table staging.thing "
+        "(n numeric(6, 2), r real, t time, v varchar(3))"
+    )
+    files.run("file: a.csv")
+    assert [str(value) for value in files.rows()[0]] == ["1.23", "0.1", "10:00:00.500000", "abc"]
+
+
+def test_parquet_and_json_are_not_rounded_either(files: FileTask) -> None:
+    files.task.execute(
+        "create schema staging; create table staging.thing (n numeric(6, 2), at date)"
+    )
+    files.share.put("a.ndjson", '{"n": 1.239}\n')
+    assert "'1.239' would be rounded in the column n" in files.fails("file: a.ndjson")
+    at = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    for name, values in (("n", [1.239]), ("at", [at])):
+        parquet.write_table(pa.table({name: values}), files.share.path / "a.parquet")
+        files.share.age(files.share.path / "a.parquet")
+        assert "would be" in files.fails("file: a.parquet")
+
+
 BROKEN = [
     ("id,n\n1,2\n3,4,5\n", "", "a.csv, line 3: 3 fields where 2 are expected: 3,4,5"),
     ('id,n\n1,"a\nb"\n\n3\n', "", "a.csv, line 5: 1 fields where 2 are expected: 3"),
     ('id,n\n1,"a\nb\n', "", "a.csv ends in the middle of a text: a quote is not closed"),
     ("", "", "a.csv has no line with anything in it"),
     (b"id,n\n1,\xe4\n", "encoding: utf-8", "a.csv, line 2: 0xe4 is no character of utf-8"),
+    (
+        "id;n\n7;Õ\n".encode("utf-16-le"),
+        "",
+        "a.csv has NUL characters; is it CSV, and its `encoding` utf-16-le?",
+    ),
+    ("id;n\n7;Õ\n".encode("utf-16-be"), "", "its `encoding` utf-16-be?"),
     (b"id,n\n1,\xe4\n", "encoding: utf8mb4", "the encoding utf8mb4 of a.csv is unknown"),
     ("id,n\n1,2\n", "columns: {nn: x}", "a.csv has no column 'nn'"),
     ("id,id\n1,2\n", "columns: {id: x}", "a.csv has 2 columns 'id'; call them id and id_2"),

@@ -1,0 +1,67 @@
+"""Values that PostgreSQL would round or cut in silence: marked, so that it refuses them.
+
+Whether a column can lose anything is known by its type. Of one that can, Arrow finds the few values
+to look at, so that rows which COPY reads as they stand still go to it as they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dapu.files.kinds import Kind
+from dapu.loading.exact import Exactness, Length, exactness, remarked
+
+_REFUSED_ALREADY = ("date", "timestamp", "zoned")  # by how their texts are converted
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What one column would lose.
+
+    type: the PostgreSQL type. is_typed: its values come with a type of their own, not as texts.
+    """
+
+    kind: Kind
+    type: str
+    is_typed: bool
+
+    @cached_property
+    def _exact(self) -> Exactness | None:
+        is_refused = self.kind in _REFUSED_ALREADY and "(" not in self.type
+        return None if is_refused and not self.is_typed else exactness(self.type)
+
+    def marked(self, values: pa.Array) -> pa.Array:
+        """The values; where one would lose something, all as texts, and that one with a remark."""
+        exact = self._exact
+        if exact is None or _is_whole(values, self.type):
+            return values
+        texts = values.cast(pa.string())
+        suspects = pc.unique(pc.filter(texts, self._may_lose(exact, texts))).to_pylist()
+        reasons = {text: why for text in suspects if (why := exact.reason(text))}
+        if not reasons:
+            return values
+        marked = [
+            remarked(text, reasons[text]) if text in reasons else text for text in texts.to_pylist()
+        ]
+        return pa.array(marked, pa.string())
+
+    def _may_lose(self, exact: Exactness, texts: pa.Array) -> pa.Array:
+        """Which texts are to be looked at."""
+        if isinstance(exact, Length):
+            return pc.greater(pc.binary_length(texts), exact.longest)
+        if self.kind == "decimal":
+            return pc.match_substring_regex(texts, exact.pattern)
+        # The forms of times cannot be told by Arrow's regular expressions, which never look ahead.
+        return pc.is_valid(texts)
+
+
+def _is_whole(values: pa.Array, type_name: str) -> bool:
+    """Whether values have a type that the column's holds whole, or none that can be compared."""
+    kind = values.type
+    if pa.types.is_binary(kind) or pa.types.is_boolean(kind):
+        return True
+    return bool(pa.types.is_floating(kind) and type_name == "double precision")
