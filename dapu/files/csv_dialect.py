@@ -105,6 +105,9 @@ def _guess_encoding(name: str, sample: bytes, guessed: list[str]) -> str:
     for bom, encoding in _BOMS:
         if sample.startswith(bom):
             return encoding
+    if sample.count(b"\0") * 20 > len(sample):  # one in two of UTF-16's bytes for Latin letters
+        order = "be" if sample[::2].count(b"\0") > sample[1::2].count(b"\0") else "le"
+        raise JobError(f"{name} has NUL characters; is it CSV, and its `encoding` utf-16-{order}?")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -115,8 +118,6 @@ def _guess_encoding(name: str, sample: bytes, guessed: list[str]) -> str:
         encoding = match.encoding if match is not None and match.coherence else "cp1252"
         guessed.append(f"encoding {encoding}")
         return encoding
-    if sample.count(b"\0") * 10 > len(sample):
-        raise JobError(f"{name} has NUL characters; is it CSV, or is its `encoding` utf-16-le?")
     return "utf-8"
 
 
