@@ -133,4 +133,6 @@ def credentials(auth: Any, ask: Callable[[Request], bytes]) -> Credentials:
 
 
 def _basic(username: str, password: str) -> str:
-    return f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
+    word = b64encode(f"{username}:{password}".encode()).decode()
+    remember(word)  # a server may say what it was sent, and anybody can decode it
+    return f"Basic {word}"

@@ -341,6 +341,12 @@ def test_each_request_proves_who_asks(
     assert server.asked[0].headers["X-Tenant"] == "7"
 
 
+def test_a_password_is_never_shown_as_it_is_sent(server: MisbehavingServer, crm: Crm) -> None:
+    server.on("/v1/list", lambda asked: Reply(f"\0you sent {asked.headers['Authorization']}", 400))
+    crm.has(COLUMNS, "auth: {type: basic, username: joe, password: pw-s3cr3t}")
+    assert "you sent Basic ***" in crm.fails()
+
+
 def test_an_api_key_in_the_address_is_never_shown(server: MisbehavingServer, crm: Crm) -> None:
     def answer(asked: Asked) -> Any:
         return Reply({"error": f"bad key {asked.get('apikey')}"}, 403)
