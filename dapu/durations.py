@@ -62,6 +62,15 @@ def show_duration(value: timedelta) -> str:
     return f"{hours // 24} days {hours % 24} h"
 
 
+def write_duration(value: timedelta) -> str:
+    """A length of time as `parse_duration` reads it: `90 minutes`."""
+    seconds = value.total_seconds()
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds / length:.0f} {unit}" + ("" if seconds == length else "s")
+    return f"{seconds:g} seconds"
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),

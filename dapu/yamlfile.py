@@ -6,14 +6,17 @@ import difflib
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
+from dapu.durations import write_duration
 from dapu.errors import Fault, FaultyFile
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -307,7 +310,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
 @cache
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of a model, for editors."""
-    return model.model_json_schema(by_alias=True)
+    return model.model_json_schema(by_alias=True, schema_generator=_SchemaOfFile)
+
+
+class _SchemaOfFile(GenerateJsonSchema):
+    """Tells defaults as a person would write them in the file."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """See `GenerateJsonSchema`, which writes lengths of time as `PT1M`."""
+        return write_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
 def _schema_at(model: type[BaseModel], location: Steps) -> dict[str, Any]:

@@ -15,13 +15,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from dapu.agents.known import known_agents
 from dapu.cli.main import cli
@@ -194,7 +193,7 @@ def _keys(schema: Schema, known: Schema, prefix: str = "") -> Iterator[tuple[str
         options = list(_options(key, known))
         values = dict.fromkeys(_value(option, known) for option in options)
         value = " or ".join(text for text in values if text != "null")
-        default = "required" if name in required else _default(key, options)
+        default = "required" if name in required else _default(key)
         meaning = key.get("description") or (_summary(schema) if "const" in key else "")
         yield f"`{prefix}{name}`", value, default, meaning
         for option in options:
@@ -269,25 +268,13 @@ def _limits(schema: Schema) -> str:
     return "" if above is None else f" above {above:g}"
 
 
-def _default(key: Schema, options: Sequence[Schema]) -> str:
+def _default(key: Schema) -> str:
     value = key.get("default")
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if value is None or isinstance(value, dict | list) or value == "":
         return ""
-    if any("4 hours" in option.get("examples", ()) for option in options):
-        return f"`{_in_words(str(value))}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
-
-
-def _in_words(duration: str) -> str:
-    """`PT2H`, as JSON Schema has it, in words."""
-    seconds = int(TypeAdapter(timedelta).validate_python(duration).total_seconds())
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        count, rest = divmod(seconds, length)
-        if count and not rest:
-            return f"{count} {unit}" + ("s" if count > 1 else "")
-    return "0"
 
 
 # The registry.

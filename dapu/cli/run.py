@@ -61,12 +61,26 @@ def _show_tally(warehouse: Warehouse, tally: Tally) -> None:
         counts = ", ".join(f"{count:,} {_ENDINGS.get(what, what)}" for what, count in endings)
         line(f"worker: {counted(tally.jobs, 'job')}: {counts}")
     elif not tally.faults:
-        line("worker: nothing is due")
+        line(f"worker: {_why_idle(warehouse)}")
     wrong = [*tally.faults, *_wrong(warehouse, tally)]
     for text in wrong:
         stamped(warehouse.settings.zone, complain)(f"dapu: {text}")
     if wrong:
         sys.exit(1)
+
+
+def _why_idle(warehouse: Warehouse) -> str:
+    from dapu.registry import control
+    from dapu.versioner import registry_of
+
+    with warehouse.session("worker") as session, session.cursor() as cursor:
+        pause = control.paused(cursor, registry_of(warehouse))
+    if pause is None:
+        return "nothing is due"
+    return (
+        f"the warehouse is paused (by {pause.get('by')}); nothing is started until "
+        f"`dapu resume {_shown(warehouse.folder)}`"
+    )
 
 
 def _wrong(warehouse: Warehouse, tally: Tally) -> list[str]:

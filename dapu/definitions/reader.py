@@ -94,6 +94,7 @@ class DefinitionReader:
             "defaults": [self.settings.defaults, route.defaults],
             "variables": [self.settings.variables, route.variables],
             "connection": route.connection,
+            "timezone": self.settings.timezone,
         }
 
     def _day_part_faults(self, folder: TaskFolder, task: Task, own: Document) -> list[Fault]:

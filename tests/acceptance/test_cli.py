@@ -320,6 +320,7 @@ def test_pause_stops_manager_and_worker_until_resume(
     prepare(folder)
     assert here(capsys, "pause", folder).out.endswith("paused\n")
     assert "the warehouse is paused (by " in here(capsys, "manager", folder).out
+    assert "nothing is started until `dapu resume " in here(capsys, "worker", folder).out
     assert "The warehouse is paused (by " in here(capsys, "status", folder).out
     assert here(capsys, "resume", folder).out == "resumed\n"
     assert here(capsys, "resume", folder).out == "it was not paused\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dapu.durations import parse_duration, show_duration
+from dapu.durations import parse_duration, show_duration, write_duration
 
 
 @pytest.mark.parametrize(("text", "length"), [
@@ -46,3 +46,8 @@ def test_what_no_clock_can_tell_is_refused() -> None:
 ])  # fmt: skip
 def test_a_length_of_time_is_shown_for_a_person(seconds: float, text: str) -> None:
     assert show_duration(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize("text", ["0 seconds", "1 minute", "90 minutes", "2 hours", "60 days"])
+def test_what_is_written_for_a_file_is_read_from_it(text: str) -> None:
+    assert write_duration(parse_duration(text)) == text
