@@ -179,10 +179,14 @@ class _Reading:
     ) -> None:
         self._context, self._options = context, options
         self._connection, self._session = connection, session
-        self._pages = Pages(session, options.format, Path(options.records), options.pages)
+        self._pages = Pages(
+            session, options.format, Path(options.records), options.pages, context.note
+        )
         self._low = bounds(context, options.watermark).low
         self._newest = Newest(options.watermark.column) if options.watermark else None
         self._documents: DocumentRows | None = None
+        self._paths = [path for path in map(_path, (options.columns or {}).values()) if path]
+        self._finds = False  # whether any record has the key of any column
 
     def rows(self) -> Rows | None:
         """The rows; pages after the first are asked for while rows are loaded."""
@@ -207,7 +211,15 @@ class _Reading:
         if self._options.watermark is not None and self._newest is not None:
             keep_newest(self._context, self._options.watermark, self._newest)
         documents = self._documents
-        if documents is not None and documents.count and documents.without_values:
+        if documents is None or not documents.count:
+            return
+        if self._paths and not self._finds:
+            raise JobError(
+                f"no record has {', '.join(path.text for path in self._paths)}, so that there is "
+                "nothing for the columns: is it an error message? Say with `records` where the "
+                "records are"
+            )
+        if documents.without_values:
             names = ", ".join(documents.without_values)
             self._context.note(f"no record has a value for {names}: are the paths right?")
 
@@ -275,6 +287,9 @@ class _Reading:
         if self._is_one_answer():
             found = marks(page.answer, self._identity(question))
             self._context.remembered[_REMEMBERED] = found
+        self._finds = self._finds or any(
+            path.is_in(record) for record in page.records for path in self._paths
+        )
         label = question.label
         if self._options.pages is not None:
             label += f"page {page.number}, "
@@ -326,8 +341,14 @@ def _take(column: str | RestColumn) -> Take:
     if isinstance(column, RestColumn) and column.repeat is not None:
         name = column.repeat
         return lambda _, beside: beside[name]
-    path = Path(column if isinstance(column, str) else column.path or "@")
+    path = _path(column) or Path("@")
     return lambda record, _: path.of(record)
+
+
+def _path(column: str | RestColumn) -> Path | None:
+    """Where in a record a column's values are; None of a column of `repeat`."""
+    text = column if isinstance(column, str) else column.path
+    return Path(text) if text else None
 
 
 def _nul_policy(options: LoadOptions) -> NulPolicy:

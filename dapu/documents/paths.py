@@ -36,7 +36,9 @@ class Path:
         except JMESPathError as error:
             raise FaultyPath(f"{text!r} is no JMESPath expression: {_first_line(error)}") from None
         _make_exact(self._compiled.parsed)
-        self._key = _plain_key(self._compiled.parsed)
+        self._keys = _plain_keys(self._compiled.parsed)
+        self.compares = self._compiled.parsed["type"] == "comparator"  # gives true or false
+        self._key = self._keys[0] if self._keys and len(self._keys) == 1 else None
 
     def of(self, value: Any) -> Any:
         """What the expression gives for a value; None where it finds nothing."""
@@ -50,9 +52,34 @@ class Path:
         except (JMESPathError, ArithmeticError) as error:
             raise FaultyPath(f"{self.text!r} fails: {_first_line(error)}") from None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is nothing but keys with dots between."""
+        return self._keys is not None
 
-def _plain_key(tree: dict[str, Any]) -> str | None:
-    return str(tree["value"]) if tree["type"] == "field" else None
+    def is_in(self, value: Any) -> bool:
+        """Whether a value has the keys of a plain path, be it that null is there.
+
+        Of another path only whether it finds something.
+        """
+        if self._keys is None:
+            return self.of(value) is not None
+        for key in self._keys:
+            if value is None:
+                return True  # the sender has the place for it, and nothing there
+            if not isinstance(value, dict) or key not in value:
+                return False
+            value = value[key]
+        return True
+
+
+def _plain_keys(tree: dict[str, Any]) -> list[str] | None:
+    if tree["type"] == "field":
+        return [str(tree["value"])]
+    if tree["type"] != "subexpression":
+        return None
+    keys = [_plain_keys(child) for child in tree["children"]]
+    return None if None in keys else [key for part in keys for key in part or ()]
 
 
 def _make_exact(tree: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ _PARSERS: dict[Format, Callable[[bytes, str | None], Any]] = {
     "json": exact_json.parse,
     "xml": exact_xml.parse,
 }
-_WITHOUT_BODY = (204, 304)
+_NO_CONTENT, _UNCHANGED = 204, 304
 _SHOWN = 200  # characters of an answer that is not what it should be
 
 
@@ -31,12 +31,14 @@ class Pages:
 
     format: what the answers are, whatever they say they are; None believes them.
     records: where in an answer the records are. paging: None when there is one page.
+    note: is told of a page that may not be the last.
     """
 
     session: HttpSession
     format: Format | None
     records: Path
     paging: Paging | None
+    note: Callable[[str], None]
 
     def walk(self, request: Request, label: str = "") -> Iterator[Page]:
         """The pages. label: says in messages which question it is.
@@ -66,10 +68,11 @@ class Pages:
             answer = self.session.send(request, body)
         except JobError as error:
             raise _with_advice(error, number) from error
-        if answer.status in _WITHOUT_BODY:
+        if answer.status == _UNCHANGED or (answer.status == _NO_CONTENT and number > 1):
             return Page(request, answer, None, [], number, before)
+        is_empty = answer.status == _NO_CONTENT  # a path like "data || `[]`" allows for it
         try:
-            document = self._parse(answer, body.getvalue())
+            document = None if is_empty else self._parse(answer, body.getvalue())
             return Page(request, answer, document, self._records(document), number, before)
         except (FaultyDocument, FaultyPath) as error:
             raise JobError(f"{what} ({answer.url}): {error}") from None
@@ -86,6 +89,9 @@ class Pages:
             following = self.paging.following(page)
             if following is None:
                 self.paging.check_end(page)
+                unsure = self.paging.unsure(page)
+                if unsure is not None:
+                    self.note(f"`{unsure}` finds nothing on {what}, which is taken for the last")
         except JobError as error:
             raise JobError(f"{what}: {error}") from None
         return following
@@ -104,6 +110,7 @@ class Pages:
         found = self.records.of(document)
         if found is None:
             keys = f"; its keys are: {', '.join(document)}" if isinstance(document, dict) else ""
+            keys = "; the answer has no content" if document is None else keys
             raise FaultyPath(
                 f"`records: {self.records.text}` finds nothing{keys}. Where an answer may be "
                 f"without, write `records: {self.records.text} || `[]``"

@@ -62,9 +62,14 @@ class Paging(Strict):
         """The request for the next page; None when this was the last."""
         if self.total is not None and page.arrived >= self.count(page):
             return None
-        if self.more is not None and not find(self.more, page.body):
+        if self.more is not None and not self._sign("more", self.more, page):
             return None
-        return self._next(page)
+        following = self._next(page)
+        if following is None and self.more is not None:
+            raise JobError(
+                f"by `more: {self.more}` there is a further page, and nothing says where it is"
+            )
+        return following
 
     def count(self, page: Page) -> int:
         """What the page says of how many records there are."""
@@ -81,6 +86,33 @@ class Paging(Strict):
                 f"{page.arrived:,} records came, and by `total: {self.total}` there are "
                 f"{self.count(page):,}; nothing was kept"
             )
+
+    def unsure(self, page: Page) -> str | None:
+        """What finds nothing on a first page that is taken for the last."""
+        if page.number > 1 or not page.records or self.total is not None:
+            return None
+        signs = (sign for sign in self._signs() if not Path(sign[1]).is_in(page.body))
+        return next((f"{key}: {text}" for key, text in signs), None)
+
+    def _signs(self) -> list[tuple[str, str]]:
+        """The paths, with their keys, that tell whether there is a further page."""
+        return [("more", self.more)] if self.more is not None else []
+
+    def _sign(self, key: str, text: str, page: Page) -> Any:
+        """What such a path finds; nothing, zero or false where there is no further page.
+
+        Raises JobError when it cannot tell: a misspelt path must not pass for the last page.
+        """
+        path, found = Path(text), find(text, page.body)
+        if path.compares and found is None:
+            raise JobError(f"`{key}: {text}` compares what is no number, or is not in the body")
+        # A server may leave the key out of its last page; that is known when another had it.
+        if path.is_plain and page.number == 1 and page.records and not path.is_in(page.body):
+            raise JobError(
+                f"`{key}: {text}` is not in the body, so that nothing says whether there is a "
+                f"further page. Where the only page may be without, write `{key}: \"{text} || ''\"`"
+            )
+        return found
 
     @abstractmethod
     def _next(self, page: Page) -> Request | None: ...
@@ -147,8 +179,11 @@ class ByCursor(_Sized):
         "query", description="Whether `parameter` stands in the address or in the body"
     )
 
+    def _signs(self) -> list[tuple[str, str]]:
+        return [*super()._signs(), ("cursor", self.cursor)]
+
     def _next(self, page: Page) -> Request | None:
-        mark = find(self.cursor, page.body)
+        mark = self._sign("cursor", self.cursor, page)
         if mark is None or mark == "" or mark is False:
             return None
         if self.into == "query":
@@ -162,8 +197,11 @@ class ByNextUrl(Paging):
     by: Literal["next_url"]
     next_url: JmesPath = Field(description="JMESPath in the body to the next page's address")
 
+    def _signs(self) -> list[tuple[str, str]]:
+        return [*super()._signs(), ("next_url", self.next_url)]
+
     def _next(self, page: Page) -> Request | None:
-        found = find(self.next_url, page.body)
+        found = self._sign("next_url", self.next_url, page)
         return _at(page, str(found)) if found else None
 
 

@@ -204,6 +204,34 @@ def test_a_cursor_in_the_body_of_a_question(server: MisbehavingServer, crm: Crm)
     assert server.asked[0].headers["Content-Type"] == "application/json"
 
 
+MISSPELT = [
+    ("by: cursor, cursor: nextt, parameter: p", "`cursor: nextt` is not in the body"),
+    ("by: cursor, cursor: meta.next, parameter: p", "`cursor: meta.next` is not in the body"),
+    ("by: next_url, next_url: nextt", "`next_url: nextt` is not in the body"),
+    ("by: page, more: moree", "`more: moree` is not in the body"),
+    ("by: page, more: 'pge < pages'", "`more: pge < pages` compares what is no number"),
+    ("by: cursor, cursor: none, parameter: p, more: pages", "there is a further page, and nothing"),
+]
+
+
+@pytest.mark.parametrize(("paging", "says"), MISSPELT)
+def test_a_misspelt_path_to_the_next_page_is_an_error(
+    server: MisbehavingServer, crm: Crm, paging: str, says: str
+) -> None:
+    server.on("/v1/list", {"data": PAGES[1], "next": "2", "none": None, "pages": 3})
+    crm.has(COLUMNS + f"pages: {{{paging}}}")
+    assert says in crm.fails()
+
+
+def test_a_page_may_be_without_the_path_to_the_next(server: MisbehavingServer, crm: Crm) -> None:
+    server.on("/v1/list", {"data": PAGES[1], "links": []})
+    crm.has(COLUMNS + "pages: {by: next_url, next_url: \"next || ''\"}")
+    assert "2 rows" in crm.run()
+    crm.has(COLUMNS + "pages: {by: next_url, next_url: 'links[?rel==`\"next\"`].href | [0]'}")
+    assert "2 rows" in crm.run()
+    assert "finds nothing on page 1, which is taken for the last" in "".join(crm.events())
+
+
 @pytest.mark.parametrize("paging", ["{by: link}", "{by: next_url, next_url: links.next}"])
 def test_pages_by_address(server: MisbehavingServer, crm: Crm, paging: str) -> None:
     def answer(asked: Asked) -> Reply:

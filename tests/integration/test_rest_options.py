@@ -341,8 +341,20 @@ def test_faulty_xml(server: MisbehavingServer, crm: Crm, body: str, says: str) -
 def test_no_content_is_no_record(server: MisbehavingServer, crm: Crm) -> None:
     server.on("/v1/list", Reply(status=204))
     crm.has("path: list\nrecords: data\ncolumns: {id: id}")
+    assert "`records: data` finds nothing; the answer has no content" in crm.fails()
+    crm.has("path: list\nrecords: 'data || `[]`'\ncolumns: {id: id}")
     crm.run()
     assert crm.rows() == []
+
+
+def test_an_answer_without_any_of_the_columns_is_no_record(
+    server: MisbehavingServer, crm: Crm
+) -> None:
+    server.in_turn("/v1/list", {"id": None, "v": None}, {"error": "nope"})
+    crm.has("path: list\ncolumns: {id: id, v: v}")
+    assert "1 rows" in crm.run()
+    assert "no record has id, v, so that there is nothing for the columns" in crm.fails()
+    assert crm.rows() == [(None, None)]
 
 
 def test_the_columns_of_a_table_that_is_there_decide(server: MisbehavingServer, crm: Crm) -> None:
