@@ -16,19 +16,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dapu.errors import JobError
+from dapu.files.encodings import ONE_BYTE, guess_encoding
 from dapu.files.numbers import Mark
 from dapu.files.parts import column_names
 
 SAMPLE = 1 << 18  # bytes
 
 _DELIMITERS = (",", ";", "\t", "|")
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CHARACTER_SETS = ["cp1252", "cp1257", "cp1250", "cp1251", "utf_16_le", "utf_16_be"]
 _VALUE = re.compile(r"[+-]?[\d.,\u00a0 ]*\d|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|(?i:true|false)|")
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([. \u00a0]\d{3})+),\d+")
 _POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
@@ -77,7 +71,9 @@ def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[st
     Raises JobError when the file is empty or not in the encoding that is given.
     """
     guessed: list[str] = []
-    encoding = style.encoding or _guess_encoding(name, sample, guessed)
+    encoding = style.encoding or guess_encoding(name, sample)
+    if style.encoding is None and encoding == ONE_BYTE:
+        guessed.append(f"encoding {encoding}")
     text = _decode(name, sample, encoding)
     quote = '"' if style.quote is None else style.quote or None
     comment = style.comment or _guess_comment(text, guessed)
@@ -99,26 +95,6 @@ def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[st
     return Dialect(
         encoding, delimiter, quote, comment, decimal, header, width, first, returns, tuple(guessed)
     )
-
-
-def _guess_encoding(name: str, sample: bytes, guessed: list[str]) -> str:
-    for bom, encoding in _BOMS:
-        if sample.startswith(bom):
-            return encoding
-    if sample.count(b"\0") * 20 > len(sample):  # one in two of UTF-16's bytes for Latin letters
-        order = "be" if sample[::2].count(b"\0") > sample[1::2].count(b"\0") else "le"
-        raise JobError(f"{name} has NUL characters; is it CSV, and its `encoding` utf-16-{order}?")
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)
-    except UnicodeDecodeError:
-        from charset_normalizer import from_bytes  # some MB that most files have no need of
-
-        match = from_bytes(sample, cp_isolation=_CHARACTER_SETS).best()
-        # A few letters tell nothing; then it is the one that Windows has in most of Europe.
-        encoding = match.encoding if match is not None and match.coherence else "cp1252"
-        guessed.append(f"encoding {encoding}")
-        return encoding
-    return "utf-8"
 
 
 def _decode(name: str, sample: bytes, encoding: str) -> str:

@@ -17,6 +17,7 @@ from pyarrow import csv
 from dapu.errors import JobError
 from dapu.files.csv_dialect import SAMPLE, CsvStyle, Dialect, find_dialect
 from dapu.files.csv_lines import LONGEST, CsvLines
+from dapu.files.encodings import ONE_BYTE, check_clear
 from dapu.files.parts import PartBatch, column_names, same_text
 from dapu.files.unpack import Content
 from dapu.loading.lines import text_bytes
@@ -245,4 +246,8 @@ def open_csv(content: Content, style: CsvStyle, known: Collection[str]) -> CsvPa
     """Looks at a file's beginning. Raises JobError when that is not CSV of this style."""
     with content.open() as file:
         sample = file.read(SAMPLE)
-    return CsvPart(content, find_dialect(content.name, sample, style, known))
+    dialect = find_dialect(content.name, sample, style, known)
+    if style.encoding is None and dialect.encoding == ONE_BYTE:
+        with content.open() as file:
+            check_clear(content.name, file)
+    return CsvPart(content, dialect)

@@ -145,6 +145,13 @@ BROKEN = [
         "",
         "a.csv has NUL characters; is it CSV, and its `encoding` utf-16-le?",
     ),
+    (
+        "id;n\n1;ä\n7;Šokolaad\n".encode("cp1257"),
+        "",
+        "a.csv, line 3: this is not UTF-8, and may be 'Ðokolaad' in cp1252, 'Šokolaad' in cp1257",
+    ),
+    ("id;n\n1;Привет\n".encode("cp1251"), "", "a.csv, line 2: this is not UTF-8"),
+    (b"id;n\n" + b"1;\xe4\n" * 300_000 + b"2;\xd0\n", "", "line 300002: this is not UTF-8"),
     ("id;n\n7;Õ\n".encode("utf-16-be"), "", "its `encoding` utf-16-be?"),
     (b"id,n\n1,\xe4\n", "encoding: utf8mb4", "the encoding utf8mb4 of a.csv is unknown"),
     ("id,n\n1,2\n", "columns: {nn: x}", "a.csv has no column 'nn'"),
