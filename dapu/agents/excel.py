@@ -73,7 +73,7 @@ class ExcelAgent(FilesAgent[ExcelOptions]):
     ) -> Parts:
         """The sheets of all workbooks."""
         place = SheetStyle(options.header_rows, options.start_row, options.end_when is not None)
-        style = TextStyle(options.decimal, options.dates, trim=True)
+        style = TextStyle(options.decimal, options.dates, trim=True, of_people=True)
         parts, sheets = Parts(of_cells=True), ParsedSheets()
         for file, path in files:
             workbook = open_workbook(file.name, path)

@@ -192,6 +192,7 @@ class _Round:
             {column.name: column.type for column in target},
             parts.styles,
             of_cells=parts.of_cells,
+            has_steps=self._context.has_steps,
             origin=self._origin,
             hash_key=key.get_secret_value().encode() if key else None,
         )

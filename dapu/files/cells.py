@@ -7,6 +7,7 @@ column of numbers: each is written so that it keeps its meaning, or so that Post
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -101,7 +102,9 @@ def _writers(kind: Kind, style: TextStyle) -> dict[type, Write]:
         through_text = (str, int, float, Decimal, bool, time, timedelta)
         writers = plain | {one: _then(plain[one], read) for one in through_text}
         return writers | ({datetime: _then(plain[datetime], read)} if kind == "date" else {})
-    return plain | {str: _then(plain[str], read), Decimal: _then(plain[Decimal], read)}
+    # The point of a number that is no text is a decimal point.
+    exact = text_converter(kind, replace(style, decimal="."))
+    return plain | {str: _then(plain[str], read), Decimal: _then(plain[Decimal], exact)}
 
 
 def _then(first: Write, second: Callable[[str], str | None]) -> Write:

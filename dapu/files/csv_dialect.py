@@ -25,6 +25,7 @@ SAMPLE = 1 << 18  # bytes
 _DELIMITERS = (",", ";", "\t", "|")
 _VALUE = re.compile(r"[+-]?[\d.,\u00a0 ]*\d|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|(?i:true|false)|")
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([. \u00a0]\d{3})+),\d+")
+_POINT_OR_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 _POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 
@@ -205,6 +206,8 @@ def _guess_decimal(records: list[list[str]], delimiter: str, guessed: list[str])
     texts = [text.strip() for record in records for text in record]
     commas = sum(_COMMA_NUMBER.fullmatch(text) is not None for text in texts)
     unclear = sum(re.fullmatch(r"[+-]?\d{1,3},\d{3}", text) is not None for text in texts)
+    if not commas and any(_POINT_OR_GROUP.fullmatch(text) for text in texts):
+        guessed.append("decimal point")
     if delimiter == "," or commas <= unclear:
         return None
     if any(_POINT_NUMBER.fullmatch(text) and not re.fullmatch(r"\d{1,3}\.\d{3}", text)

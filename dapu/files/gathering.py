@@ -10,7 +10,7 @@ import hmac
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -97,6 +97,7 @@ class Gathering:
     target: the types of the table's columns by name; empty when there is no table yet.
     style: how texts are written, for each part.
     of_cells: the values of parts have types of their own.
+    has_steps: the table's types were chosen by a person.
     origin: whether the rows say where they come from.
     hash_key: the secret for hashed columns.
     kinds: what the columns hold, once `rows` has been asked for.
@@ -107,6 +108,7 @@ class Gathering:
     target: Mapping[str, str]
     styles: Sequence[TextStyle]
     of_cells: bool
+    has_steps: bool
     origin: bool
     hash_key: bytes | None
     kinds: dict[str, Kind] = field(default_factory=dict)
@@ -254,11 +256,12 @@ class Gathering:
         return arrays
 
     def _converter(self, column: _Planned, style: TextStyle) -> _Converter:
-        formats = column.options.formats if column.options else ()
+        given = column.options
+        padded = self.has_steps or (given is not None and given.type is not None)
         return _Converter(
             column.kind or "text",
             column.type,
-            TextStyle(style.decimal, style.dates, formats, style.trim),
+            replace(style, formats=given.formats if given else (), padded=padded),
             self._hash_key() if column.hashed else None,
             is_typed=column.ready,
         )

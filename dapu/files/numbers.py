@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Literal
+
+from dapu.loading.exact import remarked
 
 Mark = Literal[",", "."]
 
@@ -16,6 +19,9 @@ _GROUPED = {
     ".": re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?"),
 }
 _WHOLE = re.compile(r"([+-]?\d+)\.0*")
+_GROUPS_OR_FRACTION = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
+_OF_PROGRAMS = re.compile(r"[+-]?0[xXoObB].*|.*_.*", re.DOTALL)  # 0x1F and 1_000, as in SQL
+_PADDED = re.compile(r"[+-]?0\d.*", re.DOTALL)
 
 
 def decimal(text: str, mark: Mark | None) -> str | None:
@@ -33,7 +39,7 @@ def decimal(text: str, mark: Mark | None) -> str | None:
         return bare
     if "," in bare or "." in bare:
         return _with_marks(bare, mark)
-    return bare
+    return remarked(bare, "no number as people write it") if _OF_PROGRAMS.fullmatch(bare) else bare
 
 
 def _with_marks(text: str, mark: Mark | None) -> str:
@@ -45,12 +51,12 @@ def _with_marks(text: str, mark: Mark | None) -> str:
         if grouped and (mark == other or (mark is None and is_clear)):
             return text.replace(group, "").replace(",", ".")
     if mark == "," and "." in text:
-        return f"{text} (a point, where the decimal mark is a comma)"
+        return remarked(text, "a point, where the decimal mark is a comma")
     single = _ONE_COMMA.fullmatch(text)
     if single is None or mark == ".":
         return text
     if mark is None and len(single[2]) == 3 and 0 < len(single[1].lstrip("0")) <= 3:
-        return f"{text} (a decimal comma or thousands? say `decimal`)"
+        return remarked(text, "a decimal comma or thousands? say `decimal`")
     return text.replace(",", ".")
 
 
@@ -59,3 +65,19 @@ def integer(text: str, mark: Mark | None) -> str | None:
     number = decimal(text, mark)
     whole = _WHOLE.fullmatch(number) if number else None
     return whole[1] if whole else number
+
+
+def unmistakable(text: str, read: Callable[[str], str | None]) -> str | None:
+    """A number by its reader, unless `1.234` could be a thousand to who wrote it."""
+    bare = text.strip()
+    if _GROUPS_OR_FRACTION.fullmatch(bare):
+        return remarked(bare, "a decimal point or thousands? say `decimal`")
+    return read(text)
+
+
+def unpadded(text: str, read: Callable[[str], str | None]) -> str | None:
+    """A number by its reader, unless it has zeros before it: then it may be a code."""
+    bare = text.strip()
+    if _PADDED.fullmatch(bare):
+        return remarked(bare, "a code? its zeros would be lost; give the column a `type`")
+    return read(text)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dapu.files.kinds import Kind
-from dapu.files.numbers import Mark, decimal, integer
+from dapu.files.numbers import Mark, decimal, integer, unmistakable, unpadded
 from dapu.files.times import DateOrder, DateStyle, iso_date, iso_time
 from dapu.loading.lines import text_bytes
 
@@ -29,12 +29,16 @@ class TextStyle:
     """How a file writes numbers and dates, where it is known.
 
     trim: spaces at the ends of a text mean nothing, and an empty text is no value.
+    of_people: a number that is a text was written by a person.
+    padded: zeros before a number mean nothing.
     """
 
     decimal: Mark | None = None
     dates: DateOrder | None = None
     formats: tuple[str, ...] = ()
     trim: bool = False
+    of_people: bool = False
+    padded: bool = True
 
 
 def text_converter(kind: Kind, style: TextStyle) -> Convert:
@@ -47,7 +51,12 @@ def text_converter(kind: Kind, style: TextStyle) -> Convert:
         "timestamp": partial(iso_time, style=dates, zoned=False),
         "zoned": partial(iso_time, style=dates, zoned=True),
     }
-    return converters.get(kind, _bare)
+    read = converters.get(kind, _bare)
+    if kind not in ("integer", "decimal"):
+        return read
+    if style.decimal is None and (kind == "integer" or style.of_people):
+        read = partial(unmistakable, read=read)
+    return read if style.padded else partial(unpadded, read=read)
 
 
 def _bare(text: str) -> str | None:
@@ -77,6 +86,8 @@ class TextColumn:
         """Whether all values are written as PostgreSQL reads them, and mean what it reads."""
         if self.kind == "text":
             return True
+        if not self.style.padded and self.kind in ("integer", "decimal") and _any_padded(values):
+            return False
         if self.kind == "integer":
             return _only(values, b"0123456789-")
         if self.kind == "decimal":
@@ -96,6 +107,10 @@ def _only(values: pa.Array, characters: bytes) -> bool:
         not text_bytes(values).translate(None, characters)
         and not pc.any(pc.equal(pc.binary_length(values), 0)).as_py()
     )
+
+
+def _any_padded(values: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring_regex(values, "^-?0[0-9]")).as_py())
 
 
 def _are_bare(values: pa.Array) -> bool:

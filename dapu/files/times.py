@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Literal
 
+from dapu.loading.exact import remarked
+
 DateOrder = Literal["day first", "month first"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -86,7 +88,7 @@ def iso_time(text: str, style: DateStyle, *, zoned: bool) -> str | None:
     if not _is_iso(day):
         return bare + day[len(given) :]
     if hour is None:
-        return f"{bare} (no time)"
+        return remarked(bare, "no time")
     fraction = f".{clock['fraction']}" if clock["fraction"] else ""
     seconds = f"{clock['minute']}:{clock['second'] or '00'}{fraction}"
     return _kept(f"{day} {hour:02}:{seconds}{clock['zone'] or ''}", clock["fraction"],
@@ -102,14 +104,14 @@ def _is_iso(text: str) -> bool:
 
 
 def _loses(text: str) -> str:
-    return f"{text} (a time of day, which a date does not keep)"
+    return remarked(text, "a time of day, which a date does not keep")
 
 
 def _kept(text: str, fraction: str | None, zone: object, zoned: bool) -> str:
     if zone is not None and not zoned:
-        return f"{text} (a time zone, which the column does not keep)"
+        return remarked(text, "a time zone, which the column does not keep")
     if fraction and len(fraction.rstrip("0")) > 6:
-        return f"{text} (parts of a microsecond, which the column does not keep)"
+        return remarked(text, "parts of a microsecond, which the column does not keep")
     return text
 
 
@@ -127,14 +129,14 @@ def _date(text: str, style: DateStyle) -> str:
     if _is_iso(text):
         return text
     if style.formats:
-        return f"{text} (not as {' or '.join(style.formats)})"
+        return remarked(text, f"not as {' or '.join(style.formats)}")
     if found := _YEAR_FIRST.fullmatch(text):
         year, month, day = (found[1], found[3], found[4]) if found[1] else found.group(5, 6, 7)
         return _calendar(text, int(year), int(month), int(day))
     if found := _YEAR_LAST.fullmatch(text):
         return _year_last(text, int(found[1]), found[2], int(found[3]), int(found[4]), style)
     if _TWO_DIGITS.fullmatch(text):
-        return f"{text} (which century? say `format`)"
+        return remarked(text, "which century? say `format`")
     return _with_month_name(text)
 
 
@@ -142,7 +144,7 @@ def _year_last(text: str, first: int, mark: str, second: int, year: int, style: 
     day_first = style.order == "day first" or (style.order is None and mark == ".")
     if style.order is None and mark != ".":
         if first <= 12 and second <= 12 and first != second:
-            return f"{text} (day or month first? say `dates`)"
+            return remarked(text, "day or month first? say `dates`")
         day_first = first > 12
     return _calendar(text, year, *((second, first) if day_first else (first, second)))
 
@@ -153,10 +155,10 @@ def _with_month_name(text: str) -> str:
     elif found := _NAME_DAY.fullmatch(text):
         name, day, year = found.groups()
     else:
-        return f"{text} (no date)"
+        return remarked(text, "no date")
     month = name[:3].lower()
     if month not in _MONTHS:
-        return f"{text} (no date)"
+        return remarked(text, "no date")
     return _calendar(text, int(year), _MONTHS.index(month) + 1, int(day))
 
 
@@ -164,7 +166,7 @@ def _calendar(text: str, year: int, month: int, day: int) -> str:
     try:
         return date(year, month, day).isoformat()
     except ValueError:
-        return f"{text} (no day of the calendar)"
+        return remarked(text, "no day of the calendar")
 
 
 def _hour(hour: int, half: str | None) -> int | None:

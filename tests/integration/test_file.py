@@ -134,6 +134,27 @@ def test_parquet_and_json_are_not_rounded_either(files: FileTask) -> None:
         assert "would be" in files.fails("file: a.parquet")
 
 
+@pytest.mark.parametrize("code", ["007", "0x1F", "1_0", "1.000"])
+def test_a_code_is_no_number_of_a_table_whose_types_were_found(files: FileTask, code: str) -> None:
+    files.share.put("a.csv", "id,c\n1,12\n")
+    files.run("file: a.csv\nload: append")
+    files.share.put("a.csv", f"id,c\n2,{code}\n")
+    assert f"a.csv, line 2: '{code}' is not an integer" in files.fails()
+
+
+def test_zeros_mean_nothing_where_the_type_is_given(files: FileTask) -> None:
+    files.share.put("a.csv", "c\n007\n")
+    files.run("file: a.csv\ncolumns: {c: {name: c, type: integer}}")
+    assert files.rows() == [(7,)]
+
+
+def test_a_decimal_point_that_could_be_of_thousands_is_told(files: FileTask) -> None:
+    files.share.put("a.csv", "id;n\n1;1.000\n2;2.500\n")
+    files.run("file: a.csv")
+    assert files.rows("n") == [(Decimal("1.000"),), (Decimal("2.500"),)]
+    assert any("a header, decimal point" in event for event in files.task.events())
+
+
 BROKEN = [
     ("id,n\n1,2\n3,4,5\n", "", "a.csv, line 3: 3 fields where 2 are expected: 3,4,5"),
     ('id,n\n1,"a\nb"\n\n3\n', "", "a.csv, line 5: 1 fields where 2 are expected: 3"),

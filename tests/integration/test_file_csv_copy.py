@@ -32,7 +32,14 @@ def goes_as_it_stands(path: Path, content: str) -> list[bool]:
     part = open_csv(Content(path.name, path, lambda: path.open("rb")), CsvStyle(), set(TABLE))
     options = FileOptions(do="file", file=path.name, load="replace")
     rows = Gathering(
-        [part], options, TABLE, [TextStyle()], of_cells=False, origin=False, hash_key=None
+        [part],
+        options,
+        TABLE,
+        [TextStyle()],
+        of_cells=False,
+        has_steps=False,
+        origin=False,
+        hash_key=None,
     ).rows()
     return [isinstance(batch, CsvText) for batch in rows.batches]
 
