@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from dapu.agents.base import Context
 from dapu.agents.reading import FilesAgent, Parts
 from dapu.errors import JobError
 from dapu.files.csv_dialect import CsvStyle
 from dapu.files.csv_part import open_csv
-from dapu.files.json_part import open_json
+from dapu.files.json_part import JsonPart, open_json
 from dapu.files.options import ReadingOptions
 from dapu.files.place import FoundFile
 from dapu.files.texts import TextStyle
 from dapu.files.unpack import Content, Format, contents_of, format_of
 from dapu.files.xml_part import XmlPart
+from dapu.loading.rows import Rows
 
 
 class FileOptions(ReadingOptions):
@@ -86,6 +89,27 @@ class FileAgent(FilesAgent[FileOptions]):
 
     name = "file"
     options = FileOptions
+    _opened: Parts | None = None
+
+    @contextmanager
+    def read(self, context: Context, options: FileOptions) -> Iterator[Rows | None]:
+        """See `FilesAgent`. Tells of columns that no record of JSON or XML has a value for."""
+        with super().read(context, options) as rows:
+            yield rows
+        names = self._without_values(options)
+        if names:
+            context.note(f"no record has a value for {', '.join(names)}: are the paths right?")
+
+    def _without_values(self, options: FileOptions) -> list[str]:
+        parts = self._opened.parts if self._opened is not None else []
+        documents = [part for part in parts if isinstance(part, JsonPart | XmlPart)]
+        if len(documents) < len(parts) or not any(part.has_records for part in documents):
+            return []  # another format's columns are there, or the part says so
+        return [
+            column.name
+            for key, column in (options.wanted_columns() or {}).items()
+            if not any(part.find(key) in part.found for part in documents)
+        ]
 
     def wanted(self, options: FileOptions) -> str:
         """The files."""
@@ -104,6 +128,7 @@ class FileAgent(FilesAgent[FileOptions]):
         parts = Parts(of_cells=bool(formats & {"json", "ndjson"}))
         for content in contents:
             self._add(parts, content, options, known)
+        self._opened = parts
         return parts
 
     def _add(self, parts: Parts, content: Content, options: FileOptions, known: set[str]) -> None:
@@ -118,9 +143,10 @@ class FileAgent(FilesAgent[FileOptions]):
                 if guessed:
                     parts.guessed.append(", ".join(guessed))
                 parts.add(part, TextStyle(part.dialect.decimal, options.dates))
-            case "json" | "ndjson":
-                found = open_json(content, options.encoding, options.records, options.document)
-                parts.add(found, style)
+            case "json" | "ndjson" as kind:
+                where = options.records, options.document
+                by_line = kind == "ndjson"
+                parts.add(open_json(content, options.encoding, *where, by_line=by_line), style)
             case "parquet":
                 from dapu.files.parquet_part import open_parquet  # libraries of their own
 

@@ -7,12 +7,14 @@ has twice, of which other readers take the last, is a fault (RFC 8259, section 4
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 _DIGITS = 4_000  # Python refuses to make an int of more than 4,300
 _SHOWN = 40  # characters around a syntax error
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair that UTF-16 writes a character with
 
 
 class FaultyDocument(ValueError):
@@ -54,6 +56,15 @@ def dump(value: Any) -> str:
         return _PLAIN.encode(value)
     except _HasDecimal:
         return "".join(_parts(value))
+
+
+def check_characters(text: str) -> None:
+    """Raises FaultyDocument for half of a character, which JSON can write and no text can hold."""
+    half = _HALF.search(text)
+    if half is not None:
+        raise FaultyDocument(
+            f"has half of a character in a text (\\u{ord(half[0]):04x}), which is no Unicode"
+        )
 
 
 def without_nul(value: Any) -> Any:

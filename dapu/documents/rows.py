@@ -6,7 +6,6 @@ written: PostgreSQL judges whether a column holds them.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from dapu.databases.python_values import TypeSurvey, line
-from dapu.documents.exact_json import dump, without_nul
+from dapu.documents.exact_json import FaultyDocument, check_characters, dump, without_nul
 from dapu.documents.paths import FaultyPath
 from dapu.errors import JobError
 from dapu.loading.rows import Column, CopyRows
@@ -23,7 +22,6 @@ NulPolicy = Literal["fail", "remove", "pass"]
 _IN_MEMORY = 16 << 20  # bytes
 _BLOCK = 1 << 17
 _JSON = ("json", "jsonb")
-_HALF = re.compile("[\ud800-\udfff]")  # of a pair that UTF-16 writes a character with
 
 
 @dataclass(frozen=True)
@@ -141,12 +139,10 @@ class DocumentRows:
                     f"{self.locate(self._row, '')}: the column {field_.name} has a NUL character, "
                     "which PostgreSQL cannot hold; `nul_characters: remove` leaves it out"
                 )
-            half = _HALF.search(text) if text is not None else None
-            if half is not None:
-                raise JobError(
-                    f"{self.locate(self._row, '')}: a text has half of a character "
-                    f"(\\u{ord(half[0]):04x}), which is no Unicode"
-                )
+            try:
+                check_characters(text or "")
+            except FaultyDocument as error:
+                raise JobError(f"{self.locate(self._row, '')} {error}") from None
             texts.append(text)
         return line(texts)
 

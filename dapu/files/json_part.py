@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
 
-from dapu.documents.exact_json import FaultyDocument, decoder
+from dapu.documents.exact_json import FaultyDocument, check_characters, decoder, dump
 from dapu.documents.paths import FaultyPath, Path
 from dapu.errors import JobError
 from dapu.files.parts import BATCH, PartBatch, column_names
@@ -39,14 +39,19 @@ class JsonPart:
 
     records: JMESPath to the records within a document; None when it is them.
     document: the column that gets the whole record, and no other is there; None for all keys.
+    by_line: a record is one line, so that rows are called by their lines.
+    has_records, found: what was read so far: whether anything, and the columns with a value.
     """
 
     content: Content
     encoding: str
     records: str | None
     document: str | None
+    by_line: bool = False
     sheet: None = None
     copy_delimiter: None = None
+    has_records: bool = field(default=False, init=False)
+    found: set[Any] = field(default_factory=set, init=False)
     _keys: dict[str, Key | str] | None = field(default=None, init=False)
 
     @property
@@ -60,7 +65,7 @@ class JsonPart:
             return {self.document: DOCUMENT}
         if self._keys is None:
             keys: dict[str, None] = {}
-            for number, record in enumerate(self._all_records(), start=1):
+            for number, record in self._all_records():
                 if not isinstance(record, dict):
                     raise JobError(
                         f"{self.place(number, None)} has no keys: give `columns` by JMESPath, "
@@ -80,33 +85,47 @@ class JsonPart:
         return ["jsonb" if handle == DOCUMENT else None for handle in handles]
 
     def place(self, row: int, handle: Key | str | None) -> str:  # noqa: ARG002 - a record says enough
-        """The file and the record."""
-        return f"{self.file}, record {row}"
+        """The file and the record, or its line."""
+        return f"{self.file}, {'line' if self.by_line else 'record'} {row}"
 
     def batches(self, handles: Sequence[Key | str | None]) -> Iterator[PartBatch]:
         """The values of records, as Python has them."""
         getters = [None if handle is None else _getter(handle) for handle in handles]
-        records, start = self._all_records(), 1
+        records = self._all_records()
         while rows := list(islice(records, BATCH)):
+            numbers = [number for number, _ in rows]
             try:
-                columns = [get and [get(record) for record in rows] for get in getters]
+                columns = [get and [get(record) for _, record in rows] for get in getters]
             except FaultyPath as error:
-                raise JobError(f"{self.place(start, None)} or soon after: {error}") from None
-            yield PartBatch(range(start, start + len(rows)), columns)
-            start += len(rows)
+                raise JobError(f"{self.place(numbers[0], None)} or soon after: {error}") from None
+            self.has_records = True
+            self.found.update(
+                handle
+                for handle, values in zip(handles, columns, strict=True)
+                if values and handle not in self.found and any(v is not None for v in values)
+            )
+            yield PartBatch(numbers, columns)
 
-    def _all_records(self) -> Iterator[Any]:
+    def _all_records(self) -> Iterator[tuple[int, Any]]:
+        """The records, each with what it is called."""
         with self.content.open() as file:
-            stream = _JsonStream(self.file, _text(self.file, file, self.encoding))
-            if self.records is None:
-                yield from stream.records()
-                return
-            expression = _compiled(self.records)
-            for document in stream.documents():
-                found = expression.of(document)
-                if found is None:
-                    raise JobError(f"{self.file} has nothing at {self.records}")
-                yield from found if isinstance(found, list) else [found]
+            text = _text(self.file, file, self.encoding)
+            stream = _JsonStream(self.file, text, by_line=self.by_line)
+            for number, (line, record) in enumerate(self._records_of(stream), start=1):
+                yield line if self.by_line else number, record
+
+    def _records_of(self, stream: _JsonStream) -> Iterator[tuple[int, Any]]:
+        if self.records is None:
+            yield from stream.records()
+            return
+        expression = _compiled(self.records)
+        for line, document in stream.documents():
+            found = expression.of(document)
+            if found is None:
+                where = f"{self.file}, line {line}" if self.by_line else self.file
+                raise JobError(f"{where} has nothing at {self.records}")
+            for record in found if isinstance(found, list) else [found]:
+                yield line, record
 
 
 def _compiled(expression: str) -> Path:
@@ -134,28 +153,31 @@ def _text(name: str, file: BinaryIO, encoding: str) -> Iterator[str]:
 
 
 class _JsonStream:
-    """JSON values out of pieces of text."""
+    """JSON values out of pieces of text, each with the line where it begins.
 
-    def __init__(self, name: str, pieces: Iterator[str]) -> None:
-        self._name, self._pieces = name, pieces
+    by_line: what is wrong with a value is wrong in that line, wherever the parser gets stuck.
+    """
+
+    def __init__(self, name: str, pieces: Iterator[str], *, by_line: bool) -> None:
+        self._name, self._pieces, self._by_line = name, pieces, by_line
         self._text, self._at, self._line = "", 0, 1
         self._ended = False
 
-    def documents(self) -> Iterator[Any]:
+    def documents(self) -> Iterator[tuple[int, Any]]:
         """The values at the top."""
         while self._next_character():
-            yield self._value()
+            yield self._line, self._value()
 
-    def records(self) -> Iterator[Any]:
+    def records(self) -> Iterator[tuple[int, Any]]:
         """The elements of an array at the top, or the values there if they are no arrays."""
         while (character := self._next_character()) is not None:
             if character == "[":
                 self._at += 1
                 yield from self._elements()
             else:
-                yield self._value()
+                yield self._line, self._value()
 
-    def _elements(self) -> Iterator[Any]:
+    def _elements(self) -> Iterator[tuple[int, Any]]:
         first = True
         while (character := self._next_character()) != "]":
             if not first:
@@ -163,7 +185,7 @@ class _JsonStream:
                     raise self._broken("there is no comma between two records")
                 self._at += 1
                 self._next_character()
-            yield self._value()
+            yield self._line, self._value()
             first = False
         self._at += 1
 
@@ -181,18 +203,26 @@ class _JsonStream:
         while True:
             try:
                 value, end = decoder().raw_decode(self._text, self._at)
+                self._check_characters(value, end)
             except FaultyDocument as error:
-                raise JobError(f"{self._name}, after line {self._line}: it {error}") from None
+                where = "line" if self._by_line else "after line"
+                raise JobError(f"{self._name}, {where} {self._line}: it {error}") from None
             except RecursionError:
                 raise self._broken("it is nested too deeply") from None
             except json.JSONDecodeError as error:
+                broken = self._broken(error.msg, error.pos)
                 if not self._more():
-                    raise self._broken(error.msg, error) from None
+                    raise broken from None
                 continue
             # A number at the end of the piece may go on in the next.
             if end < len(self._text) or not self._more():
                 self._skip(end - self._at)
                 return value
+
+    def _check_characters(self, value: Any, end: int) -> None:
+        """Looks at a value only where it is written as one with halves of characters would be."""
+        if any(self._text.find(escape, self._at, end) >= 0 for escape in ("\\ud", "\\uD")):
+            check_characters(dump(value))
 
     def _skip(self, count: int) -> None:
         self._line += self._text.count("\n", self._at, self._at + count)
@@ -212,17 +242,26 @@ class _JsonStream:
         self._text, self._at = "".join([rest, *pieces]), 0
         return bool(pieces)
 
-    def _broken(self, why: str, error: json.JSONDecodeError | None = None) -> JobError:
+    def _broken(self, why: str, position: int = 0) -> JobError:
+        """position: where in the text the parser got stuck."""
         line = self._line
-        if error is not None:
-            line += self._text.count("\n", self._at, error.pos)
+        if not self._by_line:
+            line += self._text.count("\n", self._at, position)
         return JobError(f"{self._name}, line {line}: no JSON: {why}")
 
 
 def open_json(
-    content: Content, encoding: str | None, records: str | None, document: str | None
+    content: Content,
+    encoding: str | None,
+    records: str | None,
+    document: str | None,
+    *,
+    by_line: bool,
 ) -> JsonPart:
-    """A file of JSON; UTF-8, -16 and -32 are told from each other by its first bytes."""
+    """A file of JSON, or of NDJSON, which is by line.
+
+    UTF-8, -16 and -32 are told from each other by its first bytes.
+    """
     with content.open() as file:
         found = encoding or json.detect_encoding(file.read(4))
-    return JsonPart(content, found, records, document)
+    return JsonPart(content, found, records, document, by_line)

@@ -21,12 +21,18 @@ Path = tuple[str, ...]
 
 @dataclass
 class XmlPart:
-    """One XML file. records: the path from the top, `/invoices/invoice`, or its end."""
+    """One XML file.
+
+    records: the path from the top, `/invoices/invoice`, or its end.
+    has_records, found: what was read so far: whether anything, and the columns with a value.
+    """
 
     content: Content
     records: str
     sheet: None = None
     copy_delimiter: None = None
+    has_records: bool = field(default=False, init=False)
+    found: set[Path | None] = field(default_factory=set, init=False)
     _paths: dict[str, Path] | None = field(default=None, init=False)
 
     @property
@@ -35,12 +41,15 @@ class XmlPart:
         return self.content.name
 
     def columns(self) -> dict[str, Path]:
-        """All elements and attributes with a value, of all records, which are looked at once."""
+        """All elements and attributes with a value, of all records, which are looked at once.
+
+        `text` is the record's own text.
+        """
         if self._paths is None:
             paths: dict[Path, None] = {}
             for record in self._all_records():
                 paths.update(dict.fromkeys(_value_paths(record, ())))
-            names = column_names("_".join(path).replace("@", "") for path in paths)
+            names = column_names("_".join(path).replace("@", "") or "text" for path in paths)
             self._paths = dict(zip(names, paths, strict=True))
         return self._paths
 
@@ -68,6 +77,12 @@ class XmlPart:
                               pa.string())
                 for path in handles
             ]  # fmt: skip
+            self.has_records = True
+            self.found.update(
+                path
+                for path, values in zip(handles, columns, strict=True)
+                if values is not None and values.null_count < len(values)
+            )
             yield PartBatch(range(start, start + len(rows)), columns)
             start += len(rows)
 
@@ -78,9 +93,9 @@ class XmlPart:
                 values = [v for e in elements for k, v in e.attrib.items() if _bare(k) == step[1:]]
                 return self._only(values, number, path)
             elements = [child for e in elements for child in e if _bare(child.tag) == step]
-        return self._only([element.text or "" for element in elements], number, path)
+        return self._only(list(map(_own_text, elements)), number, path)
 
-    def _only(self, values: list[str], number: int, path: Path) -> str | None:
+    def _only(self, values: Sequence[str | None], number: int, path: Path) -> str | None:
         if len(values) > 1:
             raise JobError(
                 f"{self.place(number, path)}: there are {len(values)} of them, and a column holds "
@@ -125,5 +140,12 @@ def _value_paths(element: Element, path: Path) -> Iterator[Path]:
         yield (*path, f"@{_bare(name)}")
     for child in element:
         yield from _value_paths(child, (*path, _bare(child.tag)))
-    if path and not len(element):
+    if (path and not len(element)) or (_own_text(element) or "").strip():
         yield path
+
+
+def _own_text(element: Element) -> str | None:
+    """The text of an element; of one with others in it what stands beside them, if anything."""
+    if not len(element):
+        return element.text or ""
+    return "".join([element.text or "", *(child.tail or "" for child in element)]).strip() or None

@@ -214,7 +214,7 @@ FAULTY: list[tuple[Any, str]] = [
     ({"data": [{"id": {"a": 1.5}}]}, 'cannot hold "{"a":1.5}" (record 1)'),
     ({"data": [{"id": 10**19}]}, "(record 1): value"),
     ({"data": [{"id": "1\0"}]}, "record 1: the column id has a NUL character"),
-    ('{"data": [{"id": 1}, {"id": "\\ud800"}]}', "record 2: a text has half of a character"),
+    ('{"data": [{"id": 1}, {"id": "\\ud800"}]}', "record 2 has half of a character in a text"),
 ]
 
 
