@@ -33,6 +33,7 @@ _WHOLE = {
     "timestamp with time zone": f"^{_DATE}[T ]{_CLOCK}{_ZONE}$",
     "time without time zone": f"^{_CLOCK}$",
 }
+_SAID = {"date": "date", "time": "time without time zone"}  # by the schema; all else has both
 # What the values of a kind look like: servers say `integer` of a column of true and false.
 _LOOKS: dict[Kind, str] = {
     "integer": r"^\s*[+-]?\d+\s*$",
@@ -61,13 +62,17 @@ def property_column(
     """
     if one.repeats:
         return FeatureColumn(Column(name, given or "jsonb"), _lists)
-    type_name = given or _found_type(one.kind, first)
+    type_name = given or _found_type(one, first)
     return FeatureColumn(Column(name, type_name), _texts(name, type_name, bool(given)))
 
 
-def _found_type(kind: Kind, first: pa.Array | None) -> str:
+def _found_type(one: Property, first: pa.Array | None) -> str:
+    kind = one.kind
     if kind == "time":
-        return _time_type(first)
+        # Without any feature, what the schema says: the table would have texts for ever.
+        is_empty = first is None or len(first) == 0
+        said = _SAID.get(one.type, "timestamp with time zone")
+        return said if is_empty else _time_type(first)
     looks = _LOOKS.get(kind)
     fits = looks is None or first is None or _all_match(_given_values(first), looks)
     return _TYPES[kind] if fits else "text"

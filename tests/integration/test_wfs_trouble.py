@@ -195,6 +195,22 @@ def test_a_time_has_the_type_that_holds_all_of_it(
     assert task.types() == {"at": type_name}
 
 
+def test_times_of_a_layer_without_features_are_what_the_schema_says(
+    wfs: WfsServer, task: OneTask
+) -> None:
+    wfs.properties = {"at": "dateTime", "day": "date", "hour": "time"}
+    wfs.features = []
+    task.has(wfs.connection, "do: wfs\nlayer: thing")
+    task.run()
+    assert task.types() == {
+        "at": "timestamp with time zone",
+        "day": "date",
+        "hour": "time without time zone",
+    }
+    wfs.features = ["<ms:at>2024-01-01T10:00:00Z</ms:at><ms:day>2024-01-01</ms:day>"]
+    assert "1 rows" in task.run()
+
+
 def test_a_time_that_would_lose_a_part_is_an_error(wfs: WfsServer, task: OneTask) -> None:
     wfs.properties = {"at": "date"}
     wfs.features = ["<ms:at>2024-01-01</ms:at>"]
