@@ -59,7 +59,8 @@ class Workbook:
 
     def read(self, sheet: str) -> CalamineSheet:
         """Parses a sheet. Raises JobError when it is broken."""
-        return _told(self.name, lambda: self._book.get_sheet_by_name(sheet))
+        label = f"{self.name}, sheet {sheet!r}"
+        return _told(label, lambda: self._book.get_sheet_by_name(sheet))
 
 
 def open_workbook(name: str, path: Path) -> Workbook:
@@ -99,7 +100,9 @@ def _told(name: str, act: Callable[[], Result]) -> Result:
     except PasswordError:
         raise JobError(f"{name} is protected with a password; save it without") from None
     except CalamineError as error:
-        raise JobError(f"{name} is broken, or is not all there yet: {error}") from error
+        raise JobError(
+            f"{name} is broken, or is not all there yet (its reader says: {error})"
+        ) from error
     except OSError as error:
         raise JobError(f"{name} cannot be read: {error}") from error
     except BaseException as error:

@@ -8,6 +8,7 @@ import threading
 import time
 from datetime import date
 from pathlib import Path
+from zipfile import ZipFile
 
 import msoffcrypto
 import pytest
@@ -146,6 +147,14 @@ def test_what_is_no_workbook_is_told(excel: FileTask, tmp_path: Path) -> None:
     for name, (content, message) in broken.items():
         excel.share.put(name, content)
         assert f"{name} {message}" in excel.fails(f"workbook: {name}")
+    cut = io.BytesIO()
+    with ZipFile(io.BytesIO(whole)) as source, ZipFile(cut, "w") as target:
+        for member in source.namelist():
+            content = source.read(member)
+            is_sheet = member == "xl/worksheets/sheet1.xml"
+            target.writestr(member, content[: content.index(b"</c>")] if is_sheet else content)
+    excel.share.put("cut.xlsx", cut.getvalue())
+    assert "cut.xlsx, sheet 'Costs' is broken, or is not" in excel.fails("workbook: cut.xlsx")
     excel.share.put("misnamed.xls", whole)
     assert "1 rows" in excel.run("workbook: misnamed.xls")
 
