@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.bad_values import Locate
-from dapu.loading.exact import exactness
+from dapu.loading.exact import REMARK, exactness
 from dapu.loading.options import LoadOptions
 from dapu.loading.rejected import Part, RejectedRows
 from dapu.loading.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
@@ -25,6 +25,7 @@ from dapu.loading.tables import Relation
 from dapu.named_sql import compose, statement
 
 _TEXTS = sql.Identifier("pg_temp", "dapu_texts")
+ROW_NUMBER = "dapu_row"  # a column of ours beside those of the rows
 _HAS_IS_VALID = 160000
 _OUTCOMES = {
     "fail": "have values that do not fit",
@@ -58,7 +59,7 @@ def look_at(
     if isinstance(rows, ArrowRows):
         rows = rows.as_copy()
     required = _required(relation)
-    if not _is_needed(options) or not isinstance(rows, CopyRows):
+    if not is_needed(options) or not isinstance(rows, CopyRows):
         return Looked(rows)
     if rows.format == "binary":
         if rows.as_text is None or not required or options.on_bad_value != "reject":
@@ -69,12 +70,13 @@ def look_at(
     stage.fill(rows, required)
     found = stage.bad_rows(rows.locate)
     if options.on_bad_value == "reject":
-        stage.reject(within)
+        stage.reject(within, rows.locate)
     stage.check_watermark()
     return Looked(stage.good(), *found)
 
 
-def _is_needed(options: LoadOptions) -> bool:
+def is_needed(options: LoadOptions) -> bool:
+    """Whether there is a policy for which values are looked at."""
     return (
         options.on_bad_value != "fail"
         or options.zero_dates != "fail"
@@ -135,28 +137,40 @@ class _TextStage:
     def bad_rows(self, locate: Locate | None) -> tuple[list[str], dict[str, Any]]:
         """What is wrong, in a line, and with the first 20 rows for the event."""
         self._cursor.execute(
-            compose("checked.bad_rows", reasons=self._reasons(), valid=self._all_valid())
+            compose(
+                "checked.bad_rows",
+                reasons=self._reasons(),
+                valid=self._all_valid(),
+                bad_column=self._bad_column(),
+            )
         )
         found = self._cursor.fetchall()
         if not found:
             return [], {}
         shown = [
-            {"row": row, "what": reasons, "where": locate(row, "") if locate else f"row {row}"}
-            for row, reasons, _ in found
+            {"row": row, "what": reasons, "where": locate(row, column) if locate else f"row {row}"}
+            for row, reasons, column, _ in found
         ]
         what = _OUTCOMES[self._options.on_bad_value]
-        note = f"{found[0][2]:,} rows {what}, the first: {found[0][1][0]} ({shown[0]['where']})"
+        note = f"{found[0][3]:,} rows {what}, the first: {found[0][1][0]} ({shown[0]['where']})"
         if self._options.on_bad_value == "fail":
             raise JobError(f"{self._name}: {note}", {"bad rows": shown})
         return [note], {"bad rows": shown}
 
-    def reject(self, within: sql.Composable | None) -> None:
+    def reject(self, within: sql.Composable | None, locate: Locate | None) -> None:
         part = None
         if within is not None and self._options.key:
             key = next(c for c in self._columns if c.name == self._options.key[0])
             part = Part(key, within, self._ask)
         rejected = RejectedRows(self._cursor, self._name)
-        rejected.put(self._options, part, reasons=self._reasons(), valid=self._all_valid())
+        places = self._places(locate) if locate else {}
+        reasons, valid = self._reasons(), self._all_valid()
+        rejected.put(self._options, part, reasons=reasons, places=places, valid=valid)
+
+    def _places(self, locate: Locate) -> dict[int, str]:
+        pieces = {"bad_column": self._bad_column(), "valid": self._all_valid()}
+        self._cursor.execute(compose("checked.bad_places", **pieces))
+        return {row: locate(row, column) for row, column in self._cursor.fetchall()}
 
     def check_watermark(self) -> None:
         """Raises JobError when an append would lose a row.
@@ -224,13 +238,23 @@ class _TextStage:
 
     def _reasons(self) -> sql.Composable:
         return sql.SQL(", ").join(
-            sql.SQL(
-                "case when not {0} then {1} || coalesce(quote_literal({2}), 'no value') || {3} end"
-            ).format(
-                self._valid[column.name],
-                sql.Literal(f"{column.name}: "),
-                sql.Identifier(column.name),
-                sql.Literal(f" does not fit {column.type}"),
+            compose(
+                "checked.reason",
+                valid=self._valid[column.name],
+                label=sql.Literal(f"{column.name}: "),
+                value=sql.Identifier(column.name),
+                remark=sql.Literal(f" {REMARK}.*"),
+                does_not_fit=sql.Literal(f" does not fit {column.type}"),
             )
             for column in self._columns
         )
+
+    def _bad_column(self) -> sql.Composable:
+        """The first column whose value is bad."""
+        cases = sql.SQL(" ").join(
+            sql.SQL("when not {} then {}").format(
+                self._valid[column.name], sql.Literal(column.name)
+            )
+            for column in self._columns
+        )
+        return sql.SQL("case {} end").format(cases)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
+from dapu.loading.exact import REMARK
 from dapu.loading.options import LoadOptions
 from dapu.loading.rows import Column
+from dapu.loading.tables import describe
 from dapu.named_sql import compose
 
 _SUFFIX = "__rejected"
 _LONGEST_NAME = 63  # bytes
+_REMARK_IN_JSON = rf' {REMARK}([^"\\]|\\.)*'
 _COMPLETE = ("replace", "snapshot")
 
 
@@ -38,6 +42,9 @@ class RejectedRows:
         schema = sql.Identifier(name.schema)
         cursor.execute(compose("server.create_schema", schema=schema))
         cursor.execute(compose("rejected.create", rejected=self._table))
+        there = describe(cursor, TableName(name.schema, cut + _SUFFIX))
+        if there and all(column.name != "place" for column in there.columns):
+            cursor.execute(compose("rejected.add_place", rejected=self._table))
 
     def put(
         self,
@@ -45,11 +52,13 @@ class RejectedRows:
         part: Part | None,
         *,
         reasons: sql.Composable,
+        places: Mapping[int, str],
         valid: sql.Composable,
     ) -> None:
         """Takes over the bad rows of `dapu_texts`, in place of those that were read again.
 
         part: what was read of the source, where the rest is as it was.
+        places: where in the source rows stand, by their number.
         """
         if part is not None:
             self._clear_part(part)
@@ -58,7 +67,14 @@ class RejectedRows:
         # Only such a load brings each row once: another may have read it before.
         adds = options.load == "append" and options.watermark is None
         is_new = sql.SQL("true") if adds else compose("rejected.is_new", rejected=self._table)
-        pieces = {"reasons": reasons, "valid": valid, "is_new": is_new}
+        pieces = {
+            "reasons": reasons,
+            "valid": valid,
+            "is_new": is_new,
+            "rows": sql.Literal(list(places)),
+            "places": sql.Literal(list(places.values())),
+            "remark": sql.Literal(_REMARK_IN_JSON),
+        }
         self._cursor.execute(compose("rejected.put", rejected=self._table, **pieces))
 
     def _clear_part(self, part: Part) -> None:

@@ -22,11 +22,23 @@ end $$;
 (case when {text} is null then {empty} when {text} ~ {marks} or not {valid} then false else {kept} end)
 
 -- name: bad_rows
--- Rows with a bad value, in order, with what is bad in them: up to 20, and how many there are.
-select dapu_row, reasons, count(*) over () from (
-    select dapu_row, array_remove(array[{reasons}], null) as reasons from pg_temp.dapu_texts
-    where not ({valid})) as bad
+-- Rows with a bad value, in order, with what is bad in them and the first column where: up to 20,
+-- and how many there are.
+select dapu_row, reasons, bad_column, count(*) over () from (
+    select dapu_row, array_remove(array[{reasons}], null) as reasons, {bad_column} as bad_column
+    from pg_temp.dapu_texts where not ({valid})) as bad
 order by dapu_row limit 20;
+
+-- name: bad_places
+-- All rows with a bad value, and the first column where.
+select dapu_row, {bad_column} from pg_temp.dapu_texts where not ({valid}) order by dapu_row;
+
+-- name: reason
+-- What is bad in a value; a reader may have said more with it, behind a sign of its own.
+case when not {valid} then
+    {label} || coalesce(quote_literal(regexp_replace({value}, {remark}, '')), 'no value')
+    || {does_not_fit} || coalesce(regexp_replace(substring({value} from {remark}), '^..', ' '), '')
+end
 
 -- name: nulled
 -- A row whose value would become null.

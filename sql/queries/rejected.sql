@@ -2,7 +2,11 @@
 
 -- name: create
 create table if not exists {rejected} (
-    rejected_at timestamptz not null default now(), reason text not null, record jsonb not null);
+    rejected_at timestamptz not null default now(), reason text not null, record jsonb not null,
+    place text);
+
+-- name: add_place
+alter table {rejected} add column place text;
 
 -- name: clear
 delete from {rejected};
@@ -16,11 +20,13 @@ delete from {rejected} where ctid in (
     where {condition});
 
 -- name: put
-insert into {rejected} (reason, record)
-select reason, record from (
+-- What a reader said with a value is no part of it.
+insert into {rejected} (reason, record, place)
+select reason, record, places.place from (
     select dapu_row, array_to_string(array_remove(array[{reasons}], null), '; ') as reason,
-        to_jsonb(dapu_texts.*) - 'dapu_row' as record
+        regexp_replace((to_jsonb(dapu_texts.*) - 'dapu_row')::text, {remark}, '', 'g')::jsonb as record
     from pg_temp.dapu_texts where not ({valid})) as bad
+left join unnest({rows}::bigint[], {places}::text[]) as places (dapu_row, place) using (dapu_row)
 where {is_new} order by dapu_row;
 
 -- name: is_new

@@ -89,7 +89,30 @@ def test_a_value_that_does_not_fit_is_told_by_its_cell(excel: FileTask) -> None:
     assert reject == [("n/a",)]
     where = "select data from meta.event where data ? 'bad rows' order by event"
     assert [row["where"] for row in excel.task.rows(where)[-1][0]["bad rows"]] == [
-        "Budget 2026.xlsx, sheet 'Costs', row 17"
+        "Budget 2026.xlsx, sheet 'Costs', D17"
+    ]
+
+
+def test_rejected_values_are_as_in_the_workbook_and_each_has_its_cell(excel: FileTask) -> None:
+    rows: Rows = [["n", "d"], [1, "02/03/2026"], ["1,234", "2026-01-02"], [3, "2026-01-02"]]
+    excel.share.book("a.xlsx", rows)
+    columns = "columns: {n: {name: n, type: decimal}, d: {name: d, type: date}}"
+    excel.task.execute(
+        "create schema staging; create table staging.thing__rejected "
+        "(rejected_at timestamptz default now(), reason text, record jsonb)"  # of an older version
+    )
+    said = excel.run(f"workbook: a.xlsx\non_bad_value: reject\n{columns}")
+    fault = "d: '02/03/2026' does not fit date (day or month first? say `dates`)"
+    assert fault in said
+    assert excel.rows("n") == [(3,)]
+    put = "select reason, record, place from staging.thing__rejected order by place"
+    assert excel.task.rows(put) == [
+        (
+            "n: '1,234' does not fit numeric (a decimal comma or thousands? say `decimal`)",
+            {"n": "1,234", "d": "2026-01-02"},
+            "a.xlsx, sheet 'Costs', A3",
+        ),
+        (fault, {"n": "1", "d": "02/03/2026"}, "a.xlsx, sheet 'Costs', B2"),
     ]
 
 
