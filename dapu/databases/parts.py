@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,8 +18,9 @@ _CALENDAR = re.compile(r"\s*(\d+)\s*(month|year)s?\s*", re.IGNORECASE)
 def equal_parts(low: Any, high: Any, count: int) -> list[Any]:
     """The values at which `count` parts of equal width begin, the first left out.
 
-    Raises JobError when the values have no width: texts.
+    Raises JobError when the values have no width: texts, or an infinite one.
     """
+    _check_finite(low, high)
     if isinstance(low, datetime | date):
         width = (high - low) / count
         cuts = [low + width * number for number in range(1, count)]
@@ -37,6 +39,7 @@ def regular_parts(low: Any, high: Any, every: str | float) -> list[Any]:
     every: a number, a duration, or months or years of the calendar.
     Raises JobError when the length does not fit the values, or makes too many parts.
     """
+    _check_finite(low, high)
     calendar = _CALENDAR.fullmatch(str(every))
     cuts: list[Any] = []
     cut = _begin(low, calendar[2].lower()) if calendar else low
@@ -62,10 +65,25 @@ def _later(value: Any, every: str | float) -> Any:
             return later
     except (TypeError, ValueError, ArithmeticError):
         pass
-    raise JobError(
-        f"split.every {every} does not fit values like {value!r}; give a duration (`1 month`, "
-        "`7 days`) for times, a number for numbers"
+    raise _misfit(every, value)
+
+
+def _misfit(every: str | float, value: Any) -> JobError:
+    of_days = type(value) is date
+    durations = "a duration of whole days" if of_days else "a duration (`1 month`, `7 days`)"
+    return JobError(
+        f"split.every {every} does not fit values like {value!r}; give {durations} for times, a "
+        "number for numbers, and more than 0"
     )
+
+
+def _check_finite(*values: Any) -> None:
+    for value in values:
+        if isinstance(value, float | Decimal) and not math.isfinite(value):
+            raise JobError(
+                f"split: there is a value {value}, up to which no parts of equal width lead; leave "
+                "such rows out of the query, or split by another column"
+            )
 
 
 def _begin(value: Any, unit: str) -> Any:
@@ -80,7 +98,9 @@ def _begin(value: Any, unit: str) -> Any:
 
 def _months_later(value: Any, calendar: re.Match[str]) -> Any:
     months = int(calendar[1]) * (12 if calendar[2].lower() == "year" else 1)
-    years, month = divmod(value.month - 1 + max(months, 1), 12)
+    if not months:
+        raise _misfit(calendar[0].strip(), value)
+    years, month = divmod(value.month - 1 + months, 12)
     return value.replace(year=value.year + years, month=month + 1)
 
 

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.loading.append import append
 from dapu.loading.bad_values import telling_of
-from dapu.loading.checked import look_at
+from dapu.loading.checked import ROW_NUMBER, is_needed, look_at
 from dapu.loading.evolve import evolve
 from dapu.loading.history import OWN_COLUMNS, history
 from dapu.loading.keyed import DELETED_AT, check_key
@@ -50,7 +50,7 @@ def load(
     within: which rows of the table a snapshot's rows are all of (a condition); default all.
     Raises JobError that names the column and the value when something does not fit.
     """
-    check_names(name, rows.columns)
+    check_names(name, rows.columns, _reserved(options))
     relation = describe(cursor, name)
     changes: list[str] = []
     if relation is None:
@@ -66,6 +66,14 @@ def load(
         result = _run(cursor, name, looked.rows, options, extent, keep_equal, within)
     notes = (*result.notes, *changes, *looked.notes)
     return with_changes(result, notes=notes, data=looked.data)
+
+
+def _reserved(options: LoadOptions) -> set[str]:
+    """The names of columns that the load fills itself."""
+    names = {ROW_NUMBER} if is_needed(options) else set()
+    if options.load == "history":
+        names |= {column.name for column in OWN_COLUMNS}
+    return names | {DELETED_AT} if options.marks_deleted else names
 
 
 def _fitting(rows: Rows, relation: Relation | None, options: LoadOptions) -> Rows:

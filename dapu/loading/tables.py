@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from psycopg2 import sql
@@ -95,12 +95,20 @@ def is_empty(cursor: Cursor, name: TableName) -> bool:
     return bool(row and row[0])
 
 
-def check_names(name: TableName, columns: Sequence[Column]) -> None:
-    """Raises JobError when PostgreSQL could not tell columns apart, or would cut their names."""
+def check_names(name: TableName, columns: Sequence[Column], reserved: Collection[str] = ()) -> None:
+    """Raises JobError when PostgreSQL could not tell columns apart, or would cut their names.
+
+    reserved: names of columns that no query may give.
+    """
     seen: set[str] = set()
     for column in columns:
         if column.name in seen:
             raise JobError(f"the query for {name} gives two columns `{column.name}`; rename one")
+        if column.name in reserved:
+            raise JobError(
+                f"the query for {name} gives a column `{column.name}`, which this way of loading "
+                "fills itself; give it another name in the query"
+            )
         if len(column.name.encode()) > LONGEST_NAME:
             raise JobError(
                 f"the column `{column.name}` for {name} has a name of more than {LONGEST_NAME} "

@@ -28,6 +28,8 @@ def begin_at(options: WatermarkOptions, last: Any) -> Any:
         return last
     try:
         return _less(last, options.overlap)
+    except OverflowError:  # before all times: read from the beginning
+        return options.initial
     except (TypeError, ValueError):
         raise _misfit("overlap", options.overlap, options.column, last) from None
 
@@ -46,7 +48,7 @@ def end_at(options: WatermarkOptions, highest_now: Any, zone: tzinfo) -> Any:
         if not isinstance(lag, timedelta):
             return _less(highest_now, lag)
         return min(highest_now, _less(_now_like(highest_now, zone), lag))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _misfit("lag", lag, options.column, highest_now) from None
 
 

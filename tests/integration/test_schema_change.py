@@ -114,3 +114,19 @@ def test_floats_that_become_numerics_keep_each_digit(connection: PgSession) -> N
     put(connection, after, "2,1,1", load="append")
     found = [[str(value) for value in row] for row in table(connection)[1]]
     assert found == [["1", "1.2345678", "0.12345678901234566"], ["2", "1", "1"]]
+
+
+@pytest.mark.parametrize(
+    ("column", "options"),
+    [
+        ("valid_from", {"load": "history", "key": ["id"]}),
+        ("_deleted_at", {"load": "snapshot", "key": ["id"], "deletes": "soft"}),
+        ("dapu_row", {"on_bad_value": "null"}),
+    ],
+)
+def test_a_column_that_the_load_fills_itself_is_refused(
+    connection: PgSession, column: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(JobError, match=f"a column `{column}`, which this way of loading fills"):
+        put(connection, {"id": "integer", column: "text"}, "1,x", **options)
+    put(connection, {"id": "integer", column: "text"}, "1,x")

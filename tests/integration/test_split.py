@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import sqlite3
 import threading
@@ -295,3 +296,17 @@ def test_a_table_arrives_that_takes_longer_than_a_connection_lives(
             break
     assert "20 parts" in message, message
     assert source("select count(*) from staging.sale") == [(101,)]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, Decimal("NaN")])
+def test_no_parts_lead_up_to_what_is_infinite(bad: Any) -> None:
+    for cut in (lambda: equal_parts(type(bad)(1), bad, 3), lambda: regular_parts(1, bad, 0.5)):
+        with pytest.raises(JobError, match=f"there is a value {bad}, up to which no parts"):
+            cut()
+
+
+def test_a_length_that_leads_nowhere_is_told() -> None:
+    with pytest.raises(JobError, match=r"split.every 0 months does not fit .* more than 0"):
+        regular_parts(date(2020, 1, 1), date(2021, 1, 1), "0 months")
+    with pytest.raises(JobError, match="give a duration of whole days"):
+        regular_parts(date(2020, 1, 1), date(2021, 1, 1), "1 hour")

@@ -101,3 +101,9 @@ def test_rows_without_a_value_can_be_left() -> None:
 def test_the_highest_value_is_asked_for() -> None:
     text, _ = highest(Statement(("select 1 as at;",)), "at", _quote).for_driver("qmark", _quote)
     assert text == 'select max(dapu_query."at") from (\nselect 1 as at\n) dapu_query'
+
+
+def test_an_overlap_that_begins_before_all_times_begins_at_the_beginning() -> None:
+    assert begin_at(options(overlap="5 days"), datetime(1, 1, 2)) is None
+    with pytest.raises(JobError, match="lag .* does not fit"):
+        end_at(options(lag="1000000 days"), datetime(2024, 1, 1), UTC)
