@@ -97,6 +97,11 @@ class MssqlTarget:
         with self._transaction():
             return self._mark(source)
 
+    def has_marks(self) -> bool:
+        """See `Target.has_marks`."""
+        with self._transaction():
+            return bool(self._value("has_marks"))
+
     def is_empty(self) -> bool:
         """See `Target.is_empty`."""
         with self._transaction():

@@ -53,6 +53,13 @@ class PostgresTarget:
             row = cursor.fetchone()
         return row[0] if row else None
 
+    def has_marks(self) -> bool:
+        """See `Target.has_marks`."""
+        with self._transaction() as cursor:
+            self._run(cursor, "has_marks")
+            row = cursor.fetchone()
+        return bool(row and row[0])
+
     def is_empty(self) -> bool:
         """See `Target.is_empty`."""
         with self._transaction() as cursor:

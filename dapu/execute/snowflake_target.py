@@ -72,6 +72,10 @@ class SnowflakeTarget:
         mark = self._value("mark", source=source)
         return None if mark is None else str(mark)
 
+    def has_marks(self) -> bool:
+        """See `Target.has_marks`."""
+        return bool(self._value("has_marks"))
+
     def is_empty(self) -> bool:
         """See `Target.is_empty`."""
         return bool(self._value("is_empty"))

@@ -116,6 +116,9 @@ class _Round:
         """The mark to go on from. A mark without documents is none: somebody emptied the table."""
         if self._target.is_empty():
             return None
+        if self._stored is None and self._target.has_marks():
+            _log.info("%s was not read before: reads it from the beginning", self._client.url)
+            return None
         return self._stored or self._known_clients_mark()
 
     def _known_clients_mark(self) -> str | None:
@@ -123,6 +126,8 @@ class _Round:
         try:
             mark = path.read_text("utf-8", "replace").strip()
         except FileNotFoundError:
+            if not path.parent.is_dir():
+                _log.warning("there is no folder %s to look for %s in", path.parent, MARK_FILE)
             return None
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None

@@ -37,6 +37,10 @@ class Target(Protocol):
         """How far a server was read; None when it was not."""
         ...
 
+    def has_marks(self) -> bool:
+        """Whether any server was read."""
+        ...
+
     def is_empty(self) -> bool:
         """Whether there is no document."""
         ...

@@ -43,6 +43,9 @@ update EXECUTE_SYNC set MOVED_AT = sysutcdatetime() where SOURCE = %(source)s;
 -- name: mark
 select MARK from EXECUTE_SYNC where SOURCE = %(source)s;
 
+-- name: has_marks
+select case when exists (select 1 from EXECUTE_SYNC where MARK is not null) then 1 else 0 end;
+
 -- name: move_mark
 update EXECUTE_SYNC set MARK = %(after)s where SOURCE = %(source)s;
 

@@ -112,6 +112,9 @@ comment on table {marks} is 'How far each Execute server was read: the `since` o
 -- name: mark
 select mark from {marks} where source = %(source)s;
 
+-- name: has_marks
+select exists (select from {marks});
+
 -- name: first_mark
 insert into {marks} (source, mark) values (%(source)s, %(after)s)
 on conflict (source) do nothing;

@@ -50,6 +50,9 @@ update EXECUTE_SYNC set MOVED_AT = sysdate() where SOURCE = %(source)s;
 -- name: mark
 select MARK from EXECUTE_SYNC where SOURCE = %(source)s;
 
+-- name: has_marks
+select count(MARK) > 0 from EXECUTE_SYNC;
+
 -- name: move_mark
 update EXECUTE_SYNC set MARK = %(after)s where SOURCE = %(source)s;
 

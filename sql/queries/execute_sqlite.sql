@@ -29,6 +29,9 @@ create table if not exists EXECUTE_SYNC (
 -- name: mark
 select MARK from EXECUTE_SYNC where SOURCE = :source;
 
+-- name: has_marks
+select exists (select 1 from EXECUTE_SYNC);
+
 -- name: first_mark
 insert or ignore into EXECUTE_SYNC (SOURCE, MARK) values (:source, :after);
 

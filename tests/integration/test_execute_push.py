@@ -236,6 +236,16 @@ def test_an_empty_file_has_no_mark(warehouse: ExecuteWarehouse) -> None:
     assert warehouse.push() == 5
 
 
+def test_a_folder_that_is_not_there_is_told(
+    warehouse: ExecuteWarehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(warehouse.server)
+    warehouse.push()
+    warehouse.rows("delete from execute_sync")
+    assert warehouse.push(state_dir="/no/such/folder") == 5
+    assert "there is no folder /no/such/folder to look for last_sync_date.txt in" in caplog.text
+
+
 def test_that_mark_must_be_a_date(warehouse: ExecuteWarehouse) -> None:
     fill(warehouse.server)
     warehouse.push()
@@ -264,6 +274,8 @@ def test_each_server_has_a_mark_of_its_own(warehouse: ExecuteWarehouse) -> None:
     fill(warehouse.server)
     warehouse.push()
     url = warehouse.server.url.replace("127.0.0.1", "localhost")
+    # What the known client left is of the server that it read, and no new server's mark.
+    (warehouse.folder / "last_sync_date.txt").write_text(warehouse.server.mark())
     assert warehouse.push(execute_url=url + "/") == 5
     sources = warehouse.rows("select source from execute_sync order by 1")
     assert sources == sorted([(warehouse.server.url,), (url,)])
