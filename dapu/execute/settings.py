@@ -9,6 +9,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from dapu.errors import ConfigurationError
 from dapu.secrets import is_secret_name, remember
@@ -23,6 +24,7 @@ _KEYWORD_PASSWORD = re.compile(r"password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)", re.IGN
 # as %2F; messages about such a URL may have pieces of it.
 _ODD_PASSWORD = re.compile(r"(?:\w+://)?[^:/@?#]*:(.*)@", re.DOTALL)
 _ENDS_AUTHORITY = re.compile("[/?#]")
+_SHOWS_LOGIN = "shows_login"  # the fault of a value that is not to be shown
 _TELLS = 3  # characters; shorter pieces tell nothing, and hiding them would spoil every text
 
 
@@ -77,6 +79,18 @@ class SyncSettings(Strict):
     def _lower(cls, value: Any) -> Any:
         return str(value).lower()
 
+    @field_validator("execute_url")
+    @classmethod
+    def _without_login(cls, value: str) -> str:
+        """The address is shown and stored as it is, so that it can hold no password."""
+        if "@" in value:
+            raise PydanticCustomError(
+                _SHOWS_LOGIN,
+                "give the address without a user and password; the key that is used is "
+                "EXECUTESYNC_EXECUTE_APIKEY_ID and EXECUTESYNC_EXECUTE_APIKEY_SECRET",
+            )
+        return value
+
     @property
     def dsn(self) -> str:
         """The DSN; the default of SQLite is a file in the state folder."""
@@ -129,6 +143,8 @@ def _fault(name: str, detail: Any) -> str:
     if detail["type"] == "missing":
         return f"{what} is not given"
     said = detail["msg"][0].lower() + detail["msg"][1:]
+    if detail["type"] == _SHOWS_LOGIN:
+        return f"{what}: {said}"
     return f"{what}: {said}, not {str(detail['input'])!r}"
 
 

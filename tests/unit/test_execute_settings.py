@@ -79,6 +79,14 @@ def test_what_is_wrong_is_told(name: str, value: str, message: str) -> None:
     assert message in str(raised.value)
 
 
+@pytest.mark.parametrize("login", ["me:pa55-word", "me:pa55/word", "pa55-word"])
+def test_an_address_with_a_password_is_refused_and_not_shown(login: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read_settings(GIVEN | {"EXECUTESYNC_EXECUTE_URL": f"https://{login}@host"}, {})
+    assert "EXECUTE_URL (--execute-url): give the address without a user" in str(raised.value)
+    assert "pa55" not in str(raised.value)
+
+
 def test_a_variable_that_is_no_setting_is_told() -> None:
     found = unknown_variables(GIVEN | {"EXECUTESYNC_CHUNKSIZE": "1", "OTHER": "1"})
     assert found == ["EXECUTESYNC_CHUNKSIZE is no setting; did you mean `EXECUTESYNC_CHUNK_SIZE`?"]
