@@ -40,9 +40,15 @@ DIALECT = Dialect("execute_sqlite", _name, _text, _path)
 
 
 class SqliteTarget:
-    """A SQLite file, made when it is missing. dsn: its path, or a `file:` URI."""
+    """A SQLite file, made when it is missing.
+
+    dsn: its path, or a `file:` URI. What stands behind a `?` in a path are options of the known
+    client's driver, which are no part of the file's name and are passed over.
+    """
 
     def __init__(self, dsn: str) -> None:
+        if not dsn.startswith("file:"):
+            dsn = dsn.partition("?")[0]
         self._dsn = dsn
         folder = Path(dsn).parent
         if not dsn.startswith("file:") and not folder.is_dir():

@@ -40,6 +40,15 @@ def test_push_reads_what_is_new(
     assert warehouse.has_all()
 
 
+def test_options_of_another_sqlite_driver_are_no_part_of_the_files_name(
+    warehouse: ExecuteWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dsn = f"{warehouse.dsn}?_journal_mode=WAL&_busy_timeout=5000"
+    assert here(capsys, "execute", "push", "--database-dsn", dsn).status == 0
+    assert [file.name for file in warehouse.folder.glob("*sqlite*")] == ["e.sqlite"]
+    assert warehouse.has_all()
+
+
 def test_clone_makes_views_and_reads_everything(
     warehouse: ExecuteWarehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
