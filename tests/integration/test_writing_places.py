@@ -75,3 +75,17 @@ def test_files_are_moved_from_sftp_to_s3_and_back(
     s3_server.put(bucket, "deep/a.csv", b"1")
     copy.has("file: a.csv")
     assert "(http://127.0.0.1:9/x)" in copy.task.fails()
+
+
+def test_a_move_onto_a_mount_of_the_same_folder_loses_nothing(
+    copy: CopyTask, ssh_server: Ssh
+) -> None:
+    share = Share(ssh_server.folder / "mounted")
+    file = share.put("a.csv", "1")
+    mounted = on_ssh(ssh_server).replace(ssh_server.url, f"{ssh_server.url}/mounted") + "\n"
+    on_disk = f"driver: files\npath: {share.path}\n"
+    for copy.source_keys, copy.target_keys in [(on_disk, mounted), (mounted, on_disk)]:
+        share.age(file)
+        copy.has("file: a.csv\nmove: true")
+        assert "is being written" in copy.task.fails()
+        assert file.read_text() == "1"
