@@ -102,7 +102,7 @@ class ParquetPart:
             values = values.dictionary_decode()
         kind = values.type
         if pa.types.is_nested(kind):
-            texts = [v if v is None else dump(_plain(v)) for v in values.to_pylist()]
+            texts = [v if v is None else dump(_plain(v, kind)) for v in values.to_pylist()]
             return pa.array(texts, pa.string())
         if pa.types.is_fixed_size_binary(kind):
             return pc.cast(values, pa.binary())
@@ -119,13 +119,18 @@ class ParquetPart:
         return exact
 
 
-def _plain(value: Any) -> Any:
-    """A nested value with the types of JSON; a date or time is a text then."""
+def _plain(value: Any, kind: Any) -> Any:
+    """A nested value with the types of JSON; a date or time is a text then, and a map an object.
+
+    kind: its Arrow type. Raises JobError when a map has a key twice.
+    """
+    if value is not None and pa.types.is_map(kind):
+        return _map(value, kind)
     match value:
         case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {key: _plain(item, kind.field(key).type) for key, item in value.items()}
         case list():
-            return [_plain(item) for item in value]
+            return [_plain(item, kind.value_type) for item in value]
         case float():
             return Decimal(repr(value))
         case bytes():
@@ -133,6 +138,14 @@ def _plain(value: Any) -> Any:
         case None | bool() | int() | str() | Decimal():
             return value
     return str(value)
+
+
+def _map(pairs: Any, kind: Any) -> dict[str, Any]:
+    keys = [key.hex() if isinstance(key, bytes) else str(key) for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        raise JobError(f"a map has a key twice: {', '.join(keys)}")
+    values = [_plain(item, kind.item_type) for _, item in pairs]
+    return dict(zip(keys, values, strict=True))
 
 
 def _in_microseconds(kind: Any) -> Any:

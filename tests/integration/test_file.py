@@ -155,6 +155,26 @@ def test_a_decimal_point_that_could_be_of_thousands_is_told(files: FileTask) -> 
     assert any("a header, decimal point" in event for event in files.task.events())
 
 
+def test_maps_of_parquet_are_objects(files: FileTask) -> None:
+    inner = pa.map_(pa.string(), pa.list_(pa.map_(pa.int32(), pa.float64())))
+    table = pa.table(
+        {
+            "id": [1, 2, 3],
+            "m": pa.array([[("k", [[(1, 0.5)]])], None, []], inner),
+            "s": pa.array([{"a": [("x", None)]}] * 3, pa.struct({"a": pa.map_("string", "int8")})),
+        }
+    )
+    parquet.write_table(table, files.share.path / "a.parquet")
+    files.share.age(files.share.path / "a.parquet")
+    files.run("file: a.parquet")
+    nested = {"a": {"x": None}}
+    assert files.rows() == [
+        (1, {"k": [{"1": 0.5}]}, nested),
+        (2, None, nested),
+        (3, {}, nested),
+    ]
+
+
 BROKEN = [
     ("id,n\n1,2\n3,4,5\n", "", "a.csv, line 3: 3 fields where 2 are expected: 3,4,5"),
     ('id,n\n1,"a\nb"\n\n3\n', "", "a.csv, line 5: 1 fields where 2 are expected: 3"),
