@@ -1,4 +1,4 @@
-"""Cells of a workbook that hold an error: `#REF!`, `#N/A` and so on.
+"""Cells of a workbook that hold an error: `#REF!`, `#N/A`, a formula of .xlsx without a result.
 
 calamine gives them as empty. An error is not an empty cell, so they are looked for in the file
 itself: in the XML of .xlsx (ECMA-376, part 1, 18.3.1.4) and .ods (OpenDocument 1.3, part 3,
@@ -16,12 +16,23 @@ from xml.etree.ElementTree import Element, iterparse, parse
 
 from dapu.errors import JobError
 from dapu.files.binary_cell_errors import xls_errors, xlsb_errors, xlsb_sheets
+from dapu.loading.exact import remarked
 
 Errors = dict[tuple[int, int], str]
 """Errors by row and column, both from 0."""
 
 _CHUNK = 1 << 20
 _CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*\bt=[\"']e[\"'][^>]*)(?<!/)>(.*?)</(?:\w+:)?c>", re.DOTALL)
+# The end of a formula, and no value after it: as programs write it that do not compute.
+_NO_VALUE = rb"\s*<(?:(?:\w+:)?v\s*/>|(?:\w+:)?v>\s*</(?:\w+:)?v>|/(?:\w+:)?c>)"
+_UNCOMPUTED = (
+    re.compile(rb"f>" + _NO_VALUE),
+    re.compile(rb"<(?:\w+:)?f\b[^>]*/>" + _NO_VALUE),
+)
+_CELL_START = re.compile(rb"<(?:\w+:)?c\b([^>]*)>")
+_NEVER_COMPUTED = remarked(
+    "a formula", "it was never computed; open the workbook in Excel or LibreOffice and save it"
+)
 _ADDRESS = re.compile(rb"\br=[\"']([A-Z]+)(\d+)[\"']")
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
 
@@ -85,17 +96,33 @@ def _xlsx_errors(file: IO[bytes], sheet: str) -> Iterator[tuple[tuple[int, int],
         if b't="e"' in text or b"t='e'" in text:
             for cell in _CELL.finditer(text, 0, end):
                 yield _xlsx_error(cell[1], cell[2], sheet)
+        if b"<f" in text or b":f" in text:
+            yield from _uncomputed(text, end, sheet)
+
+
+def _uncomputed(text: bytes, end: int, sheet: str) -> Iterator[tuple[tuple[int, int], str]]:
+    """The formulas whose results are not in the file. A result that is an empty text is one."""
+    for pattern in _UNCOMPUTED:
+        for found in pattern.finditer(text, 0, end if end > 3 else len(text)):
+            start = max(text.rfind(b"<c ", 0, found.start()), text.rfind(b":c ", 0, found.start()))
+            cell = _CELL_START.search(text, text.rfind(b"<", 0, start + 1))
+            if cell and not re.search(rb"\bt=[\"']str[\"']", cell[1]):
+                yield _place(cell[1], sheet), _NEVER_COMPUTED
 
 
 def _xlsx_error(attributes: bytes, inside: bytes, sheet: str) -> tuple[tuple[int, int], str]:
-    address, value = _ADDRESS.search(attributes), _VALUE.search(inside)
+    value = _VALUE.search(inside)
+    return _place(attributes, sheet), value[1].decode() if value else "#ERROR"
+
+
+def _place(attributes: bytes, sheet: str) -> tuple[int, int]:
+    address = _ADDRESS.search(attributes)
     if address is None:
         raise JobError(
-            f"the sheet {sheet!r} has an error in a cell without an address; open the workbook in "
-            "a spreadsheet program and save it, which gives all cells theirs"
+            f"the sheet {sheet!r} has an error or a formula in a cell without an address; open the "
+            "workbook in a spreadsheet program and save it, which gives all cells theirs"
         )
-    place = int(address[2]) - 1, column_number(address[1].decode())
-    return place, value[1].decode() if value else "#ERROR"
+    return int(address[2]) - 1, column_number(address[1].decode())
 
 
 def _ods_errors(archive: zipfile.ZipFile, sheet: str) -> Errors:

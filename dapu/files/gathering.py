@@ -15,6 +15,7 @@ from functools import reduce
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dapu.errors import JobError
 from dapu.files.cells import cells_to_text
@@ -25,7 +26,8 @@ from dapu.files.parts import Part, PartBatch, Values
 from dapu.files.survey import KindSurvey
 from dapu.files.texts import TextColumn, TextStyle
 from dapu.loading.arrow import CsvText
-from dapu.loading.exact import exactness
+from dapu.loading.checked import is_needed
+from dapu.loading.exact import REMARK, exactness
 from dapu.loading.rows import ArrowRows, Column
 from dapu.loading.types import widened
 
@@ -240,8 +242,29 @@ class Gathering:
                     _nulls(batch) if values is None else convert(values)
                     for convert, values in zip(converters, batch.columns, strict=True)
                 ]
+                self._check_texts(part, batch, planned, arrays)
                 arrays += self._more_values(part, batch, len(columns) - len(arrays))
                 yield pa.RecordBatch.from_arrays(arrays, names=names)
+
+    def _check_texts(
+        self,
+        part: Part[Any],
+        batch: PartBatch,
+        planned: Sequence[_Planned],
+        arrays: Sequence[pa.Array],
+    ) -> None:
+        """A column of texts takes a remark too, where no policy looks at its values."""
+        if part.sheet is None or is_needed(self.options):
+            return
+        for column, array in zip(planned, arrays, strict=True):
+            if column.kind != "text" or not pa.types.is_string(array.type):
+                continue
+            row = pc.index(pc.match_substring(array, REMARK), True).as_py()
+            if row >= 0:
+                text = array[row].as_py().replace(REMARK, "")
+                handle = column.handles[self.parts.index(part)]
+                where = part.place(batch.numbers[row], handle)
+                raise JobError(f"{where}: {text}, for the column {column.name}")
 
     def _more_values(self, part: Part[Any], batch: PartBatch, count: int) -> list[pa.Array]:
         size = len(batch.numbers)
@@ -302,6 +325,8 @@ def told_as_people_do(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
 def hashed(key: bytes, text: str | None) -> str | None:
     """HMAC-SHA256 (hex, RFC 2104) of a text without the spaces at its ends; None of none."""
     bare = (text or "").strip()
+    if REMARK in bare:
+        return bare
     return hmac.digest(key, bare.encode(), "sha256").hex() if bare else None
 
 

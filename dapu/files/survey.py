@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from dapu.files.kinds import Kind
 from dapu.files.parts import Values
 from dapu.files.texts import TextStyle, text_converter
+from dapu.loading.exact import REMARK
 
 _WHOLE = r"^(-?[1-9]\d{0,17}|0)$"
 _NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]\d+)?$"
@@ -83,7 +84,7 @@ class KindSurvey:
 
 
 def _with_content(texts: list[str]) -> pa.Array:
-    array = pa.array(texts, pa.string())
+    array = pa.array([text for text in texts if REMARK not in text], pa.string())
     return pc.filter(array, pc.greater(pc.binary_length(pc.utf8_trim_whitespace(array)), 0))
 
 

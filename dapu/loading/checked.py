@@ -220,7 +220,7 @@ class _TextStage:
     def _is_valid(self, column: Column, required: bool) -> sql.Composable:
         text = self._text(column)
         type_name = sql.Literal(self._domains.get(column.name, column.type))
-        marks = sql.Literal(f"[{NOT_UTF8}{NUL}]")
+        marks = sql.Literal(f"[{NOT_UTF8}{NUL}{REMARK}]")
         empty = sql.SQL("false" if required and self._options.on_bad_value == "reject" else "true")
         exact = exactness(column.type)
         kept = sql.SQL("true") if exact is None else exact.is_kept(text)
