@@ -94,8 +94,11 @@ class _Reading:
         schema = read_schema(text, options.types, hide_inactive=options.hide_inactive)
         since = self._since()
         self._documents.prepare()
+        again = since is None and not self._documents.is_empty()
         self._context.note(f"reads {self._client.url} since {since or 'the beginning'}")
         tally = self._read(since)
+        if again:  # the views are to be right then, whatever somebody did to the table
+            self._documents.take_up_all()
         return LoadResult(
             tally.documents,
             (*_notes(tally), *self._keep_views(schema)),

@@ -44,7 +44,7 @@ class PostgresDocuments:
         return {"documents": self.name.identifier, "current": self.current.identifier}
 
     def prepare(self) -> None:
-        """Makes the tables that are missing, and takes up what another program has loaded."""
+        """Makes the tables that are missing, and takes up what others have loaded or deleted."""
         found = self.exists()
         if not found:
             self._create()
@@ -54,7 +54,11 @@ class PostgresDocuments:
             for step in ("create_current", "complete_current", "comment_current"):
                 self._run(step)
         folded = self._value("newest_folded")
-        if self._value("newest_batch") != folded:
+        if self._value("newest_batch") == folded:
+            return
+        if self._value("has_lost"):
+            self.take_up_all()
+        else:
             self._fold(folded)
 
     def exists(self) -> bool:

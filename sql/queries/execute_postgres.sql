@@ -58,6 +58,11 @@ select max(batch_date) from {documents};
 -- name: newest_folded
 select max(batch_date) from {current};
 
+-- name: has_lost
+-- Whether the newest batch that is known is gone, as when somebody emptied or dropped the table.
+select coalesce((select max(batch_date) from {documents}) < folded, folded is not null)
+from (select max(batch_date) as folded from {current}) known;
+
 -- name: fold
 -- Takes up the batches after the newest one that is known.
 insert into {current} as c (type, id, version, batch_date, author, date, deleted)

@@ -124,16 +124,32 @@ def test_another_server_is_read_from_its_beginning(source: OneTask, execute: Exe
     assert since(execute) == ["1900-01-01"] * 2
 
 
-@pytest.mark.parametrize("statement", ["drop table {} cascade", "delete from {}"])
+@pytest.mark.parametrize("statement", ["drop table {} cascade", "truncate {}"])
+@pytest.mark.parametrize("tables", [("thing",), ("thing_current", "thing")])
 def test_a_table_that_was_emptied_by_hand_is_filled_again(
-    source: OneTask, execute: ExecuteServer, statement: str
+    source: OneTask, execute: ExecuteServer, statement: str, tables: tuple[str, ...]
+) -> None:
+    execute.put("AFE", "1", 2, X=2)
+    execute.put("AFE", "gone")
+    source.run()
+    for table in tables:
+        source.execute(statement.format(f"staging.{table}"))
+    execute.clear()
+    execute.put("AFE", "1", 1, X=1)
+    source.run()
+    assert source.rows(IDS) == [("1", 1)]
+    assert source.rows("select document_id, _version, x from staging.afe") == [("1", 1, 1)]
+
+
+def test_rows_that_were_deleted_by_hand_leave_no_trace_after_a_full_run(
+    source: OneTask, execute: ExecuteServer
 ) -> None:
     source.run()
-    for table in ("staging.thing_current", "staging.thing"):
-        source.execute(statement.format(table))
-    source.run()
-    assert source.rows(IDS) == [("1", 1), ("2", 1)]
-    assert source.rows("select x from staging.afe") == [(1,)]
+    source.execute("delete from staging.thing where id = '1'")
+    execute.clear()
+    execute.put("RTX", "2", Y="y")
+    source.run(full=True)
+    assert source.rows("select count(*) from staging.afe") == [(0,)]
 
 
 def test_a_range_is_read_once_more_and_the_mark_stays(

@@ -112,6 +112,11 @@ class ExecuteServer:
         with self._lock:
             self._store(key, _Stored(self._tick(), text))
 
+    def clear(self) -> None:
+        """Forgets all documents, as a server that was restored."""
+        with self._lock:
+            self._stored.clear()
+
     def misbehave(self, *faults: Fault) -> None:
         """The next answers have these faults, one each."""
         self.faults.extend(faults)
