@@ -25,6 +25,7 @@ _CHUNK_BYTES = 8 << 20  # a chunk ends here, however few its items are
 _IN_MEMORY = 1 << 20  # bytes of a document's parts that are kept out of files
 _CHECKED = 1 << 20  # a longer value is left for the database to check
 _BLOCK = 1 << 18
+_LONGEST_ESCAPE = len(r"\u0000")
 _DEEPEST = 100  # objects in objects
 _LIMITS = ("number out of range", "recursion limit")  # of jiter, not of JSON
 _KEPT = {"$TYPE", "DOCUMENT_ID", "$VERSION", "$AUTHOR_ID", "$DATE", "$DELETED"}
@@ -278,10 +279,18 @@ def parse(text: bytes) -> Any:
 
 
 def _pieces(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:
+    """The text from start to end. No piece ends within an escape, or the next would misread it."""
     position = start
     while position < end:
         file.seek(position)
         piece = file.read(min(_BLOCK, end - position))
+        if position + len(piece) < end:
+            piece = _whole_escapes(piece)
         position += len(piece)
         yield piece
     file.seek(end)
+
+
+def _whole_escapes(piece: bytes) -> bytes:
+    backslash = piece.rfind(b"\\", 1 - _LONGEST_ESCAPE)
+    return piece[: backslash + 1].rstrip(b"\\") or piece

@@ -142,6 +142,23 @@ def test_a_very_long_item_goes_through_as_it_is(monkeypatch: pytest.MonkeyPatch)
     assert found[2] == f'{{"DOCUMENT_ID":"x","A":[{item}]}}'
 
 
+@pytest.mark.parametrize("offset", range(8))
+def test_no_piece_begins_or_ends_within_an_escape(
+    monkeypatch: pytest.MonkeyPatch, offset: int
+) -> None:
+    monkeypatch.setattr(split, "_BLOCK", 16)
+    escapes = "x" * offset + r"\\u0000\u0000\\\n\\\\" * 9
+    text = f'{{"A": "{escapes}"}}'
+    document = SplitDocument(iter([text.encode()]), 10)
+    (pieces,) = [[piece.decode() for piece in chunk] for chunk in document.chunks()]
+    document.close()
+    assert len(pieces) > 9
+    inner = "".join(pieces).removeprefix('{"A":"').removesuffix('"}')
+    assert inner == escapes
+    pieces[0], pieces[-1] = pieces[0].removeprefix('{"A":"'), pieces[-1].removesuffix('"}')
+    assert "".join(json.loads(f'"{piece}"') for piece in pieces) == json.loads(f'"{escapes}"')
+
+
 def test_numbers_may_have_any_length() -> None:
     digits = "7" * 6_000
     assert split.parse(f"[{digits}]".encode()) == [split.parse(digits.encode())]
