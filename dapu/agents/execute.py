@@ -162,10 +162,10 @@ class _Reading:
         if self._context.seen.get(_VIEWS) == state and not views.missing(schema):
             return ()
         problems = views.put(schema)
-        for problem in problems:
+        for problem in problems.values():
             self._context.note(problem)
         if problems:
-            return (f"{len(problems)} views could not be changed",)
+            return (f"views that keep old columns, as others need them: {', '.join(problems)}",)
         self._context.remembered[_VIEWS] = state
         return ("views brought up to date",)
 

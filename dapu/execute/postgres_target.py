@@ -80,7 +80,7 @@ class PostgresTarget:
         with self._transaction() as cursor:
             documents = PostgresDocuments(cursor, self._documents)
             documents.take_up_all()
-            return PostgresViews(cursor, documents).put(schema)
+            return list(PostgresViews(cursor, documents).put(schema).values())
 
     def prune(self) -> int:
         """See `Target.prune`."""

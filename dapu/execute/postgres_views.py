@@ -2,14 +2,16 @@
 
 PostgreSQL lets a view have more columns at its end and nothing else. So new fields come last, and
 a view of which a field is gone, or has another type now, is made anew; where something depends on
-it, it stays as it is, and the caller is told.
+it, it keeps the columns that it has, gets the new ones, and the caller is told.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -32,7 +34,9 @@ _TYPES: dict[Kind, str] = {
     "local_time": "timestamp without time zone",
     "json": "jsonb",
 }
+_KINDS = {type_name: kind for kind, type_name in _TYPES.items()}
 _OF_DOCUMENT = ("deleted", "author", "version", "date")
+_KEY = re.compile(r"->>? '((?:[^']|'')*)'::text")  # as PostgreSQL shows it in a view
 
 
 class _Column(NamedTuple):
@@ -54,8 +58,8 @@ class PostgresViews:
         name = documents.name.table
         self._latest = {kind: f"{name}_{kind}" for kind in ("latest_all_versions", "latest")}
 
-    def put(self, schema: Schema) -> list[str]:
-        """Makes and changes views as the schema says; returns what could not be done, and why.
+    def put(self, schema: Schema) -> dict[str, str]:
+        """Makes and changes views as the schema says; returns those that are not so, and why.
 
         Raises JobError when something else has the name of a view.
         """
@@ -63,7 +67,8 @@ class PostgresViews:
             self._check_ours(self._named(name), "batch_date")
             query = compose(f"execute_postgres_views.{kind}", **self._tables)
             put_view(self._cursor, self._named(name), query)
-        return [problem for view in self._plan(schema) if (problem := self._put(view))]
+        problems = {view.name.lower(): self._put(view) for view in self._plan(schema)}
+        return {name: problem for name, problem in problems.items() if problem}
 
     def missing(self, schema: Schema) -> bool:
         """Whether a view that the schema gives is not there."""
@@ -83,7 +88,43 @@ class PostgresViews:
             put_view(self._cursor, name, self._query(view, _as_present(present, columns)))
             return None
         why_not = make_anew(self._cursor, name, present.oid, self._query(view, columns))
-        return why_not and f"the view {name} stays as it is, though {changed}: {why_not}"
+        if why_not is None:
+            return None
+        stays = self._extend(view, name, present, columns)
+        return f"the view {name} {stays}, though {changed}: {why_not}"
+
+    def _extend(
+        self, view: View, name: TableName, present: Relation, columns: Sequence[_Column]
+    ) -> str:
+        """Lets a view keep its columns, and have new ones; returns how it is then."""
+        kept = list(self._kept(view, present, columns))
+        if len(kept) < len(present.columns):
+            return "stays as it is"
+        old = {column.name for column in present.columns}
+        kept += [column for column in columns if column.name not in old]
+        self._cursor.execute("savepoint dapu_extend")
+        try:
+            put_view(self._cursor, name, self._query(view, kept))
+        except (psycopg2.ProgrammingError, JobError):  # another program's, of types unlike ours
+            self._cursor.execute("rollback to savepoint dapu_extend")
+            return "stays as it is"
+        return "keeps its columns"
+
+    def _kept(self, view: View, present: Relation, columns: Sequence[_Column]) -> Iterator[_Column]:
+        """The columns that a view has, of the types that it has; not one that nobody can tell."""
+        self._cursor.execute(statement("table.view_definition"), {"oid": present.oid})
+        row = self._cursor.fetchone()
+        wanted = {column.name: column for column in columns}
+        for old in present.columns:
+            new = wanted.get(old.name)
+            path = _path_in(row[0] if row else "", old.name)
+            if new and new.type == old.type:
+                yield new
+            elif path:
+                value = _part(self._item(len(view.lists)), path, _KINDS.get(old.type, "text"))
+                yield _Column(old.name, old.type, _cast(value, old.type))
+            elif new:
+                yield _Column(old.name, old.type, _cast(new.value, old.type))
 
     def _check_ours(self, name: TableName, first_column: str) -> Relation | None:
         """The view of that name that may be replaced, or None when the name is free."""
@@ -157,6 +198,15 @@ def _changed_columns(present: Relation, columns: Sequence[_Column]) -> str | Non
     return None
 
 
+def _path_in(definition: str, column: str) -> tuple[str, ...]:
+    """The keys that lead to a column's value in a view's definition; none where it has others."""
+    names = (column, '"{}"'.format(column.replace('"', '""')))
+    ends = tuple(f" AS {name}{comma}" for name in names for comma in ("", ","))
+    line = next((line for line in definition.splitlines() if line.endswith(ends)), "")
+    keys = _KEY.findall(line)
+    return tuple(key.replace("''", "'") for key in keys) if len(keys) == line.count("->") else ()
+
+
 def _as_present(present: Relation | None, columns: Sequence[_Column]) -> list[_Column]:
     """The columns in the order in which the view has them; new ones last."""
     old = [column.name for column in present.columns] if present else []
@@ -178,4 +228,8 @@ def _part(start: sql.Composable, path: Sequence[str], kind: Kind | None) -> sql.
     value = sql.SQL("{} {} {}").format(value, arrow, sql.Literal(path[-1]))
     if kind in (None, "json", "text"):
         return value
-    return sql.SQL("({})::{}").format(value, sql.SQL(_TYPES[kind]))
+    return _cast(value, _TYPES[kind])
+
+
+def _cast(value: sql.Composable, type_name: str) -> sql.Composed:
+    return sql.SQL("({})::{}").format(value, sql.SQL(type_name))

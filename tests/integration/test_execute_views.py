@@ -129,17 +129,21 @@ def test_a_field_that_is_gone_leaves_the_view_with_its_grants(warehouse: Execute
         ({"NAME": {"TYPE": "DATETIME"}}, "its column name, which is text, is to be timestamp"),
     ],
 )
-def test_a_view_that_cannot_change_stays_and_is_told(
+def test_a_view_that_others_need_keeps_its_columns_and_gets_new_ones(
     warehouse: ExecuteWarehouse, caplog: pytest.LogCaptureFixture, fields: Any, why: str
 ) -> None:
     warehouse.create_views()
     warehouse.rows("create view report as select name from afe")
+    fields = {"AMOUNT": {"TYPE": "DECIMAL"}} | fields
     warehouse.server.schema = {"AFE": fields, "NEW": {"X": TEXT}}
     warehouse.create_views()
-    assert f"the view public.afe stays as it is, though {why}" in caplog.text
+    assert f"the view public.afe keeps its columns, though {why}" in caplog.text
     assert "view report depends on view afe" in caplog.text
     assert warehouse.rows("select * from report") == [("one",)]
+    assert warehouse.rows("select name, amount from afe") == [("one", Decimal("1.5"))]
     assert "x" in columns(warehouse, "new")
+    warehouse.create_views()  # from a view that was extended already
+    assert warehouse.rows("select name, amount from afe") == [("one", Decimal("1.5"))]
     warehouse.rows("drop view report")
     warehouse.create_views()
     assert columns(warehouse).get("name") != "text"
@@ -154,6 +158,23 @@ def test_views_of_the_known_client_are_replaced(warehouse: ExecuteWarehouse) -> 
     warehouse.server.schema["AFE"]["AMOUNT"] = {"TYPE": "DECIMAL"}
     warehouse.create_views()
     assert columns(warehouse)["amount"] == "numeric"
+
+
+@pytest.mark.parametrize("value", ["data->>'AMOUNT'", "data#>>'{AMOUNT}'"])
+def test_a_view_of_the_known_client_that_others_need_gets_new_columns(
+    warehouse: ExecuteWarehouse, value: str
+) -> None:
+    warehouse.server.put("AFE", "1", NAME="one", AMOUNT=2)
+    warehouse.push()
+    warehouse.rows(
+        "create view afe as select id as document_id, data->>'O''LD' as \"o'ld\", "
+        f"({value})::bigint as amount from execute_documents where type = 'AFE';"
+        "create view report as select amount from afe"
+    )
+    warehouse.server.schema["AFE"]["AMOUNT"] = {"TYPE": "DECIMAL"}
+    warehouse.create_views()
+    assert columns(warehouse)["amount"] == "bigint"
+    assert warehouse.rows('select amount, "o\'ld", name from afe') == [(2, None, "one")]
 
 
 @pytest.mark.parametrize(
