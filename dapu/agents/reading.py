@@ -104,7 +104,8 @@ class FilesAgent(SourceAgent[Options]):
             check_unchanged(place, reading.files)
             context.remembered.update(reading.remember)
             for file, sha256 in zip(reading.files, hashes, strict=True):
-                state = state_of(file, sha256.result(), round_.how)
+                before = context.seen.get(file.name) if round_.adds else None
+                state = state_of(file, sha256.result(), round_.how, before)
                 context.remembered[file.name] = state
 
 
@@ -137,6 +138,11 @@ class _Round:
         return self._options.load == "append"
 
     @property
+    def adds(self) -> bool:
+        """Whether the rows of a file's earlier content stay when it changes."""
+        return self._appends and not self._replaces_changed
+
+    @property
     def _origin(self) -> bool:
         given = self._options.origin
         return given if given is not None else self._appends or self._is_pattern
@@ -165,6 +171,7 @@ class _Round:
             self.how,
             lambda file: self._place.local(file, self._folder),
             only_new=self._appends,
+            adds=self.adds,
         )
 
     def known_names(self) -> set[str]:

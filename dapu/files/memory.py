@@ -39,12 +39,14 @@ def what_to_read(
     local: Callable[[FoundFile], Path],
     *,
     only_new: bool,
+    adds: bool = False,
 ) -> Reading:
     """Compares the files with what is remembered of them.
 
     how: a mark of all else that the rows depend on; when it has changed everything has.
     local: brings a file here, to look into it.
     only_new: read the files that are new or changed; else all of them as soon as one is.
+    adds: the rows of each content of a file stay: one that it had before is not read once more.
     """
     reading = Reading([])
     there = {name: state for name, state in seen.items() if "gone" not in state}
@@ -54,6 +56,8 @@ def what_to_read(
     for file in found:
         before = there.get(file.name)
         now = None if before is None else _unchanged(file, before, local)
+        if adds and before is not None and now is None:
+            now = _read_earlier(file, before, local)
         if before is None or now is None:
             reading.files.append(file)
         elif now != before:
@@ -66,9 +70,27 @@ def what_to_read(
     return reading
 
 
-def state_of(file: FoundFile, sha256: str, how: str) -> State:
-    """What to remember of a file that was read."""
-    return {"size": file.size, "stamp": file.stamp, "sha256": sha256, "how": how}
+def state_of(file: FoundFile, sha256: str, how: str, before: State | None = None) -> State:
+    """What to remember of a file that was read. before: what was, with its contents."""
+    state = {"size": file.size, "stamp": file.stamp, "sha256": sha256, "how": how}
+    earlier = _contents(before) if before and "gone" not in before else []
+    return state | ({"earlier": earlier} if earlier else {})
+
+
+def _contents(state: State) -> list[str]:
+    """The hashes of all contents that a file had when it was read."""
+    return [*state.get("earlier", []), state["sha256"]]
+
+
+def _read_earlier(
+    file: FoundFile, before: State, local: Callable[[FoundFile], Path]
+) -> State | None:
+    """What to remember of a file that has a content again which was read; None of another."""
+    sha256 = sha256_of(local(file))
+    if sha256 not in before.get("earlier", []):
+        return None
+    earlier = [one for one in _contents(before) if one != sha256]
+    return before | {"size": file.size, "stamp": file.stamp, "sha256": sha256, "earlier": earlier}
 
 
 def _unchanged(file: FoundFile, before: State, local: Callable[[FoundFile], Path]) -> State | None:

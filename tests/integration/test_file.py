@@ -175,6 +175,14 @@ def test_maps_of_parquet_are_objects(files: FileTask) -> None:
     ]
 
 
+def test_a_content_that_comes_again_is_not_added_again(files: FileTask) -> None:
+    first, second = "n\n1\n", "n\n20\n"
+    for content in (first, second, first, second):
+        files.share.put("day.csv", content)
+        files.run("file: day.csv\nload: append")
+    assert files.rows("n") == [(1,), (20,)]
+
+
 BROKEN = [
     ("id,n\n1,2\n3,4,5\n", "", "a.csv, line 3: 3 fields where 2 are expected: 3,4,5"),
     ('id,n\n1,"a\nb"\n\n3\n', "", "a.csv, line 5: 1 fields where 2 are expected: 3"),
