@@ -20,10 +20,12 @@ from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.execute.documents import Header, Incoming, Row, next_batch
 from dapu.execute.split import parse
+from dapu.execute.views import shortened
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.tables import analyze, describe, is_empty, is_table
 from dapu.named_sql import compose
 
+LONGEST = 63  # bytes of a name in PostgreSQL
 _COLUMNS = ("batch_date", "type", "id", "version", "chunk", "author", "date", "deleted", "data")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -37,7 +39,11 @@ class PostgresDocuments:
     def __init__(self, cursor: Cursor, name: TableName) -> None:
         self._cursor = cursor
         self.name = name
-        self.current = TableName(name.schema, f"{name.table}_current")
+        self.current = self.beside("current")
+
+    def beside(self, what: str) -> TableName:
+        """The name of a table or view that stands beside the table, however long its name is."""
+        return TableName(self.name.schema, shortened(f"{self.name.table}_{what}", LONGEST))
 
     @cached_property
     def _names(self) -> dict[str, Any]:

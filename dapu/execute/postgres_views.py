@@ -17,14 +17,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
-from dapu.execute.postgres import PostgresDocuments
+from dapu.execute.postgres import LONGEST, PostgresDocuments
 from dapu.execute.schema import Schema
+from dapu.execute.target import MARKS
 from dapu.execute.views import Kind, View, plan_views
 from dapu.loading.tables import VIEW, Relation, describe
 from dapu.loading.views import make_anew, put_view
 from dapu.named_sql import compose, statement
 
-_LONGEST = 63  # bytes of a name
 _TYPES: dict[Kind, str] = {
     "text": "text",
     "integer": "numeric",  # of any size, as those in JSON
@@ -55,8 +55,8 @@ class PostgresViews:
             "documents": documents.name.identifier,
             "current": documents.current.identifier,
         }
-        name = documents.name.table
-        self._latest = {kind: f"{name}_{kind}" for kind in ("latest_all_versions", "latest")}
+        kinds = ("latest_all_versions", "latest")
+        self._latest = {kind: documents.beside(kind).table for kind in kinds}
 
     def put(self, schema: Schema) -> dict[str, str]:
         """Makes and changes views as the schema says; returns those that are not so, and why.
@@ -77,8 +77,8 @@ class PostgresViews:
 
     def _plan(self, schema: Schema) -> list[View]:
         documents = self._documents
-        taken = [documents.name.table, documents.current.table, *self._latest.values()]
-        return plan_views(schema, taken, _LONGEST)
+        tables = [documents.name.table, documents.current.table, MARKS]
+        return plan_views(schema, [*tables, *self._latest.values()], LONGEST)
 
     def _put(self, view: View) -> str | None:
         name = self._named(view.name.lower())

@@ -129,16 +129,18 @@ class _Names:
 
     def free(self, name: str) -> str:
         """The name, or the nearest one that is free and short enough."""
-        found, number = self._shortened(name), 2
+        found, number = shortened(name, self.longest), 2
         while found.casefold() in self._taken:
-            found = self._shortened(f"{name}_{number}")
+            found = shortened(f"{name}_{number}", self.longest)
             number += 1
         self._taken.add(found.casefold())
         return found
 
-    def _shortened(self, name: str) -> str:
-        text = name.encode()
-        if len(text) <= self.longest:
-            return name
-        digest = hashlib.sha256(text).hexdigest()[:8]
-        return f"{text[: self.longest - 9].decode('utf-8', 'ignore')}_{digest}"
+
+def shortened(name: str, longest: int) -> str:
+    """A name that has at most so many bytes; where it must be cut, with a digest of the whole."""
+    text = name.encode()
+    if len(text) <= longest:
+        return name
+    digest = hashlib.sha256(text).hexdigest()[:8]
+    return f"{text[: longest - 9].decode('utf-8', 'ignore')}_{digest}"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
+from psycopg2 import sql
 
+from dapu.definitions.templates import TableName
 from dapu.errors import JobError
+from dapu.execute.postgres import PostgresDocuments
+from dapu.execute.postgres_views import PostgresViews
 from tests.conftest import Database
 from tests.execute_warehouse import ExecuteWarehouse
 from tests.services.execute_server import ExecuteServer
@@ -222,6 +228,31 @@ def test_documents_of_the_known_client_are_taken_up(
     warehouse.rows("delete from execute_documents where id = '1'")
     warehouse.create_views()
     assert warehouse.rows("select document_id, x from afe order by 1") == [("0", 0), ("2", 4)]
+
+
+@pytest.mark.parametrize("length", [44, 56, 63])
+def test_a_table_with_a_long_name_has_all_that_stands_beside_it(
+    warehouse: ExecuteWarehouse, length: int
+) -> None:
+    table = TableName("public", "t" * length)
+    with closing(psycopg2.connect(warehouse.dsn)) as session, session.cursor() as cursor:
+        documents = PostgresDocuments(cursor, table)
+        documents.prepare()
+        views = PostgresViews(cursor, documents)
+        assert not views.put({})
+        assert not views.missing({})
+        cursor.execute("select count(*) from pg_class where relname like 'ttt%' and relkind = 'v'")
+        assert cursor.fetchone() == (2,)
+        cursor.execute(f"insert into {table} values (now(), 'A', '1', 1, 0, '', now(), false, '0')")
+        documents.prepare()
+        cursor.execute(sql.SQL("select id from {}").format(documents.current.identifier))
+        assert cursor.fetchall() == [("1",)]
+
+
+def test_a_document_type_may_have_the_name_of_the_marks(warehouse: ExecuteWarehouse) -> None:
+    warehouse.server.schema = {"EXECUTE_SYNC": {"X": TEXT}}
+    warehouse.create_views()
+    assert "x" in columns(warehouse, "execute_sync_2")
 
 
 def test_a_table_of_another_kind_is_refused(
