@@ -74,6 +74,8 @@ def explain(error: psycopg2.Error, locate: Locate | None = None) -> DapuError:
     if isinstance(error, psycopg2.errors.NotNullViolation):
         what = f"{where} has no value for the column {column} of"
         return BadValue(lambda table: f"{what} {table}, which is `not null`{whole}", data)
+    if (error.diag.message_detail or "").startswith("\\u0000 cannot"):
+        reason += " (`nul_characters: remove` leaves \\u0000 out)"
     shown = "" if value is None else f" {value.strip()}"
     why = f"cannot hold{shown} ({where}): {reason}"
     return BadValue(lambda table: f"the column {column} of {table} {why}", data)

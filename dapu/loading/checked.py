@@ -215,6 +215,8 @@ class _TextStage:
         name = sql.Identifier(column.name)
         if self._options.zero_dates == "null" and column.type.startswith(("date", "timestamp")):
             return sql.SQL("case when {0} not like '0000-00-00%' then {0} end").format(name)
+        if self._options.nul_characters == "remove" and column.type in ("json", "jsonb"):
+            return compose("checked.without_nul", document=name)
         return name
 
     def _is_valid(self, column: Column, required: bool) -> sql.Composable:

@@ -21,6 +21,10 @@ end $$;
 -- Only what is valid can be asked whether it would arrive as it is.
 (case when {text} is null then {empty} when {text} ~ {marks} or not {valid} then false else {kept} end)
 
+-- name: without_nul
+-- A document as text, without the escapes of NUL characters; a backslash may be escaped itself.
+regexp_replace({document}, '(?<!\\)((\\\\)*)\\u0000', '\1', 'g')
+
 -- name: bad_rows
 -- Rows with a bad value, in order, with what is bad in them and the first column where: up to 20,
 -- and how many there are.

@@ -164,3 +164,14 @@ def test_a_row_that_is_read_again_is_rejected_once(connection: PgSession) -> Non
     assert fetch(connection, count) == [(4,)], "the same row twice in the source is two"
     put(connection, LINES, on_bad_value="reject")
     assert fetch(connection, count) == [(7,)], "without a watermark each run brings new rows"
+
+
+def test_nul_characters_of_documents_are_left_out_too(connection: PgSession) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create schema staging; create table staging.reading (note jsonb)")
+    lines = rb'"{""a"": ""x\u0000\u0000y\\u0000""}"' + b"\n"
+    columns = [Column("note", "jsonb")]
+    with pytest.raises(JobError, match="`nul_characters: remove` leaves"):
+        put(connection, lines, columns=columns)
+    put(connection, lines, columns=columns, nul_characters="remove")
+    assert fetch(connection, "select note from staging.reading") == [({"a": "xy\\u0000"},)]
