@@ -44,10 +44,14 @@ class _Field:
         """A text; one that would be changed has the reason behind it."""
         if self.exact is None:
             return self.value
-        plain = _PLAIN.get(self.kind, "plain_never")
+        return fragment("sqlite.shown", value=self.value, plain=self.plain, type=self.type)
+
+    @property
+    def plain(self) -> str:
+        """Whether a text is quickly known to arrive as it is."""
+        form = _PLAIN.get(self.kind, "plain_never")
         longest = self.exact.longest if isinstance(self.exact, Length) else self._longest_time()
-        condition = fragment(f"sqlite.{plain}", value=self.value, longest=str(longest))
-        return fragment("sqlite.shown", value=self.value, plain=condition, type=self.type)
+        return fragment(f"sqlite.{form}", value=self.value, longest=str(longest))
 
     def _longest_time(self) -> int:
         digits = size(self.type)
@@ -110,6 +114,8 @@ def _usual_or(joined: str, fields: Sequence[_Field]) -> str:
         if form == "text":
             quote = '"'
             texts.append(field.value)
+            if field.exact is not None:
+                conditions.append(field.plain)
         comma = "," if number else ""
         parts[-1] = f"{parts[-1][:-1]}{comma}{quote}'"  # constants side by side are one
         parts += [written, f"'{quote}'"]
@@ -127,7 +133,7 @@ def _expected(field: _Field) -> tuple[str, str]:
         return "number", field.written(field.numbers)
     if field.kind in _WHOLE or field.kind == "boolean":
         return "integer", field.value
-    return "text", field.shown
+    return "text", field.value
 
 
 def _field(field: _Field) -> str:
