@@ -17,7 +17,9 @@ _NAME = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 # `//${USER}:${PASSWORD}@`, but no further than the host's name.
 _USER_IN_URL = re.compile(r"(?<=://)(?:\$\{[^}]*\}|[^\s/?#@])*@")
 _MISREAD = "what is filled in here would be read as something else; put it in other quotes, or none"
-_LINE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*")
+_LINE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=(.*)")
+_QUOTED = re.compile(r"""\s*(['"])(.*?)\1\s*(?:\s#.*)?""")
+_COMMENT = re.compile(r"\s#")
 
 
 def read_environment(folder: Path) -> dict[str, str]:
@@ -43,9 +45,10 @@ def _read_dotenv(path: Path) -> dict[str, str]:
 
 
 def _unquote(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value.partition(" #")[0].rstrip()
+    """What stands behind the `=`, less quotes around it and a comment after it."""
+    if quoted := _QUOTED.fullmatch(value):
+        return quoted[2]
+    return _COMMENT.split(value, maxsplit=1)[0].strip()
 
 
 def fill_in_text(text: str, environment: Mapping[str, str], path: Path) -> str:

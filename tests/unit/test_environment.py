@@ -84,6 +84,28 @@ def test_the_environment_comes_before_the_file_beside(
     assert environment["DAPU_TEST_E"] == ""
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ('"./x.sqlite" # here', "./x.sqlite"),
+        ("'a # b'\t# it's a comment", "a # b"),
+        ('"a"b"  ', 'a"b'),
+        ('"a', '"a'),
+        ('"it\'s"', "it's"),
+        ("a\t# comment", "a"),
+        (" # nothing but a comment", ""),
+        ("#fff", "#fff"),
+        ('""', ""),
+        ('"', '"'),
+    ],
+)
+def test_quotes_and_comments_are_no_part_of_a_value(
+    tmp_path: Path, written: str, value: str
+) -> None:
+    (tmp_path / ".env").write_text(f"DAPU_TEST_A={written}\n")
+    assert read_environment(tmp_path)["DAPU_TEST_A"] == value
+
+
 def test_a_line_of_the_file_beside_that_is_no_setting_is_told(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=1\nwhat is this\n")
     with pytest.raises(FaultyFile, match=r"\.env:2: is not NAME=value"):
