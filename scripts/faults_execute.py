@@ -3,9 +3,10 @@
     .venv/bin/python -m scripts.faults_execute --rounds 50 --seed 1
 
 Each round changes what the Execute server has, starts a real `dapu execute push`, kills it with
-SIGKILL at a random moment, and compares: all documents up to the stored mark are in the warehouse
-as the server has them, whole. A push that is left alone then brings the rest. Exit status 1 when
-anything differs.
+SIGKILL at a random moment after its first question, and compares: all documents up to the stored
+mark are in the warehouse as the server has them, whole, and the views show the newest versions. A
+push that is left alone then brings the rest. Exit status 1 when anything differs, or when no push
+was killed after a commit.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def main() -> None:
         print(f"{kind}: {tally.rounds} rounds, {tally.killed} killed at work ({moved})")
         for line in tally.found:
             print(f"  {line}")
-        failed |= bool(tally.found)
+        failed |= bool(tally.found) or not tally.marks["moved"]
     sys.exit(1 if failed else 0)
 
 
@@ -74,7 +75,7 @@ def run(kind: str, rounds: int, seed: int) -> Tally:
             _change(server, some, some.randrange(1, 40))
             before = warehouse.mark()
             full = some.random() < 0.3
-            killed = _push(warehouse, some, full, seconds=some.uniform(0.3, 1.0) * took) is None
+            killed = _push(warehouse, some, full, seconds=some.random() * took) is None
             tally.rounds += 1
             tally.killed += killed
             if killed:
@@ -113,14 +114,20 @@ def _change(server: ExecuteServer, some: random.Random, count: int) -> None:
 def _push(
     warehouse: ExecuteWarehouse, some: random.Random, full: bool, seconds: float | None = None
 ) -> float | None:
-    """Pushes; kills it after so many seconds. Returns how long it took, or None when it died."""
+    """Pushes; kills it so many seconds after its first question.
+
+    Returns how many seconds it took from there, or None when it died.
+    """
     warehouse.server.slow = 0.002
+    asked = len(warehouse.server.questions)
     command = [sys.executable, "-m", "dapu", "execute", "push", "-c", f"{_CHUNK_SIZE}"]
     command += ["-m", f"{some.choice((5, 20, 1000))}", *(["-f"] if full else [])]
-    started = time.monotonic()
     process = subprocess.Popen(
         command, env=warehouse.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
+    while len(warehouse.server.questions) == asked and process.poll() is None:
+        time.sleep(0.001)
+    started = time.monotonic()
     try:
         said, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -142,6 +149,8 @@ def _lost(warehouse: ExecuteWarehouse, server: ExecuteServer) -> Iterator[str]:
     for key, document in server.contents(upto).items():
         if there.get(key) != document:
             yield f"{key} is {'not there' if key not in there else 'another'} (mark {mark})"
+    if not warehouse.views_show(list(there)):
+        yield f"the views show other versions (mark {mark})"
 
 
 def _differences(warehouse: ExecuteWarehouse, server: ExecuteServer) -> Iterator[str]:
@@ -150,13 +159,15 @@ def _differences(warehouse: ExecuteWarehouse, server: ExecuteServer) -> Iterator
     for key in sorted(there.keys() | wanted.keys()):
         if there.get(key) != wanted.get(key):
             yield f"{key} differs"
+    if not warehouse.views_show(list(there)):
+        yield "the views show other versions"
     if warehouse.mark() != server.mark():
         yield f"the mark is {warehouse.mark()}, not {server.mark()}"
 
 
 def _stored(warehouse: ExecuteWarehouse) -> dict[Key, dict[str, Any]]:
     """The newest batch of each version, its chunks put together."""
-    warehouse.create_views()
+    warehouse.put_views()
     documents: dict[Key, dict[str, Any]] = {}
     for kind, name, version, chunk, data in warehouse.rows(_ROWS):
         part = json.loads(data) if isinstance(data, str) else data

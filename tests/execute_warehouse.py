@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -10,6 +11,10 @@ from typing import Any
 
 import psycopg2
 
+from dapu.definitions.templates import TableName
+from dapu.execute.postgres import PostgresDocuments
+from dapu.execute.postgres_views import PostgresViews
+from dapu.execute.schema import read_schema
 from dapu.execute.settings import read_settings
 from dapu.execute.sync import Sync
 from tests.services.execute_server import KEY_ID, KEY_SECRET, ExecuteServer
@@ -70,11 +75,33 @@ class ExecuteWarehouse:
         found = self.rows("select mark from execute_sync")
         return str(found[0][0]) if found and found[0][0] else None
 
+    def put_views(self) -> None:
+        """Makes the views; unlike `create_views` it mends nothing that they stand on."""
+        if self.kind != "POSTGRES":  # where views stand on the documents themselves
+            self.create_views()
+            return
+        schema = json.dumps(self.server.schema).encode()
+        with closing(psycopg2.connect(self.dsn)) as session, session, session.cursor() as cursor:
+            documents = PostgresDocuments(cursor, TableName("public", "execute_documents"))
+            PostgresViews(cursor, documents).put(read_schema(schema))
+
     def versions(self) -> list[tuple[Any, ...]]:
         """What the warehouse has: type, id and version, each of which must be there once."""
-        self.create_views()
+        self.put_views()
         return self.rows(VERSIONS)
 
     def has_all(self) -> bool:
-        """Whether the warehouse has exactly what the server has."""
-        return self.versions() == sorted(self.server.documents())
+        """Whether the warehouse, and each of its views, has exactly what the server has."""
+        there = sorted(self.server.documents())
+        return self.versions() == there and self.views_show(there)
+
+    def views_show(self, there: list[tuple[str, str, int]]) -> bool:
+        """Whether the views, as they are, show the newest of these versions of each document."""
+        newest = sorted({document[:2]: document for document in sorted(there)}.values())
+        latest = self.rows(VERSIONS.replace("latest_all_versions", "latest"))
+        of_types = [
+            (kind, *row)
+            for kind in sorted(self.server.schema)
+            for row in self.rows(f"select document_id, _version from {kind} order by 1")
+        ]
+        return latest == newest and of_types == newest

@@ -222,6 +222,20 @@ def test_the_mark_of_the_known_client_is_taken_over(warehouse: ExecuteWarehouse)
     assert warehouse.has_all()
 
 
+def test_a_table_that_was_emptied_is_filled_as_the_server_is_now(
+    warehouse: ExecuteWarehouse,
+) -> None:
+    fill(warehouse.server)
+    warehouse.server.put("AFE", "1", 2)
+    warehouse.push()
+    warehouse.create_views()
+    warehouse.rows("delete from execute_documents")
+    warehouse.server.clear()
+    fill(warehouse.server, 3)
+    assert warehouse.push() == 3
+    assert warehouse.has_all()
+
+
 def test_that_mark_is_none_for_a_warehouse_without_documents(warehouse: ExecuteWarehouse) -> None:
     fill(warehouse.server)
     (warehouse.folder / "last_sync_date.txt").write_text(warehouse.server.mark())
