@@ -228,7 +228,9 @@ def _part(start: sql.Composable, path: Sequence[str], kind: Kind | None) -> sql.
     value = sql.SQL("{} {} {}").format(value, arrow, sql.Literal(path[-1]))
     if kind in (None, "json", "text"):
         return value
-    return _cast(value, _TYPES[kind])
+    if kind == "time":
+        value = compose("execute_postgres_views.zoned", text=value)
+    return _cast(sql.SQL("nullif({}, '')").format(value), _TYPES[kind])
 
 
 def _cast(value: sql.Composable, type_name: str) -> sql.Composed:

@@ -38,6 +38,10 @@ where c.type = {type};
 cross join lateral jsonb_array_elements(
     case when jsonb_typeof({list}) = 'array' then {list} end) as {alias}(item)
 
+-- name: zoned
+-- A time without a zone is in UTC, whatever the zone of the session that asks.
+regexp_replace({text}, '^([0-9]+-[0-9]+-[0-9]+([T ][0-9:.]+)?)$', '\1 UTC')
+
 -- name: reads
 -- Whether a view reads a table, itself or through other views.
 with recursive reads (oid) as (

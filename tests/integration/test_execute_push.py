@@ -149,6 +149,18 @@ def test_long_lists_go_into_chunks_and_come_back_as_one(warehouse: ExecuteWareho
     assert warehouse.rows(deep) == [("0", "a"), ("1", "a")]
 
 
+def test_what_is_no_record_among_a_lists_items_has_no_fields(warehouse: ExecuteWarehouse) -> None:
+    inner = {"TYPE": "RECORD LIST", "RECORD_TYPE": {"N": {"TYPE": "INTEGER"}}}
+    outer = {"TYPE": "RECORD LIST", "RECORD_TYPE": {"N": {"TYPE": "INTEGER"}, "SUB": inner}}
+    warehouse.server.schema = {"AFE": {"OWNER": outer}}
+    warehouse.server.put("AFE", "1", OWNER=["odd", 7, None, {"N": 1, "SUB": ["odd", {"N": 2}]}])
+    warehouse.push()
+    warehouse.create_views()
+    rows = [("1", 1), ("1", None), ("1", None), ("1", None)]
+    assert sorted(warehouse.rows("select document_id, n from afe_owner"), key=str) == rows
+    assert warehouse.rows("select n from afe_owner_sub where n is not null") == [(2,)]
+
+
 FAULTS: list[Fault] = [
     "cut", "cut between lines", "bad line", "not an object", "no mark", "no truncated",
     "odd truncated", "no end", "mark goes back", "login page", 401, 403,

@@ -75,6 +75,24 @@ def test_each_kind_of_field_has_its_type(warehouse: ExecuteWarehouse) -> None:
     ]
 
 
+def test_an_empty_text_is_no_value_and_a_time_without_zone_is_utc(
+    warehouse: ExecuteWarehouse,
+) -> None:
+    kinds = ["INTEGER", "DECIMAL", "BOOLEAN", "DATETIME"]
+    warehouse.server.schema = {"AFE": {kind: {"TYPE": kind} for kind in kinds}}
+    times = ["2024-01-01T00:00:00", "2024-01-01", "2024-01-01T02:00:00.0+02:00", ""]
+    for time in times:
+        warehouse.server.put("AFE", f"t{time}", INTEGER="", DECIMAL="", BOOLEAN="", DATETIME=time)
+    warehouse.push()
+    warehouse.create_views()
+    found = warehouse.rows(
+        "set timezone = 'America/Edmonton';"
+        'select distinct "integer", "decimal", "boolean", datetime from afe '
+        "where document_id like 't%' order by datetime"
+    )
+    assert found == [(None, None, None, datetime(2024, 1, 1, tzinfo=UTC)), (None,) * 4]
+
+
 def test_records_and_lists_at_any_depth_have_views(warehouse: ExecuteWarehouse) -> None:
     share = listed(PCT={"TYPE": "DECIMAL"}, BANK=record(NAME=TEXT))
     warehouse.server.schema = {
