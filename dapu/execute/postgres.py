@@ -54,10 +54,10 @@ class PostgresDocuments:
         found = self.exists()
         if not found:
             self._create()
-        if describe(self._cursor, self.current) is None:
+        if not self._has_current():
             if found:
                 self._run("index_versions")
-            for step in ("create_current", "complete_current", "comment_current"):
+            for step in ("drop_current", "create_current", "complete_current", "comment_current"):
                 self._run(step)
         folded = self._value("newest_folded")
         if self._value("newest_batch") == folded:
@@ -120,6 +120,15 @@ class PostgresDocuments:
         self._run("lock")
         self._run("prune")
         return self._cursor.rowcount
+
+    def _has_current(self) -> bool:
+        """Whether the narrow table is there, and of the types of the documents' table."""
+        documents = describe(self._cursor, self.name)
+        current = describe(self._cursor, self.current)
+        if documents is None or current is None:
+            return False
+        types = {column.name: column.type for column in documents.columns}
+        return all(types.get(column.name) == column.type for column in current.columns)
 
     def _create(self) -> None:
         schema = sql.Identifier(self.name.schema)

@@ -37,6 +37,10 @@ alter table {documents} alter column data set compression lz4;
 -- of up to 4 kB are left as they are.
 alter table {documents} set (toast_tuple_target = 4096);
 
+-- name: drop_current
+-- One of other types, when the documents' table was dropped and is another's or dapu's now.
+drop table if exists {current};
+
 -- name: create_current
 -- Its columns are of the types of the documents' table, which another program may have made.
 create table {current} as
