@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv as python_csv
 import io
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,8 @@ from dapu.files.parts import PartBatch, column_names, same_text
 from dapu.files.unpack import Content
 from dapu.loading.lines import text_bytes
 from dapu.yamlfile import nearest
+
+_TOGETHER = 1 << 18  # bytes
 
 
 @dataclass
@@ -73,7 +75,7 @@ class CsvPart:
         with self._lines() as lines:
             lines.keeps = self.copy_delimiter is not None
             numbers = _RowNumbers(lines, self.dialect.first)
-            for batch in self._parsed(lines, numbers):
+            for batch in _together(self._parsed(lines, numbers)):
                 columns = [None if at is None else batch.column(at) for at in handles]
                 texts = [text_bytes(column) for column in batch.columns]
                 line_ends = sum(text.count(b"\n") for text in texts)
@@ -199,6 +201,18 @@ class CsvPart:
             quoting=python_csv.QUOTE_MINIMAL if self.dialect.quote else python_csv.QUOTE_NONE,
             strict=strict,
         )
+
+
+def _together(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Several batches as one: a call of Arrow takes its time, however few the rows are."""
+    few: list[pa.RecordBatch] = []
+    for batch in batches:
+        few.append(batch)
+        if sum(one.nbytes for one in few) >= _TOGETHER:
+            yield from pa.Table.from_batches(few).combine_chunks().to_batches()
+            few = []
+    if few:
+        yield from pa.Table.from_batches(few).combine_chunks().to_batches()
 
 
 class _RowNumbers:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dapu.files.kinds import Kind
-from dapu.loading.exact import Exactness, Length, exactness, remarked
+from dapu.loading.exact import Exactness, Length, Number, exactness, remarked
+from dapu.loading.lines import text_bytes
 
 _REFUSED_ALREADY = ("date", "timestamp", "zoned")  # by how their texts are converted
 
@@ -53,10 +54,26 @@ class Losses:
         """Which texts are to be looked at."""
         if isinstance(exact, Length):
             return pc.greater(pc.binary_length(texts), exact.longest)
-        if self.kind == "decimal":
-            return pc.match_substring_regex(texts, exact.pattern)
+        if isinstance(exact, Number):
+            return _of_numbers(exact, texts)
         # The forms of times cannot be told by Arrow's regular expressions, which never look ahead.
         return pc.is_valid(texts)
+
+
+def _of_numbers(exact: Number, texts: pa.Array) -> pa.Array:
+    """Which numbers are to be looked at. A regular expression is asked where it has to be."""
+    if exact.scale is not None and not _has_exponents(texts):
+        point = pc.find_substring(texts, ".")
+        digits = pc.subtract(pc.binary_length(texts), point)
+        longer = pc.and_(pc.greater_equal(point, 0), pc.greater(digits, exact.scale + 1))
+        if not pc.any(longer).as_py():
+            return longer
+    return pc.match_substring_regex(texts, exact.pattern)
+
+
+def _has_exponents(texts: pa.Array) -> bool:
+    characters = text_bytes(texts)
+    return b"e" in characters or b"E" in characters
 
 
 def _is_whole(values: pa.Array, type_name: str) -> bool:

@@ -110,7 +110,18 @@ def _only(values: pa.Array, characters: bytes) -> bool:
 
 
 def _any_padded(values: pa.Array) -> bool:
-    return bool(pc.any(pc.match_substring_regex(values, "^-?0[0-9]")).as_py())
+    return any(_is_padded_behind(sign, values) for sign in ("", "-"))
+
+
+def _is_padded_behind(sign: str, values: pa.Array) -> bool:
+    """A regular expression takes long, so it gets only those that begin like it and not as `0.`."""
+    zeros = pc.starts_with(values, f"{sign}0")
+    if not pc.any(zeros).as_py():
+        return False
+    others = pc.and_not(zeros, pc.starts_with(values, f"{sign}0."))
+    longer = pc.and_(others, pc.greater(pc.binary_length(values), len(sign) + 1))
+    found = pc.match_substring_regex(pc.filter(values, longer), "^-?0[0-9]")
+    return bool(pc.any(found).as_py())
 
 
 def _are_bare(values: pa.Array) -> bool:

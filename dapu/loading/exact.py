@@ -64,17 +64,18 @@ class _Forms:
 
 
 @dataclass(frozen=True)
-class _Number:
+class Number:
     """A type of numbers.
 
     rounded: a number as the type holds it. condition: the statement that compares the two.
-    pattern: see `Exactness`.
+    pattern: see `Exactness`. scale: the digits behind the point, where they are so many.
     """
 
     rounded: Callable[[str], tuple[Fraction, ...]]
     condition: str
     type: str
     pattern: str
+    scale: int | None = None
 
     def reason(self, text: str) -> str | None:
         """See `Reason`."""
@@ -112,7 +113,7 @@ class Length:
         return compose("exact.no_longer", text=text, longest=sql.Literal(self.longest))
 
 
-Exactness = _Forms | _Number | Length
+Exactness = _Forms | Number | Length
 """`reason` (a Reason), `is_kept`: the same as a condition of PostgreSQL, and `pattern`: a regular
 expression for other servers, which finds all that would change, and of numbers a few more.
 """
@@ -150,12 +151,13 @@ def _of_times(kind: str, digits: int, *, has_zone: bool) -> Exactness:
 
 def _of_numbers(kind: str, scale: int | None) -> Exactness | None:
     if kind == "numeric" and scale is not None:
-        longer = _LONGER_FRACTION.format(scale) if scale >= 0 else "[1-9]"
-        return _Number(_with_scale(scale), "exact.same_number", f"numeric(1000,{scale})", longer)
+        pattern = _LONGER_FRACTION.format(scale) if scale >= 0 else "[1-9]"
+        condition, same = "exact.same_number", f"numeric(1000,{scale})"
+        return Number(_with_scale(scale), condition, same, pattern, scale if scale >= 0 else None)
     if kind == "real":
-        return _Number(_as_real, "exact.same_float", kind, _MORE_DIGITS.format(6))
+        return Number(_as_real, "exact.same_float", kind, _MORE_DIGITS.format(6))
     if kind == "double precision":
-        return _Number(_as_double, "exact.same_float", kind, _MORE_DIGITS.format(15))
+        return Number(_as_double, "exact.same_float", kind, _MORE_DIGITS.format(15))
     return None
 
 
