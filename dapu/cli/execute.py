@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,8 +90,10 @@ def sync(given: dict[str, Any], /, **options: Any) -> None:
     Example: dapu execute sync --wait 60
     """
     with _running(given, options) as (settings, work):
-        _stop_on_signals(work)
-        work.run(full=settings.force)
+        try:
+            _run(work, lambda: work.run(full=settings.force))
+        except KeyboardInterrupt:
+            logging.getLogger("dapu.execute").info("stopped; what was read is stored")
 
 
 @execute.command("push")
@@ -105,7 +106,7 @@ def push(given: dict[str, Any], /, **options: Any) -> None:
     Example: dapu execute push -f
     """
     with _running(given, options) as (settings, work):
-        work.push(full=settings.force)
+        _run(work, lambda: work.push(full=settings.force))
 
 
 @execute.command("clone")
@@ -117,8 +118,7 @@ def clone(given: dict[str, Any], /, **options: Any) -> None:
     Example: dapu execute clone --database-type SQLITE
     """
     with _running(given, options) as (_, work):
-        work.create_views()
-        work.push(full=True)
+        _run(work, work.clone)
 
 
 @execute.command("create-views")
@@ -130,7 +130,7 @@ def create_views(given: dict[str, Any], /, **options: Any) -> None:
     Example: dapu execute create-views --hide-inactive-fields
     """
     with _running(given, options) as (_, work):
-        work.create_views()
+        _run(work, work.create_views)
 
 
 @execute.command("prune")
@@ -142,7 +142,7 @@ def prune(given: dict[str, Any], /, **options: Any) -> None:
     Example: dapu execute prune
     """
     with _running(given, options) as (_, work):
-        work.prune()
+        _run(work, work.prune)
 
 
 @execute.command("config")
@@ -263,16 +263,10 @@ def _open_log(settings: SyncSettings) -> tuple[logging.Logger, logging.Handler |
     return log, file
 
 
-def _stop_on_signals(work: Sync) -> None:
-    """The first signal ends the work in order, a second one at once."""
+def _run(work: Sync, job: Callable[[], object]) -> None:
+    from dapu.cli.interrupts import run_until_signal
 
-    def stop(*_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.default_int_handler)
-        work.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    run_until_signal(job, work.stop)
 
 
 COMMANDS = (execute,)

@@ -146,6 +146,9 @@ class MssqlTarget:
         with self._transaction():
             return int(self._run("prune").rowcount)
 
+    def stop(self) -> None:
+        """See `Target.stop`: its statements end with the process."""
+
     def close(self) -> None:
         """See `Target.close`."""
         self._session.close()

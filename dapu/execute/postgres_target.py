@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import psycopg2
@@ -11,7 +11,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
-from dapu.errors import JobError
+from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
 from dapu.execute.documents import Incoming
 from dapu.execute.postgres import PostgresDocuments
@@ -30,6 +30,8 @@ class PostgresTarget:
             self._session = psycopg2.connect(as_libpq(dsn), application_name="dapu execute")
         except psycopg2.Error as error:
             reason = " ".join(redact(str(error)).split())
+            if isinstance(error, psycopg2.ProgrammingError):
+                raise ConfigurationError(f"PostgreSQL's DSN cannot be read: {reason}") from None
             raise JobError(f"PostgreSQL does not answer: {reason}") from None
         with self._transaction() as cursor:
             cursor.execute(statement("execute_postgres.current_schema"))
@@ -86,6 +88,11 @@ class PostgresTarget:
         """See `Target.prune`."""
         with self._transaction() as cursor:
             return PostgresDocuments(cursor, self._documents).prune()
+
+    def stop(self) -> None:
+        """See `Target.stop`."""
+        with suppress(psycopg2.Error):  # it is closed
+            self._session.cancel()
 
     def close(self) -> None:
         """See `Target.close`."""

@@ -107,6 +107,9 @@ class SnowflakeTarget:
         self._run("empty_stage")
         return int(count)
 
+    def stop(self) -> None:
+        """See `Target.stop`: its statements end with the process."""
+
     def close(self) -> None:
         """See `Target.close`."""
         self._session.close()

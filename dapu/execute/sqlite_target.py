@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,11 @@ class SqliteTarget:
         """See `Target.prune`."""
         with self._transaction():
             return self._run("prune").rowcount
+
+    def stop(self) -> None:
+        """See `Target.stop`."""
+        with suppress(sqlite3.ProgrammingError):  # it is closed
+            self._session.interrupt()
 
     def close(self) -> None:
         """See `Target.close`."""

@@ -25,6 +25,7 @@ class Sync:
     def __init__(self, settings: SyncSettings) -> None:
         self._settings = settings
         self._client: ExecuteClient | None = None
+        self._target: Target | None = None
         self._stopped = threading.Event()
 
     def push(self, *, full: bool) -> Tally:
@@ -35,6 +36,11 @@ class Sync:
         with closing(self._open_target()) as target, closing(self._open_client()) as client:
             target.prepare()
             return _Round(self._settings, client, target).run(full=full)
+
+    def clone(self) -> None:
+        """Makes the helper views, then reads everything."""
+        self.create_views()
+        self.push(full=True)
 
     def run(self, *, full: bool) -> None:
         """Pushes again and again, with a wait between, until it is stopped.
@@ -58,13 +64,14 @@ class Sync:
                 return
             _log.debug("waits %d seconds", self._settings.wait)
             self._stopped.wait(self._settings.wait)
-        _log.info("stopped; what was read is stored")
 
     def stop(self) -> None:
-        """Ends `run` soon; the answer in hand is dropped and will be read again."""
+        """Ends what is done in another thread; the answer in hand is dropped, to be read again."""
         self._stopped.set()
         if self._client is not None:
             self._client.stop()
+        if self._target is not None:
+            self._target.stop()
 
     def create_views(self) -> None:
         """Makes the helper views as Execute's schema is now."""
@@ -92,7 +99,8 @@ class Sync:
         return self._client
 
     def _open_target(self) -> Target:
-        return open_target(self._settings.database_type, self._settings.dsn)
+        self._target = open_target(self._settings.database_type, self._settings.dsn)
+        return self._target
 
 
 class _Round:

@@ -61,6 +61,10 @@ class Target(Protocol):
         """Deletes superseded batches; returns the number of rows, if the target tells."""
         ...
 
+    def stop(self) -> None:
+        """Ends the statement that runs, where the driver can; called from another thread."""
+        ...
+
     def close(self) -> None:
         """Lets the connection go."""
         ...

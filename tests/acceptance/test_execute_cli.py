@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from tests.command import DAPU, Finished, dapu, here, wait_until
+from tests.conftest import Database
 from tests.execute_warehouse import ExecuteWarehouse
 from tests.services.execute_server import KEY_SECRET, ExecuteServer
 
@@ -145,7 +148,7 @@ def test_a_push_that_fails_says_so_there_and_in_the_log_file(
         (("--database-type", "POSTGRES", "--database-dsn", "host=/nowhere password=s3-cret"),
          "PostgreSQL does not answer"),
         (("--database-type", "POSTGRES", "--database-dsn", "postgres://[x/db?search_path=a"),
-         "PostgreSQL does not answer: invalid dsn:"),
+         "PostgreSQL's DSN cannot be read: invalid dsn:"),
         (("--database-type", "SNOWFLAKE", "--database-dsn", "u@x/y"), "DSN cannot be read"),
         (("--max-documents", "0"), "EXECUTESYNC_MAX_DOCUMENTS (--max-documents): input should"),
     ],
@@ -230,6 +233,42 @@ def test_sync_is_stopped_while_the_server_says_nothing(warehouse: ExecuteWarehou
     assert process.returncode == 0
     assert "stopped; what was read is stored" in said
     assert warehouse.mark() is None
+
+
+@pytest.mark.parametrize(
+    ("command", "number", "ends"),
+    [
+        ("sync", signal.SIGTERM, (0, "stopped; what was read is stored")),
+        ("push", signal.SIGINT, (1, "dapu: stopped")),
+        ("prune", signal.SIGTERM, (1, "dapu: stopped")),
+    ],
+)
+def test_a_signal_is_seen_while_postgres_lets_it_wait(
+    warehouse: ExecuteWarehouse,
+    database: Database,
+    command: str,
+    number: signal.Signals,
+    ends: tuple[int, str],
+) -> None:
+    options = ["--database-type", "POSTGRES", "--database-dsn", database.uri]
+    postgres = ExecuteWarehouse("POSTGRES", database.uri, warehouse.server, warehouse.folder)
+    postgres.push()
+    with closing(psycopg2.connect(database.uri)) as other, other.cursor() as cursor:
+        cursor.execute("lock table execute_documents")
+        process = subprocess.Popen(
+            [*DAPU, "execute", command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True,
+        )  # fmt: skip
+        waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = %s"
+        try:
+            wait_until(lambda: postgres.rows(waiting, database.name))
+            process.send_signal(number)
+            said, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
+            process.communicate()
+        assert (process.returncode, said.strip()[-len(ends[1]) :]) == ends
+        wait_until(lambda: not postgres.rows(waiting, database.name))
 
 
 def test_without_a_wait_sync_is_one_round(
