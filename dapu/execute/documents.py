@@ -193,14 +193,13 @@ def _date(document: Mapping[str, Any]) -> str:
     text = document.get("$DATE")
     try:
         date = datetime.fromisoformat(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        utc = date.astimezone(UTC) if date.tzinfo else date
+    except (TypeError, ValueError, OverflowError):
         raise _wrong(document, "$DATE", "a time, like 2024-05-06T07:08:09Z") from None
     assert isinstance(text, str)
     if text.endswith("Z"):
         return text
-    if date.tzinfo is None:
-        return f"{date.isoformat()}Z"
-    return date.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return f"{utc.replace(tzinfo=None).isoformat()}Z"
 
 
 def _deleted(document: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from dapu.yamlfile import Strict, nearest
 
 PREFIX = "EXECUTESYNC_"
 TYPES = ("POSTGRES", "SQLITE", "SNOWFLAKE", "MSSQL")
+_QUIET = f"{PREFIX}QUIET"  # of older versions of the known client; now a level of the log
 _OTHER_NAMES = {"GOSQLITE": "SQLITE", "POSTGRESQL": "POSTGRES", "SQLSERVER": "MSSQL"}
 _KEYWORD_PASSWORD = re.compile(r"password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
 
@@ -25,6 +26,7 @@ _KEYWORD_PASSWORD = re.compile(r"password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)", re.IGN
 _ODD_PASSWORD = re.compile(r"(?:\w+://)?[^:/@?#]*:(.*)@", re.DOTALL)
 _ENDS_AUTHORITY = re.compile("[/?#]")
 _SHOWS_LOGIN = "shows_login"  # the fault of a value that is not to be shown
+_TRUE = ("1", "t", "true", "y", "yes", "on")
 _TELLS = 3  # characters; shorter pieces tell nothing, and hiding them would spoil every text
 
 
@@ -117,6 +119,8 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, Any]) ->
     values: dict[str, Any] = {
         name: environment[key] for key, name in _BY_VARIABLE.items() if environment.get(key)
     }
+    if environment.get(_QUIET, "").lower() in _TRUE:
+        values.setdefault("log_level", "quiet")
     values |= {name: value for name, value in options.items() if value is not None}
     _remember_secrets(values)
     try:
@@ -134,7 +138,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     return [
         f"{key} is no setting{nearest(key, _BY_VARIABLE)}"
         for key in environment
-        if key.startswith(PREFIX) and key not in _BY_VARIABLE
+        if key.startswith(PREFIX) and key not in _BY_VARIABLE and key != _QUIET
     ]
 
 

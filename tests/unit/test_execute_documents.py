@@ -102,6 +102,7 @@ def test_an_author_may_be_missing() -> None:
         (line(**{"$DATE": "yesterday"}), "has $DATE: 'yesterday', which is not a time"),
         (line(**{"$DELETED": 0}), "has $DELETED: '0', which is not true or false (the "),
         (line(**{"$AUTHOR_ID": 7}), "has $AUTHOR_ID: '7'"),
+        (line(**{"$DATE": "0001-01-01T00:00:00+05:00"}), "which is not a time"),
         (line(DOCUMENT_ID=""), "has DOCUMENT_ID: ''"),
     ],
 )  # fmt: skip

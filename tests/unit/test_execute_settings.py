@@ -87,6 +87,13 @@ def test_an_address_with_a_password_is_refused_and_not_shown(login: str) -> None
     assert "pa55" not in str(raised.value)
 
 
+def test_quiet_of_older_versions_is_a_level_of_the_log() -> None:
+    given = GIVEN | {"EXECUTESYNC_QUIET": "true"}
+    assert (read_settings(given, {}).log_level, unknown_variables(given)) == ("quiet", [])
+    assert read_settings(given, {"log_level": "debug"}).log_level == "debug"
+    assert read_settings(GIVEN | {"EXECUTESYNC_QUIET": "false"}, {}).log_level == "info"
+
+
 def test_a_variable_that_is_no_setting_is_told() -> None:
     found = unknown_variables(GIVEN | {"EXECUTESYNC_CHUNKSIZE": "1", "OTHER": "1"})
     assert found == ["EXECUTESYNC_CHUNKSIZE is no setting; did you mean `EXECUTESYNC_CHUNK_SIZE`?"]
