@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import Document, Steps, nearest, read_text
+from dapu.yamlfile import Document, Steps, read_text
 
 _NAME = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 # `//${USER}:${PASSWORD}@`, but no further than the host's name.
@@ -147,7 +148,9 @@ class _Filling:
         if name in known and (known[name] or default is None):
             return known[name]
         if default is None:
-            similar = nearest(name, [one for one in known if one[:2] == name[:2]])
+            # All names that there are would tell nothing: only one that may be meant.
+            near = get_close_matches(name, known, n=1, cutoff=0.8)
+            similar = f" (did you mean {near[0]}?)" if near else ""
             self.missing.append(
                 f"the environment has no {name}{similar}"
                 "; set it, or write it into .env beside this file"

@@ -79,7 +79,7 @@ def _start(folder: Path, number: int, minutes: float) -> _Child:
 
 def _listen(children: Sequence[_Child], reporter: Reporter) -> Tally:
     """Hands on what the children tell until all are gone; returns what they did together."""
-    tally = Tally()
+    tally, noted = Tally(), list[Any]()
     by_pipe: dict[Any, _Child] = {child.pipe: child for child in children}
     while by_pipe:
         for pipe in multiprocessing.connection.wait(list(by_pipe)):
@@ -94,6 +94,10 @@ def _listen(children: Sequence[_Child], reporter: Reporter) -> Tally:
                 continue
             if what == "ended":
                 tally.add(*values)
+            if what == "note":
+                if values == noted:  # all of them wait for one thing, and each says so
+                    continue
+                noted = values
             getattr(reporter, what)(*values)
     return tally
 

@@ -71,9 +71,14 @@ def registry_of(warehouse: Warehouse) -> Registry:
     return Registry(place.schema_name, place.prefix)
 
 
-def check_registry(cursor: Cursor, registry: Registry) -> None:
-    """Raises ConfigurationError unless the registry is there and of this dapu's version."""
+def check_registry(cursor: Cursor, registry: Registry, *, needed: bool = True) -> None:
+    """Raises ConfigurationError unless the registry is there and of this dapu's version.
+
+    needed: False where it may be missing.
+    """
     if not _is_there(cursor, registry):
+        if not needed:
+            return
         raise ConfigurationError(
             f"there is no registry in schema `{registry.schema}` of the warehouse's database; "
             "run `dapu versioner` on this warehouse first"

@@ -28,18 +28,19 @@ from dapu.settings import Settings, read_settings
 
 OLDEST_POSTGRES = 140000
 
-# The server notices within half a minute that a client's machine is gone, and within five
-# seconds that its process is: a dead worker's queries stop, and its locks fall.
+# The server notices within half a minute that a client's machine is gone: a dead worker's queries
+# stop, and its locks fall.
 _SESSION = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    "client_connection_check_interval": "5s",
     "datestyle": "ISO",
     "intervalstyle": "postgres",
     "client_encoding": "UTF8",
     "client_min_messages": "warning",
 }
+# It notices within five seconds that its process is gone; servers on some systems cannot.
+_CHECK = {"client_connection_check_interval": "5s"}
 _DEFAULTS: dict[str, Any] = {"connect_timeout": 10, "application_name": "dapu"}
 
 
@@ -66,12 +67,10 @@ class Warehouse:
         Raises NoDatabase when it cannot be had.
         """
         keywords = _DEFAULTS | self._libpq()
-        options = _SESSION | {"timezone": self.settings.timezone}
-        given = str(keywords.pop("options", ""))
-        keywords["options"] = " ".join([f"-c {k}={v}" for k, v in options.items()] + [given])
         keywords["application_name"] += f" {purpose}"
+        options = _SESSION | {"timezone": self.settings.timezone}
         try:
-            session: PgSession = psycopg2.connect(**keywords)
+            session = _connect(keywords, options | _CHECK)
         except psycopg2.Error as error:
             main = self.connections[MAIN]
             raise NoDatabase(
@@ -99,6 +98,19 @@ class Warehouse:
         if not isinstance(main, PgConnection):  # read_connections lets nothing else through
             raise ConfigurationError(f"{MAIN} is no PostgreSQL connection")
         return main.libpq()
+
+
+def _connect(keywords: dict[str, Any], options: dict[str, str]) -> PgSession:
+    settings = " ".join([f"-c {key}={value}" for key, value in options.items()])
+    given = f"{settings} {keywords.get('options', '')}"
+    try:
+        session: PgSession = psycopg2.connect(**keywords | {"options": given})
+    except psycopg2.OperationalError as error:
+        (check,) = _CHECK
+        if check not in options or check not in str(error):
+            raise
+        return _connect(keywords, {key: options[key] for key in options if key != check})
+    return session
 
 
 def open_warehouse(folder: Path) -> Warehouse:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal, Protocol
 
 import psycopg2
@@ -92,6 +93,7 @@ class Worker:
         self._watch: Watch | None = None
         self._tally = Tally()
         self._lost: _Lost | None = None
+        self._waits_for: tuple[str | None, datetime | None] = (None, None)
 
     def run(self, only: int | None = None) -> Tally:
         """Takes jobs until the minutes are over, none is left, or it is told to stop.
@@ -178,10 +180,13 @@ class Worker:
 
     def _wait(self, desk: _Desk) -> bool:
         """Waits until a job may be there; False when there is nothing to wait for."""
-        running, seconds = desk.outlook()
+        running, task, at, seconds = desk.outlook()
         in_time = seconds is not None and time.monotonic() + seconds < self._until
         if not running and not in_time:
             return False
+        if not running and self._waits_for != (task, at):
+            self._waits_for = (task, at)
+            self._reporter.note("info", task or "", f"waits for its next try at {at:%H:%M:%S}")
         longest = _POLL if running else _LOOK_FOR_DEAD
         self._stopping.wait(longest if seconds is None else min(seconds, longest))
         return True

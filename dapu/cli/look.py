@@ -39,12 +39,12 @@ def status(warehouse: Warehouse, task: str | None, as_json: bool) -> None:
     with warehouse.session("status") as session, session.cursor() as cursor:
         check_registry(cursor, registry)
         if task is None:
-            _show_all(cursor, registry, as_json)
+            _show_all(cursor, registry, warehouse.name, as_json)
         else:
             _show_task(cursor, registry, task, as_json)
 
 
-def _show_all(cursor: Cursor, registry: Registry, as_json: bool) -> None:
+def _show_all(cursor: Cursor, registry: Registry, name: str, as_json: bool) -> None:
     from dapu.registry import agenda, control, tasks
 
     rows = tasks.overview(cursor, registry)
@@ -53,6 +53,7 @@ def _show_all(cursor: Cursor, registry: Registry, as_json: bool) -> None:
     if as_json:
         show_json(
             {
+                "warehouse": name,
                 "paused_by": pause and pause.get("by"),
                 "jobs": counts,
                 "tasks": [row._asdict() for row in rows],
@@ -64,7 +65,7 @@ def _show_all(cursor: Cursor, registry: Registry, as_json: bool) -> None:
         [(r.task, _now(r), *_last(r)) for r in rows],
     )
     listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    say(f"{counted(len(rows), 'task')}; jobs now and of the last day: {listed or 'none'}")
+    say(f"{name}: {counted(len(rows), 'task')}; jobs now and of the last day: {listed or 'none'}")
     if pause is not None:
         say(f"The warehouse is paused (by {pause.get('by')}).")
 
@@ -146,6 +147,7 @@ def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
     import psycopg2
 
     from dapu.cli.interrupts import statements_stopped_by_ctrl_c
+    from dapu.versioner import check_registry, registry_of
 
     text = sys.stdin.read() if sql == "-" else sql
     with (
@@ -154,6 +156,7 @@ def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
         session.cursor() as cursor,
     ):
         session.set_session(readonly=True)
+        check_registry(cursor, registry_of(warehouse), needed=False)
         try:
             cursor.execute(text)
             rows = cursor.fetchall() if cursor.description else []

@@ -73,10 +73,15 @@ class FoundJob(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """What a worker without a job may wait for: jobs that run, or a time in so many seconds."""
+    """What a worker without a job may wait for.
+
+    running: whether jobs run. task, at, seconds: the next try of a job that waits for its time.
+    """
 
     running: bool
-    seconds: float | None
+    task: str | None = None
+    at: datetime | None = None
+    seconds: float | None = None
 
 
 def take_turn(cursor: Cursor, registry: Registry) -> None:
@@ -156,7 +161,7 @@ def hindrance(cursor: Cursor, registry: Registry, job: int) -> str:
 def outlook(cursor: Cursor, registry: Registry) -> Outlook:
     """What may bring a new job to a worker that found none."""
     row = registry.row(cursor, "agenda.outlook")
-    return Outlook(*row) if row else Outlook(False, None)
+    return Outlook(*row) if row else Outlook(False)
 
 
 def finish(

@@ -80,16 +80,21 @@ left join {route} r on r.route = a.route
 where a.job = %(job)s;
 
 -- name: outlook
--- For a worker that found nothing to claim: whether any job is running, and in how many seconds
--- the next waiting one may be tried (null: none waits for its time).
-select
-    exists (select from {agenda} where status = 'running'),
-    (select extract(epoch from min(a.not_before) - now())::float8
-        from {agenda} a
-        join {registry} t on t.task = a.task and t.state = 'ready'
-        join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
-        where a.status = 'waiting' and a.not_before > now() and a.tries <= t.retries
-        and not exists (select from {control} where name = 'paused'));
+-- For a worker that found nothing to claim: whether any job is running, and of the waiting one that
+-- may be tried next its task, the time, and in how many seconds that is (null: none waits for it).
+select exists (select from {agenda} where status = 'running'), next.task, next.not_before,
+    extract(epoch from next.not_before - now())::float8
+from (select) as one
+left join (
+    select a.task, a.not_before
+    from {agenda} a
+    join {registry} t on t.task = a.task and t.state = 'ready'
+    join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
+    where a.status = 'waiting' and a.not_before > now() and a.tries <= t.retries
+    and not exists (select from {control} where name = 'paused')
+    order by a.not_before
+    limit 1
+) as next on true;
 
 -- name: finish
 -- Ends a job that is still the worker's own, notes it at the task, queues the tasks that depend on

@@ -128,7 +128,9 @@ def test_status_shows_each_task(ran: Path, capsys: pytest.CaptureFixture[str]) -
     assert re.search(r"r\.s\.good +done ", done.out)
     assert re.search(r"r\.s\.bad +failed .*the check `sql: odd.sql` failed: more than 20", done.out)
     assert re.search(r"r\.s\.later +next try at \d\d:\d\d:\d\d .*division by zero", done.out)
-    assert "3 tasks; jobs now and of the last day: 1 done, 1 failed, 1 waiting" in done.out
+    assert (
+        "warehouse: 3 tasks; jobs now and of the last day: 1 done, 1 failed, 1 waiting" in done.out
+    )
 
 
 def test_status_of_a_task_shows_jobs_events_and_offending_rows(
@@ -239,6 +241,13 @@ def test_a_query_that_fails_says_why(
     assert done.status == 2
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_query_is_not_for_a_registry_of_another_version(
+    ran: Path, connection: PgSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows(connection, "insert into meta.migration values ('registry', 999, '999_new.sql', 'x')")
+    assert "a newer dapu was here" in here(capsys, "query", ran, "select 1").err
 
 
 def test_json_has_no_place_for_two_columns_of_one_name(

@@ -202,6 +202,7 @@ def test_a_worker_waits_for_the_next_try_of_a_job(
     assert seen.order == ["r.s.t", "r.s.t"]
     assert seen.outcomes["r.s.t"].status == "done"
     assert 1 <= time.monotonic() - started < 5
+    assert sum(note.startswith("waits for its next try at ") for note in seen.notes) == 1
 
 
 def test_a_worker_whose_minutes_end_before_the_next_try_does_not_wait(

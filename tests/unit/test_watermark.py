@@ -105,5 +105,5 @@ def test_the_highest_value_is_asked_for() -> None:
 
 def test_an_overlap_that_begins_before_all_times_begins_at_the_beginning() -> None:
     assert begin_at(options(overlap="5 days"), datetime(1, 1, 2)) is None
-    with pytest.raises(JobError, match="lag .* does not fit"):
+    with pytest.raises(JobError, match=r"lag .* does not fit"):
         end_at(options(lag="1000000 days"), datetime(2024, 1, 1), UTC)
