@@ -1,4 +1,4 @@
-"""Where to go on reading, for agents whose source knows no SQL."""
+"""Where to go on reading: from the watermark, or over a range that an operator gives."""
 
 from __future__ import annotations
 
@@ -30,14 +30,40 @@ def bounds(context: Context, watermark: WatermarkOptions | None) -> Bounds:
             raise JobError("--from and --to need an action with a `watermark`")
         return Bounds()
     if context.span is not None:
-        return Bounds(_given(context, "from"), _given(context, "to"))
+        return Bounds(*(_given(context, name) for name in ("from", "to")))
+    return Bounds(begin(context, watermark))
+
+
+def begin(context: Context, watermark: WatermarkOptions) -> Any:
+    """The value to read on from; None at the first run.
+
+    Raises JobError when the watermark was kept for another column.
+    """
     last = context.low
     if last is not None and last.column != watermark.column:
         raise JobError(
             f"the watermark was kept for the column {last.column}, and is {watermark.column} now; "
             "read everything once with `dapu run --full`"
         )
-    return Bounds(begin_at(watermark, last.value if last else None))
+    return begin_at(watermark, last.value if last else None)
+
+
+def end_of_span(context: Context, name: str, like: Any, column: str) -> Any:
+    """A value that an operator gave (`from` or `to`), in the kind of a value that the column has.
+
+    A time without a zone is one of the warehouse's, where the column's have a zone.
+    """
+    text = (context.span or {}).get(name)
+    if text is None or like is None:
+        return text
+    kind, kept = to_text(like, column)
+    try:
+        value = from_text(kind, text)
+    except (ValueError, ArithmeticError):
+        raise JobError(f"--{name} {text}: write it like the watermark, {kept}") from None
+    if kind == "timestamptz" and value.tzinfo is None:
+        return value.replace(tzinfo=context.warehouse.settings.zone)
+    return value
 
 
 def keep_newest(context: Context, watermark: WatermarkOptions, newest: Newest) -> None:
@@ -54,12 +80,6 @@ def keep_newest(context: Context, watermark: WatermarkOptions, newest: Newest) -
 
 
 def _given(context: Context, name: str) -> Any:
-    """A value that an operator gave, in the kind that the watermark has."""
-    text = (context.span or {}).get(name)
-    if text is None or context.low is None:
-        return text
-    kind, kept = to_text(context.low.value, context.low.column)
-    try:
-        return from_text(kind, text)
-    except (ValueError, ArithmeticError):
-        raise JobError(f"--{name} {text}: write it like the watermark, {kept}") from None
+    """The source knows no kinds: the last run's value tells which one it is."""
+    low = context.low
+    return end_of_span(context, name, low and low.value, low.column if low else "")

@@ -74,15 +74,21 @@ def test_every_row_arrives_once(
     assert source("select count(*) from meta.part") == [(0,)]
 
 
-def test_a_load_that_breaks_goes_on_with_the_parts_that_are_missing(
-    make_warehouse: MakeWarehouse, source: Any
-) -> None:
+def make_breaking(make_warehouse: MakeWarehouse, source: Any) -> Path:
+    """A task of four parts, the last of which fails."""
     folder = make(make_warehouse, "split: {column: id, parts: 4, at_once: 1}")
     source(
         "alter table shop.sale add bad int default 1; update shop.sale set bad = 0 where id = 99"
     )
     query = folder / "routes/shop/staging/sale/extract.sql"
     query.write_text("select id, at, amount, 1 / bad as one from shop.sale")
+    return folder
+
+
+def test_a_load_that_breaks_goes_on_with_the_parts_that_are_missing(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make_breaking(make_warehouse, source)
     outcome = run_task(folder, TASK)
     assert "division by zero" in outcome.message
     assert source("select to_regclass('staging.sale')::text") == [(None,)]
@@ -96,12 +102,7 @@ def test_a_load_that_breaks_goes_on_with_the_parts_that_are_missing(
 def test_a_full_load_goes_on_with_its_own_parts_only(
     make_warehouse: MakeWarehouse, source: Any
 ) -> None:
-    folder = make(make_warehouse, "split: {column: id, parts: 4, at_once: 1}")
-    source(
-        "alter table shop.sale add bad int default 1; update shop.sale set bad = 0 where id = 99"
-    )
-    query = folder / "routes/shop/staging/sale/extract.sql"
-    query.write_text("select id, at, amount, 1 / bad as one from shop.sale")
+    folder = make_breaking(make_warehouse, source)
     for _ in range(2):
         run_task(folder, TASK, full=True)
         parts = source("select number from meta.part where rows is not null")

@@ -91,14 +91,16 @@ def test_a_comparison_with_no_watermark_is_refused(tmp_path: Path, text: str) ->
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "values"),
     [
-        "select 1 {% if watermark %}where at > {{ watermark }}{% endif %}",
-        "select 1 where {{ watermark }} is null or at > {{ watermark }}",
-        "select 1 where ({{ watermark }}::date) is null or at > {{ watermark }}",
-        "select 1 where at > coalesce({{ watermark }}, '-infinity')",
-        "select {{ watermark }} as w",
+        ("select 1 {% if watermark %}where at > {{ watermark }}{% endif %}", ()),
+        ("select 1 where {{ watermark }} is null or at > {{ watermark }}", (None, None)),
+        ("select 1 where ({{ watermark }}::date) is null or at > {{ watermark }}", (None, None)),
+        ("select 1 where at > coalesce({{ watermark }}, '-infinity')", (None,)),
+        ("select {{ watermark }} as w", (None,)),
     ],
 )
-def test_a_query_that_asks_for_the_watermark_may_have_none(tmp_path: Path, text: str) -> None:
-    given(tmp_path, text, watermark=None)
+def test_a_query_that_asks_for_the_watermark_may_have_none(
+    tmp_path: Path, text: str, values: tuple[None, ...]
+) -> None:
+    assert given(tmp_path, text, watermark=None).values == values

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from dapu.agents.base import Context
+from dapu.agents.reading_on import begin, end_of_span
 from dapu.databases.source import Asked
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
-from dapu.loading.watermark import begin_at, between, end_at, highest
-from dapu.registry.values import from_text, to_text
+from dapu.loading.watermark import between, end_at, highest
+from dapu.registry.values import to_text
 from dapu.registry.watermarks import Watermark
 
 
@@ -25,7 +26,7 @@ def bounded_query(
     if context.span is not None:
         return _spanning_query(context, file, watermark, source)
     nulls = watermark.nulls == "include"
-    low = _low(context, watermark)
+    low = begin(context, watermark)
     query = context.sql(file, watermark=low)
     if context.low is not None and watermark.overlap is not None:
         # The source compares: what `initial` is there, only it knows.
@@ -69,34 +70,6 @@ def _spanning_query(
     else:
         whole = context.sql(file, watermark=watermark.initial)
         like = source.value(highest(whole, column, source.quote))
-    low, high = (_like_value(context, name, like, column) for name in ("from", "to"))
+    low, high = (end_of_span(context, name, like, column) for name in ("from", "to"))
     query = context.sql(file, watermark=low)
     return between(query, column, low, high, source.quote, nulls=False)
-
-
-def _like_value(context: Context, name: str, like: Any, column: str) -> Any:
-    """A value that an operator gave, in the kind of a value that the column has.
-
-    A time without a zone is one of the warehouse's, where the column's have a zone.
-    """
-    text = (context.span or {}).get(name)
-    if text is None or like is None:
-        return text
-    kind, kept = to_text(like, column)
-    try:
-        value = from_text(kind, text)
-    except (ValueError, ArithmeticError):
-        raise JobError(f"--{name} {text}: write it like the watermark, {kept}") from None
-    if kind == "timestamptz" and value.tzinfo is None:
-        return value.replace(tzinfo=context.warehouse.settings.zone)
-    return value
-
-
-def _low(context: Context, watermark: WatermarkOptions) -> Any:
-    last = context.low
-    if last is not None and last.column != watermark.column:
-        raise JobError(
-            f"the watermark was kept for the column {last.column}, and is {watermark.column} now; "
-            "read everything once with `dapu run --full`"
-        )
-    return begin_at(watermark, last.value if last else None)
