@@ -49,6 +49,8 @@ class SqliteTarget:
     def __init__(self, dsn: str) -> None:
         if not dsn.startswith("file:"):
             dsn = dsn.partition("?")[0]
+        if not dsn:  # SQLite would take it for a database that is gone with the process
+            raise ConfigurationError("the SQLite DSN names no file")
         self._dsn = dsn
         folder = Path(dsn).parent
         if not dsn.startswith("file:") and not folder.is_dir():

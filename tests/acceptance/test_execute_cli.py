@@ -141,6 +141,7 @@ def test_a_push_that_fails_says_so_there_and_in_the_log_file(
     ("options", "message"),
     [
         (("--database-dsn", "/no/such/folder/e.sqlite"), "there is no folder /no/such/folder for"),
+        (("--database-dsn", "?_journal_mode=WAL"), "the SQLite DSN names no file"),
         (("--database-dsn", "."), "unable to open database file"),
         (("--execute-url", "execute.example.com"), "does not begin with https://"),
         (("--execute-url", "https://[x"), "'https://[x', names no host"),
