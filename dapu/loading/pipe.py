@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from types import TracebackType
 from typing import BinaryIO
 
 import psycopg2
@@ -18,6 +20,29 @@ from dapu.loading.bad_values import Locate, explain
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for a pipe without privileges
 _CHUNK = 1 << 17
+
+_Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+
+
+def _without_noise(tell: _Hook) -> _Hook:
+    """What tells an error that nobody catches, but for one that psycopg2 makes itself.
+
+    When a server ends a session in the middle of a COPY, libpq has two errors: what the server
+    said, and that it is gone. psycopg2 takes up the second while the first is under way
+    (`_pq_copy_out_v3` in pqpath.c), fails at that, prints it through sys.excepthook and goes on.
+    """
+
+    def hook(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> object:
+        if kind is SystemError and isinstance(error.__cause__, psycopg2.Error):
+            return None
+        return tell(kind, error, trace)
+
+    return hook
+
+
+sys.excepthook = _without_noise(sys.excepthook)
 
 
 def copy_through_pipe(

@@ -381,7 +381,7 @@ def test_a_broken_query_is_told_as_the_source_tells_it(source: Database) -> None
 
 
 def test_a_source_that_fails_in_the_middle_leaves_nothing(
-    source: Database, connection: PgSession
+    source: Database, connection: PgSession, capfd: pytest.CaptureFixture[str]
 ) -> None:
     query = "select 1 / (90000 - n) as v from generate_series(1, 100000) n"
     with pytest.raises(JobError, match="the source `erp` refuses the query: division by zero"):
@@ -395,6 +395,7 @@ def test_a_source_that_fails_in_the_middle_leaves_nothing(
     with connection, connection.cursor() as cursor:
         cursor.execute("select to_regclass('staging.pulled')")
         assert cursor.fetchone() == (None,)
+    assert not capfd.readouterr().err, "psycopg2 prints a fault of its own"
 
 
 def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
