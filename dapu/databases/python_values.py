@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from dapu.loading.exact import Reason, exactness
+from dapu.loading.exact import Reason, exactness, remarked
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -40,17 +40,12 @@ def exact_writer(types: Sequence[str]) -> Callable[[Sequence[Any]], bytes]:
     return write
 
 
-def marked(text: str, why: str | None) -> str:
-    """A text that no type but text takes, when there is a reason why it may not arrive."""
-    return text if why is None else f"{text} ({why})"
-
-
 def _marked(value: Any, reason: Reason) -> Any:
     if value is None:
         return None
     text = value if isinstance(value, str) else _field(value)
     why = reason(text)
-    return value if why is None else marked(text, why)
+    return value if why is None else remarked(text, why)
 
 
 def _field(value: Any) -> str:

@@ -18,12 +18,11 @@ from typing import Any, BinaryIO
 import apsw
 
 from dapu.databases.fragments import fragment
-from dapu.databases.python_values import marked
 from dapu.databases.sqlite_lines import LongRows, lines
 from dapu.databases.sqlite_types import declared_type, survey_types
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
-from dapu.loading.exact import exactness
+from dapu.loading.exact import exactness, remarked
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.watermark import without_end
 
@@ -99,9 +98,15 @@ class SqliteSource:
         start = Statement((fragment("sqlite.query", names=", ".join(values)) + "\n",))
         asked = without_end(query).around(start, Statement(("\n",)))
         known = into or {}
-        if any(column.name not in known for column in columns):
-            columns = survey_types(columns, values, lambda facts: self._only(asked, facts))
+        unknown = [at for at, column in enumerate(columns) if column.name not in known]
+        surveyed = survey_types(
+            [columns[at] for at in unknown],
+            [values[at] for at in unknown],
+            lambda facts: self._only(asked, facts),
+        )
         columns = [Column(column.name, known.get(column.name, column.type)) for column in columns]
+        for at, column in zip(unknown, surveyed, strict=True):
+            columns[at] = column
         text, bound = self._bound(asked.then(Statement((lines(columns, values, known),))))
         long_rows = LongRows()
 
@@ -181,7 +186,8 @@ def _exact(*values: Any) -> str:
     value, type_name = values
     text = value if isinstance(value, str) else repr(value)
     exact = exactness(type_name)
-    return marked(text, exact.reason(text) if exact else None)
+    why = exact.reason(text) if exact else None
+    return text if why is None else remarked(text, why)
 
 
 def _bindable(value: Any) -> Any:

@@ -290,3 +290,14 @@ def test_a_value_that_would_be_changed_in_silence_is_refused(
         pull(connection, GenericSource("shop", url, {}), f"select {value} as v")
     source = GenericSource("shop", url, {})
     assert pull(connection, source, f"select {value} as v", on_bad_value="null").rows == [(None,)]
+
+
+def test_a_rejected_row_has_the_value_as_it_was(tmp_path: Path, connection: PgSession) -> None:
+    prepare(connection, "v numeric(10,2)")
+    source = GenericSource("shop", make_url(f"duckdb:///{tmp_path}/shop.duckdb"), {})
+    pull(connection, source, "select 1.239::decimal(10,3) as v", on_bad_value="reject")
+    with connection.cursor() as cursor:
+        cursor.execute("select record ->> 'v', reason from staging.pulled__rejected")
+        assert cursor.fetchall() == [
+            ("1.239", "v: '1.239' does not fit numeric(10,2) (would be rounded)")
+        ]
