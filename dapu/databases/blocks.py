@@ -26,6 +26,7 @@ _STATEMENTS = {
     "oracle": "blocks.oracle",
 }
 SIZE = 8_000  # rows; a block with more than twice as many is cut
+_MOST_ARGUMENTS = 1_000  # of a function of SQLite
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class BlockSource:
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_postgres_form(name, column.type) for name, column in pairs)
             case "sqlite":
-                return ", ".join(quoted)
+                return _in_groups(quoted)
             case "mysql" | "mariadb":
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_mysql_form(name, column.type) for name, column in pairs)
@@ -203,6 +204,14 @@ def _mysql_form(name: str, type_name: str) -> str:
     """A column as text; the server's own text of a FLOAT has six digits."""
     form = "blocks.mysql_float" if type_name == "real" else "blocks.mysql_column"
     return text_of(form).format(name)
+
+
+def _in_groups(quoted: Sequence[str]) -> str:
+    """The arguments of SQLite's `dapu_digest`: as they are, or more than it takes, in groups."""
+    if len(quoted) <= _MOST_ARGUMENTS:
+        return ", ".join(quoted)
+    groups = (quoted[at : at + _MOST_ARGUMENTS] for at in range(0, len(quoted), _MOST_ARGUMENTS))
+    return ", ".join(text_of("blocks.sqlite_group").format(", ".join(group)) for group in groups)
 
 
 def _joined(quoted: Sequence[str], name: str, joint: str) -> str:

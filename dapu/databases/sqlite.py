@@ -38,8 +38,7 @@ class Digest:
 
     def step(self, *values: Any) -> None:
         """Takes a row."""
-        digest = hashlib.blake2b(repr(values).encode("utf-8", "surrogateescape"), digest_size=8)
-        self._sum += int.from_bytes(digest.digest(), "big")
+        self._sum += int.from_bytes(_hash(*values), "big")
 
     def final(self) -> str:
         """The sum, as text since SQLite's integers end at 64 bits."""
@@ -64,6 +63,7 @@ class SqliteSource:
             self._session.set_busy_timeout(_BUSY)
             self._session.create_scalar_function("dapu_real", _real, 1, deterministic=True)
             self._session.create_scalar_function("dapu_exact", _exact, 2, deterministic=True)
+            self._session.create_scalar_function("dapu_hash", _hash, deterministic=True)
             self._session.create_aggregate_function("dapu_digest", Digest)
             self._session.execute("begin")
             self._session.execute("select count(*) from sqlite_schema")
@@ -174,6 +174,11 @@ def _reason(error: Exception) -> str:
 
 def _place(row: int, _column: str) -> str:
     return f"row {row}"
+
+
+def _hash(*values: Any) -> bytes:
+    """BLAKE2b of a row or a part of one, 64 bits."""
+    return hashlib.blake2b(repr(values).encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
 
 def _real(*values: Any) -> str:

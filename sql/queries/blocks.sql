@@ -39,6 +39,10 @@ quote({0});
 -- dapu_digest is a function that dapu gives to SQLite, which has no hash of its own.
 select count(*), dapu_digest({columns}) from ({query}) dapu_query where {range};
 
+-- name: sqlite_group
+-- A function takes no more than 1,000 arguments. This one is dapu's too.
+dapu_hash({0});
+
 -- name: mssql
 select count_big(*), coalesce(sum(cast(cast(substring(hashbytes('SHA2_256',
     (select {columns} for json path, without_array_wrapper, include_null_values)), 1, 7) as bigint)

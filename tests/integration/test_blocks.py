@@ -173,6 +173,21 @@ def test_rejected_rows_of_blocks_that_are_not_read_stay(
     shop.close()
 
 
+def test_a_table_of_more_columns_than_a_function_takes(task: OneTask, tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(1500)]
+    with sqlite3.connect(tmp_path / "shop.db", isolation_level=None) as shop:
+        shop.execute(f"create table item (id integer primary key, {', '.join(names)})")
+        shop.execute("insert into item (id, c1498, c1499) values (1, 1498, 1)")
+        options = "do: database, query: q.sql, load: snapshot, key: [id], changes: blocks"
+        files = {"q.sql": "select * from item"}
+        task.has(f"url: sqlite:///{tmp_path}/shop.db", f"{{{options}}}", files)
+        assert task.run().startswith("1 rows, table made")
+        assert task.run().startswith("0 rows, none of 1 blocks changed")
+        shop.execute("update item set c1499 = 0")
+        assert "1 updated" in task.run()
+    assert task.rows("select c1498, c1499 from staging.thing") == [(1498, 0)]
+
+
 CHANGES = {
     "postgresql": {
         "v numeric": ("1.00", "1.000"), "v float8": ("'-0'", "0"), "v point": ("'1,2'", "'1,3'"),
