@@ -48,7 +48,6 @@ _TAKEN: dict[str, Status] = {
     "waiting": "waiting",
     "running": "waiting",
     "failed": "failed",
-    "done": "done",
 }
 
 
@@ -146,6 +145,8 @@ class Runner:
                 return Outcome("waiting", 0, f"{message}; next try in {show_duration(wait)}")
         if not agenda.finish(cursor, self.registry, job, self.worker, ending, None, message):
             found = agenda.find(cursor, self.registry, job.number)
+            if found and found.status == "done":  # the server was stopped after the commit
+                return Outcome("done", found.rows or 0, found.message or "")
             return Outcome(_TAKEN.get(found.status if found else "", "cancelled"), 0, message)
         return Outcome(ending, 0, message)
 

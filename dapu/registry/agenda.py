@@ -70,6 +70,8 @@ class FoundJob(NamedTuple):
     status: str
     full_load: bool
     span: dict[str, str | None] | None
+    rows: int | None
+    message: str | None
 
 
 class Outlook(NamedTuple):
@@ -212,7 +214,7 @@ def try_again(
 
 
 def is_owner(cursor: Cursor, registry: Registry, job: int, worker: int) -> bool:
-    """Whether a worker still has a job."""
+    """Whether a worker still has a job, or has done it."""
     row = registry.row(cursor, "agenda.owner", job=job, worker=worker)
     return bool(row and row[0])
 

@@ -176,9 +176,10 @@ where a.job = m.job and a.status = 'running' and m.other is null
 returning m.wait;
 
 -- name: owner
--- Whether a worker still has a job.
+-- Whether a worker still has a job, or has done it: others see that before the worker itself knows.
 select exists (
-    select from {agenda} where job = %(job)s and status = 'running' and worker = %(worker)s);
+    select from {agenda}
+    where job = %(job)s and status in ('running', 'done') and worker = %(worker)s);
 
 -- name: free
 -- The jobs of workers that ended without ending them wait again, at once after the first time, and
@@ -314,7 +315,7 @@ from before where a.job = before.job
 returning a.task, before.status;
 
 -- name: job
-select task, status, full_load, span from {agenda} where job = %(job)s;
+select task, status, full_load, span, rows, message from {agenda} where job = %(job)s;
 
 -- name: running
 select a.job, a.task, a.worker, a.started_at from {agenda} a where a.status = 'running' order by job;

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
+import psycopg2
 import pytest
 from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import cursor as PgCursor
 
 from dapu.job import Outcome
 from dapu.registry import agenda
@@ -86,6 +89,30 @@ def test_cancel_of_a_job_at_its_very_end_keeps_nothing(
     Worker(open_warehouse(folder), seen, minutes=1).run()
     assert seen.outcomes[TASK].status == "cancelled"
     assert one(connection, "select to_regclass('public.made')") is None
+
+
+def test_a_stop_that_comes_after_the_commit_changes_nothing(
+    make_warehouse: MakeWarehouse, connection: PgSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"run.sql": "create table public.made (id int)"}
+    folder = make_warehouse({"routes/r/route.yaml": "", **a_task(TASK, files)})
+    prepare(folder)
+    manager(folder)
+    finish = agenda.finish
+
+    def finish_and_be_stopped(cursor: PgCursor, *values: Any) -> bool:
+        owned = finish(cursor, *values)
+        if "done" not in values:
+            return owned
+        cursor.connection.commit()
+        assert agenda.is_owner(cursor, REGISTRY, 1, 1)  # so the watch does not take it for lost
+        raise psycopg2.errors.QueryCanceled("canceling statement due to user request")
+
+    monkeypatch.setattr(agenda, "finish", finish_and_be_stopped)
+    seen = Seen()
+    Worker(open_warehouse(folder), seen, minutes=1).run()
+    assert seen.outcomes[TASK] == Outcome("done", 0, "0 rows")
+    assert one(connection, "select status from meta.agenda") == "done"
 
 
 def test_cancel_of_a_waiting_job(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
