@@ -14,6 +14,7 @@ from dapu.loading.options import SchemaChange
 from dapu.loading.rows import Column
 from dapu.loading.tables import Relation, TargetColumn, describe
 from dapu.loading.types import holds, is_text, is_widened, widened
+from dapu.loading.views import drop_readers, readers
 from dapu.named_sql import compose, statement
 
 
@@ -72,7 +73,7 @@ def _unlike(name: TableName, here: Column, column: Column) -> str:
     return (
         f"{name}.{column.name} is {here.type} and the query gives {column.type}, which would lose "
         f"something there; cast the column in the query, or put this into the next step in ver/: "
-        f'alter table {name} alter column "{column.name}" type {column.type};'
+        f"alter table {name} {_retype(column, here)};"
     )
 
 
@@ -86,7 +87,7 @@ def _add(
             _advice(
                 name,
                 "the source has a new column",
-                [f'add column "{column.name}" {column.type}' for column in added],
+                [f"add column {_quoted(column.name)} {column.type}" for column in added],
             )
         )
     for column in added:
@@ -109,7 +110,7 @@ def _remove(
             _advice(
                 name,
                 "the source no longer has a column",
-                [f'drop column "{column.name}"' for column in removed],
+                [f"drop column {_quoted(column.name)}" for column in removed],
             )
         )
     if policy.removed == "keep":
@@ -138,63 +139,70 @@ def _widen(
     known: Mapping[str, Column],
     policy: SchemaChange,
 ) -> list[str]:
-    if retyped and policy.retyped == "fail":
-        raise JobError(
-            _advice(
-                name,
-                "a column of the source has another type",
-                [_retype(column, known[column.name]) for column in retyped],
-            )
-        )
-    notes = []
-    for column in retyped:
-        before = known[column.name].type
-        cursor.execute(statement("table.all_float_digits"))
-        cursor.execute("savepoint dapu_column")
-        try:
-            cursor.execute(
-                compose(
-                    "table.retype_column",
-                    table=name.identifier,
-                    column=sql.Identifier(column.name),
-                    type=sql.SQL(column.type),
-                    using=sql.SQL("::text" if _is_shortened(column, known[column.name]) else ""),
-                )
-            )
-        except psycopg2.Error as error:
-            cursor.execute("rollback to savepoint dapu_column")
-            by_hand = _by_hand(cursor, name, _retype(column, known[column.name]))
-            raise JobError(
-                f"{name}.{column.name} must become {column.type}, and cannot: "
-                f"{error.diag.message_primary}. {by_hand}"
-            ) from error
-        cursor.execute("release savepoint dapu_column")
-        notes.append(f"the column {column.name} is widened from {before} to {column.type}")
+    """Gives columns other types; views that read them are dropped for that, and made again."""
+    if not retyped:
+        return []
+    commands = [_retype(column, known[column.name]) for column in retyped]
+    if policy.retyped == "fail":
+        raise JobError(_advice(name, "a column of the source has another type", commands))
+    relation = describe(cursor, name)
+    oid, names = relation.oid if relation else 0, [column.name for column in retyped]
+    cursor.execute(statement("table.all_float_digits"))
+    cursor.execute("savepoint dapu_column")
+    try:
+        views = drop_readers(cursor, oid, names)
+        for command in commands:
+            change = sql.SQL(command)
+            cursor.execute(compose("table.alter", table=name.identifier, change=change))
+        for view in views:
+            view.make(cursor)
+    except (psycopg2.Error, JobError) as error:
+        cursor.execute("rollback to savepoint dapu_column")
+        by_hand = _by_hand(name, commands, [view for _, view, _ in readers(cursor, oid, names)])
+        must = " and ".join(f"{name}.{column.name} must become {column.type}" for column in retyped)
+        raise JobError(f"{must}, and cannot: {_reason(error)}. {by_hand}") from error
+    cursor.execute("release savepoint dapu_column")
+    notes = [
+        f"the column {column.name} is widened from {known[column.name].type} to {column.type}"
+        for column in retyped
+    ]
+    if views:
+        made = ", ".join(str(view.name) for view in views)
+        notes.append(f"views that read it made again: {made}")
     return notes
 
 
-def _by_hand(cursor: Cursor, name: TableName, change: str) -> str:
+def _reason(error: Exception) -> str:
+    if not isinstance(error, psycopg2.Error):
+        return str(error)
+    said = (error.diag.message_primary or str(error), error.diag.message_detail)
+    return "; ".join(filter(None, said)).rstrip(".")
+
+
+def _by_hand(name: TableName, commands: Sequence[str], views: Sequence[TableName]) -> str:
     """The statements that do it; the views that read the table stand in the way."""
-    relation = describe(cursor, name)
-    cursor.execute(statement("swap.views"), {"oid": relation.oid if relation else 0})
-    views = [f"{schema}.{view}" for _, schema, view, _, _ in cursor.fetchall()]
-    alter = f"alter table {name} {change};"
+    alters = " ".join(f"alter table {name} {command};" for command in commands)
     if not views:
-        return f"Change what hinders it, then: {alter}"
-    drops = " ".join(f"drop view {view};" for view in views)
-    return f"By hand, in one transaction: {drops} {alter} and make the views again"
+        return f"Change what hinders it, then: {alters}"
+    drops = " ".join(f"drop view {view};" for view in reversed(views))
+    return f"By hand, in one transaction: {drops} {alters} and make the views again"
 
 
 def _retype(column: Column, before: Column) -> str:
-    text = f'alter column "{column.name}" type {column.type}'
+    quoted = _quoted(column.name)
+    text = f"alter column {quoted} type {column.type}"
     if _is_shortened(column, before):
-        return f'{text} using "{column.name}"::text::{column.type}'
+        return f"{text} using {quoted}::text::{column.type}"
     return text
 
 
 def _is_shortened(column: Column, before: Column) -> bool:
     """Whether PostgreSQL's own cast keeps 6 or 15 digits only."""
     return column.type.startswith("numeric") and before.type in ("real", "double precision")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _advice(name: TableName, what: str, changes: Sequence[str]) -> str:

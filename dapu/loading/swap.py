@@ -73,7 +73,7 @@ def finish_aside(cursor: Cursor, aside: Aside) -> None:
                 definition=sql.SQL(definition),
             )
         )
-    with_path = _SearchPath(cursor)
+    with_path = SearchPath(cursor)
     with_path.set(aside.target.schema)
     cursor.execute(statement("swap.indexes"), values)
     definitions = [row[0] for row in cursor.fetchall()]
@@ -156,7 +156,7 @@ class _View:
 
 
 def _views(cursor: Cursor, oid: int) -> list[_View]:
-    path = _SearchPath(cursor)
+    path = SearchPath(cursor)
     path.set("pg_catalog")  # so that every name in a definition has its schema
     cursor.execute(statement("swap.views"), {"oid": oid})
     views = [
@@ -171,6 +171,47 @@ def _move(cursor: Cursor, table: sql.Identifier, schema: str) -> None:
     cursor.execute(compose("swap.move", table=table, schema=sql.Identifier(schema)))
 
 
+@dataclass(frozen=True)
+class Properties:
+    """What belongs to a table or view beside its columns and rows.
+
+    grants: column (None: the whole), role (None: PUBLIC), privilege, and whether it may grant it.
+    """
+
+    owner: str
+    options: tuple[str, ...]
+    comment: str | None
+    grants: tuple[tuple[str | None, str | None, str, bool], ...]
+
+
+def properties_of(cursor: Cursor, name: str, oid: int) -> Properties:
+    """Owner, storage options, comment and grants of a table or view.
+
+    Raises JobError when it was dropped. name: of it, for the message.
+    """
+    cursor.execute(statement("swap.properties"), {"oid": oid})
+    found = cursor.fetchone()
+    if found is None:
+        raise JobError(f"{name} was dropped meanwhile")
+    owner, options, comment = found
+    return Properties(owner, tuple(options or ()), comment, tuple(_grants(cursor, oid)))
+
+
+def give_properties(
+    cursor: Cursor, table: sql.Identifier, given: Properties, kind: Literal["table", "view"]
+) -> None:
+    """Gives a table or view these properties; its grants are those, and no others."""
+    cursor.execute(compose("swap.set_owner", table=table, role=sql.Identifier(given.owner)))
+    if given.options:
+        # Text that PostgreSQL itself gave.
+        text = sql.SQL(", ".join(given.options))
+        cursor.execute(compose("swap.set_options", table=table, options=text))
+    if given.comment is not None:
+        comment = compose("swap.set_comment", kind=sql.SQL(kind), table=table)
+        cursor.execute(comment, {"comment": given.comment})
+    _give_grants(cursor, table, given)
+
+
 def copy_properties(
     cursor: Cursor, table: sql.Identifier, oid: int, kind: Literal["table", "view"]
 ) -> None:
@@ -178,29 +219,15 @@ def copy_properties(
 
     oid: of the other. Raises JobError when it was dropped.
     """
-    cursor.execute(statement("swap.properties"), {"oid": oid})
-    found = cursor.fetchone()
-    if found is None:
-        raise JobError(f"{table.strings[-1]} was dropped meanwhile")
-    owner, options, comment = found
-    cursor.execute(compose("swap.set_owner", table=table, role=sql.Identifier(owner)))
-    if options:
-        text = sql.SQL(", ".join(options))
-        cursor.execute(compose("swap.set_options", table=table, options=text))
-    if comment is not None:
-        text = sql.SQL(kind)
-        cursor.execute(compose("swap.set_comment", kind=text, table=table), {"comment": comment})
-    copy_grants(cursor, table, oid)
+    give_properties(cursor, table, properties_of(cursor, table.strings[-1], oid), kind)
 
 
-def copy_grants(cursor: Cursor, table: sql.Identifier, oid: int) -> None:
-    """Gives a table or view the grants of another, and no others. oid: of the other."""
+def _give_grants(cursor: Cursor, table: sql.Identifier, given: Properties) -> None:
     cursor.execute(statement("swap.oid"), {"name": table.as_string(cursor)})
     row = cursor.fetchone()
-    new = row[0] if row else 0
-    for _, role, _, _ in _grants(cursor, new):  # what default privileges gave
+    for _, role, _, _ in _grants(cursor, row[0] if row else 0):  # what default privileges gave
         cursor.execute(compose("swap.revoke_all", table=table, role=_role(role)))
-    for column, role, privilege, grantable in _grants(cursor, oid):
+    for column, role, privilege, grantable in given.grants:
         # The privilege is a word of PostgreSQL's own.
         what = sql.SQL(privilege)
         if column is not None:
@@ -219,7 +246,7 @@ def _role(name: str | None) -> sql.Composable:
     return sql.SQL("public") if name is None else sql.Identifier(name)
 
 
-class _SearchPath:
+class SearchPath:
     """The session's search_path, changed for a few statements."""
 
     def __init__(self, cursor: Cursor) -> None:
@@ -229,8 +256,10 @@ class _SearchPath:
         self._before = str(row[0]) if row else ""
 
     def set(self, *schemas: str) -> None:
+        """Names of other schemas have their schema in what PostgreSQL shows."""
         path = sql.SQL(", ").join(map(sql.Identifier, schemas)).as_string(self._cursor)
         self._cursor.execute(statement("swap.search_path"), {"path": path})
 
     def restore(self) -> None:
+        """As it was."""
         self._cursor.execute(statement("swap.search_path"), {"path": self._before})

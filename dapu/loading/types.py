@@ -18,6 +18,7 @@ _SHORT = {
 }
 _STRINGS = {"text", "character varying", "character", "bpchar", "name"}
 _INTEGER_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
+_NUMBERS = {"numeric", "real", "double precision", *_INTEGER_DIGITS}
 _TYPE = re.compile(r"([^(]+?)\s*(?:\((\d+)(?:,\s*(-?\d+))?\))?(\s+with(?:out)? time zone)?(\[\])?")
 _WIDER = {
     ("real", "double precision"),
@@ -63,8 +64,17 @@ def widened(target: str, source: str) -> str:
         return target
     if holds(source, target):
         return source
-    numbers = {"numeric", "real", "double precision", *_INTEGER_DIGITS}
-    return "numeric" if {_parse(target)[0], _parse(source)[0]} <= numbers else "text"
+    return "numeric" if {_parse(target)[0], _parse(source)[0]} <= _NUMBERS else "text"
+
+
+def grown(target: str, source: str) -> str | None:
+    """What a column becomes to take another type too; None where the two have no common kind.
+
+    Truths become 0 and 1 among numbers, though a text of them is no number.
+    """
+    if _parse(target)[0] == "boolean" and _parse(source)[0] in _NUMBERS:
+        return source
+    return widened(target, source) if is_widened(target, source) else None
 
 
 def is_widened(target: str, source: str) -> bool:

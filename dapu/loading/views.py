@@ -1,6 +1,9 @@
-"""A task's view: made, replaced when it differs, untouched when it does not."""
+"""Views: a task's own, and those that read a table whose columns change."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import psycopg2
 from psycopg2 import sql
@@ -9,7 +12,13 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.result import LoadResult
-from dapu.loading.swap import copy_properties
+from dapu.loading.swap import (
+    Properties,
+    SearchPath,
+    copy_properties,
+    give_properties,
+    properties_of,
+)
 from dapu.loading.tables import VIEW, describe
 from dapu.named_sql import compose, statement
 
@@ -63,6 +72,61 @@ def make_anew(cursor: Cursor, name: TableName, oid: int, query: sql.Composable) 
     new_name = sql.Identifier(name.table)
     cursor.execute(compose("table.rename_view", view=aside.identifier, name=new_name))
     return None
+
+
+@dataclass(frozen=True)
+class DroppedView:
+    """A view that was dropped, with all that it had. columns: statements for its columns."""
+
+    name: TableName
+    definition: str
+    properties: Properties
+    columns: tuple[str, ...]
+
+    def make(self, cursor: Cursor) -> None:
+        """Makes it again."""
+        # Text that PostgreSQL itself gave for this view.
+        query = sql.SQL(self.definition.rstrip().rstrip(";"))
+        cursor.execute(compose("table.create_view", view=self.name.identifier, query=query))
+        for command in self.columns:
+            cursor.execute(command)
+        give_properties(cursor, self.name.identifier, self.properties, "view")
+
+
+def readers(cursor: Cursor, oid: int, columns: Sequence[str]) -> list[tuple[int, TableName, str]]:
+    """The views that read columns of a table, and those above: oid, name and definition.
+
+    In the order in which they can be made.
+    """
+    path = SearchPath(cursor)
+    path.set("pg_catalog")  # so that every name in a definition has its schema
+    cursor.execute(statement("views.readers"), {"oid": oid, "columns": list(columns)})
+    found = [(view, TableName(*name), text) for view, *name, text in cursor.fetchall()]
+    path.restore()
+    return found
+
+
+def drop_readers(cursor: Cursor, oid: int, columns: Sequence[str]) -> list[DroppedView]:
+    """Drops the views that read columns of a table, and those above; they are to be made again.
+
+    Raises JobError or psycopg2.Error when one has, or is read by, what would be lost.
+    """
+    found = readers(cursor, oid, columns)
+    cursor.execute(statement("views.not_made_again"), {"oids": [view for view, _, _ in found]})
+    for (why_not,) in cursor.fetchall():
+        raise JobError(why_not)
+    dropped = []
+    path = SearchPath(cursor)
+    path.set("pg_catalog")
+    for view, name, definition in found:
+        cursor.execute(statement("views.columns"), {"oid": view})
+        details = tuple(row[0] for row in cursor.fetchall())
+        given = properties_of(cursor, str(name), view)
+        dropped.append(DroppedView(name, definition, given, details))
+    path.restore()
+    for one in reversed(dropped):
+        cursor.execute(compose("table.drop_view", view=one.name.identifier))
+    return dropped
 
 
 def _definition(cursor: Cursor, oid: int) -> str:

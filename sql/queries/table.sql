@@ -109,8 +109,8 @@ alter table {table} add column {column} {type};
 -- name: drop_column
 alter table {table} drop column {column};
 
--- name: retype_column
-alter table {table} alter column {column} type {type} using {column}{using}::{type};
+-- name: alter
+alter table {table} {change};
 
 -- name: all_float_digits
 -- The text of a float reads back as the same number.

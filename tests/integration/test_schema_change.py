@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -90,13 +91,95 @@ def test_a_table_with_steps_is_not_altered_unasked(connection: PgSession) -> Non
     assert table(connection)[0] == {"id": "bigint"}
 
 
-def test_a_view_that_hinders_a_wider_column_is_told(connection: PgSession) -> None:
+VIEWS = """
+    create role reader; create role owner;
+    grant usage, create on schema staging to owner; grant select on staging.item to owner;
+    create view staging.v with (security_barrier=true, security_invoker=false)
+        as select id, "Na me", id + 1 as next from staging.item where id > 0;
+    create view staging.zz as
+        select i.id, "Na me" from staging.item i join staging.v using (id, "Na me");
+    create view staging.a (number) as select sum(z.id) from staging.zz z, staging.v;
+    create view staging.other as select "Na me" from staging.item;
+    comment on view staging.v is 'it''s 100% of {all}';
+    comment on column staging.v.next is 'after "that"';
+    alter view staging.v alter column "Na me" set default 'none';
+    grant select on staging.v to reader with grant option; grant select on staging.zz to public;
+    grant update (next), select ("Na me") on staging.v to reader;
+    alter view staging.zz owner to owner;
+"""
+KEPT = """
+    select c.relname, pg_get_userbyid(c.relowner), c.relacl::text, c.reloptions::text,
+        obj_description(c.oid, 'pg_class'), pg_get_viewdef(c.oid), array(
+            select (a.attname, a.attacl, col_description(c.oid, a.attnum),
+                pg_get_expr(d.adbin, d.adrelid))::text
+            from pg_attribute a left join pg_attrdef d on adrelid = a.attrelid and adnum = a.attnum
+            where a.attrelid = c.oid and a.attnum > 0 order by a.attnum)
+    from pg_class c where c.relkind = 'v' and c.relnamespace = 'staging'::regnamespace order by 1
+"""
+
+
+@pytest.fixture
+def roles(connection: PgSession) -> Iterator[None]:
+    yield
+    with connection, connection.cursor() as cursor:
+        cursor.execute("drop schema if exists staging cascade")
+        for role in ("reader", "owner"):
+            cursor.execute("select from pg_roles where rolname = %s", [role])
+            if cursor.rowcount:
+                cursor.execute(f"drop owned by {role}; drop role {role}")
+
+
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_views_over_a_column_that_grows_are_made_again_with_all_they_had(
+    connection: PgSession, roles: None, mode: str
+) -> None:
+    put(connection, {"id": "integer", "Na me": "text"}, "1,x")
+    with connection, connection.cursor() as cursor:
+        cursor.execute(VIEWS)
+        cursor.execute("select 'staging.other'::regclass::oid")
+        untouched = cursor.fetchone()
+        cursor.execute(KEPT)
+        before = cursor.fetchall()
+    result = put(connection, {"id": "bigint", "Na me": "text"}, "5000000000,y", load=mode)
+    assert "the column id is widened from integer to bigint" in result
+    assert "views that read it made again: staging.v, staging.zz, staging.a" in result
+    with connection, connection.cursor() as cursor:
+        cursor.execute(KEPT)
+        assert cursor.fetchall() == before
+        cursor.execute("select 'staging.other'::regclass::oid")
+        assert cursor.fetchone() == untouched
+        cursor.execute("select max(id), pg_typeof(max(next))::text from staging.v")
+        assert cursor.fetchone() == (5000000000, "bigint")
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "why"),
+    [
+        ("create materialized view staging.m as select * from staging.v", "m depends on view"),
+        ("create materialized view staging.m as select id from staging.item", "materialized view"),
+        ("create rule r as on insert to staging.v do instead nothing", "v has rule r on view"),
+        ("create function staging.f(staging.v) returns int return 1", "f.staging.v. depends"),
+        ("create trigger t instead of insert on staging.v for each row "
+         "execute function suppress_redundant_updates_trigger()", "v has trigger t on view"),
+        ("create function staging.f(int) returns int return 1; "
+         "create view staging.w as select staging.f(id) from staging.item", "f.bigint. does not"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_made_again_hinders_a_wider_column_and_is_told(
+    connection: PgSession, hindrance: str, why: str
+) -> None:
     put(connection, {"id": "integer"}, "1")
     with connection, connection.cursor() as cursor:
         cursor.execute("create view staging.v as select id from staging.item")
-    by_hand = 'drop view staging.v; alter table staging.item alter column "id" type bigint;'
-    with pytest.raises(JobError, match=f"cannot alter type .* in one transaction: {by_hand}"):
+        cursor.execute(hindrance)
+    drops = r"(drop view staging.w; )?drop view staging.v; "
+    by_hand = f'{drops}alter table staging.item alter column "id" type bigint;'
+    told = f"item.id must become bigint, and cannot: .*{why}.* in one transaction: {by_hand}"
+    with pytest.raises(JobError, match=told):
         put(connection, {"id": "bigint"}, "1")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select * from staging.v")
+        assert cursor.fetchall() == [(1,)]
 
 
 def test_names_that_postgresql_would_cut_are_refused(connection: PgSession) -> None:
