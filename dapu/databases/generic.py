@@ -91,7 +91,8 @@ class GenericSource:
         names = [str(name) for name in result.keys()]  # noqa: SIM118 - a result's, not a dict's
         self._check_types(result)
         if into is None or any(name not in into for name in names):
-            return self._read_all(names, result, into or {})
+            rows = self._read_all(names, result, into or {})
+            return replace(rows, again=lambda: self.read(query, into))
 
         columns = [Column(name, into[name]) for name in names]
         exact_line = exact_writer([column.type for column in columns])
@@ -100,7 +101,7 @@ class GenericSource:
             for rows in self._batches(result):
                 file.writelines(map(exact_line, rows))
 
-        return CopyRows(columns, "text", write, self.stop)
+        return CopyRows(columns, "text", write, self.stop, again=lambda: self.read(query, into))
 
     def stop(self) -> None:
         """See `Source.stop`. As the driver can: by asking, or by cutting the connection."""

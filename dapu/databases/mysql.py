@@ -24,7 +24,7 @@ from dapu.databases.python_values import in_utc
 from dapu.databases.source import NotNative
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
-from dapu.loading.rows import CopyRows
+from dapu.loading.rows import Column, CopyRows
 from dapu.loading.watermark import without_end
 from dapu.named_sql import statement
 from dapu.secrets import redact
@@ -84,11 +84,7 @@ class MySqlSource:
         lines = self._lines(fields, query)
         self._check_lines(lines)
 
-        def write(file: BinaryIO) -> None:
-            with self._asking("broke off"):
-                self._write(lines, file)
-
-        return CopyRows([field.column for field in fields], "text", write, self.stop)
+        return self._rows([field.column for field in fields], lines)
 
     def stop(self) -> None:
         """See `Source.stop`. The server is told first: it may not write for a long time."""
@@ -104,6 +100,16 @@ class MySqlSource:
     def close(self) -> None:
         """See `Source.close`."""
         self._session._force_close()
+
+    def _rows(self, columns: Sequence[Column], lines: str) -> CopyRows:
+        def write(file: BinaryIO) -> None:
+            with self._asking("broke off"):
+                self._write(lines, file)
+
+        def again() -> CopyRows:
+            return self._rows(columns, lines)
+
+        return CopyRows(columns, "text", write, self.stop, again=again)
 
     def _fields(self, described: Sequence[Described], into: Mapping[str, str]) -> list[Field]:
         if not described:

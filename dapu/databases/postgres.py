@@ -119,10 +119,19 @@ class PostgresSource:
                 except psycopg2.Error as error:
                     raise self._failure(error) from error
 
-        rows = CopyRows([field.column for field in fields], form, write, self.stop)
-        if form == "binary":
-            rows.as_text = lambda: self._rows(fields, query, "text")
-        return rows
+        def again() -> CopyRows:
+            return self._rows(fields, query, "text")
+
+        columns = [field.column for field in fields]
+        return CopyRows(
+            columns, form, write, self.stop, again=again, is_ordered=lambda: self._is_ordered(query)
+        )
+
+    def _is_ordered(self, query: sql.Composed) -> bool:
+        """Whether no several processes read at once, whose rows come as they are there."""
+        with self._session.cursor() as cursor:
+            self._execute(cursor, compose("source.plan", query=query))
+            return not any("Gather" in str(line) for (line,) in cursor)
 
     def share(self) -> str | None:
         """See `SharesState.share`."""

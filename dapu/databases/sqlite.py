@@ -108,12 +108,7 @@ class SqliteSource:
         for at, column in zip(unknown, surveyed, strict=True):
             columns[at] = column
         text, bound = self._bound(asked.then(Statement((lines(columns, values, known),))))
-        long_rows = LongRows()
-
-        def write(file: BinaryIO) -> None:
-            self._write(text, bound, file, long_rows)
-
-        return CopyRows(columns, "csv", write, self.stop, _place, long_rows.row)
+        return self._rows(columns, text, bound)
 
     def stop(self) -> None:
         """See `Source.stop`."""
@@ -123,6 +118,17 @@ class SqliteSource:
     def close(self) -> None:
         """See `Source.close`."""
         self._session.close(force=True)
+
+    def _rows(self, columns: Sequence[Column], text: str, bound: Sequence[Any]) -> CopyRows:
+        long_rows = LongRows()
+
+        def write(file: BinaryIO) -> None:
+            self._write(text, bound, file, long_rows)
+
+        def again() -> CopyRows:
+            return self._rows(columns, text, bound)
+
+        return CopyRows(columns, "csv", write, self.stop, row_of_line=long_rows.row, again=again)
 
     def _columns(self, query: Statement) -> list[Column]:
         """The columns by their declared types; the query is prepared and not run."""
@@ -170,10 +176,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, apsw.BusyError):
         return f"another program has locked it for more than {_BUSY / 1000:g} s"
     return str(error)
-
-
-def _place(row: int, _column: str) -> str:
-    return f"row {row}"
 
 
 def _hash(*values: Any) -> bytes:

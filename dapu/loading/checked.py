@@ -21,7 +21,9 @@ from dapu.loading.options import LoadOptions
 from dapu.loading.rejected import Part, RejectedRows
 from dapu.loading.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
 from dapu.loading.scrub import NOT_UTF8, NUL, Scrubbed
+from dapu.loading.shown import names_a_row
 from dapu.loading.tables import Relation
+from dapu.loading.which_row import key_of
 from dapu.named_sql import compose, statement
 
 _TEXTS = sql.Identifier("pg_temp", "dapu_texts")
@@ -62,16 +64,17 @@ def look_at(
     if not is_needed(options) or not isinstance(rows, CopyRows):
         return Looked(rows)
     if rows.format == "binary":
-        if rows.as_text is None or not required or options.on_bad_value != "reject":
+        if rows.again is None or not required or options.on_bad_value != "reject":
             return Looked(rows)  # what comes as binary has the target's own types
-        rows = rows.as_text()
+        rows = rows.again()
     columns = _typed(rows.columns, relation)
-    stage = _TextStage(cursor, name, columns, options, _domains(relation))
+    key = key_of(options.key, relation, columns, or_first=rows.locate is None)
+    stage = _TextStage(cursor, name, columns, options, _domains(relation), key)
     stage.fill(rows, required)
     found = stage.bad_rows(rows.locate)
     if options.on_bad_value == "reject":
         stage.reject(within, rows.locate)
-    stage.check_watermark()
+    stage.check_watermark(rows.locate)
     return Looked(stage.good(), *found)
 
 
@@ -99,7 +102,10 @@ def _required(relation: Relation | None) -> set[str]:
 
 
 class _TextStage:
-    """The rows as text in a temporary table. domains: of columns that have one, by name."""
+    """The rows as text in a temporary table.
+
+    domains: of columns that have one, by name. key: the columns by which a person finds a row.
+    """
 
     def __init__(
         self,
@@ -108,9 +114,10 @@ class _TextStage:
         columns: Sequence[Column],
         options: LoadOptions,
         domains: Mapping[str, str],
+        key: Sequence[str],
     ) -> None:
         self._cursor, self._name, self._columns, self._options = cursor, name, columns, options
-        self._domains = domains
+        self._domains, self._key = domains, key
         self._valid: dict[str, sql.Composable] = {}
 
     def fill(self, rows: CopyRows, required: set[str]) -> None:
@@ -142,20 +149,30 @@ class _TextStage:
                 reasons=self._reasons(),
                 valid=self._all_valid(),
                 bad_column=self._bad_column(),
+                key=self._key_texts(),
             )
         )
         found = self._cursor.fetchall()
         if not found:
             return [], {}
         shown = [
-            {"row": row, "what": reasons, "where": locate(row, column) if locate else f"row {row}"}
-            for row, reasons, column, _ in found
+            {"row": row, "what": reasons, "where": self._where(row, column, key, locate)}
+            for row, reasons, column, key, _ in found
         ]
         what = _OUTCOMES[self._options.on_bad_value]
-        note = f"{found[0][3]:,} rows {what}, the first: {found[0][1][0]} ({shown[0]['where']})"
+        note = f"{found[0][-1]:,} rows {what}, the first: {found[0][1][0]} ({shown[0]['where']})"
         if self._options.on_bad_value == "fail":
             raise JobError(f"{self._name}: {note}", {"bad rows": shown})
         return [note], {"bad rows": shown}
+
+    def _where(
+        self, row: int, column: str, key: Sequence[str | None], locate: Locate | None
+    ) -> str:
+        place = locate(row, column) if locate else f"row {row}"
+        return place + names_a_row(dict(zip(self._key, key, strict=True)), self._key, but=column)
+
+    def _key_texts(self) -> sql.Composable:
+        return sql.SQL(", ").join(map(sql.Identifier, self._key))
 
     def reject(self, within: sql.Composable | None, locate: Locate | None) -> None:
         part = None
@@ -172,7 +189,7 @@ class _TextStage:
         self._cursor.execute(compose("checked.bad_places", **pieces))
         return {row: locate(row, column) for row, column in self._cursor.fetchall()}
 
-    def check_watermark(self) -> None:
+    def check_watermark(self, locate: Locate | None) -> None:
         """Raises JobError when an append would lose a row.
 
         A row without a value of the watermark is read each time, and put in the place of all that
@@ -186,10 +203,11 @@ class _TextStage:
         if self._options.on_bad_value == "null":
             bad = sql.SQL("not {}").format(self._valid[column.name])  # type: ignore[assignment]
         pieces = {"column": sql.Identifier(column.name), "text": self._text(column), "bad": bad}
-        self._cursor.execute(compose("checked.nulled", **pieces))
-        for row, value in self._cursor.fetchall():
+        self._cursor.execute(compose("checked.nulled", key=self._key_texts(), **pieces))
+        for row, value, key in self._cursor.fetchall():
+            where = self._where(row, column.name, key, locate)
             raise JobError(
-                f"{self._name}: {column.name}: {value!r} (row {row}) would become null, and is of "
+                f"{self._name}: {column.name}: {value!r} ({where}) would become null, and is of "
                 "the watermark: the row would be lost with the next run; leave such rows out of "
                 "the query, or let the query itself give null in its place"
             )

@@ -23,6 +23,7 @@ from dapu.loading.result import LoadResult
 from dapu.loading.rows import Rows, without_columns
 from dapu.loading.snapshot import snapshot
 from dapu.loading.tables import Relation, check_names, describe, is_table
+from dapu.loading.which_row import key_of, row_finder
 
 Extent = Literal["whole", "new", "range"]
 """What was read of a source: all; what is new since the watermark, and what has none; or a range
@@ -60,7 +61,8 @@ def load(
         refuses = options.on_bad_value == "fail"
         changes = evolve(cursor, name, relation, rows.columns, _OWN, policy, refuses=refuses)
         relation = describe(cursor, name)
-    with telling_of(name):
+    key = key_of(options.key, relation, rows.columns)
+    with telling_of(name, row_finder(rows), key):
         fitting = _fitting(rows, relation, options)
         looked = look_at(cursor, name, relation, fitting, options, within)
         result = _run(cursor, name, looked.rows, options, extent, keep_equal, within)

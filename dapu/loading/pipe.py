@@ -7,8 +7,8 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import BinaryIO
 
@@ -50,10 +50,12 @@ def copy_through_pipe(
     statement: str,
     write: Callable[[BinaryIO], None],
     stop: Callable[[], None],
-    locate: Locate | None = None,
+    row_of_line: Callable[[int], int],
+    locate: Locate | None,
 ) -> int:
     """Runs a `COPY … FROM STDIN` on the bytes that `write` gives; returns the number of rows.
 
+    row_of_line, locate: see `CopyRows`.
     When the source fails the COPY fails: what was read until then is not taken for the whole.
     Raises what `write` raised, or JobError when a column cannot hold a value.
     """
@@ -66,12 +68,26 @@ def copy_through_pipe(
         source.abandon(stop)
         if failure is not None:
             raise failure from None
-        raise explain(error, locate) from error
+        raise explain(error, row_of_line, locate) from error
     except BaseException:
         source.abandon(stop)
         raise
     source.close()
     return cursor.rowcount
+
+
+@contextmanager
+def read_through_pipe(
+    write: Callable[[BinaryIO], None], stop: Callable[[], None]
+) -> Iterator[BinaryIO]:
+    """A file with the bytes that `write` gives; they end where it fails, too."""
+    source = _Source(write)
+    source.start()
+    try:
+        with source.file() as file:
+            yield file
+    finally:
+        source.abandon(stop)
 
 
 class _Source(threading.Thread):
@@ -109,10 +125,18 @@ class _Source(threading.Thread):
         """Part of psycopg2's interface; COPY only reads."""
         return self.read(size)
 
+    def file(self) -> BinaryIO:
+        """The end of the pipe as a file, that is to be closed beside it."""
+        return os.fdopen(os.dup(self._reader), "rb")
+
     def abandon(self, stop: Callable[[], None]) -> None:
-        """Ends the writing: it meets a broken pipe, or its query is stopped."""
+        """Ends the writing: it meets a broken pipe, or its query is stopped.
+
+        What has ended is not stopped: its source may be asked once more.
+        """
         self.close()
-        stop()
+        if self.is_alive():
+            stop()
         self.join()
 
     def close(self) -> None:

@@ -62,7 +62,8 @@ class CopyRows:
     that does not fit: `Budget.xlsx, sheet 'Costs', D17`.
     row_of_line: which row COPY means by a line, where a row may have several.
     delimiter: what is between the values of CSV, a character of one byte.
-    as_text: gives binary rows as text, for who must look into them.
+    again: gives the same rows once more, as text or CSV, for who must look into them.
+    is_ordered: asks whether they come in the same order then.
     """
 
     columns: Sequence[Column]
@@ -72,11 +73,11 @@ class CopyRows:
     locate: Locate | None = None
     row_of_line: Callable[[int], int] = lambda line: line
     delimiter: str = ","
-    as_text: Callable[[], CopyRows] | None = None
+    again: Callable[[], CopyRows] | None = None
+    is_ordered: Callable[[], bool] = lambda: True
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""
-        locate, row_of_line = self.locate, self.row_of_line
         statement = compose(
             "copy.from_stdin",
             table=table,
@@ -84,8 +85,7 @@ class CopyRows:
             options=self._options(freeze),
         )
         text = statement.as_string(cursor)
-        place = locate and (lambda line, column: locate(row_of_line(line), column))
-        return copy_through_pipe(cursor, text, self.write, self.stop, place)
+        return copy_through_pipe(cursor, text, self.write, self.stop, self.row_of_line, self.locate)
 
     def _options(self, freeze: bool) -> sql.Composed:
         options: list[sql.Composable] = [sql.SQL(f"format {self.format}")]

@@ -30,11 +30,15 @@ class TargetColumn(Column):
 
 @dataclass(frozen=True)
 class Relation:
-    """A table or view of the warehouse as it is now. kind: pg_class.relkind."""
+    """A table or view of the warehouse as it is now.
+
+    kind: pg_class.relkind. key: the columns of its primary key.
+    """
 
     oid: int
     kind: str
     columns: tuple[TargetColumn, ...]
+    key: tuple[str, ...]
 
 
 def describe(cursor: Cursor, name: TableName) -> Relation | None:
@@ -43,7 +47,7 @@ def describe(cursor: Cursor, name: TableName) -> Relation | None:
     found = cursor.fetchone()
     if found is None:
         return None
-    return Relation(found[0], found[1], columns_of(cursor, found[0]))
+    return Relation(found[0], found[1], columns_of(cursor, found[0]), tuple(found[2]))
 
 
 def is_table(relation: Relation) -> bool:

@@ -26,10 +26,11 @@ end $$;
 regexp_replace({document}, '(?<!\\)((\\\\)*)\\u0000', '\1', 'g')
 
 -- name: bad_rows
--- Rows with a bad value, in order, with what is bad in them and the first column where: up to 20,
--- and how many there are.
-select dapu_row, reasons, bad_column, count(*) over () from (
-    select dapu_row, array_remove(array[{reasons}], null) as reasons, {bad_column} as bad_column
+-- Rows with a bad value, in order, with what is bad in them, the first column where, and their
+-- key: up to 20, and how many there are.
+select dapu_row, reasons, bad_column, key_texts, count(*) over () from (
+    select dapu_row, array_remove(array[{reasons}], null) as reasons, {bad_column} as bad_column,
+        array[{key}]::text[] as key_texts
     from pg_temp.dapu_texts where not ({valid})) as bad
 order by dapu_row limit 20;
 
@@ -46,7 +47,7 @@ end
 
 -- name: nulled
 -- A row whose value would become null.
-select dapu_row, {column} from pg_temp.dapu_texts
+select dapu_row, {column}, array[{key}]::text[] from pg_temp.dapu_texts
 where {column} is not null and (({text}) is null or {bad}) order by dapu_row limit 1;
 
 -- name: good_rows

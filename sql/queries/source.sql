@@ -2,8 +2,10 @@
 
 -- name: session
 -- Each value's text is the one that every PostgreSQL reads back as the same value, whatever the
--- role's own settings are; for this transaction, which is the only one of the connection.
-select set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
+-- role's own settings are, and a table that is read once more is read from its beginning; for this
+-- transaction, which is the only one of the connection.
+select set_config('synchronize_seqscans', 'off', true),
+    set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
     set_config('extra_float_digits', '3', true), set_config('bytea_output', 'hex', true),
     set_config('idle_in_transaction_session_timeout', '0', true);
 
@@ -17,6 +19,9 @@ set transaction snapshot {state};
 -- name: describe
 select * from ({query}
 ) as dapu_query limit 0;
+
+-- name: plan
+explain {query};
 
 -- name: types
 -- Of each column of a result the type with its length or precision, and its kind: `own` is of

@@ -1,8 +1,13 @@
 -- Target tables: what they are, and how a new one takes the place of an old one.
 
 -- name: describe
--- Oid and kind of a table or view (pg_class.relkind).
-select c.oid::bigint, c.relkind::text
+-- Oid and kind of a table or view (pg_class.relkind), and the columns of its primary key.
+select c.oid::bigint, c.relkind::text, array(
+    select a.attname::text
+    from pg_index i, unnest(i.indkey) with ordinality as k (number, place), pg_attribute a
+    where i.indrelid = c.oid and i.indisprimary
+        and a.attrelid = c.oid and a.attnum = k.number and k.place <= i.indnkeyatts
+    order by k.place)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = %(schema)s and c.relname = %(table)s;
 

@@ -57,7 +57,9 @@ def test_null_takes_the_place_of_bad_values(connection: PgSession) -> None:
         (None, "2024-01-01", None),
     ]
     assert "3 rows with bad values nulled, the first: at: '2023-02-29'" in str(result)
-    assert [row["row"] for row in result.data["bad rows"]] == [2, 3, 4]
+    assert "(row 2, id 2)" in str(result), "what a person finds the row by"
+    places = [(row["row"], row["where"]) for row in result.data["bad rows"]]
+    assert places == [(2, "row 2, id 2"), (3, "row 3, id 3"), (4, "row 4")]
 
 
 def test_rejected_rows_are_kept_aside_with_the_reason(connection: PgSession) -> None:
@@ -151,7 +153,8 @@ def test_a_value_of_the_watermark_does_not_become_null(
     connection: PgSession, policy: dict[str, str]
 ) -> None:
     mark = {"watermark": {"column": "at"}, **policy}
-    with pytest.raises(JobError, match=r"at: '0000-00-00' \(row 2\) would become null.*lost with"):
+    told = r"at: '0000-00-00' \(row 2, id 2\) would become null.*lost with"
+    with pytest.raises(JobError, match=told):
         put(connection, b"1,,a\n2,0000-00-00,b\n", **mark)
     put(connection, b"1,,a\n2,0000-00-00,b\n", load="merge", key=["id"], **mark)
     assert fetch(connection, "select count(*) from staging.reading where at is null") == [(2,)]

@@ -216,7 +216,7 @@ def test_numbers_read_back(shop: Shop, connection: PgSession) -> None:
 def test_what_a_character_set_does_not_define_is_refused(shop: Shop, connection: PgSession) -> None:
     for charset, undefined in [("cp1250", "81"), ("tis620", "fe"), ("ascii", "e9")]:
         shop.has(f"varchar(9) character set {charset}", "'a'", f"x'{undefined}'")
-        with pytest.raises(JobError, match=r"row 2 .*invalid byte sequence"):
+        with pytest.raises(JobError, match=r"row 2.*invalid byte sequence"):
             shop.pulled(connection)
         assert shop.pulled(connection, on_bad_value="null").column("v") == ["a", None]
 

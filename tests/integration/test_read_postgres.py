@@ -367,7 +367,7 @@ def test_text_that_is_no_utf8_is_refused(postgres_server: Postgres, connection: 
         "(2, convert_from('\\xe9', 'SQL_ASCII'))",
     )
     assert pull(connection, open_it(source), "select v from t where id = 1").rows == [("é",)]
-    with pytest.raises(JobError, match=r"row 2 .* invalid byte sequence"):
+    with pytest.raises(JobError, match=r"row 2.* invalid byte sequence"):
         pull(connection, open_it(source), "select id, v from t")
     marked = pull(connection, open_it(source), "select id, v, 1::money from t", on_bad_value="null")
     assert marked.column("v") == ["é", None]

@@ -32,6 +32,7 @@ from dapu.loading.result import LoadResult
 from dapu.loading.rows import Column, QueryRows, column_list
 from dapu.loading.tables import create, describe
 from dapu.loading.watermark import without_end
+from dapu.loading.which_row import key_of, row_finder
 from dapu.named_sql import compose
 from dapu.registry import parts
 from dapu.registry.parts import Part
@@ -223,7 +224,8 @@ class SplitLoad:
             same = state is None or (isinstance(source, SharesState) and source.adopt(state))
             query = self._of_range(part, source, columns)
             rows = source.read(query, {column.name: column.type for column in columns})
-            with telling_of(context.table):
+            key = key_of(self.options.key, describe(cursor, context.table), columns)
+            with telling_of(context.table, row_finder(rows), key):
                 staged = describe(cursor, self._stage)
                 looked = look_at(cursor, context.table, staged, rows, self.options)
                 count = looked.rows.fill(cursor, self._stage.identifier)
