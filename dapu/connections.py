@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from dapu.database_url import parse_database_url
 from dapu.durations import Duration
 from dapu.environment import fill_in
 from dapu.errors import ConfigurationError, Fault, FaultyFile
@@ -118,15 +119,27 @@ class UrlConnection(Connection):
     )
     extra: dict[str, Any] = Field({}, description="Arguments for the driver's `connect`")
 
+    @property
+    def backend(self) -> str:
+        """Which database it leads to, by SQLAlchemy's name for it."""
+        return parse_database_url(self.url.get_secret_value()).backend
+
+    def sqlite_file(self, folder: Path) -> str:
+        """The path of a SQLite file; a relative one is sought in the warehouse directory."""
+        name = parse_database_url(self.url.get_secret_value()).database
+        return str(folder / name) if name and name != ":memory:" else name or ""
+
     def sqlalchemy_url(self, folder: Path) -> URL:
-        """The URL; the file of a relative SQLite path is sought in the warehouse directory."""
-        url = _parsed(self.url.get_secret_value())
-        if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-            return url.set(database=str(folder / url.database))
-        return url
+        """The URL, with the whole path of a SQLite file."""
+        from sqlalchemy.engine import make_url
+
+        url = make_url(self.url.get_secret_value())
+        return url.set(database=self.sqlite_file(folder)) if self.backend == "sqlite" else url
 
     def __str__(self) -> str:
-        return _parsed(self.url.get_secret_value()).render_as_string(hide_password=True)
+        from sqlalchemy.engine import make_url
+
+        return make_url(self.url.get_secret_value()).render_as_string(hide_password=True)
 
 
 class FilesConnection(Connection):
@@ -331,28 +344,18 @@ def _remember_secrets(keys: dict[Any, Any]) -> None:
 
 def _remember_secrets_of_url(url: str) -> None:
     try:
-        parts = _parsed(url)
+        parts = parse_database_url(url)
     except ValueError:
         remember(url)
         return
-    remember(str(parts.password or ""))
-    _remember_secrets(dict(parts.query))
-
-
-def _parsed(url: str) -> URL:
-    """Raises ValueError. SQLAlchemy is slow to import, and many commands need no URL."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url)
-    except ArgumentError as error:
-        raise ValueError(str(error)) from None
+    remember(parts.password or "")
+    for option in parts.options:
+        _remember_secrets(dict([option]))
 
 
 def _check_url(url: str, place: Document) -> None:
     try:
-        _parsed(url)
+        parse_database_url(url)
     except ValueError:
         message = "url: is no database URL; write, for example, mysql+pymysql://user:pwd@host/name"
         raise FaultyFile([place.fault(message, "url")]) from None

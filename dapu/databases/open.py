@@ -27,8 +27,10 @@ def open_source(warehouse: Warehouse, name: str, reader: Reader = "auto") -> Sou
     """Connects to a source. Raises ConfigurationError or JobError when that cannot be done."""
     connection = warehouse.connections.named(name)
     if isinstance(connection, UrlConnection):
+        if connection.backend == "sqlite" and reader != "generic":
+            return SqliteSource(name, connection.sqlite_file(warehouse.folder))
         url = connection.sqlalchemy_url(warehouse.folder)
-        return _OPENERS.get(url.get_backend_name(), _open_other)(name, url, connection, reader)
+        return _OPENERS.get(connection.backend, _open_other)(name, url, connection, reader)
     if isinstance(connection, PgConnection):
         return _postgres(name, connection.libpq(), reader)
     if isinstance(connection, EmbeddedConnection):
@@ -48,12 +50,6 @@ def _postgres(name: str, libpq: dict[str, Any], reader: Reader) -> Source:
 def _open_postgres(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
     text = url.set(drivername="postgresql").render_as_string(hide_password=False)
     return _postgres(name, {"dsn": text} | connection.extra, reader)
-
-
-def _open_sqlite(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
-    if reader == "generic":
-        return _generic(name, url, connection)
-    return SqliteSource(name, url.database or "")
 
 
 def _open_mysql(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
@@ -99,7 +95,6 @@ def _open_other(name: str, url: URL, connection: UrlConnection, reader: Reader) 
 
 _OPENERS: dict[str, Callable[[str, URL, UrlConnection, Reader], Source]] = {
     "postgresql": _open_postgres,
-    "sqlite": _open_sqlite,
     "mysql": _open_mysql,
     "mariadb": _open_mysql,
 }
@@ -109,5 +104,5 @@ def dialect_of(warehouse: Warehouse, name: str) -> str:
     """Which database a connection leads to, by SQLAlchemy's name for it."""
     connection = warehouse.connections.named(name)
     if isinstance(connection, UrlConnection):
-        return connection.sqlalchemy_url(warehouse.folder).get_backend_name()
+        return connection.backend
     return "postgresql"
