@@ -47,7 +47,7 @@ class CsvLines(io.RawIOBase):
     _rest: bytes = b""
     _ready: bytes = b""
     _ended: bool = False
-    _kept: deque[bytes] = field(default_factory=deque)
+    _kept: deque[tuple[bytes, int]] = field(default_factory=deque)  # with its number of lines
 
     def __post_init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder(self.encoding)(errors="strict")
@@ -71,7 +71,7 @@ class CsvLines(io.RawIOBase):
         while not self._ready and not self._ended:
             self._ready = piece = self._next()
             if self.keeps and piece:
-                self._kept.append(piece)
+                self._kept.append((piece, piece.count(b"\n")))
                 # To the parser a carriage return of its own ends a line; here it does not.
                 self.keeps = b"\r" not in piece or piece.count(b"\r") == piece.count(b"\r\n")
         size = len(self._ready) if size < 0 else size
@@ -91,11 +91,10 @@ class CsvLines(io.RawIOBase):
             if not self._kept:  # the last text is not closed
                 self.keeps = False
                 break
-            piece = self._kept.popleft()
-            lines = piece.count(b"\n")
+            piece, lines = self._kept.popleft()
             if lines > count:
                 end = _end_of_line(piece, count)
-                self._kept.appendleft(piece[end:])
+                self._kept.appendleft((piece[end:], lines - count))
                 piece, lines = piece[:end], count
             taken.append(piece)
             count -= lines

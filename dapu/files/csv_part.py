@@ -23,7 +23,7 @@ from dapu.files.unpack import Content
 from dapu.loading.lines import text_bytes
 from dapu.yamlfile import nearest
 
-_TOGETHER = 1 << 18  # bytes
+_TOGETHER = 1 << 19  # bytes
 
 
 @dataclass
@@ -76,15 +76,17 @@ class CsvPart:
             lines.keeps = self.copy_delimiter is not None
             numbers = _RowNumbers(lines, self.dialect.first)
             for batch in _together(self._parsed(lines, numbers)):
-                columns = [None if at is None else batch.column(at) for at in handles]
-                texts = [text_bytes(column) for column in batch.columns]
-                line_ends = sum(text.count(b"\n") for text in texts)
-                as_read = lines.take(batch.num_rows + line_ends)
-                is_same = not line_ends and not any(b'"' in text for text in texts)
+                as_read = lines.take(batch.num_rows)
+                line_ends, is_plain = 0, as_read is not None and b'"' not in as_read
+                if not is_plain:
+                    texts = [text_bytes(column) for column in batch.columns]
+                    line_ends = sum(text.count(b"\n") for text in texts)
+                    is_plain = not line_ends and not any(b'"' in text for text in texts)
+                    lines.take(line_ends)
                 yield PartBatch(
                     numbers.of(batch, has_line_ends=line_ends > 0),
-                    columns,
-                    _for_copy(as_read) if as_read and is_same else None,
+                    [None if at is None else batch.column(at) for at in handles],
+                    _for_copy(as_read) if as_read and is_plain else None,
                 )
             if lines.is_quoted:
                 self._check_quotes()
@@ -206,11 +208,13 @@ class CsvPart:
 def _together(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Several batches as one: a call of Arrow takes its time, however few the rows are."""
     few: list[pa.RecordBatch] = []
+    size = 0
     for batch in batches:
         few.append(batch)
-        if sum(one.nbytes for one in few) >= _TOGETHER:
+        size += batch.nbytes
+        if size >= _TOGETHER:
             yield from pa.Table.from_batches(few).combine_chunks().to_batches()
-            few = []
+            few, size = [], 0
     if few:
         yield from pa.Table.from_batches(few).combine_chunks().to_batches()
 

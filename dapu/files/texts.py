@@ -86,12 +86,8 @@ class TextColumn:
         """Whether all values are written as PostgreSQL reads them, and mean what it reads."""
         if self.kind == "text":
             return True
-        if not self.style.padded and self.kind in ("integer", "decimal") and _any_padded(values):
-            return False
-        if self.kind == "integer":
-            return _only(values, b"0123456789-")
-        if self.kind == "decimal":
-            return _only(values, b"0123456789-" if self.style.decimal == "," else b"0123456789-.")
+        if self.kind in ("integer", "decimal"):
+            return self._are_plain_numbers(values)
         if self.kind == "date":
             return _parses_as(values, pa.date32())
         if self.kind == "timestamp":
@@ -100,17 +96,15 @@ class TextColumn:
             return bool(pc.all(pc.match_substring_regex(values, _ZONED)).as_py())
         return _are_bare(values)
 
-
-def _only(values: pa.Array, characters: bytes) -> bool:
-    """Whether no value is empty, and all characters of all values are among these."""
-    return (
-        not text_bytes(values).translate(None, characters)
-        and not pc.any(pc.equal(pc.binary_length(values), 0)).as_py()
-    )
-
-
-def _any_padded(values: pa.Array) -> bool:
-    return any(_is_padded_behind(sign, values) for sign in ("", "-"))
+    def _are_plain_numbers(self, values: pa.Array) -> bool:
+        texts = text_bytes(values)
+        has_point = self.kind == "decimal" and self.style.decimal != ","
+        if texts.translate(None, b"0123456789-." if has_point else b"0123456789-"):
+            return False
+        if pc.any(pc.equal(pc.binary_length(values), 0)).as_py():
+            return False
+        signs = ("", "-") if b"-" in texts else ("",)
+        return self.style.padded or not any(_is_padded_behind(sign, values) for sign in signs)
 
 
 def _is_padded_behind(sign: str, values: pa.Array) -> bool:
