@@ -16,11 +16,11 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.bad_values import Locate
-from dapu.loading.exact import REMARK, exactness
+from dapu.loading.exact import exactness
 from dapu.loading.options import LoadOptions
-from dapu.loading.rejected import Part, RejectedRows
+from dapu.loading.rejected import REMARK_PATTERN, Part, RejectedRows
 from dapu.loading.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
-from dapu.loading.scrub import NOT_UTF8, NUL, Scrubbed
+from dapu.loading.scrub import BAD_BYTE, MARK, NUL, OWN_MARK, Scrubbed
 from dapu.loading.shown import names_a_row
 from dapu.loading.tables import Relation
 from dapu.loading.which_row import key_of
@@ -119,6 +119,7 @@ class _TextStage:
         self._cursor, self._name, self._columns, self._options = cursor, name, columns, options
         self._domains, self._key = domains, key
         self._valid: dict[str, sql.Composable] = {}
+        self._has_own_marks = False
 
     def fill(self, rows: CopyRows, required: set[str]) -> None:
         definitions = sql.SQL(", ").join(
@@ -134,6 +135,7 @@ class _TextStage:
             scrubbed = Scrubbed(file, nul)
             rows.write(cast(BinaryIO, scrubbed))
             scrubbed.finish()
+            self._has_own_marks = scrubbed.has_own_marks
 
         texts = replace(rows, write=write, locate=None)
         texts.fill(self._cursor, _TEXTS, freeze=True)
@@ -172,7 +174,7 @@ class _TextStage:
         return place + names_a_row(dict(zip(self._key, key, strict=True)), self._key, but=column)
 
     def _key_texts(self) -> sql.Composable:
-        return sql.SQL(", ").join(map(sql.Identifier, self._key))
+        return sql.SQL(", ").join(map(_shown, self._key))
 
     def reject(self, within: sql.Composable | None, locate: Locate | None) -> None:
         part = None
@@ -230,7 +232,10 @@ class _TextStage:
         return sql.SQL("{} as {}").format(text, sql.Identifier(column.name))
 
     def _text(self, column: Column) -> sql.Composable:
-        name = sql.Identifier(column.name)
+        name: sql.Composable = sql.Identifier(column.name)
+        if self._has_own_marks:
+            pieces = {"own_mark": sql.Literal(OWN_MARK), "mark": sql.Literal(MARK)}
+            name = compose("checked.unmarked", value=name, **pieces)
         if self._options.zero_dates == "null" and column.type.startswith(("date", "timestamp")):
             return sql.SQL("case when {0} not like '0000-00-00%' then {0} end").format(name)
         if self._options.nul_characters == "remove" and column.type in ("json", "jsonb"):
@@ -240,13 +245,13 @@ class _TextStage:
     def _is_valid(self, column: Column, required: bool) -> sql.Composable:
         text = self._text(column)
         type_name = sql.Literal(self._domains.get(column.name, column.type))
-        marks = sql.Literal(f"[{NOT_UTF8}{NUL}{REMARK}]")
+        marks = sql.Literal(f"{BAD_BYTE}|{REMARK_PATTERN}")
         empty = sql.SQL("false" if required and self._options.on_bad_value == "reject" else "true")
         exact = exactness(column.type)
         kept = sql.SQL("true") if exact is None else exact.is_kept(text)
         valid = sql.SQL("{}({}, {})").format(self._ask, text, type_name)
         pieces = {"text": text, "empty": empty, "valid": valid, "marks": marks, "kept": kept}
-        return compose("checked.is_valid", **pieces)
+        return compose("checked.is_valid", value=sql.Identifier(column.name), **pieces)
 
     @property
     def _ask(self) -> sql.Composable:
@@ -263,7 +268,10 @@ class _TextStage:
                 valid=self._valid[column.name],
                 label=sql.Literal(f"{column.name}: "),
                 value=sql.Identifier(column.name),
-                remark=sql.Literal(f" {REMARK}.*"),
+                shown=_shown(column.name),
+                nul=sql.Literal(NUL),
+                bad_byte=sql.Literal(BAD_BYTE),
+                remark=sql.Literal(REMARK_PATTERN),
                 does_not_fit=sql.Literal(f" does not fit {column.type}"),
             )
             for column in self._columns
@@ -278,3 +286,15 @@ class _TextStage:
             for column in self._columns
         )
         return sql.SQL("case {} end").format(cases)
+
+
+def _shown(column: str) -> sql.Composable:
+    """A staged value as a person reads it."""
+    return compose(
+        "checked.shown",
+        value=sql.Identifier(column),
+        remark=sql.Literal(REMARK_PATTERN),
+        bad_byte=sql.Literal(BAD_BYTE),
+        own_mark=sql.Literal(OWN_MARK),
+        mark=sql.Literal(MARK),
+    )

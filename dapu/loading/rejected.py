@@ -12,12 +12,16 @@ from dapu.definitions.templates import TableName
 from dapu.loading.exact import REMARK
 from dapu.loading.options import LoadOptions
 from dapu.loading.rows import Column
+from dapu.loading.scrub import BAD_BYTE, MARK, OWN_MARK
 from dapu.loading.tables import describe
 from dapu.named_sql import compose
 
 _SUFFIX = "__rejected"
 _LONGEST_NAME = 63  # bytes
-_REMARK_IN_JSON = rf' {REMARK}([^"\\]|\\.)*'
+REMARK_PATTERN = rf" {REMARK}[(].*[)]$"
+"""A regular expression, for PostgreSQL, of what a reader said with a value."""
+
+_REMARK_IN_JSON = rf' {REMARK}[(]([^"\\]|\\.)*[)](?=")'
 _COMPLETE = ("replace", "snapshot")
 
 
@@ -74,6 +78,9 @@ class RejectedRows:
             "rows": sql.Literal(list(places)),
             "places": sql.Literal(list(places.values())),
             "remark": sql.Literal(_REMARK_IN_JSON),
+            "bad_byte": sql.Literal(BAD_BYTE),
+            "own_mark": sql.Literal(OWN_MARK),
+            "mark": sql.Literal(MARK),
         }
         self._cursor.execute(compose("rejected.put", rejected=self._table, **pieces))
 

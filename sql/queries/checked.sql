@@ -19,7 +19,7 @@ end $$;
 
 -- name: is_valid
 -- Only what is valid can be asked whether it would arrive as it is.
-(case when {text} is null then {empty} when {text} ~ {marks} or not {valid} then false else {kept} end)
+(case when {text} is null then {empty} when {value} ~ {marks} or not {valid} then false else {kept} end)
 
 -- name: without_nul
 -- A document as text, without the escapes of NUL characters; a backslash may be escaped itself.
@@ -41,9 +41,18 @@ select dapu_row, {bad_column} from pg_temp.dapu_texts where not ({valid}) order 
 -- name: reason
 -- What is bad in a value; a reader may have said more with it, behind a sign of its own.
 case when not {valid} then
-    {label} || coalesce(quote_literal(regexp_replace({value}, {remark}, '')), 'no value')
-    || {does_not_fit} || coalesce(regexp_replace(substring({value} from {remark}), '^..', ' '), '')
+    {label} || coalesce('''' || {shown} || '''', 'no value')
+    || case when {value} ~ {nul} then ' has a NUL character' when {value} ~ {bad_byte} then ' is no UTF-8'
+        else {does_not_fit} end
+    || coalesce(regexp_replace(substring({value} from {remark}), '^..', ' '), '')
 end
+
+-- name: shown
+-- A value without what a reader said with it; a byte that is no character is shown as `\xff`.
+replace(regexp_replace(regexp_replace({value}, {remark}, ''), {bad_byte}, '\\x\1', 'g'), {own_mark}, {mark})
+
+-- name: unmarked
+replace({value}, {own_mark}, {mark})
 
 -- name: nulled
 -- A row whose value would become null.

@@ -20,11 +20,13 @@ delete from {rejected} where ctid in (
     where {condition});
 
 -- name: put
--- What a reader said with a value is no part of it.
+-- What a reader said with a value is no part of it; a byte that is no character is shown as `\xff`.
 insert into {rejected} (reason, record, place)
 select reason, record, places.place from (
     select dapu_row, array_to_string(array_remove(array[{reasons}], null), '; ') as reason,
-        regexp_replace((to_jsonb(dapu_texts.*) - 'dapu_row')::text, {remark}, '', 'g')::jsonb as record
+        replace(regexp_replace(
+            regexp_replace((to_jsonb(dapu_texts.*) - 'dapu_row')::text, {remark}, '', 'g'),
+            {bad_byte}, '\\\\x\1', 'g'), {own_mark}, {mark})::jsonb as record
     from pg_temp.dapu_texts where not ({valid})) as bad
 left join unnest({rows}::bigint[], {places}::text[]) as places (dapu_row, place) using (dapu_row)
 where {is_new} order by dapu_row;

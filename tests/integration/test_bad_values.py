@@ -110,6 +110,35 @@ def test_text_that_is_no_utf8_and_nul_characters_are_bad_values(connection: PgSe
     ]
 
 
+def test_what_is_no_text_is_rejected_with_a_reason_and_a_value_to_read(
+    connection: PgSession,
+) -> None:
+    lines = "1,,'\udcff\ufdd0\n2,,it's\0\n3,,\ufdd0abcde\n".encode("utf-8", "surrogateescape")
+    result = put(connection, lines, on_bad_value="reject")
+    query = "select reason, record ->> 'note' from staging.reading__rejected order by record->>'id'"
+    assert fetch(connection, query) == [
+        ("note: ''\\xff\ufdd0' is no UTF-8", "'\\xff\ufdd0"),
+        ("note: 'it's\\x00' has a NUL character", "it's\\x00"),
+        ("note: '\ufdd0abcde' does not fit character varying(5)", "\ufdd0abcde"),
+    ]
+    assert "the first: note: ''\\xff\ufdd0' is no UTF-8 (row 1, id 1)" in str(result)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [{"on_bad_value": "null"}, {"on_bad_value": "reject"}, {"nul_characters": "remove"}],
+)
+def test_noncharacters_are_characters_like_others(
+    connection: PgSession, policy: dict[str, str]
+) -> None:
+    texts = ["\ufdd0", "\ufdd0=", "\ufdd0ab", "\ufdd100", "\ufdd2", " \ufdd2(x", "\U0010ffff"]
+    lines = "".join(f"{number},,{text}\n" for number, text in enumerate(texts))
+    put(connection, lines.encode(), **policy)
+    assert fetch(connection, "select note from staging.reading order by id") == [
+        (text,) for text in texts
+    ]
+
+
 def test_nul_characters_can_be_removed(connection: PgSession) -> None:
     put(connection, b"1,,a\x00b\n", nul_characters="remove")
     assert fetch(connection, "select note from staging.reading") == [("ab",)]
