@@ -38,7 +38,7 @@ def parse_database_url(text: str) -> DatabaseUrl:
     return DatabaseUrl(
         backend=driver.partition("+")[0],
         password=None if password is None else unquote(password),
-        database=database if slash else None,
+        database=unquote(database) if slash else None,
         options=tuple(parse_qsl(query)),
     )
 

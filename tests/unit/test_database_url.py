@@ -38,6 +38,7 @@ def as_dapu_does(text: str) -> DatabaseUrl | None:
         "sqlite://",
         "sqlite:///data/ops.db",
         "sqlite:////srv/a@b.db",
+        "sqlite:///data/100%25.db",
         "mysql+pymysql://me:p%40ss%2F@db:3306/erp?charset=utf8mb4&ssl_ca=a+b",
         "postgresql://me:a/b:c?d@db/erp",
         "postgresql://me@[::1]:5433/erp",
