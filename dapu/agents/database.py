@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import ClassVar, Literal
 
 from psycopg2.extensions import cursor as Cursor
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 from dapu.agents.base import Agent, Context
 from dapu.agents.changes.blocks import ChangedBlocks
 from dapu.agents.changes.deletions import Sweep
+from dapu.agents.changes.growth import Into, Misfits, growing, known_types
 from dapu.agents.changes.parts import SplitLoad, SplitOptions
 from dapu.agents.changes.watermark import bounded_query
 from dapu.databases.open import dialect_of, open_source
@@ -20,7 +22,6 @@ from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import KeySweep, LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.tables import describe
 
 
 class DatabaseOptions(LoadOptions):
@@ -87,24 +88,30 @@ def _pull(
     cursor: Cursor, context: Context, options: DatabaseOptions, source: Source, connection: str
 ) -> LoadResult:
     query = _query(context, options, source)
-    target = describe(cursor, context.table)
-    into = {column.name: column.type for column in target.columns} if target else None
-    if options.changes == "blocks":
-        dialect = dialect_of(context.warehouse, connection)
-        return ChangedBlocks(context, options, source, dialect, query, into).run(cursor)
-    if options.split is not None and context.low is None and context.span is None:
-        parts = SplitLoad(
-            context,
+
+    def attempt(into: Into, misfits: Misfits) -> LoadResult:
+        if options.changes == "blocks":
+            dialect = dialect_of(context.warehouse, connection)
+            blocks = ChangedBlocks(context, options, source, dialect, query, into, misfits)
+            return blocks.run(cursor)
+        if options.split is not None and context.low is None and context.span is None:
+            reader = partial(open_source, context.warehouse, connection, options.reader)
+            parts = SplitLoad(context, options, options.split, query, reader, misfits)
+            return parts.run(cursor, source, into)
+        rows = source.read(query, into)
+        context.note(f"reads {options.query} ({source.description})")
+        steps, extent = context.has_steps, context.extent
+        return load(
+            cursor,
+            context.table,
+            rows,
             options,
-            options.split,
-            query,
-            lambda: open_source(context.warehouse, connection, options.reader),
+            has_steps=steps,
+            extent=extent,
+            misfits=misfits,
         )
-        return parts.run(cursor, source, into)
-    rows = source.read(query, into)
-    context.note(f"reads {options.query} ({source.description})")
-    steps, extent = context.has_steps, context.extent
-    return load(cursor, context.table, rows, options, has_steps=steps, extent=extent)
+
+    return growing(cursor, context, source, known_types(cursor, context, options, source), attempt)
 
 
 def _query(context: Context, options: DatabaseOptions, source: Source) -> Statement:

@@ -18,6 +18,7 @@ class NativeFirst:
         self._reading = native
         self.description = native.description
         self.cuts_times = native.cuts_times
+        self.typed_by_values = native.typed_by_values
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""
@@ -36,10 +37,12 @@ class NativeFirst:
         try:
             rows = self._native.read(query, into)
             self.description = self._native.description
+            self.typed_by_values = self._native.typed_by_values
         except NotNative as reason:
             if self._reading is self._native:
                 self._reading = self._open_generic()
             rows = self._reading.read(query, into)
+            self.typed_by_values = self._reading.typed_by_values
             self.description = f"{self._reading.description}, since {reason.why}"
         return rows
 

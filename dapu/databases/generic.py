@@ -18,6 +18,7 @@ import sqlalchemy
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
+from dapu.databases.described import described_type
 from dapu.databases.fragments import fragment
 from dapu.databases.python_values import TypeSurvey, exact_writer, in_utc
 from dapu.definitions.templates import Statement
@@ -38,6 +39,7 @@ class GenericSource:
 
     description = "SQLAlchemy"
     cuts_times = True
+    typed_by_values = True
 
     def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
         self._name = name
@@ -46,13 +48,12 @@ class GenericSource:
         self._is_pymysql = url.drivername.endswith("+pymysql")
         # PyMySQL would read all rows that are left before it closes, and fail when it is cut.
         self._unread: list[Any] = []
+        self._is_cut = False
         try:
             self._engine = sqlalchemy.create_engine(
                 url, connect_args=dict(extra), poolclass=sqlalchemy.NullPool
             )
-            self._session = self._engine.connect().execution_options(
-                stream_results=True, max_row_buffer=_ROWS
-            )
+            self._session = self._connect()
         except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
             raise ConfigurationError(
                 f"the connection `{name}` needs the driver of {url.drivername}: {error}; install it"
@@ -61,10 +62,16 @@ class GenericSource:
             raise ConfigurationError(f"the connection `{name}`: extra: {error}") from None
         except SQLAlchemyError as error:
             raise JobError(f"the connection `{name}` is refused: {_reason(error)}") from None
+
+    def _connect(self) -> sqlalchemy.Connection:
+        session = self._engine.connect().execution_options(
+            stream_results=True, max_row_buffer=_ROWS
+        )
         if self._is_mysql:
-            self._session.exec_driver_sql(statement("mysql.session"))
-        if url.get_backend_name() == "oracle":
-            self._session.exec_driver_sql(fragment("blocks.oracle_session"))
+            session.exec_driver_sql(statement("mysql.session"))
+        if self._engine.dialect.name == "oracle":
+            session.exec_driver_sql(fragment("blocks.oracle_session"))
+        return session
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""
@@ -89,19 +96,23 @@ class GenericSource:
         """See `Source.read`. Without a target the rows wait in a file until all types are known."""
         result = self._execute(without_end(query))
         names = [str(name) for name in result.keys()]  # noqa: SIM118 - a result's, not a dict's
-        self._check_types(result)
-        if into is None or any(name not in into for name in names):
-            rows = self._read_all(names, result, into or {})
+        described = self._described(result)
+        known = dict(into or {})
+        if into is not None:  # a driver gives a text as nothing else
+            texts = {names[place]: told for place, told in described.items() if told == "text"}
+            known = texts | known
+        if any(name not in known for name in names):
+            rows = self._read_all(names, result, known, described)
             return replace(rows, again=lambda: self.read(query, into))
 
-        columns = [Column(name, into[name]) for name in names]
+        columns = [Column(name, known[name]) for name in names]
         exact_line = exact_writer([column.type for column in columns])
 
         def write(file: BinaryIO) -> None:
             for rows in self._batches(result):
                 file.writelines(map(exact_line, rows))
 
-        return CopyRows(columns, "text", write, self.stop, again=lambda: self.read(query, into))
+        return CopyRows(columns, "text", write, self._cut, again=lambda: self.read(query, into))
 
     def stop(self) -> None:
         """See `Source.stop`. As the driver can: by asking, or by cutting the connection."""
@@ -114,6 +125,11 @@ class GenericSource:
             if self._is_pymysql:  # it waits on for the server, though it is closed
                 connection._sock.shutdown(socket.SHUT_RDWR)
             connection.close()
+
+    def _cut(self) -> None:
+        """Ends the reading of rows that are of no use; what is asked next is asked anew."""
+        self._is_cut = True
+        self.stop()
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -128,12 +144,13 @@ class GenericSource:
         self,
         names: Sequence[str],
         result: sqlalchemy.CursorResult[Any],
-        into: Mapping[str, str],
+        known: Mapping[str, str],
+        described: Mapping[int, str],
     ) -> CopyRows:
         survey = TypeSurvey(len(names))
         # Closed when it has been written on, in another thread.
         spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
-        exact_line = exact_writer([into.get(name, "text") for name in names])
+        exact_line = exact_writer([known.get(name, "text") for name in names])
         for rows in self._batches(result):
             survey.see(rows)
             spool.writelines(map(exact_line, rows))
@@ -144,18 +161,28 @@ class GenericSource:
                 while data := spool.read(1 << 17):
                     file.write(data)
 
-        found = zip(names, survey.types(), strict=True)
-        columns = [Column(name, into.get(name, survey_type)) for name, survey_type in found]
+        columns = [
+            Column(name, known.get(name, found))
+            for name, found in zip(names, survey.types(described), strict=True)
+        ]
         return CopyRows(columns, "text", write)
 
-    def _check_types(self, result: sqlalchemy.CursorResult[Any]) -> None:
-        """Raises JobError for what the driver itself would change."""
-        for column in result.cursor.description or () if self._is_mysql else ():
-            if column[1] == _MYSQL_FLOAT:
+    def _described(self, result: sqlalchemy.CursorResult[Any]) -> dict[int, str]:
+        """The types that the driver tells, by their places.
+
+        Raises JobError for what it would change itself.
+        """
+        described = {}
+        for place, column in enumerate(result.cursor.description or ()):
+            told = described_type(column, is_mysql=self._is_mysql)
+            if told is not None:
+                described[place] = told
+            if self._is_mysql and column[1] == _MYSQL_FLOAT:
                 raise JobError(
                     f"the server gives the FLOAT column {column[0]} with six digits only; write "
                     f"{column[0]} * 1e0 in the query, or let the native reader read it"
                 )
+        return described
 
     def _batches(
         self, result: sqlalchemy.CursorResult[Any]
@@ -165,6 +192,10 @@ class GenericSource:
                 yield rows
 
     def _execute(self, query: Statement) -> sqlalchemy.CursorResult[Any]:
+        if self._is_cut:
+            self.close()
+            with self._asking("is not reached again"):
+                self._session, self._unread, self._is_cut = self._connect(), [], False
         if self._is_mysql:
             query = replace(query, values=tuple(map(in_utc, query.values)))
         text, values = query.for_driver(self._engine.dialect.paramstyle, self.quote)

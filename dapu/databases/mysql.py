@@ -40,6 +40,7 @@ class MySqlSource:
 
     description = "MySQL, lines written by the server"
     cuts_times = False
+    typed_by_values = False
 
     def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
         self._name = name

@@ -63,6 +63,7 @@ class PostgresSource:
 
     description = "PostgreSQL"
     cuts_times = False
+    typed_by_values = False
 
     def __init__(self, name: str, libpq: dict[str, Any]) -> None:
         self._name = name

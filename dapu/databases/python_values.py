@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -161,9 +162,23 @@ class TypeSurvey:
         for seen, values in zip(self._seen, zip(*rows, strict=True), strict=True):
             seen.update(map(_type_of, values))
 
-    def types(self) -> list[str]:
-        """The type of each column; text where it saw no value, or values without a common type."""
-        return [_common(seen - {""}) for seen in self._seen]
+    def types(self, described: Mapping[int, str] = MappingProxyType({})) -> list[str]:
+        """The type of each column; text where it saw values without a common type, or none.
+
+        described: by their places, the types of columns in which it saw none.
+        """
+        return [
+            _common(seen - {""}) or described.get(place, "text")
+            for place, seen in enumerate(self._seen)
+        ]
+
+
+def type_of_class(kind: type) -> str | None:
+    """The type that holds values of a Python type; None for one that is not known."""
+    if issubclass(kind, datetime):
+        return "timestamp"
+    types = {**_TYPES, int: "bigint", time: "time"}
+    return next((types[base] for base in kind.__mro__ if base in types), None)
 
 
 def _type_of(value: Any) -> str:
@@ -181,7 +196,9 @@ def _type_of(value: Any) -> str:
     return next((_TYPES[base] for base in type(value).__mro__ if base in _TYPES), "text")
 
 
-def _common(seen: set[str]) -> str:
-    if len(seen) == 1:
-        return next(iter(seen))
-    return "numeric" if seen and seen <= _NUMBERS else "text"
+def _common(seen: set[str]) -> str | None:
+    if len(seen) <= 1:
+        return next(iter(seen), None)
+    if seen <= _NUMBERS:
+        return "numeric"
+    return "timestamp" if seen == {"date", "timestamp"} else "text"

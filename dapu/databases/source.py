@@ -49,9 +49,14 @@ class Asked(Protocol):
 
 
 class Source(Asked, Protocol):
-    """An open connection to a database, reading one state of it."""
+    """An open connection to a database, reading one state of it.
+
+    typed_by_values: the types of columns that are not in `into` come from their values, and are
+    others when those are; rows can be read again after a `stop` of those before.
+    """
 
     description: str
+    typed_by_values: bool
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> Rows:
         """The rows of a query.

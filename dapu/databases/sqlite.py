@@ -50,6 +50,7 @@ class SqliteSource:
 
     description = "SQLite, lines written by SQLite"
     cuts_times = False
+    typed_by_values = True
 
     def __init__(self, name: str, path: str) -> None:
         self._name = name
@@ -155,14 +156,17 @@ class SqliteSource:
         return self.rows(asked.then(Statement((rest,))))[0]
 
     def _write(self, text: str, values: Sequence[Any], file: BinaryIO, long_rows: LongRows) -> None:
+        cursor = self._session.cursor()
         try:
-            cursor = self._session.execute(text, values)
+            cursor.execute(text, values)
             while rows := [row[0] for row in islice(cursor, _LINES)]:
                 written = b"\n".join([*rows, b""])
                 long_rows.add(rows, written)
                 file.write(written)
         except apsw.Error as error:
             raise self._failure(error) from error
+        finally:  # what is left open would be interrupted with each query that follows
+            cursor.close(force=True)
 
     def _bound(self, query: Statement) -> tuple[str, tuple[Any, ...]]:
         text, values = query.for_driver("qmark", self.quote)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace as with_changes
 from typing import Literal
 
@@ -9,6 +10,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
+from dapu.errors import JobError
 from dapu.loading.append import append
 from dapu.loading.bad_values import telling_of
 from dapu.loading.checked import ROW_NUMBER, is_needed, look_at
@@ -42,6 +44,7 @@ def load(
     extent: Extent = "whole",
     keep_equal: bool = False,
     within: sql.Composable | None = None,
+    misfits: Mapping[str, JobError] | None = None,
 ) -> LoadResult:
     """Runs the load strategy that the options name, in the caller's transaction.
 
@@ -49,6 +52,7 @@ def load(
     extent: what was read of the source.
     keep_equal: a replace leaves a table untouched that has the same rows already.
     within: which rows of the table a snapshot's rows are all of (a condition); default all.
+    misfits: see `evolve`.
     Raises JobError that names the column and the value when something does not fit.
     """
     check_names(name, rows.columns, _reserved(options))
@@ -59,7 +63,9 @@ def load(
     if relation is not None and is_table(relation):
         policy = options.change_policy(has_steps)
         refuses = options.on_bad_value == "fail"
-        changes = evolve(cursor, name, relation, rows.columns, _OWN, policy, refuses=refuses)
+        changes = evolve(
+            cursor, name, relation, rows.columns, _OWN, policy, refuses=refuses, misfits=misfits
+        )
         relation = describe(cursor, name)
     key = key_of(options.key, relation, rows.columns)
     with telling_of(name, row_finder(rows), key):

@@ -99,6 +99,19 @@ def is_empty(cursor: Cursor, name: TableName) -> bool:
     return bool(row and row[0])
 
 
+def seems_empty(cursor: Cursor, oid: int) -> set[str]:
+    """The columns of type text in which the last look at the table found no value."""
+    cursor.execute(statement("table.seems_empty"), {"oid": oid})
+    return {row[0] for row in cursor.fetchall()}
+
+
+def has_values(cursor: Cursor, name: TableName, column: str) -> bool:
+    """Whether any row has a value in a column."""
+    pieces = {"table": name.identifier, "column": sql.Identifier(column)}
+    cursor.execute(compose("table.has_values", **pieces))
+    return cursor.fetchone() == (True,)
+
+
 def check_names(name: TableName, columns: Sequence[Column], reserved: Collection[str] = ()) -> None:
     """Raises JobError when PostgreSQL could not tell columns apart, or would cut their names.
 

@@ -132,8 +132,8 @@ typeof(min({value})), typeof(max({value})), max(typeof({value}) = 'real'),
 min(iif({value} is null, null, {date}))
 
 -- name: times
--- Of a column of texts: whether all are time stamps; whether all have a zone, or one has.
-min(iif({value} is null, null, {time})), min({zoned}), max({zoned})
+-- Of a column of texts: whether all are time stamps or dates; whether all have a zone, or one has.
+min(iif({value} is null, null, {time} or {date})), min({zoned}), max({zoned})
 
 -- name: date
 -- SQLite takes February 31 for March 2 or 3, and knows a year 0.
@@ -176,7 +176,7 @@ typeof({value}) <> 'real' and {value} is not null
 -- A time as SQLite itself writes it is known faster.
 {value} is not null and not (
     (datetime({value}) is {value} and length({value}) = 19 and substr({value}, 1, 4) > '0000')
-    or ({time} and not {zoned}))
+    or ({time} and not {zoned}) or {date})
 
 -- name: not_zoned_time
 {value} is not null and not ({time} and {zoned})

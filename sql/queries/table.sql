@@ -41,6 +41,18 @@ alter table {table} add primary key ({columns});
 -- name: is_empty
 select not exists (select from {table});
 
+-- name: seems_empty
+-- Columns of type text without a value in the table's statistics.
+select a.attname
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+join pg_attribute a on a.attrelid = c.oid
+left join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname and s.attname = a.attname
+where c.oid = %(oid)s::oid and a.atttypid = 'text'::regtype and a.attnum > 0 and not a.attisdropped
+and coalesce(s.null_frac = 1, c.reltuples <= 0);
+
+-- name: has_values
+select exists (select from {table} where {column} is not null);
+
 -- name: delete_all
 delete from {table};
 
@@ -116,6 +128,12 @@ alter table {table} drop column {column};
 
 -- name: alter
 alter table {table} {change};
+
+-- name: before_load
+savepoint dapu_load;
+
+-- name: undo_load
+rollback to savepoint dapu_load;
 
 -- name: all_float_digits
 -- The text of a float reads back as the same number.

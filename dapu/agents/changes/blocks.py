@@ -19,6 +19,7 @@ from dapu.databases.blocks import (
 )
 from dapu.databases.source import Source
 from dapu.definitions.templates import Statement
+from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
@@ -33,7 +34,7 @@ _KEY = "key of the blocks"
 class ChangedBlocks:
     """A query in blocks of its key.
 
-    dialect: the source's name as SQLAlchemy has it. into: see `Source.read`.
+    dialect: the source's name as SQLAlchemy has it. into: see `Source.read`. misfits: see `evolve`.
     """
 
     context: Context
@@ -42,6 +43,7 @@ class ChangedBlocks:
     dialect: str
     query: Statement
     into: Mapping[str, str] | None
+    misfits: Mapping[str, JobError]
 
     def run(self, cursor: Cursor) -> LoadResult:
         """The hashes are asked for first: what changes while rows are read is read next time."""
@@ -80,6 +82,7 @@ class ChangedBlocks:
             self.options,
             has_steps=self.context.has_steps,
             within=within,
+            misfits=self.misfits,
         )
         return result.also((f"{len(ranges)} ranges of {count} blocks read",)) if ranges else result
 

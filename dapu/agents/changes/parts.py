@@ -67,13 +67,17 @@ class SplitOptions(Strict):
 
 @dataclass(frozen=True)
 class SplitLoad:
-    """A load in parts. open_source: a new connection to the source, for a part of its own."""
+    """A load in parts.
+
+    open_source: a new connection to the source, for a part of its own. misfits: see `evolve`.
+    """
 
     context: Context
     options: LoadOptions
     split: SplitOptions
     query: Statement
     open_source: Callable[[], Source]
+    misfits: Mapping[str, JobError]
 
     def run(self, cursor: Cursor, source: Source, into: Mapping[str, str] | None) -> LoadResult:
         """Plans, or goes on with the plan that is there; reads what is missing; loads."""
@@ -100,7 +104,8 @@ class SplitLoad:
         context = self.context
         try:
             steps, rows = context.has_steps, self._staged(columns)
-            return load(cursor, context.table, rows, self.options, has_steps=steps)
+            misfits = self.misfits
+            return load(cursor, context.table, rows, self.options, has_steps=steps, misfits=misfits)
         except JobError as error:
             if isinstance(error.__cause__, psycopg2.errors.UniqueViolation):
                 with context.warehouse.session("split") as session, session:
