@@ -68,10 +68,18 @@ def _open_mysql(name: str, url: URL, connection: UrlConnection, reader: Reader) 
     return NativeFirst(native, lambda: _generic(name, url, connection))
 
 
-def _generic(name: str, url: URL, connection: UrlConnection) -> Source:
+def _open_sqlite(name: str, url: URL, connection: UrlConnection, _reader: Reader) -> Source:
+    if url.get_driver_name() != "pysqlite":
+        return _generic(name, url, connection)
+    from dapu.databases.sqlite_text import AnyText
+
+    return _generic(name, url, connection, factory=AnyText)
+
+
+def _generic(name: str, url: URL, connection: UrlConnection, **own: Any) -> Source:
     from dapu.databases.generic import GenericSource
 
-    return GenericSource(name, url, connection.extra)
+    return GenericSource(name, url, {**connection.extra, **own})
 
 
 def _native_mysql(name: str, url: URL, connection: UrlConnection) -> Source:
@@ -93,8 +101,10 @@ def _open_other(name: str, url: URL, connection: UrlConnection, reader: Reader) 
     return _generic(name, url, connection)
 
 
+# The native reader of SQLite opens files without SQLAlchemy.
 _OPENERS: dict[str, Callable[[str, URL, UrlConnection, Reader], Source]] = {
     "postgresql": _open_postgres,
+    "sqlite": _open_sqlite,
     "mysql": _open_mysql,
     "mariadb": _open_mysql,
 }

@@ -20,6 +20,7 @@ from dapu.databases.sqlite import SqliteSource
 from dapu.errors import JobError
 from tests.conftest import Database
 from tests.integration.reading import prepare, pull
+from tests.one_task import OneTask
 from tests.services.mariadb import MariaDB
 
 Open = Callable[[str], Source]
@@ -164,3 +165,19 @@ def test_what_is_no_text_is_told_with_column_value_and_key(
         r'the column note of staging.pulled cannot hold "a\x00b" (row 1, sale_id 11): invalid byte '
         'sequence for encoding "UTF8": 0x00 (`nul_characters: remove` leaves it out)'
     )
+
+
+def test_what_is_no_text_follows_the_policy_by_each_reader(task: OneTask, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
+        shop.execute("create table sale (id int, note text)")
+        shop.execute("insert into sale values (1, 'é'), (2, cast(x'61ff62' as text))")
+    url, query = f"url: sqlite:///{tmp_path}/shop.db", {"extract.sql": "select * from sale"}
+    for reader in ("native", "generic"):
+        action = f"do: database\nquery: extract.sql\nkey: [id]\nreader: {reader}\n"
+        task.has(url, action, query)
+        message = task.fails()
+        assert message.startswith("the column note of staging.thing cannot hold"), message
+        assert '(row 2, id 2): invalid byte sequence for encoding "UTF8"' in message
+        task.has(url, f"{action}on_bad_value: null", query)
+        task.run()
+        assert task.rows() == [(1, "é"), (2, None)]
