@@ -233,11 +233,25 @@ class _Run:
             watermarks.move(
                 cursor, runner.registry, job.task, context.source, context.high, job.number
             )
+        result = self._compare_columns(cursor, context.source, result)
         if context.remembered:
             seen.remember(
                 cursor, runner.registry, job.task, context.source, context.remembered, job.number
             )
         return result
+
+    def _compare_columns(self, cursor: Cursor, source: str, result: LoadResult) -> LoadResult:
+        """Tells which columns the source no longer has, at the first run that finds them gone."""
+        item = _columns_of(source)
+        before = self._claim.seen.get(item, {}).get("columns", [])
+        if not result.columns or before == list(result.columns):
+            return result
+        where = (cursor, self._runner.registry, self._job.task, item)
+        seen.remember(*where, {"columns": list(result.columns)}, self._job.number)
+        gone = [column for column in before if column in result.kept]
+        return result.also(
+            tuple(f"the column {column} is gone at the source, and stays" for column in gone)
+        )
 
     def _recall(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
         """What earlier runs remembered; nothing where the table that they loaded is gone."""
@@ -259,9 +273,10 @@ class _Run:
     def _forget_others(self, cursor: Cursor) -> None:
         """What the task no longer reads."""
         registry, task, claim = self._runner.registry, self._job.task, self._claim
-        if (claim.watermarks.keys() | claim.seen.keys()) - set(self._sources):
+        kept = [*self._sources, *map(_columns_of, self._sources)]
+        if (claim.watermarks.keys() | claim.seen.keys()) - set(kept):
             watermarks.forget_others(cursor, registry, task, self._sources)
-            seen.forget_others(cursor, registry, task, self._sources)
+            seen.forget_others(cursor, registry, task, kept)
 
     def _is_dropped(self, cursor: Cursor) -> bool:
         name = self._table.identifier.as_string(cursor)
@@ -312,6 +327,11 @@ class _Run:
         if not owned:
             raise JobInterrupted("it was cancelled, or another worker has it")
         runner.session.commit()
+
+
+def _columns_of(source: str) -> str:
+    """What the columns are remembered for that a source gave."""
+    return f"columns of {source}"
 
 
 def _first_cause(error: BaseException) -> BaseException:

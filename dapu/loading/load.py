@@ -58,10 +58,10 @@ def load(
     check_names(name, rows.columns, _reserved(options))
     relation = describe(cursor, name)
     changes: list[str] = []
+    policy = options.change_policy(has_steps)
     if relation is None:
         check_key(name, options.key or [], rows.columns)
     if relation is not None and is_table(relation):
-        policy = options.change_policy(has_steps)
         refuses = options.on_bad_value == "fail"
         changes = evolve(
             cursor, name, relation, rows.columns, _OWN, policy, refuses=refuses, misfits=misfits
@@ -73,7 +73,14 @@ def load(
         looked = look_at(cursor, name, relation, fitting, options, within)
         result = _run(cursor, name, looked.rows, options, extent, keep_equal, within)
     notes = (*result.notes, *changes, *looked.notes)
-    return with_changes(result, notes=notes, data=looked.data)
+    given = tuple(column.name for column in rows.columns)
+    kept = _kept(relation, given) if policy.removed == "keep" else ()
+    return with_changes(result, notes=notes, data=looked.data, columns=given, kept=kept)
+
+
+def _kept(relation: Relation | None, given: tuple[str, ...]) -> tuple[str, ...]:
+    columns = relation.columns if relation else ()
+    return tuple(column.name for column in columns if column.name not in given)
 
 
 def _reserved(options: LoadOptions) -> set[str]:

@@ -15,7 +15,8 @@ def left_out_note(count: int) -> list[str]:
 class LoadResult:
     """rows: read from the source. notes, data: what else a person may want to know.
 
-    unit: what is counted, where it is not rows.
+    unit: what is counted, where it is not rows. columns: of the rows. kept: columns of the table
+    that the rows do not have, and that it keeps.
     """
 
     rows: int
@@ -23,6 +24,8 @@ class LoadResult:
     changed: bool = True
     data: dict[str, Any] = field(default_factory=dict)
     unit: str = "rows"
+    columns: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @classmethod
     def of_changes(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.rows import Column, CopyRows
+from tests.one_task import OneTask
 
 NAME = TableName("staging", "item")
 
@@ -213,3 +216,24 @@ def test_a_column_that_the_load_fills_itself_is_refused(
     with pytest.raises(JobError, match=f"a column `{column}`, which this way of loading fills"):
         put(connection, {"id": "integer", column: "text"}, "1,x", **options)
     put(connection, {"id": "integer", column: "text"}, "1,x")
+
+
+@pytest.mark.parametrize("mode", ["load: replace", "load: merge, key: [id]"])
+def test_a_column_that_is_gone_is_told_once(task: OneTask, tmp_path: Path, mode: str) -> None:
+    with sqlite3.connect(tmp_path / "shop.db", isolation_level=None) as shop:
+        shop.execute("create table item (id integer, a, b)")
+        shop.execute("insert into item values (1, 2, 3)")
+        action = f"{{do: database, query: q.sql, {mode}}}"
+        task.has(f"url: sqlite:///{tmp_path}/shop.db", action, {"q.sql": "select * from item"})
+        assert "gone" not in task.run()
+        task.execute("alter table staging.thing add own text")
+        assert "gone" not in task.run()
+        shop.execute("alter table item drop column b")
+        assert "the column b is gone at the source, and stays" in task.run()
+        assert "gone" not in task.run()
+        assert "gone" not in task.run(full=True)
+        shop.execute("alter table item add column b")
+        task.run()
+        shop.execute("alter table item drop column b")
+        assert "the column b is gone at the source" in task.run(full=True)
+    assert list(task.types()) == ["id", "a", "b", "own"]
