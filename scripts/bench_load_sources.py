@@ -88,9 +88,10 @@ class Places:
         write = self.postgres.psql(WAREHOUSE, f"copy {_RAW} from stdin")
         url = server.url(SOURCE)
         plain = url.replace("mysql+pymysql:", "mysql:")
+        version = program_version((*mariadb(server), "-N", "-B", "-e", "select version()"))
         return Source(
             "mariadb",
-            program_version((*mariadb(server), "-N", "-B", "-e", "select version()")),
+            f"MariaDB {version.partition('-')[0]}",
             "mariadb --quick -B | psql COPY",
             1.15,
             lambda: run_pipe(read, write),

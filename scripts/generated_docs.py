@@ -30,6 +30,7 @@ from dapu.loading.options import LoadOptions
 from dapu.named_sql import registry_scripts
 from dapu.settings import Settings
 from dapu.yamlfile import json_schema
+from scripts.figures import HEADING, loading_figures
 
 ROOT = Path(__file__).resolve().parent.parent
 _PART = re.compile(r"(<!-- generated: ([^\n]+?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -288,6 +289,14 @@ def _registry_tables(_page: Path, _argument: str) -> str:
     )
 
 
+# The benches.
+
+
+def _figures(_page: Path, _argument: str) -> str:
+    text = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    return _table(HEADING, loading_figures(text))
+
+
 # Markdown.
 
 
@@ -315,6 +324,7 @@ _PARTS: dict[str, Callable[[Path, str], str]] = {
     "agents": _agent_table,
     "options": _option_table,
     "registry": _registry_tables,
+    "figures": _figures,
 }
 
 
