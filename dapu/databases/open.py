@@ -14,7 +14,6 @@ from dapu.connections import (
 from dapu.databases.fallback import NativeFirst
 from dapu.databases.postgres import PostgresSource
 from dapu.databases.source import Reader, Source
-from dapu.databases.sqlite import SqliteSource
 from dapu.errors import ConfigurationError
 from dapu.warehouse import Warehouse
 
@@ -28,7 +27,7 @@ def open_source(warehouse: Warehouse, name: str, reader: Reader = "auto") -> Sou
     connection = warehouse.connections.named(name)
     if isinstance(connection, UrlConnection):
         if connection.backend == "sqlite" and reader != "generic":
-            return SqliteSource(name, connection.sqlite_file(warehouse.folder))
+            return _sqlite(name, connection.sqlite_file(warehouse.folder))
         url = connection.sqlalchemy_url(warehouse.folder)
         return _OPENERS.get(connection.backend, _open_other)(name, url, connection, reader)
     if isinstance(connection, PgConnection):
@@ -45,6 +44,12 @@ def _postgres(name: str, libpq: dict[str, Any], reader: Reader) -> Source:
             f"PostgreSQL, which `{name}` is, has no generic reader; leave `reader: generic` out"
         )
     return PostgresSource(name, libpq)
+
+
+def _sqlite(name: str, file: str) -> Source:
+    from dapu.databases.sqlite import SqliteSource
+
+    return SqliteSource(name, file)
 
 
 def _open_postgres(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:

@@ -110,7 +110,7 @@ analyze {table};
 -- was; no row when there is no autovacuum.
 select current_setting('default_statistics_target'),
     set_config('default_statistics_target',
-        least(current_setting('default_statistics_target')::integer, 30)::text, true)
+        least(current_setting('default_statistics_target')::integer, 20)::text, true)
 where current_setting('autovacuum')::boolean and current_setting('track_counts')::boolean
 and not exists (
     select from pg_class c cross join pg_options_to_table(c.reloptions) as o
