@@ -60,17 +60,16 @@ def look_at(
     """
     if isinstance(rows, ArrowRows):
         rows = rows.as_copy()
-    required = _required(relation)
     if not is_needed(options) or not isinstance(rows, CopyRows):
         return Looked(rows)
     if rows.format == "binary":
-        if rows.again is None or not required or options.on_bad_value != "reject":
+        if rows.again is None or not _may_refuse(relation, rows.columns, options):
             return Looked(rows)  # what comes as binary has the target's own types
         rows = rows.again()
     columns = _typed(rows.columns, relation)
     key = key_of(options.key, relation, columns, or_first=rows.locate is None)
     stage = _TextStage(cursor, name, columns, options, _domains(relation), key)
-    stage.fill(rows, required)
+    stage.fill(rows, _required(relation))
     found = stage.bad_rows(rows.locate)
     if options.on_bad_value == "reject":
         stage.reject(within, rows.locate)
@@ -84,6 +83,20 @@ def is_needed(options: LoadOptions) -> bool:
         options.on_bad_value != "fail"
         or options.zero_dates != "fail"
         or options.nul_characters != "fail"
+    )
+
+
+def _may_refuse(relation: Relation | None, columns: Sequence[Column], options: LoadOptions) -> bool:
+    """Whether the table may refuse values of its own types, of which a policy is asked."""
+    if relation is None or options.on_bad_value == "fail":
+        return False
+    given = {column.name for column in columns}
+    return any(
+        column.domain is not None
+        or "(" in column.type  # a length: a query's values may be longer
+        or (column.required and options.on_bad_value == "reject")
+        for column in relation.columns
+        if column.name in given
     )
 
 

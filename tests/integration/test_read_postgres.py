@@ -457,10 +457,33 @@ def test_a_policy_is_asked_before_a_column_becomes_text(
     assert arrived.types["v"] in ("integer", "timestamp without time zone", "numeric(7,2)")
 
 
+@pytest.mark.parametrize(
+    ("target", "values"),
+    [
+        ("varchar(3)", "('abcd'::varchar(9)), ('abc')"),
+        ("char(2)", "('abc'::char(9)), ('ab')"),
+        ("bit(2)", "(b'101'::bit(9)), (b'10')"),
+        ("staging.price", "(0::numeric(7,2)), (1.50::numeric(7,2))"),
+    ],
+)
+def test_a_policy_is_asked_though_types_agree(
+    source: Database, connection: PgSession, target: str, values: str
+) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create schema staging")
+        cursor.execute("create domain staging.price as numeric(7,2) check (value > 0)")
+        cursor.execute(f"create table staging.pulled (v {target})")
+    query = f"select v from (values {values}) as given (v)"
+    arrived = pull(connection, open_it(source), query, on_bad_value="null")
+    assert [value is None for value in arrived.column("v")] == [True, False]
+
+
 def test_kinds_that_lose_something_are_told_with_the_statement(
     source: Database, connection: PgSession
 ) -> None:
     prepare(connection, "v timestamp")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("insert into staging.pulled values (now())")
     with pytest.raises(JobError, match='alter column "v" type timestamp with time zone;'):
         pull(connection, open_it(source), "select now() as v")
 
