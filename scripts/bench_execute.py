@@ -24,7 +24,8 @@ from scripts.bench_load_measure import Measured, Table, run
 from scripts.bench_load_servers import Postgres
 from scripts.bench_load_servers import running_postgres as running_server
 from tests.execute_warehouse import ExecuteWarehouse
-from tests.services.execute_server import AFE_SCHEMA, ExecuteServer, make_afe, running_execute
+from tests.services.execute_afes import AFE_SCHEMA, make_afe
+from tests.services.execute_server import ExecuteServer, running_execute
 from tests.services.postgres import running_postgres
 
 _DATABASE, _PIPE = "execute", "psql \\copy of the same rows"

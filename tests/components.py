@@ -16,6 +16,7 @@ from dapu.registrar import Registration, register
 from dapu.versioner import Versions, bring_up_to_date
 from dapu.warehouse import open_warehouse
 
+ROUTE = {"routes/r/route.yaml": ""}
 SQL_TASK = {"task.yaml": "actions: [{do: sql, file: run.sql}]", "run.sql": "select 1"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg2
@@ -12,15 +13,21 @@ import pytest
 from psycopg2 import sql
 
 from tests.conftest import Database, MakeWarehouse, write_files
+from tests.file_task import FileTask, Share
+from tests.integration import erp as erp_database
+from tests.integration.maria_shop import Shop
 from tests.one_task import OneTask
 from tests.services import mapserver as running
 from tests.services import postgis, ssh, unavailable
 from tests.services.https_files import HttpsFiles, running_https
 from tests.services.mapserver import MapServer
+from tests.services.mariadb import MariaDB
 from tests.services.misbehaving_http import MisbehavingServer, misbehaving_http
 from tests.services.postgres import Postgres
+from tests.services.rest_task import Crm
 from tests.services.s3 import S3, running_s3
 from tests.services.ssh import Ssh
+from tests.services.wfs_server import WfsServer
 
 
 @pytest.fixture
@@ -34,6 +41,30 @@ def server() -> Iterator[MisbehavingServer]:
 def task(make_warehouse: MakeWarehouse, database: Database) -> OneTask:
     """A warehouse with one task."""
     return OneTask(make_warehouse, database)
+
+
+@pytest.fixture
+def crm(task: OneTask, server: MisbehavingServer) -> Crm:
+    """A task that reads the server as a web service."""
+    return Crm(task, server)
+
+
+@pytest.fixture
+def wfs(server: MisbehavingServer) -> WfsServer:
+    """The server as a WFS."""
+    return WfsServer(server)
+
+
+@pytest.fixture
+def files(task: OneTask, tmp_path: Path) -> FileTask:
+    """A task that reads files."""
+    return FileTask(task, Share(tmp_path / "share"), "file")
+
+
+@pytest.fixture
+def excel(task: OneTask, tmp_path: Path) -> FileTask:
+    """A task that reads workbooks."""
+    return FileTask(task, Share(tmp_path / "share"), "excel")
 
 
 @pytest.fixture
@@ -110,3 +141,32 @@ def https_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpsFiles
     """A web server that gives out a folder."""
     with running_https(tmp_path_factory.mktemp("https")) as server:
         yield server
+
+
+@pytest.fixture
+def source(database: Database) -> Any:
+    """Runs SQL in the source, which stands in another schema of the test's database."""
+
+    def run(statement: str) -> list[tuple[Any, ...]]:
+        with database.connect() as session, session.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    run("create schema shop; create table shop.sale (id int, at timestamp, amount numeric)")
+    return run
+
+
+@pytest.fixture
+def shop(mariadb: MariaDB) -> Iterator[Shop]:
+    """A database of the tests' MariaDB, to read from."""
+    shop = Shop(mariadb)
+    with closing(shop.session):
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def erp(postgres_server: Postgres) -> Iterator[Database]:
+    """A database to read from; each test makes its own tables."""
+    database = erp_database.make_source(postgres_server, "read_source", "UTF8")
+    yield database
+    postgres_server.execute(sql.SQL("drop database read_source with (force)"))

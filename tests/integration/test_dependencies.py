@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from tests.components import a_task, manager, rows, write
+from tests.components import ROUTE, a_task, manager, rows, write
 from tests.conftest import MakeWarehouse
 from tests.rounds import prepare, run_due, run_task
-
-ROUTE = {"routes/r/route.yaml": ""}
 
 #      top
 #     /   \

@@ -10,17 +10,10 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tests.file_task import FileTask, Rows, Share
-from tests.one_task import OneTask
+from tests.file_task import FileTask, Rows
 from tests.xlsb import xlsb
 
 DATA = Path(__file__).parent.parent / "data/workbooks"
-
-
-@pytest.fixture
-def excel(task: OneTask, tmp_path: Path) -> FileTask:
-    """A task that reads workbooks."""
-    return FileTask(task, Share(tmp_path / "share"), "excel")
 
 
 def test_a_sheet_becomes_a_table_with_types_that_hold_every_value(excel: FileTask) -> None:

@@ -14,14 +14,7 @@ import msoffcrypto
 import pytest
 from msoffcrypto.format.ooxml import OOXMLFile
 
-from tests.file_task import FileTask, Share
-from tests.one_task import OneTask
-
-
-@pytest.fixture
-def excel(task: OneTask, tmp_path: Path) -> FileTask:
-    """A task that reads workbooks."""
-    return FileTask(task, Share(tmp_path / "share"), "excel")
+from tests.file_task import FileTask
 
 
 def test_an_unchanged_workbook_is_not_read_again(excel: FileTask) -> None:

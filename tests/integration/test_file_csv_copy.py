@@ -13,17 +13,10 @@ from dapu.files.gathering import Gathering
 from dapu.files.texts import TextStyle
 from dapu.files.unpack import Content
 from dapu.loading.arrow import CsvText
-from tests.file_task import FileTask, Share
-from tests.one_task import OneTask
+from tests.file_task import FileTask
 
 TABLE = {"n": "integer", "d": "date", "t": "text"}
 LONG = "".join(f"{number},2024-01-02,text {number}\n" for number in range(20_000))
-
-
-@pytest.fixture
-def files(task: OneTask, tmp_path: Path) -> FileTask:
-    """A task that reads files."""
-    return FileTask(task, Share(tmp_path / "share"), "file")
 
 
 def goes_as_it_stands(path: Path, content: str) -> list[bool]:

@@ -19,12 +19,11 @@ from dapu.registry import agenda
 from dapu.versioner import registry_of
 from dapu.warehouse import open_warehouse
 from dapu.worker import Tally, Worker
-from tests.components import a_task, manager, one, rows, write
+from tests.components import ROUTE, a_task, manager, one, rows, write
 from tests.conftest import MakeWarehouse
 from tests.rounds import Seen, prepare, run_due, run_task
 
 TASK = "r.s.t"
-ROUTE = {"routes/r/route.yaml": ""}
 LOAD = """
 run: {retries: 1, retry_wait: 0 s}
 actions:

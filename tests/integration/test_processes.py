@@ -13,11 +13,10 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 
 from tests.command import dapu, running, wait_until
-from tests.components import a_task, manager, one, rows
+from tests.components import ROUTE, a_task, manager, one, rows
 from tests.conftest import MakeWarehouse
 from tests.rounds import prepare
 
-ROUTE = {"routes/r/route.yaml": ""}
 OVERLAPS = """
     select max((
         select count(*) from meta.agenda b

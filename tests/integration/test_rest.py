@@ -7,15 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.one_task import OneTask
 from tests.services.misbehaving_http import Asked, MisbehavingServer, Reply
-from tests.services.rest_task import Crm
-
-
-@pytest.fixture
-def crm(task: OneTask, server: MisbehavingServer) -> Crm:
-    return Crm(task, server)
-
+from tests.services.rest_task import COLUMNS, Crm
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 
@@ -87,7 +80,6 @@ def test_types_are_found_by_the_values_of_all_pages(server: MisbehavingServer, c
 
 PAGES = {1: [{"id": 1}, {"id": 2}], 2: [{"id": 3}, {"id": 4}], 3: [{"id": 5}]}
 IDS = [(1,), (2,), (3,), (4,), (5,)]
-COLUMNS = "path: list\nrecords: data\ncolumns: {id: {path: id, type: integer}}\n"
 
 
 def test_pages_by_number(server: MisbehavingServer, crm: Crm) -> None:

@@ -18,11 +18,10 @@ from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
 from dapu.warehouse import open_warehouse
 from dapu.worker import Tally, Worker
-from tests.components import a_task, manager, one, rows, write
+from tests.components import ROUTE, a_task, manager, one, rows, write
 from tests.conftest import MakeWarehouse
 from tests.rounds import Seen, prepare, run_due
 
-ROUTE = {"routes/r/route.yaml": ""}
 REGISTRY = Registry()
 
 

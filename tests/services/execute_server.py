@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 import sys
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
+
+from tests.services.execute_afes import AFE_SCHEMA, make_afe, make_long_afe
 
 KEY_ID, KEY_SECRET = "key-1", "s3cret-of-the-key"
 
@@ -324,70 +324,6 @@ def _blocks(lines: Sequence[bytes]) -> Iterator[bytes]:
 
 def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-AFE_SCHEMA: dict[str, Any] = {
-    "AFE": {
-        "DOCUMENT_ID": {"NAME": "Id", "ACTIVE": True, "TYPE": "GUID", "NULLABLE": False},
-        "AFE_NUMBER": {"NAME": "AFE number", "ACTIVE": True, "TYPE": "TEXT", "SIZE": 50},
-        "DESCRIPTION": {"NAME": "Description", "ACTIVE": True, "TYPE": "TEXT"},
-        "GROSS_ESTIMATE": {"NAME": "Gross estimate", "ACTIVE": True, "TYPE": "DECIMAL"},
-        "APPROVED_ON": {"NAME": "Approved on", "ACTIVE": True, "TYPE": "DATETIME"},
-        "OPERATOR": {
-            "NAME": "Operator",
-            "ACTIVE": True,
-            "TYPE": "DOCUMENT",
-            "DOCUMENT_TYPE": "COMPANY",
-        },
-        "OWNER": {
-            "NAME": "Owners",
-            "ACTIVE": True,
-            "TYPE": "RECORD LIST",
-            "RECORD_TYPE": {
-                "LISTITEM_ID": {"NAME": "Id", "ACTIVE": True, "TYPE": "GUID"},
-                "NAME": {"NAME": "Name", "ACTIVE": True, "TYPE": "TEXT"},
-                "WI": {"NAME": "Working interest", "ACTIVE": True, "TYPE": "DECIMAL"},
-                "AMOUNT": {"NAME": "Amount", "ACTIVE": True, "TYPE": "DECIMAL"},
-            },
-        },
-    }
-}
-
-
-def make_afe(number: int, version: int = 1) -> bytes:
-    """The line of a document of about 2 kB, with a list of 20 records."""
-    some = random.Random(number)
-    document = {
-        "$TYPE": "AFE",
-        "DOCUMENT_ID": str(uuid.UUID(int=some.getrandbits(128))),
-        "$VERSION": version,
-        "$AUTHOR_ID": str(uuid.UUID(int=some.getrandbits(128))),
-        "$DATE": "2024-03-04T05:06:07.123Z",
-        "$DELETED": False,
-        "AFE_NUMBER": f"24C{number:07d}",
-        "DESCRIPTION": f"Drill, complete and equip a horizontal well, pad {number}",
-        "GROSS_ESTIMATE": some.randrange(10**9) / 100,
-        "APPROVED_ON": "2024-03-01T00:00:00Z",
-        "OPERATOR": {"DOCUMENT_ID": str(uuid.UUID(int=some.getrandbits(128)))},
-        "OWNER": [
-            {
-                "LISTITEM_ID": f"{some.getrandbits(48):012x}",
-                "NAME": f"Partner {position}",
-                "WI": some.randrange(10**6) / 1000,
-                "AMOUNT": some.randrange(10**8) / 100,
-            }
-            for position in range(20)
-        ],
-    }
-    return json.dumps(document, separators=(",", ":")).encode()
-
-
-def make_long_afe(items: int) -> bytes:
-    """The line of a document whose list has so many items."""
-    item = '{"LISTITEM_ID":"%012x","NAME":"Partner %d","WI":%d.5,"AMOUNT":%d.25}'
-    listed = ",".join(item % (number, number, number, number) for number in range(items))
-    head = '"$TYPE":"AFE","DOCUMENT_ID":"1","$VERSION":1,"$DATE":"2024-01-01T00:00:00Z"'
-    return f'{{"OWNER":[{listed}],{head},"$DELETED":false}}'.encode()
 
 
 def serve(documents: int, items: int) -> None:

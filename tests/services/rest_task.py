@@ -1,11 +1,19 @@
-"""A task that reads a web service of the tests."""
+"""A task that reads a web service of the tests, and a session with one."""
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
+from dapu.connections import RestConnection
+from dapu.http.messages import Request
+from dapu.http.session import HttpSession
 from tests.one_task import OneTask
 from tests.services.misbehaving_http import MisbehavingServer
+
+COLUMNS = "path: list\nrecords: data\ncolumns: {id: {path: id, type: integer}}\n"
+GOOD = {"data": [{"id": 1}]}
 
 
 class Crm:
@@ -32,3 +40,16 @@ class Crm:
     def folder(self) -> Path:
         """The warehouse directory."""
         return self._task.folder
+
+
+def session_with(server: MisbehavingServer, **keys: Any) -> HttpSession:
+    """A session. keys: those of its connection."""
+    given = {"name": "x", "driver": "rest", "url": server.url, **keys}
+    return HttpSession(RestConnection.model_validate(given), lambda text: None)
+
+
+def fetch(session: HttpSession, url: str) -> bytes:
+    """The body of an answer."""
+    body = io.BytesIO()
+    session.send(Request(url), body)
+    return body.getvalue()

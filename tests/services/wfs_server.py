@@ -12,6 +12,20 @@ _SPACES = (
     f'xmlns:wfs="http://www.opengis.net/wfs/2.0" xmlns:gml="{_GML}" xmlns:ms="urn:test" '
     'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 )
+GEOMETRY = {"geom": "gml:GeometryPropertyType"}
+
+
+def point(text: str, dimension: int = 2) -> str:
+    """The property `geom` of a feature."""
+    return (
+        f'<ms:geom><gml:Point srsName="urn:ogc:def:crs:EPSG::3301" srsDimension="{dimension}">'
+        f"<gml:pos>{text}</gml:pos></gml:Point></ms:geom>"
+    )
+
+
+def features(count: int) -> list[str]:
+    """So many features, each with a name and a place."""
+    return [f"<ms:name>{number}</ms:name>{point(f'{number} 7')}" for number in range(count)]
 
 
 @dataclass

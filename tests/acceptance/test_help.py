@@ -1,0 +1,63 @@
+"""What the command line says of itself, and of wrong use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dapu.cli.main import cli
+from tests.command import dapu, here
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_the_help_of_each_command_has_an_example(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    done = here(capsys, name, "--help")
+    assert done.status == 0
+    assert f"  dapu {name} " in done.out or f"Example: dapu {name} " in done.out
+
+
+def test_help_lists_every_command_with_a_whole_line() -> None:
+    done = dapu("--help")
+    assert done.status == 0
+    for name in cli.commands:
+        assert f"  {name} " in done.out
+    assert "..." not in done.out.partition("Commands:")[2]
+    assert "Exit status: 0 done, 1 something failed, 2 wrong use or configuration." in done.out
+
+
+def test_the_completion_of_words_can_be_printed() -> None:
+    done = dapu(environment={"_DAPU_COMPLETE": "bash_source"})
+    assert done.status == 0
+    assert "complete -o nosort" in done.out
+    words = {"_DAPU_COMPLETE": "bash_complete", "COMP_WORDS": "dapu ve", "COMP_CWORD": "1"}
+    assert dapu(environment=words).out == "plain,versioner\n"
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["missing", "empty"])
+def test_a_directory_that_is_no_warehouse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], made: bool
+) -> None:
+    folder = tmp_path / "finances"
+    if made:
+        folder.mkdir()
+    for name in ("versioner", "status", "worker", "validate"):
+        done = here(capsys, name, folder)
+        assert done.status == 2
+        assert done.err == (
+            f"dapu: {folder} is no warehouse directory: it has no warehouse.yaml. "
+            "Make a new one with: dapu init finances\n"
+        )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["worker"], ["worker", "x", "--processes", "0"], ["frob"], ["init"]]
+)
+def test_wrong_use_ends_with_status_two(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    done = here(capsys, *arguments)
+    assert done.status == 2
+    assert "Usage: dapu" in done.err

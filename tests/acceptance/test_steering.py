@@ -1,0 +1,91 @@
+"""Pause, resume, retry and cancel: how a person steers what runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as PgSession
+
+from dapu.registry import agenda, workers
+from dapu.registry.store import Registry
+from dapu.warehouse import open_warehouse
+from tests.command import here, running
+from tests.components import ROUTE, a_task, manager, rows
+from tests.conftest import MakeWarehouse
+from tests.rounds import prepare, run_due
+
+
+def test_pause_stops_manager_and_worker_until_resume(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t")})
+    prepare(folder)
+    assert here(capsys, "pause", folder).out.endswith("paused\n")
+    assert "the warehouse is paused (by " in here(capsys, "manager", folder).out
+    assert "nothing is started until `dapu resume " in here(capsys, "worker", folder).out
+    assert "The warehouse is paused (by " in here(capsys, "status", folder).out
+    assert here(capsys, "resume", folder).out == "resumed\n"
+    assert here(capsys, "resume", folder).out == "it was not paused\n"
+    assert run_due(folder).order == ["r.s.t"]
+
+
+@pytest.mark.parametrize("how", ["the job ends", "its worker dies"])
+def test_pause_wait_returns_when_no_job_is_running(
+    make_warehouse: MakeWarehouse, connection: PgSession, how: str
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t")})
+    prepare(folder)
+    manager(folder)
+    with closing(open_warehouse(folder).connect("worker")) as worker:
+        with worker, worker.cursor() as cursor:
+            number = workers.enrol(cursor, Registry())
+            assert agenda.claim(cursor, Registry(), number, backend=0)
+        with running("pause", folder, "--wait") as process:
+            assert process.stdout is not None
+            assert "waits for: r.s.t" in process.stdout.readline()
+            assert process.poll() is None
+            if how == "its worker dies":
+                worker.close()
+            else:
+                rows(connection, "update meta.agenda set status = 'done', ended_at = now()")
+            out, _ = process.communicate(timeout=20)
+    assert out.endswith("paused\n")
+    assert process.returncode == 0
+
+
+def test_the_manager_tells_of_jobs_that_failed_for_good(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str], connection: PgSession
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t", run="{retries: 0}")})
+    prepare(folder)
+    manager(folder)
+    with connection, connection.cursor() as cursor:
+        assert agenda.claim(cursor, Registry(), worker=77, backend=0)
+    done = here(capsys, "manager", folder)
+    assert done.status == 1
+    assert done.out.endswith("r.s.t: its worker died; the job is failed\n")
+
+
+def test_retry_and_cancel_by_number(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = {row["task"]: row for row in _status(capsys, ran)["tasks"]}
+    assert jobs["r.s.bad"]["last_status"] == "failed"
+    done = here(capsys, "retry", ran, "1")
+    assert re.fullmatch(r"r\.s\.\w+: job \d+ queued\n", done.out)
+    number = re.findall(r"\d+", done.out)[0]
+    done = here(capsys, "cancel", ran, number)
+    assert re.fullmatch(rf"r\.s\.\w+: job {number}, which was waiting, is cancelled\n", done.out)
+    done = here(capsys, "cancel", ran, number)
+    assert (done.status, done.err) == (2, f"dapu: job {number} is cancelled already\n")
+    done = here(capsys, "cancel", ran, "99")
+    assert (done.status, done.err) == (2, "dapu: there is no job 99\n")
+    done = here(capsys, "retry", ran, "99")
+    assert (done.status, done.err) == (2, "dapu: there is no job 99\n")
+
+
+def _status(capsys: pytest.CaptureFixture[str], folder: Path) -> Any:
+    return json.loads(here(capsys, "status", folder, "--json").out)
