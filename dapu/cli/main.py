@@ -6,6 +6,7 @@ answer at once.
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 
@@ -64,6 +65,8 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - a fault of dapu's own: told whole
         _explain(error)
         sys.exit(1)
+    finally:
+        gc.freeze()  # at its end Python looks through all objects; that takes long, for nothing
 
 
 def _explain(error: Exception) -> None:
