@@ -14,7 +14,10 @@ from dapu.errors import DapuError, JobError
 from dapu.loading.exact import REMARK
 from dapu.loading.shown import names_a_row, readable
 
-_CONTEXT = re.compile(r"COPY ([^,]+), line (\d+)(?:, column ([^:]+))?(?:: (.*))?", re.DOTALL)
+# A column's name may have colons of its own.
+_CONTEXT = re.compile(
+    r"COPY ([^,]+), line (\d+)(?:, column (.+?(?=: \"|: null input|$)))?(?:: (.*))?", re.DOTALL
+)
 _UNREADABLE = re.compile("[\0\udc80-\udcff]")
 _NULL = "null input"
 

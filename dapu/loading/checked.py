@@ -177,7 +177,8 @@ class _TextStage:
         what = _OUTCOMES[self._options.on_bad_value]
         note = f"{found[0][-1]:,} rows {what}, the first: {found[0][1][0]} ({shown[0]['where']})"
         if self._options.on_bad_value == "fail":
-            raise JobError(f"{self._name}: {note}", {"bad rows": shown})
+            first = {"column": found[0][2], "bad rows": shown}
+            raise JobError(f"{self._name}: {note}", first)
         return [note], {"bad rows": shown}
 
     def _where(

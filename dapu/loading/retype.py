@@ -102,9 +102,12 @@ class Retyping:
             "would lose something there; cast the column in the query"
         )
         if misfit is not None:
-            what = f"{misfit}; mend the value, or set `on_bad_value`"
-        text = advice(self.name, f"{what}, or let the column hold it", [change.command])
-        return JobError(text, misfit.data if misfit else None)
+            what = f"{misfit}; mend the value, set `on_bad_value`"
+        alter = f"alter table {self.name} {change.command};"
+        return JobError(
+            f"{what}, or let the column hold it, by hand or in the next step in ver/: {alter}",
+            misfit.data if misfit else None,
+        )
 
     def make(self, changes: Sequence[Change]) -> list[str]:
         """Makes the changes; views that read the columns are dropped for that, and made again."""

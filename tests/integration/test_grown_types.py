@@ -124,7 +124,7 @@ def test_a_bad_value_is_no_wider_type(shop: Shop, task: OneTask) -> None:
     shop.has("varchar", "'1'", "'abc'")
     message = task.fails()
     assert 'column v of staging.thing cannot hold "abc" (row 2' in message
-    assert "; mend the value, or set `on_bad_value`, or let the column hold it; " in message
+    assert "; mend the value, set `on_bad_value`, or let the column hold it, by hand or " in message
     assert message.endswith('alter table staging.thing alter column "v" type text;')
     assert task.types()["v"] == "bigint"
     shop.task(task, "load: replace, on_bad_value: reject")
@@ -139,6 +139,23 @@ def test_what_does_not_fit_is_rejected_where_that_is_the_policy(shop: Shop, task
     shop.has("double", "1.5", "2.5")
     assert "2 rows with bad values nulled" in task.run()
     assert task.rows() == [(1, None), (2, None)]
+
+
+def test_columns_of_odd_names_grow_with_the_policy_for_zero_dates_too(
+    task: OneTask, tmp_path: Path
+) -> None:
+    shop = lite(tmp_path)
+    shop.run('create table item ("a:b" integer, "q""u%" boolean, "ü {x}" date)')
+    shop.run("insert into item values (1, 1, '2024-01-01')")
+    for policy in ("", ", zero_dates: 'null'"):
+        shop.task(task, f"load: replace{policy}")
+        task.execute("drop schema if exists staging cascade")
+        shop.run("delete from item where rowid > 1")
+        task.run()
+        shop.run("insert into item values (2.5, 2, '2024-01-01 10:00')")
+        assert task.run().count("is widened from") == 3
+        types = {"a:b": "numeric", 'q"u%': "bigint", "ü {x}": "timestamp without time zone"}
+        assert task.types() == types
 
 
 def test_each_of_several_columns_grows(shop: Shop, task: OneTask) -> None:
