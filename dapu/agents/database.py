@@ -57,7 +57,10 @@ class DatabaseOptions(LoadOptions):
         if self.split and self.changes:
             raise ValueError("`split` reads everything, `changes: blocks` does not: give one")
         if self.split and self.on_bad_value != "fail":
-            raise ValueError("`split` goes with `on_bad_value: fail` only")
+            raise ValueError(
+                "`split` goes with `on_bad_value: fail`, `zero_dates` and `nul_characters`; leave "
+                f"`split` or `on_bad_value: {self.on_bad_value}` out"
+            )
         return self
 
 

@@ -2,69 +2,30 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import random
 import struct
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import closing
 
 import pytest
 from psycopg2.extensions import connection as PgSession
-from sqlalchemy.engine import make_url
 
 from dapu.databases.fallback import NativeFirst
 from dapu.databases.generic import GenericSource
-from dapu.databases.mysql import MySqlSource
-from dapu.databases.source import NotNative
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
-from tests.integration.reading import Pulled, prepare, pull
-from tests.services.mariadb import MariaDB
-
-
-class Shop:
-    """A database of the tests' MariaDB."""
-
-    def __init__(self, server: MariaDB) -> None:
-        self.url = make_url(server.url("shop"))
-        self.session = server.connect()
-        self.run("create or replace database shop", "use shop")
-
-    def run(self, *statements: str, values: Any = None) -> None:
-        with self.session.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement, values)
-
-    def has(self, column: str, *values: str) -> None:
-        """A table of one column with these values, given in SQL."""
-        self.run("set sql_mode = ''", "set time_zone = '+00:00'")
-        self.run(f"create or replace table t (id int auto_increment primary key, v {column})")
-        self.run(f"insert into t (v) values {', '.join(f'({value})' for value in values)}")
-
-    def open(self, **extra: Any) -> MySqlSource:
-        return MySqlSource("shop", self.url, extra)
-
-    def pulled(
-        self, target: PgSession, query: str = "select v from t order by id", **options: Any
-    ) -> Pulled:
-        return pull(target, self.open(), query, **options)
-
-
-@pytest.fixture
-def shop(mariadb: MariaDB) -> Iterator[Shop]:
-    shop = Shop(mariadb)
-    with closing(shop.session):
-        yield shop
-
+from tests.integration.maria_shop import Shop
+from tests.integration.reading import prepare, pull
 
 ALL_BITS = "b'" + "1" * 64 + "'"
+
+
 GEOMETRY = "st_geomfromtext('POINT(1 -2)'{})"
+
+
 COORDINATES = "000000000000f03f00000000000000c0"
+
 
 VALUES: list[tuple[str, str, dict[str, str | None]]] = [
     ("tinyint", "smallint", {"-128": "-128", "127": "127", "null": None}),
@@ -166,6 +127,8 @@ NASTY = [
     "😀\U0010fffd",
     "\x1a\x01\x7f",
 ]
+
+
 ODD_MODES = ["ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "ORACLE", "ANSI", "", "PAD_CHAR_TO_FULL_LENGTH"]
 
 
@@ -313,156 +276,3 @@ def test_a_table_that_is_there_says_how_values_are_read(shop: Shop, connection: 
     del expected["i"]
     del expected["s"]
     assert {name: arrived.types[name] for name in expected} == expected
-
-
-def test_one_state_is_read(shop: Shop, connection: PgSession) -> None:
-    shop.has("int", "1")
-    source = shop.open()
-    shop.run("insert into t (v) values (2)")
-    assert pull(connection, source, "select v from t").rows == [("1",)]
-
-
-def test_a_query_that_cannot_be_wrapped_is_read_generically(
-    shop: Shop, connection: PgSession
-) -> None:
-    shop.has("int", "1")
-    with closing(shop.open()) as native, pytest.raises(NotNative, match="reader: auto"):
-        native.read(Statement(("show tables",)), None)
-    source = NativeFirst(shop.open(), lambda: GenericSource("shop", shop.url, {}))
-    arrived = pull(connection, source, "show tables")
-    assert arrived.rows == [("t",)]
-    assert arrived.how.startswith("SQLAlchemy, mysql+pymysql, since it cannot stand inside another")
-
-
-def test_bounds_come_back_as_they_were(shop: Shop) -> None:
-    shop.run("create table t (f float, at datetime(6), ts timestamp(6) null, s varchar(9))")
-    shop.run("insert into t values (0.1, '2024-01-01 00:00:00.123456', now(6), 'it''s \\\\ %s')")
-    with closing(shop.open()) as source:
-        for name in ("f", "at", "ts", "s"):
-            value = source.value(Statement((f"select max({name}) from t",)))
-            again = Statement(
-                (f"select count(*) from t where '%' <> '' and {name} = ", ""), (value,)
-            )
-            assert source.value(again) == 1, name
-
-
-@contextmanager
-def longest_packet(shop: Shop, size: int) -> Iterator[None]:
-    shop.run(f"set global max_allowed_packet = {size}")
-    try:
-        yield
-    finally:
-        shop.run("set global max_allowed_packet = 16777216")
-
-
-def test_a_row_that_is_too_long_for_the_server_is_refused(
-    shop: Shop, connection: PgSession
-) -> None:
-    shop.run("create table t (v longtext)")
-    shop.run("insert into t values (repeat('x', 600000)), (null)")
-    refused = pytest.raises(JobError, match="a row that is too long for it to write")
-    with longest_packet(shop, 1 << 20), refused:
-        shop.pulled(connection, "select v, v as w from t")
-
-
-@pytest.mark.parametrize("length", [65_500, 65_536, (1 << 24) - 8, (1 << 24) + 70_000])
-def test_a_long_row_arrives(shop: Shop, connection: PgSession, length: int) -> None:
-    """Values have lengths of 1, 3 or 8 bytes before them, and packets end at 16 MB."""
-    shop.run("create table t (id int, v longtext)")
-    with longest_packet(shop, 1 << 26):
-        shop.session.ping()
-        shop.run("insert into t values (1, 'x'), (3, 'y')")
-        query = f"select id, if(id < 2, v, repeat(v, {length})) as v from t"
-        arrived = shop.pulled(connection, query)
-    assert arrived.column("v") == ["x", "y" * length]
-
-
-def test_a_value_that_the_server_cut_is_refused(shop: Shop, connection: PgSession) -> None:
-    shop.has("int", "1")
-    with pytest.raises(JobError, match="the source `shop` cut a value: Result of repeat"):
-        shop.pulled(connection, "select id, repeat('x', 20000000) as v from t")
-
-
-SLOW = "select a.v, sleep(0.01) as s from t a, t b, t c"
-
-
-def test_a_killed_connection_leaves_nothing(shop: Shop, connection: PgSession) -> None:
-    shop.has("int", *["1"] * 100)
-    source = shop.open()
-    number = source.value(Statement(("select connection_id()",)))
-    timer = threading.Timer(0.3, shop.run, [f"kill {number}"])
-    timer.start()
-    with pytest.raises(JobError, match="the source `shop` broke off: "):
-        pull(connection, source, SLOW)
-    timer.join()
-    with connection.cursor() as cursor:
-        cursor.execute("select to_regclass('staging.pulled')")
-        assert cursor.fetchone() == (None,)
-
-
-def test_a_read_can_be_stopped(shop: Shop) -> None:
-    shop.has("int", *["1"] * 100)
-    with closing(shop.open()) as source:
-        rows = source.read(Statement((SLOW,)), None)
-        threading.Timer(0.3, source.stop).start()
-        began = time.monotonic()
-        with pytest.raises(JobError, match="the source `shop` broke off"):
-            rows.write(io.BytesIO())
-        assert time.monotonic() - began < 5
-        source.stop()  # once more does nothing
-    with shop.session.cursor() as cursor:
-        cursor.execute(
-            "select count(*) from information_schema.processlist where info like '%sleep(0%'"
-        )
-        assert cursor.fetchone() == (1,)
-
-
-def test_who_is_not_let_in_is_told_without_the_password(mariadb: MariaDB, shop: Shop) -> None:
-    wrong = {"password": "hunter2"}
-    with pytest.raises(
-        JobError, match=r"connection `shop` is refused: Access denied.*1045"
-    ) as failure:
-        MySqlSource("shop", shop.url, wrong)
-    assert "hunter2" not in str(failure.value)
-    with pytest.raises(JobError, match=r"`shop` is refused: Unknown database 'nothing'"):
-        MySqlSource("shop", shop.url.set(database="nothing"), {})
-    with pytest.raises(JobError, match=r"`shop` is refused: Can't connect to MySQL server"):
-        MySqlSource("shop", shop.url.set(port=1), {})
-
-
-def test_a_broken_query_is_told_as_the_server_tells_it(shop: Shop) -> None:
-    with closing(shop.open()) as source:
-        for query in ("select * from nothing", "selec 1"):
-            with pytest.raises(JobError, match=r"`shop` refuses the query: .*error 1[01]"):
-                source.read(Statement((query,)), None)
-
-
-@pytest.mark.parametrize(
-    ("declared", "value", "target"),
-    [
-        ("varchar(9)", "'abc   '", "varchar(3)"),
-        ("varchar(40)", "'1.239'", "numeric(10,2)"),
-        ("varchar(40)", "'2024-01-01 10:00:00+02'", "timestamp"),
-        ("varchar(40)", "'2024-01-01 10:00:00'", "date"),
-        ("varchar(40)", "'1.23456789'", "real"),
-    ],
-)
-def test_a_text_that_would_be_changed_in_silence_is_refused(
-    shop: Shop, connection: PgSession, declared: str, value: str, target: str
-) -> None:
-    prepare(connection, f"id integer, v {target}")
-    shop.has(declared, value)
-    with pytest.raises(JobError, match=r"\(would be changed\)"):
-        shop.pulled(connection, "select id, v from t")
-    arrived = shop.pulled(connection, "select id, v from t", on_bad_value="null")
-    assert arrived.rows == [("1", None)]
-
-
-def test_a_column_whose_times_would_lose_a_part_is_widened_or_refused(
-    shop: Shop, connection: PgSession
-) -> None:
-    prepare(connection, "v date, w timestamp(0)")
-    shop.run("create or replace table t (v datetime(6), w timestamp(6), x time(6))")
-    assert shop.pulled(connection, "select v from t").types["v"] == "timestamp without time zone"
-    with pytest.raises(JobError, match=r'alter table staging.pulled alter column "w" type timest'):
-        shop.pulled(connection, "select w from t")

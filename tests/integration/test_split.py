@@ -20,34 +20,19 @@ from dapu.errors import JobError
 from dapu.warehouse import open_warehouse
 from dapu.worker import Worker
 from tests.conftest import Database, MakeWarehouse
+from tests.integration.sales import TASK, make
 from tests.one_task import OneTask
 from tests.rounds import Seen, run_task
 
-TASK = "shop.staging.sale"
-
 
 @pytest.fixture
-def source(database: Database) -> Any:
-    def run(statement: str) -> list[tuple[Any, ...]]:
-        with database.connect() as session, session.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-
-    run("create schema shop; create table shop.sale (id int, at timestamp, amount numeric)")
-    run(
+def source(source: Any) -> Any:
+    """The source, with 101 rows."""
+    source(
         "insert into shop.sale select n, timestamp '2024-01-15' + n * interval '1 day', n "
         "from generate_series(1, 100) n; insert into shop.sale values (null, null, 0)"
     )
-    return run
-
-
-def make(make_warehouse: MakeWarehouse, options: str) -> Path:
-    return make_warehouse({
-        "routes/shop/route.yaml": "",
-        "routes/shop/staging/sale/extract.sql": "select id, at, amount from shop.sale;",
-        "routes/shop/staging/sale/task.yaml":
-            f"actions:\n  - do: database\n    query: extract.sql\n    {options}\n",
-    })  # fmt: skip
+    return source
 
 
 @pytest.mark.parametrize(
@@ -129,6 +114,20 @@ def test_values_that_do_not_fit_follow_the_policy(
     task.has(url, f"{action}zero_dates: null\nnul_characters: remove", query)
     task.run()
     assert task.rows() == [(1, None, "ab"), (9, None, "")]
+
+
+@pytest.mark.parametrize("policy", ["null", "reject"])
+def test_a_policy_that_parts_cannot_follow_is_refused(
+    task: OneTask, tmp_path: Path, policy: str
+) -> None:
+    action = (
+        f"do: database\nquery: extract.sql\nsplit: {{column: id, parts: 2}}\non_bad_value: {policy}"
+    )
+    task.has(f"url: sqlite:///{tmp_path}/shop.db", action, {"extract.sql": "select * from t"})
+    assert task.is_refused().endswith(
+        "`split` goes with `on_bad_value: fail`, `zero_dates` and `nul_characters`; leave `split` "
+        f"or `on_bad_value: {policy}` out"
+    )
 
 
 def test_a_plan_of_another_query_is_not_gone_on_with(
