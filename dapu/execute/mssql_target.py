@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -12,14 +12,13 @@ from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
 from dapu.execute.dialect import Dialect
 from dapu.execute.documents import Incoming, next_batch
-from dapu.execute.schema import Schema
-from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, Step, moved_meanwhile
-from dapu.execute.views import Kind, View, plan_views
-from dapu.named_sql import statement
-from dapu.secrets import redact
+from dapu.execute.target import Step, moved_meanwhile
+from dapu.execute.text_target import TextTarget
+from dapu.execute.views import Kind, View
 
 _LONGEST = 128  # characters of a name
 _PORT = 1433
+_PREPARED_BY = ("create_documents", "index_versions", "create_marks")
 _MOST_ROWS, _MOST_BYTES = 100, 1 << 22  # in one statement
 _KNOWN = ("database", "encrypt", "trustservercertificate", "trusted_connection")
 _ENCRYPTION = {  # of pymssql, and what the known client's driver says for it
@@ -72,7 +71,7 @@ class _Dialect(Dialect):
 DIALECT = _Dialect("execute_mssql", _name, _text, _path)
 
 
-class MssqlTarget:
+class MssqlTarget(TextTarget):
     """The default schema of a SQL Server database. dsn: see `read_dsn`."""
 
     def __init__(self, dsn: str) -> None:
@@ -82,30 +81,9 @@ class MssqlTarget:
             raise ConfigurationError(
                 "SQL Server needs its driver: pip install 'dapu[mssql]'"
             ) from None
-        self._error = pymssql.Error
+        super().__init__(DIALECT, _LONGEST, _PREPARED_BY, "SQL Server says", pymssql.Error)
         with self._told():
-            self._session: Any = pymssql.connect(**read_dsn(dsn), appname="dapu execute")
-
-    def prepare(self) -> None:
-        """See `Target.prepare`."""
-        with self._transaction():
-            for name in ("create_documents", "index_versions", "create_marks"):
-                self._run(name)
-
-    def mark(self, source: str) -> str | None:
-        """See `Target.mark`."""
-        with self._transaction():
-            return self._mark(source)
-
-    def has_marks(self) -> bool:
-        """See `Target.has_marks`."""
-        with self._transaction():
-            return bool(self._value("has_marks"))
-
-    def is_empty(self) -> bool:
-        """See `Target.is_empty`."""
-        with self._transaction():
-            return bool(self._value("is_empty"))
+            self._session = pymssql.connect(**read_dsn(dsn), appname="dapu execute")
 
     def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
         """See `Target.load`."""
@@ -131,39 +109,14 @@ class MssqlTarget:
                 self._insert(rows)
             self._run("move_mark", source=step.source, after=step.after)
 
-    def create_views(self, schema: Schema) -> list[str]:
-        """See `Target.create_views`. Views keep their permissions."""
-        taken = (DOCUMENTS, MARKS, LATEST, ALL_VERSIONS)
-        with self._transaction():
-            self._put_view(ALL_VERSIONS, statement("execute_mssql.latest_all_versions"))
-            self._put_view(LATEST, statement("execute_mssql.latest"))
-            for view in plan_views(schema, taken, _LONGEST):
-                self._put_view(view.name, DIALECT.query(view))
-        return []
-
-    def prune(self) -> int:
-        """See `Target.prune`."""
-        with self._transaction():
-            return int(self._run("prune").rowcount)
-
-    def stop(self) -> None:
-        """See `Target.stop`: its statements end with the process."""
-
-    def close(self) -> None:
-        """See `Target.close`."""
-        self._session.close()
-
-    def _mark(self, source: str) -> str | None:
-        mark = self._value("mark", source=source)
-        return None if mark is None else str(mark)
-
     def _insert(self, rows: list[tuple[Any, ...]]) -> None:
-        row = statement("execute_mssql.row")
-        text = DIALECT.fill("insert", rows=", ".join([row] * len(rows)))
+        row = self._statement("row")
+        text = self._dialect.fill("insert", rows=", ".join([row] * len(rows)))
         self._execute(text, tuple(value for one in rows for value in one))
 
-    def _put_view(self, name: str, query: str) -> None:
-        self._execute(DIALECT.fill("create_view", view=_name(name), query=query))
+    def _reading(self) -> AbstractContextManager[None]:
+        """See `TextTarget._reading`: a question begins a transaction too, which must end."""
+        return self._transaction()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -176,26 +129,6 @@ class MssqlTarget:
             with suppress(JobError), self._told():  # the first error is the one to tell
                 self._session.rollback()
             raise
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except self._error as error:
-            raise JobError(f"SQL Server says: {redact(str(error)).strip()}") from error
-
-    def _value(self, name: str, /, **values: str) -> Any:
-        row = self._run(name, **values).fetchone()
-        return row[0] if row else None
-
-    def _run(self, name: str, /, **values: str | None) -> Any:
-        return self._execute(statement(f"execute_mssql.{name}"), values or None)
-
-    def _execute(self, text: str, values: Any = None) -> Any:
-        with self._told():
-            cursor = self._session.cursor()
-            cursor.execute(text, values)
-            return cursor
 
 
 def read_dsn(dsn: str) -> dict[str, Any]:

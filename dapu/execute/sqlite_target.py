@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
 from dapu.execute.dialect import Dialect
 from dapu.execute.documents import Header, Incoming, next_batch
-from dapu.execute.schema import Schema
-from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, Step, moved_meanwhile
-from dapu.execute.views import plan_views
-from dapu.named_sql import statement
+from dapu.execute.target import Step, moved_meanwhile
+from dapu.execute.text_target import TextTarget
 
 _PATIENCE = 60  # seconds to wait for another who writes
 _LONGEST = 1_000  # bytes of a name; SQLite has no bound
+_PREPARED_BY = ("create_documents", "index_versions", "create_marks")
 _BATCH = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -39,7 +38,7 @@ def _path(keys: Sequence[str]) -> str:
 DIALECT = Dialect("execute_sqlite", _name, _text, _path)
 
 
-class SqliteTarget:
+class SqliteTarget(TextTarget):
     """A SQLite file, made when it is missing.
 
     dsn: its path, or a `file:` URI. What stands behind a `?` in a path are options of the known
@@ -57,35 +56,17 @@ class SqliteTarget:
             raise ConfigurationError(
                 f"there is no folder {folder} for the SQLite file {dsn}; make it, or name another"
             )
+        super().__init__(DIALECT, _LONGEST, _PREPARED_BY, f"SQLite says of {dsn}", sqlite3.Error)
         with self._told():
             self._session = sqlite3.connect(
                 dsn, timeout=_PATIENCE, isolation_level=None, uri=dsn.startswith("file:")
             )
 
-    def prepare(self) -> None:
-        """See `Target.prepare`."""
-        with self._transaction():
-            for name in ("create_documents", "index_versions", "create_marks"):
-                self._run(name)
-
-    def mark(self, source: str) -> str | None:
-        """See `Target.mark`."""
-        mark = self._value("mark", source=source)
-        return None if mark is None else str(mark)
-
-    def has_marks(self) -> bool:
-        """See `Target.has_marks`."""
-        return bool(self._value("has_marks"))
-
-    def is_empty(self) -> bool:
-        """See `Target.is_empty`."""
-        return bool(self._value("is_empty"))
-
     def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
         """See `Target.load`."""
-        with self._transaction():
+        with self._transaction(), self._told():
             first = next_batch(_as_moment(self._value("newest_batch")))
-            insert = statement("execute_sqlite.insert")
+            insert = self._statement("insert")
             for header, values in _rows(incoming, first):
                 try:
                     self._session.execute(insert, values)
@@ -98,29 +79,10 @@ class SqliteTarget:
             if moved.rowcount != 1:
                 raise moved_meanwhile(step)
 
-    def create_views(self, schema: Schema) -> list[str]:
-        """See `Target.create_views`."""
-        taken = (DOCUMENTS, MARKS, LATEST, ALL_VERSIONS)
-        with self._transaction():
-            self._put_view(ALL_VERSIONS, statement("execute_sqlite.latest_all_versions"))
-            self._put_view(LATEST, statement("execute_sqlite.latest"))
-            for view in plan_views(schema, taken, _LONGEST):
-                self._put_view(view.name, DIALECT.query(view))
-        return []
-
-    def prune(self) -> int:
-        """See `Target.prune`."""
-        with self._transaction():
-            return self._run("prune").rowcount
-
     def stop(self) -> None:
         """See `Target.stop`."""
         with suppress(sqlite3.ProgrammingError):  # it is closed
             self._session.interrupt()
-
-    def close(self) -> None:
-        """See `Target.close`."""
-        self._session.close()
 
     def _put_view(self, name: str, query: str) -> None:
         kind = self._value("kind", name=name)
@@ -129,37 +91,8 @@ class SqliteTarget:
                 f"{self._dsn} has a {kind} {name}, and a view of documents is to have that name; "
                 "drop or rename it, or give the documents a file of their own"
             )
-        with self._told():
-            self._session.execute(DIALECT.fill("drop_view", view=_name(name)))
-            self._session.execute(DIALECT.fill("create_view", view=_name(name), query=query))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """A transaction in which nobody else can write from its beginning on."""
-        with self._told():
-            self._session.execute("begin immediate")
-            try:
-                yield
-                self._session.execute("commit")
-            except BaseException:
-                if self._session.in_transaction:
-                    self._session.execute("rollback")
-                raise
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise JobError(f"SQLite says of {self._dsn}: {error}") from error
-
-    def _value(self, name: str, /, **values: str) -> Any:
-        with self._told():
-            row = self._run(name, **values).fetchone()
-        return row[0] if row else None
-
-    def _run(self, name: str, /, **values: str | None) -> sqlite3.Cursor:
-        return self._session.execute(statement(f"execute_sqlite.{name}"), values)
+        self._execute(self._dialect.fill("drop_view", view=_name(name)))
+        super()._put_view(name, query)
 
 
 def _rows(incoming: Incoming, first: datetime) -> Iterator[tuple[Header, tuple[Any, ...]]]:

@@ -26,6 +26,16 @@ create table if not exists EXECUTE_SYNC (
     MOVED_AT  text not null default current_timestamp
 );
 
+-- name: begin
+-- Nobody else can write from here on.
+begin immediate;
+
+-- name: commit
+commit;
+
+-- name: rollback
+rollback;
+
 -- name: mark
 select MARK from EXECUTE_SYNC where SOURCE = :source;
 

@@ -1,0 +1,129 @@
+"""What the warehouses share whose statements are text: SQLite, Snowflake, SQL Server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import Any
+
+from dapu.errors import JobError
+from dapu.execute.dialect import Dialect
+from dapu.execute.schema import Schema
+from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS
+from dapu.execute.views import plan_views
+from dapu.named_sql import statement
+from dapu.secrets import redact
+
+
+class TextTarget:
+    """A session of a DB-API driver, for statements of the dialect's file.
+
+    longest: bytes of a name. prepared_by: the statements that make what is missing.
+    who: begins the message of an error of the driver. error: the base class of these.
+    """
+
+    _session: Any
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        longest: int,
+        prepared_by: tuple[str, ...],
+        who: str,
+        error: type[Exception],
+    ) -> None:
+        self._dialect, self._longest, self._prepared_by = dialect, longest, prepared_by
+        self._who, self._error = who, error
+
+    def prepare(self) -> None:
+        """See `Target.prepare`."""
+        with self._defining():
+            for name in self._prepared_by:
+                self._run(name)
+
+    def mark(self, source: str) -> str | None:
+        """See `Target.mark`."""
+        with self._reading():
+            return self._mark(source)
+
+    def has_marks(self) -> bool:
+        """See `Target.has_marks`."""
+        with self._reading():
+            return bool(self._value("has_marks"))
+
+    def is_empty(self) -> bool:
+        """See `Target.is_empty`."""
+        with self._reading():
+            return bool(self._value("is_empty"))
+
+    def create_views(self, schema: Schema) -> list[str]:
+        """See `Target.create_views`. Views keep their permissions, where the database has any."""
+        taken = (DOCUMENTS, MARKS, LATEST, ALL_VERSIONS)
+        with self._defining():
+            self._put_view(ALL_VERSIONS, self._statement("latest_all_versions"))
+            self._put_view(LATEST, self._statement("latest"))
+            for view in plan_views(schema, taken, self._longest):
+                self._put_view(view.name, self._dialect.query(view))
+        return []
+
+    def prune(self) -> int:
+        """See `Target.prune`."""
+        with self._transaction():
+            return int(self._run("prune").rowcount)
+
+    def stop(self) -> None:
+        """See `Target.stop`: its statements end with the process."""
+
+    def close(self) -> None:
+        """See `Target.close`."""
+        self._session.close()
+
+    def _reading(self) -> AbstractContextManager[None]:
+        """What a question stands in: here each statement is a transaction of its own."""
+        return nullcontext()
+
+    def _defining(self) -> AbstractContextManager[None]:
+        """What the statements stand in that make tables and views."""
+        return self._transaction()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._run("begin")
+        try:
+            yield
+            self._run("commit")
+        except BaseException:
+            with suppress(JobError):  # the first error is the one to tell
+                self._run("rollback")
+            raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._error as error:
+            raise JobError(f"{self._who}: {redact(str(error)).strip()}") from error
+
+    def _mark(self, source: str) -> str | None:
+        mark = self._value("mark", source=source)
+        return None if mark is None else str(mark)
+
+    def _put_view(self, name: str, query: str) -> None:
+        view = self._dialect.name(name)
+        self._execute(self._dialect.fill("create_view", view=view, query=query))
+
+    def _value(self, name: str, /, **values: str) -> Any:
+        row = self._run(name, **values).fetchone()
+        return row[0] if row else None
+
+    def _run(self, name: str, /, **values: str | None) -> Any:
+        return self._execute(self._statement(name), values)
+
+    def _execute(self, text: str, values: Any = None) -> Any:
+        with self._told():
+            cursor = self._session.cursor()
+            cursor.execute(text, *([values] if values else []))
+            return cursor
+
+    def _statement(self, name: str) -> str:
+        return statement(f"{self._dialect.statements}.{name}")
