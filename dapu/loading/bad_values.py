@@ -143,6 +143,8 @@ def explain(
         reason += " (`nul_characters: remove` leaves it out)"
     if detail.startswith("\\u0000 cannot"):
         reason += " (`nul_characters: remove` leaves \\u0000 out)"
+    if named and (told or "").strip().startswith('"0000-00-00'):
+        reason += " (`zero_dates: null` puts null in its place)"
     return BadValue(
         Misfit(
             table,

@@ -145,6 +145,8 @@ def test_nul_characters_can_be_removed(connection: PgSession) -> None:
 
 
 def test_zero_dates_can_become_null_while_others_still_fail(connection: PgSession) -> None:
+    with pytest.raises(JobError, match=r"\(`zero_dates: null` puts null in its place\)"):
+        put(connection, b"1,0000-00-00,\n")
     put(connection, b"1,0000-00-00,\n", zero_dates="null")
     assert fetch(connection, "select id, at from staging.reading") == [(1, None)]
     with pytest.raises(
