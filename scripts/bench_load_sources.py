@@ -151,11 +151,12 @@ def _sling(connection: str, schema: str) -> Command:
 
 def versions(places: Places) -> str:
     """What this measures with, in a line."""
+    installed = {one.name for one in metadata.distributions()}
     found = [
         f"PostgreSQL {places.postgres.version()}",
         f"SQLite {sqlite3.sqlite_version}",
         f"Python {platform.python_version()}",
         f"libpq {psycopg2.extensions.libpq_version()}",
-        *(f"{name} {metadata.version(name)}" for name in _LIBRARIES),
+        *(f"{name} {metadata.version(name)}" for name in _LIBRARIES if name in installed),
     ]
     return ", ".join(found)
