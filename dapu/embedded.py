@@ -42,7 +42,7 @@ def start(path: Path, database: str) -> dict[str, Any]:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        info = _start(path).get_postmaster_info()
+        info = start_server(path).get_postmaster_info()
     except ImportError:
         raise ConfigurationError(
             "the connection `main` has `driver: embedded`, which needs another package; "
@@ -59,8 +59,11 @@ def start(path: Path, database: str) -> dict[str, Any]:
     return server | {"dbname": database}
 
 
-def _start(path: Path) -> PostgresServer:
-    """Starts a server. As root it makes the user that the server runs as, on first use."""
+def start_server(path: Path) -> PostgresServer:
+    """Starts a server, or joins the running one; raises what its package raises.
+
+    As root it makes the user that the server runs as, on first use.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that XDG_RUNTIME_DIR is not set
         import platformdirs

@@ -177,7 +177,8 @@ class Rounds:
             self.stage.proxy.cut()
         else:
             how = signal.SIGQUIT if fault == "crash" else signal.SIGINT
-            self.stage.main.restart(how)
+            self.stage.main.stop(how)
+            self.stage.main.start()
 
     def _go_on(self) -> None:
         """Starts workers until nothing is left to do; more than a few are not needed."""

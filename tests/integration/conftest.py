@@ -12,10 +12,12 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
+from tests.components import ROUTE, versioner
 from tests.conftest import Database, MakeWarehouse, write_files
 from tests.file_task import FileTask, Share
 from tests.integration import erp as erp_database
 from tests.integration.maria_shop import Shop
+from tests.integration.registering import MakeRoute
 from tests.one_task import OneTask
 from tests.services import mapserver as running
 from tests.services import postgis, ssh, unavailable
@@ -41,6 +43,18 @@ def server() -> Iterator[MisbehavingServer]:
 def task(make_warehouse: MakeWarehouse, database: Database) -> OneTask:
     """A warehouse with one task."""
     return OneTask(make_warehouse, database)
+
+
+@pytest.fixture
+def make_route(make_warehouse: MakeWarehouse) -> MakeRoute:
+    """A warehouse with a route `r` and what the test writes, its registry ready."""
+
+    def make(files: dict[str, str]) -> Path:
+        folder = make_warehouse({**ROUTE, **files})
+        versioner(folder)
+        return folder
+
+    return make
 
 
 @pytest.fixture

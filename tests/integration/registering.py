@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from psycopg2.extensions import connection as PgSession
@@ -9,6 +11,8 @@ from psycopg2.extensions import connection as PgSession
 from dapu.registrar import Registration
 from tests.components import rows
 
+MakeRoute = Callable[[dict[str, str]], Path]
+T = "routes/r/s/t"
 MAKE_T = "create table s.t (a int)"
 
 

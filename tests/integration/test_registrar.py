@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as PgSession
@@ -20,12 +18,12 @@ from tests.components import (
     queued,
     registrar,
     rows,
-    versioner,
     write,
 )
-from tests.conftest import MakeWarehouse
 from tests.integration.registering import (
     MAKE_T,
+    MakeRoute,
+    T,
     a_running_job,
     a_watermark,
     remembers,
@@ -35,24 +33,11 @@ from tests.integration.registering import (
 )
 from tests.rounds import run_due, run_task
 
-T = "routes/r/s/t"
-Make = Callable[[dict[str, str]], Path]
 
-
-@pytest.fixture
-def make(make_warehouse: MakeWarehouse) -> Make:
-    """A warehouse with a route `r`, its registry ready."""
-
-    def make(files: dict[str, str]) -> Path:
-        folder = make_warehouse({"routes/r/route.yaml": "", **files})
-        versioner(folder)
-        return folder
-
-    return make
-
-
-def test_new_changed_unchanged_and_deleted_tasks(make: Make, connection: PgSession) -> None:
-    folder = make({**a_task("r.s.t"), **a_task("r.s.u"), **a_task("r.s.v")})
+def test_new_changed_unchanged_and_deleted_tasks(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
+    folder = make_route({**a_task("r.s.t"), **a_task("r.s.u"), **a_task("r.s.v")})
     assert result(registrar(folder)) == {"new": ["r.s.t", "r.s.u", "r.s.v"]}
     write(folder, {f"{T}/run.sql": "select 2"})
     shutil.rmtree(folder / "routes/r/s/u")
@@ -62,8 +47,8 @@ def test_new_changed_unchanged_and_deleted_tasks(make: Make, connection: PgSessi
     assert result(registrar(folder)) == {"unchanged": 2}
 
 
-def test_what_the_registry_knows_of_a_task(make: Make, connection: PgSession) -> None:
-    folder = make({
+def test_what_the_registry_knows_of_a_task(make_route: MakeRoute, connection: PgSession) -> None:
+    folder = make_route({
         "warehouse.yaml": "variables: {a: 1}\ntimezone: Europe/Tallinn",
         "routes/r/route.yaml": "name: Sales\nconcurrency: 2",
         **a_task("r.s.m"),
@@ -88,9 +73,9 @@ def test_what_the_registry_knows_of_a_task(make: Make, connection: PgSession) ->
 
 
 def test_a_route_s_changes_are_taken_and_a_deleted_one_goes(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({"routes/q/route.yaml": "", **a_task("q.s.a"), **a_task("r.s.t")})
+    folder = make_route({"routes/q/route.yaml": "", **a_task("q.s.a"), **a_task("r.s.t")})
     registrar(folder)
     write(folder, {"routes/r/route.yaml": "concurrency: 3\ndisabled: [worker]"})
     shutil.rmtree(folder / "routes/q")
@@ -101,9 +86,9 @@ def test_a_route_s_changes_are_taken_and_a_deleted_one_goes(
 
 
 def test_a_faulty_definition_is_told_and_stops_nothing_else(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({**a_task("r.s.t", status="wrong"), **a_task("r.s.u")})
+    folder = make_route({**a_task("r.s.t", status="wrong"), **a_task("r.s.u")})
     done = registrar(folder)
     assert faults(done, folder) == [
         f"{T}/task.yaml:2: status: must be 'active', 'draft' or 'old', not 'wrong'"
@@ -113,9 +98,9 @@ def test_a_faulty_definition_is_told_and_stops_nothing_else(
 
 
 def test_a_registered_task_that_is_faulty_now_keeps_its_place_until_it_is_mended(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make(a_task("r.s.t"))
+    folder = make_route(a_task("r.s.t"))
     registrar(folder)
     a_watermark(connection)
     assert queued(folder) == ["r.s.t"]
@@ -133,9 +118,11 @@ def test_a_registered_task_that_is_faulty_now_keeps_its_place_until_it_is_mended
     assert queued(folder) == ["r.s.t"]
 
 
-def test_mending_a_fault_makes_nothing_due_that_was_not(make: Make, connection: PgSession) -> None:
+def test_mending_a_fault_makes_nothing_due_that_was_not(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
     """A typo in a route.yaml does not run all its tasks again."""
-    folder = make({**a_task("r.s.t"), **a_task("r.s.u", depends="[r.s.t]")})
+    folder = make_route({**a_task("r.s.t"), **a_task("r.s.u", depends="[r.s.t]")})
     registrar(folder)
     assert run_due(folder).outcomes.keys() == {"r.s.t", "r.s.u"}
     write(folder, {"routes/r/route.yaml": "conection: main"})
@@ -148,9 +135,9 @@ def test_mending_a_fault_makes_nothing_due_that_was_not(make: Make, connection: 
 
 
 def test_a_changed_task_s_waiting_job_is_withdrawn_and_it_is_due_at_once(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({**a_task("r.s.t"), **a_task("r.s.u")})
+    folder = make_route({**a_task("r.s.t"), **a_task("r.s.u")})
     registrar(folder)
     run_due(folder)
     assert queued(folder) == []
@@ -165,9 +152,9 @@ def test_a_changed_task_s_waiting_job_is_withdrawn_and_it_is_due_at_once(
 
 
 def test_the_wish_to_read_everything_outlives_a_withdrawn_job(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make(a_task("r.s.t"))
+    folder = make_route(a_task("r.s.t"))
     registrar(folder)
     assert queued(folder) == ["r.s.t"]
     for full in (False, True):
@@ -180,8 +167,8 @@ def test_the_wish_to_read_everything_outlives_a_withdrawn_job(
         assert queued(folder) == ["r.s.t"]
 
 
-def test_a_running_job_is_not_withdrawn(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.s.t"))
+def test_a_running_job_is_not_withdrawn(make_route: MakeRoute, connection: PgSession) -> None:
+    folder = make_route(a_task("r.s.t"))
     registrar(folder)
     a_running_job(connection)
     write(folder, {f"{T}/run.sql": "select 2"})
@@ -191,9 +178,9 @@ def test_a_running_job_is_not_withdrawn(make: Make, connection: PgSession) -> No
 
 @pytest.mark.parametrize("way", ["folder", "list", "draft"])
 def test_an_unregistered_task_leaves_its_table_and_what_it_has_read(
-    make: Make, connection: PgSession, way: str
+    make_route: MakeRoute, connection: PgSession, way: str
 ) -> None:
-    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+    folder = make_route(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
     registrar(folder)
     assert queued(folder) == ["r.s.t"]
     a_watermark(connection)
@@ -219,10 +206,10 @@ def test_an_unregistered_task_leaves_its_table_and_what_it_has_read(
 
 
 def test_a_task_that_moved_to_another_route_takes_its_table_along(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
     steps = {"ver/001_a.sql": MAKE_T}
-    folder = make({"routes/q/route.yaml": "", **a_task("r.s.t", steps)})
+    folder = make_route({"routes/q/route.yaml": "", **a_task("r.s.t", steps)})
     registrar(folder)
     a_watermark(connection)
     shutil.move(folder / "routes/r/s", folder / "routes/q/s")
@@ -238,8 +225,10 @@ def test_a_task_that_moved_to_another_route_takes_its_table_along(
     assert rows(connection, "select task from meta.watermark") == [("r.s.t",)]
 
 
-def test_a_second_task_for_one_table_never_gets_it(make: Make, connection: PgSession) -> None:
-    folder = make({"routes/q/route.yaml": "", **a_task("r.s.t")})
+def test_a_second_task_for_one_table_never_gets_it(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
+    folder = make_route({"routes/q/route.yaml": "", **a_task("r.s.t")})
     registrar(folder)
     write(folder, a_task("q.s.t"))
     assert faults(registrar(folder), folder) == [
@@ -249,9 +238,9 @@ def test_a_second_task_for_one_table_never_gets_it(make: Make, connection: PgSes
 
 
 def test_a_task_whose_master_vanished_is_faulty_and_mended_when_it_is_back(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({**a_task("r.s.m"), **a_task("r.s.t", depends="[r.s.m]"),
+    folder = make_route({**a_task("r.s.m"), **a_task("r.s.t", depends="[r.s.m]"),
                    **a_task("r.s.u", depends="[r.s.t]")})  # fmt: skip
     registrar(folder)
     (folder / "routes/r/s/m").rename(folder / "aside")
@@ -269,9 +258,9 @@ def test_a_task_whose_master_vanished_is_faulty_and_mended_when_it_is_back(
 
 
 def test_a_route_that_the_registrar_leaves_alone_stays_as_it_was(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({
+    folder = make_route({
         "routes/left/route.yaml": "", **a_task("left.s.a"), **a_task("left.s.b", depends="[r.s.t]"),
         **a_task("r.s.t"),
     })  # fmt: skip
@@ -292,9 +281,9 @@ def test_a_route_that_the_registrar_leaves_alone_stays_as_it_was(
 
 
 def test_a_part_of_the_day_that_is_no_more_is_told_though_the_task_is_unchanged(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({"warehouse.yaml": "day_parts: {night: 22-6}",
+    folder = make_route({"warehouse.yaml": "day_parts: {night: 22-6}",
                    **a_task("r.s.t", run="{when: night}")})  # fmt: skip
     registrar(folder)
     write(folder, {"warehouse.yaml": "day_parts: {late: 22-6}"})
@@ -304,10 +293,10 @@ def test_a_part_of_the_day_that_is_no_more_is_told_though_the_task_is_unchanged(
 
 
 def test_a_connection_that_is_no_more_is_told_though_the_task_is_unchanged(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
     yaml = "actions:\n  - do: database\n    query: run.sql\n    connection: erp"
-    folder = make({})
+    folder = make_route({})
     main = (folder / "connections.yaml").read_text()
     write(folder, {"connections.yaml": main + "- {name: erp, url: 'sqlite://'}\n",
                    **a_task("r.s.t", {"task.yaml": yaml}), **a_task("r.s.u")})  # fmt: skip
@@ -318,8 +307,10 @@ def test_a_connection_that_is_no_more_is_told_though_the_task_is_unchanged(
     ]
 
 
-def test_two_registrars_at_once_the_second_gives_up(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.s.t"))
+def test_two_registrars_at_once_the_second_gives_up(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
+    folder = make_route(a_task("r.s.t"))
     key = Registry("meta").lock_key("registrar")
     rows(connection, "select pg_advisory_lock(%s)", [key])
     with pytest.raises(DapuError) as caught:
@@ -332,8 +323,10 @@ def test_two_registrars_at_once_the_second_gives_up(make: Make, connection: PgSe
     assert result(registrar(folder)) == {"new": ["r.s.t"]}
 
 
-def test_two_registrars_at_once_do_each_thing_once(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T + "; select pg_sleep(0.3)"}))
+def test_two_registrars_at_once_do_each_thing_once(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
+    folder = make_route(a_task("r.s.t", {"ver/001_a.sql": MAKE_T + "; select pg_sleep(0.3)"}))
     ends: list[str] = []
 
     def run() -> None:
@@ -351,13 +344,15 @@ def test_two_registrars_at_once_do_each_thing_once(make: Make, connection: PgSes
     assert one(connection, "select count(*) from meta.migration where scope = 'r.s.t'") == 1
 
 
-def test_a_changed_definition_is_what_runs_next(make: Make, connection: PgSession) -> None:
+def test_a_changed_definition_is_what_runs_next(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
     files = a_task(
         "r.s.t",
         {"ver/001_a.sql": MAKE_T, "run.sql": "insert into {{ this }} values ({{ n }})"},
         variables="{n: 1}",
     )
-    folder = make(files)
+    folder = make_route(files)
     assert run_task(folder, "r.s.t").status == "done"
     yaml = files[f"{T}/task.yaml"].replace("n: 1", "n: 2")
     write(folder, {f"{T}/task.yaml": yaml})

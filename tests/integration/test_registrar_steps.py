@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from tests.components import a_task, faults, one, queued, registrar, rows, versioner, write
-from tests.conftest import MakeWarehouse
+from tests.components import a_task, faults, one, queued, registrar, rows, write
 from tests.integration.registering import (
     MAKE_T,
+    MakeRoute,
+    T,
     a_running_job,
     a_watermark,
     remembers,
@@ -20,26 +18,11 @@ from tests.integration.registering import (
 )
 from tests.rounds import run_due, run_task
 
-T = "routes/r/s/t"
-Make = Callable[[dict[str, str]], Path]
-
-
-@pytest.fixture
-def make(make_warehouse: MakeWarehouse) -> Make:
-    """A warehouse with a route `r`, its registry ready."""
-
-    def make(files: dict[str, str]) -> Path:
-        folder = make_warehouse({"routes/r/route.yaml": "", **files})
-        versioner(folder)
-        return folder
-
-    return make
-
 
 def test_the_steps_of_a_table_are_applied_once_and_in_order(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make(a_task("r.s.t", {
+    folder = make_route(a_task("r.s.t", {
         "ver/001_create.sql": MAKE_T, "ver/2_fill.sql": "insert into s.t values (1), (2)",
     }))  # fmt: skip
     assert result(registrar(folder)) == {"new": ["r.s.t"]}
@@ -56,9 +39,9 @@ def test_the_steps_of_a_table_are_applied_once_and_in_order(
 
 
 def test_a_step_that_fails_is_told_the_task_is_faulty_and_it_is_tried_again(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({
+    folder = make_route({
         **a_task("r.s.t", {"ver/001_a.sql": MAKE_T, "ver/002_b.sql":
                            "insert into s.t values (1);\ninsert into s.t\nselect b from s.other"}),
         **a_task("r.s.u"),
@@ -75,9 +58,9 @@ def test_a_step_that_fails_is_told_the_task_is_faulty_and_it_is_tried_again(
 
 
 def test_a_step_that_was_changed_after_it_was_applied_is_an_error(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({**a_task("r.s.t", {"ver/001_a.sql": MAKE_T}),
+    folder = make_route({**a_task("r.s.t", {"ver/001_a.sql": MAKE_T}),
                    **a_task("r.s.u", depends="[r.s.t]")})  # fmt: skip
     registrar(folder)
     write(folder, {f"{T}/ver/001_a.sql": "create table s.t (b int)",
@@ -92,8 +75,10 @@ def test_a_step_that_was_changed_after_it_was_applied_is_an_error(
     assert registrar(folder).faults == []
 
 
-def test_a_new_task_with_a_faulty_master_waits_for_it(make: Make, connection: PgSession) -> None:
-    folder = make({})
+def test_a_new_task_with_a_faulty_master_waits_for_it(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
+    folder = make_route({})
     rows(connection, "insert into meta.migration values ('r.s.t', 1, '001_a.sql', 'other');"
                      "create schema s; create table s.t ()")  # fmt: skip
     write(folder, {**a_task("r.s.t", {"ver/001_a.sql": MAKE_T}),
@@ -105,10 +90,10 @@ def test_a_new_task_with_a_faulty_master_waits_for_it(make: Make, connection: Pg
 
 @pytest.mark.parametrize(("keeps_data", "kept"), [("[]", False), ("[1]", False), ("[2]", True)])
 def test_a_step_resets_what_was_read_unless_it_keeps_the_data(
-    make: Make, connection: PgSession, keeps_data: str, kept: bool
+    make_route: MakeRoute, connection: PgSession, keeps_data: str, kept: bool
 ) -> None:
     files = a_task("r.s.t", {"ver/001_a.sql": MAKE_T})
-    folder = make(files)
+    folder = make_route(files)
     registrar(folder)
     a_watermark(connection)
     write(folder, {
@@ -119,8 +104,8 @@ def test_a_step_resets_what_was_read_unless_it_keeps_the_data(
     assert remembers(connection) is kept
 
 
-def test_a_failing_step_resets_nothing(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+def test_a_failing_step_resets_nothing(make_route: MakeRoute, connection: PgSession) -> None:
+    folder = make_route(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
     registrar(folder)
     a_watermark(connection)
     write(folder, {f"{T}/ver/002_b.sql": "alter table s.t add b int; select 1 / 0"})
@@ -128,8 +113,10 @@ def test_a_failing_step_resets_nothing(make: Make, connection: PgSession) -> Non
     assert remembers(connection)
 
 
-def test_steps_wait_until_the_running_job_has_ended(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+def test_steps_wait_until_the_running_job_has_ended(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
+    folder = make_route(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
     registrar(folder)
     a_running_job(connection)
     write(folder, {f"{T}/ver/002_b.sql": "drop table s.t; create table s.t (b int)"})
@@ -142,9 +129,9 @@ def test_steps_wait_until_the_running_job_has_ended(make: Make, connection: PgSe
 
 
 def test_while_steps_are_applied_the_task_cannot_be_queued_or_start(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make({**a_task("r.s.t", {"ver/001_a.sql": MAKE_T}), **a_task("r.s.new")})
+    folder = make_route({**a_task("r.s.t", {"ver/001_a.sql": MAKE_T}), **a_task("r.s.new")})
     write(folder, {f"{T}/ver/002_look.sql": """
         insert into s.t select 1 where (select state from meta.registry where task = 'r.s.t')
             <> 'upgrading'
@@ -161,9 +148,9 @@ def test_while_steps_are_applied_the_task_cannot_be_queued_or_start(
 
 
 def test_a_registrar_that_died_in_the_middle_of_steps_is_finished_by_the_next(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+    folder = make_route(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
     registrar(folder)
     rows(connection, "update meta.registry set state = 'upgrading'")
     assert result(registrar(folder)) == {"changed": ["r.s.t"]}
@@ -171,9 +158,9 @@ def test_a_registrar_that_died_in_the_middle_of_steps_is_finished_by_the_next(
 
 
 def test_a_table_that_was_dropped_by_hand_is_made_again_and_loaded_from_the_start(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make(a_task("r.s.t", {
+    folder = make_route(a_task("r.s.t", {
         "ver/001_a.sql": MAKE_T, "ver/002_b.sql": "alter table s.t add b int",
         "task.yaml": "actions: [{do: sql, file: run.sql}]\nupgrade: {keeps_data: [1, 2]}",
     }))  # fmt: skip
@@ -189,11 +176,13 @@ def test_a_table_that_was_dropped_by_hand_is_made_again_and_loaded_from_the_star
 
 
 def test_a_dropped_table_without_steps_is_loaded_from_the_start_by_the_next_job(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
     rows(connection, "create schema shop; create table shop.sale as select 1 as id")
     append = "actions: [{do: database, query: run.sql, load: append, watermark: {column: id}}]"
-    folder = make(a_task("r.s.t", {"task.yaml": append, "run.sql": "select id from shop.sale"}))
+    folder = make_route(
+        a_task("r.s.t", {"task.yaml": append, "run.sql": "select id from shop.sale"})
+    )
     for more in (2, 3):
         assert run_task(folder, "r.s.t").status == "done"
         rows(connection, "insert into shop.sale values (%s)", [more])
@@ -202,8 +191,10 @@ def test_a_dropped_table_without_steps_is_loaded_from_the_start_by_the_next_job(
     assert rows(connection, "select id from s.t order by id") == [(1,), (2,), (3,)]
 
 
-def test_a_dropped_table_is_not_made_while_its_job_runs(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+def test_a_dropped_table_is_not_made_while_its_job_runs(
+    make_route: MakeRoute, connection: PgSession
+) -> None:
+    folder = make_route(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
     registrar(folder)
     a_running_job(connection)
     rows(connection, "drop table s.t")
@@ -214,9 +205,9 @@ def test_a_dropped_table_is_not_made_while_its_job_runs(make: Make, connection: 
 
 
 def test_steps_before_the_table_is_there_are_not_kept_without_it(
-    make: Make, connection: PgSession
+    make_route: MakeRoute, connection: PgSession
 ) -> None:
-    folder = make(a_task("r.s.t", {
+    folder = make_route(a_task("r.s.t", {
         "ver/001_type.sql": "create type s.color as enum ('red')",
         "ver/002_create.sql": "create table s.t (a s.colour)",
     }))  # fmt: skip
@@ -228,8 +219,8 @@ def test_steps_before_the_table_is_there_are_not_kept_without_it(
     assert registrar(folder).faults == []
 
 
-def test_steps_must_make_the_table(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.s.t", {"ver/001_a.sql": "create table s.other ()"}))
+def test_steps_must_make_the_table(make_route: MakeRoute, connection: PgSession) -> None:
+    folder = make_route(a_task("r.s.t", {"ver/001_a.sql": "create table s.other ()"}))
     for _ in range(2):
         assert faults(registrar(folder), folder) == [
             f"{T}/ver/001_a.sql:1: the steps end, and there is no table s.t"
@@ -237,14 +228,14 @@ def test_steps_must_make_the_table(make: Make, connection: PgSession) -> None:
     assert one(connection, "select to_regclass('s.other')") is None
 
 
-def test_a_schema_is_made_for_steps(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.fresh.t", {"ver/001_a.sql": "create table fresh.t ()"}))
+def test_a_schema_is_made_for_steps(make_route: MakeRoute, connection: PgSession) -> None:
+    folder = make_route(a_task("r.fresh.t", {"ver/001_a.sql": "create table fresh.t ()"}))
     assert registrar(folder).faults == []
     assert one(connection, "select to_regclass('fresh.t') is not null")
 
 
-def test_secrets_are_not_kept_with_a_fault(make: Make, connection: PgSession) -> None:
-    folder = make(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
+def test_secrets_are_not_kept_with_a_fault(make_route: MakeRoute, connection: PgSession) -> None:
+    folder = make_route(a_task("r.s.t", {"ver/001_a.sql": MAKE_T}))
     registrar(folder)
     connections = (folder / "connections.yaml").read_text()
     write(folder, {

@@ -23,6 +23,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from tests.services.execute_afes import AFE_SCHEMA, make_afe, make_long_afe
+from tests.services.serving import serving
 
 KEY_ID, KEY_SECRET = "key-1", "s3cret-of-the-key"
 
@@ -171,18 +172,11 @@ def running_execute() -> Iterator[ExecuteServer]:
 
     server = _Server(("127.0.0.1", 0), Handler)
     execute.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield execute
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
     def handle_error(self, *arguments: Any) -> None:
         """A client that goes away is no news."""
         if not isinstance(sys.exc_info()[1], ConnectionError):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.services.serving import serving
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,8 @@ def running_https(folder: Path) -> Iterator[HttpsFiles]:
     server.socket = context.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
     )
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield HttpsFiles(f"https://127.0.0.1:{server.server_address[1]}", share, certificate)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Handler(SimpleHTTPRequestHandler):

