@@ -79,7 +79,7 @@ class Retyping:
             return Change(here.name, here.type, least)
         if not self.refuses:
             return None
-        if not has_values(self.cursor, self.name, here.name):
+        if self._is_empty(here):
             return Change(here.name, here.type, column.type, is_empty=True)
         if misfit is not None or not is_text(column.type):
             raise self._unlike(here, column, misfit)
@@ -89,11 +89,13 @@ class Retyping:
         """A column became text because nothing was known of it, and now its values come."""
         if here.type != "text" or is_text(column.type) or self.policy.retyped == "fail":
             return None
-        if here.name not in seems_empty(self.cursor, self.relation.oid):
-            return None
-        if has_values(self.cursor, self.name, here.name):
+        if not self._is_empty(here):
             return None
         return Change(here.name, here.type, column.type, is_empty=True)
+
+    def _is_empty(self, here: TargetColumn) -> bool:
+        seems = here.name in seems_empty(self.cursor, self.relation.oid)
+        return seems and not has_values(self.cursor, self.name, here.name)
 
     def _unlike(self, here: Column, column: Column, misfit: JobError | None) -> JobError:
         change = Change(here.name, here.type, column.type)

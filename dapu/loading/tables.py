@@ -100,7 +100,7 @@ def is_empty(cursor: Cursor, name: TableName) -> bool:
 
 
 def seems_empty(cursor: Cursor, oid: int) -> set[str]:
-    """The columns of type text in which the last look at the table found no value."""
+    """The columns in which the last look at the table found no value."""
     cursor.execute(statement("table.seems_empty"), {"oid": oid})
     return {row[0] for row in cursor.fetchall()}
 

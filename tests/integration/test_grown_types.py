@@ -293,6 +293,14 @@ def test_a_column_of_another_kind_without_values_takes_the_first_ones(
     assert task.rows() == [(1, None), (2, 1700000000)]
 
 
+def test_a_table_made_by_hand_keeps_its_types(shop: Shop, task: OneTask) -> None:
+    shop.task(task, MODES[2])
+    task.execute("create schema staging; create table staging.thing (id text primary key, v text)")
+    shop.has("integer", "5")
+    task.run()
+    assert task.rows() == [("1", "5")]
+
+
 def test_a_table_with_steps_keeps_a_text_without_values(task: OneTask, tmp_path: Path) -> None:
     shop = lite(tmp_path)
     step = "create table staging.thing (id bigint primary key, v text)"

@@ -31,10 +31,12 @@ def known_types(cursor: Cursor, context: Context, options: LoadOptions, source: 
     target = describe(cursor, context.table)
     if target is None:
         return None
-    unknown = set()
+    known = {column.name: column.type for column in target.columns}
     if source.typed_by_values and options.change_policy(context.has_steps).retyped == "widen":
-        unknown = seems_empty(cursor, target.oid)
-    return {one.name: one.type for one in target.columns if one.name not in unknown}
+        for name in seems_empty(cursor, target.oid):
+            if known[name] == "text":
+                del known[name]
+    return known
 
 
 def growing(
