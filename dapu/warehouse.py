@@ -119,6 +119,8 @@ def open_warehouse(folder: Path) -> Warehouse:
     Raises ConfigurationError, or FaultyFile with the faults of its files.
     """
     folder = folder.expanduser().resolve()
+    if folder.is_file():
+        raise ConfigurationError(f"{folder} is a file; give the warehouse directory")
     if not (folder / SETTINGS_FILE).is_file():
         raise ConfigurationError(
             f"{folder} is no warehouse directory: it has no {SETTINGS_FILE}. "

@@ -6,6 +6,7 @@ answer at once.
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 import traceback
@@ -18,6 +19,7 @@ from dapu.cli.console import complain
 from dapu.errors import DapuError
 from dapu.secrets import redact
 
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _EPILOG = """
 A warehouse directory is the first argument of every command.
 
@@ -76,6 +78,8 @@ def _explain(error: Exception) -> None:
         complain(f"dapu: the warehouse's database says: {str(error).strip()}")
     elif isinstance(error, OSError) and error.filename is not None:
         complain(f"dapu: {error.filename}: {error.strerror}")
+    elif isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
+        complain(f"dapu: the output cannot be written: {error.strerror}")
     else:
         complain(redact("".join(traceback.format_exception(error))))
         complain("dapu: this is a fault in dapu itself; please report it with the lines above")

@@ -36,6 +36,15 @@ def test_the_completion_of_words_can_be_printed() -> None:
     assert dapu(environment=words).out == "plain,versioner\n"
 
 
+def test_a_file_in_the_place_of_a_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "warehouse.yaml"
+    file.touch()
+    done = here(capsys, "status", file)
+    assert (done.status, done.err) == (2, f"dapu: {file} is a file; give the warehouse directory\n")
+
+
 @pytest.mark.parametrize("made", [False, True], ids=["missing", "empty"])
 def test_a_directory_that_is_no_warehouse(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], made: bool
