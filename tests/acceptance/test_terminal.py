@@ -19,11 +19,10 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 
 from tests.command import DAPU, PATIENCE, wait_until
-from tests.components import a_task, manager, one, rows
+from tests.components import ROUTE, a_task, manager, one, rows
 from tests.conftest import MakeWarehouse
 from tests.rounds import prepare
 
-ROUTE = {"routes/r/route.yaml": ""}
 SLOW_QUERY = "select i as id from generate_series(1, 60) i where pg_sleep(0.03) is not null"
 PULL = "actions: [{do: database, query: q.sql}]\n"
 

@@ -16,13 +16,12 @@ from dapu.registry.store import Registry
 from dapu.warehouse import open_warehouse
 from dapu.worker import Worker
 from tests.command import running, wait_until
-from tests.components import a_task, manager, one, rows
+from tests.components import ROUTE, a_task, manager, one, rows
 from tests.conftest import MakeWarehouse
 from tests.rounds import Seen, prepare
 
 TASK = "r.s.t"
 REGISTRY = Registry()
-ROUTE = {"routes/r/route.yaml": ""}
 # Slow as long as the table `slow` has a row, and more than a buffer full.
 SLOW_QUERY = """
     select i as id, repeat('x', 20000) as text from generate_series(1, 200) i
