@@ -29,7 +29,6 @@ _POLL = 0.5  # seconds between looks for a job that may start now
 _LOOK_FOR_DEAD = 3.0  # seconds between looks for dead workers
 _RECONNECT = 2.0  # seconds between tries to reach a database that is away
 GRACE = 20.0  # seconds that the job in hand has to end after SIGTERM
-_SETTINGS = "set synchronous_commit to off"
 
 
 class Reporter(Protocol):
@@ -211,8 +210,7 @@ class _Desk:
         self._aside.autocommit = True
         with self._aside.cursor() as cursor:
             check_registry(cursor, self._registry)
-            # What is lost with the server is a claim or an event, never a job's ending.
-            cursor.execute(_SETTINGS)
+            self._registry.run(cursor, "worker.commit_without_waiting")
             self._worker = workers.enrol(cursor, self._registry)
         self._session = warehouse.connect(f"worker {self._worker}")
         self._backend = self._session.get_backend_pid()

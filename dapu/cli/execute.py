@@ -175,6 +175,7 @@ def gen(encrypt: bool) -> None:
     Example: dapu execute gen
     """
     from dapu.execute.snowflake_login import make_key_pair
+    from dapu.named_sql import statement
 
     pair = make_key_pair(_passphrase() if encrypt else None)
     _section("Private key for privateKey= in EXECUTESYNC_DATABASE_DSN", pair.dsn)
@@ -182,8 +183,8 @@ def gen(encrypt: bool) -> None:
     if pair.encrypted_pem:
         _section("Private key, PKCS #8 PEM, under the passphrase", pair.encrypted_pem)
     _section("Public key, PEM", pair.public_pem)
-    statement = f"alter user MY_USER set RSA_PUBLIC_KEY = '{pair.public_body}';"
-    _section("Public key for Snowflake, with your user's name", statement)
+    to_run = statement("execute_snowflake.set_public_key").format(key=pair.public_body)
+    _section("Public key for Snowflake, with your user's name", f"{to_run};")
 
 
 def _passphrase() -> str:

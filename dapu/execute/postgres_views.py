@@ -102,11 +102,11 @@ class PostgresViews:
             return "stays as it is"
         old = {column.name for column in present.columns}
         kept += [column for column in columns if column.name not in old]
-        self._cursor.execute("savepoint dapu_extend")
+        self._cursor.execute(statement("execute_postgres_views.before_extending"))
         try:
             put_view(self._cursor, name, self._query(view, kept))
         except (psycopg2.ProgrammingError, JobError):  # another program's, of types unlike ours
-            self._cursor.execute("rollback to savepoint dapu_extend")
+            self._cursor.execute(statement("execute_postgres_views.undo_extending"))
             return "stays as it is"
         return "keeps its columns"
 

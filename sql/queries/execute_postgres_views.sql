@@ -54,3 +54,10 @@ with recursive reads (oid) as (
         and d.refclassid = 'pg_class'::regclass
 )
 select exists (select from reads where oid = %(table)s::oid);
+
+-- name: before_extending
+savepoint dapu_extend;
+
+-- name: undo_extending
+-- The view was another program's, of types unlike ours; it stays as it was.
+rollback to savepoint dapu_extend;

@@ -138,3 +138,7 @@ and {item}{path} is not null
 
 -- name: json
 {item}{path}
+
+-- name: set_public_key
+-- For the administrator, who puts the user's name into it.
+alter user MY_USER set RSA_PUBLIC_KEY = '{key}';

@@ -1,5 +1,10 @@
 -- Worker processes, and which of them are alive.
 
+-- name: commit_without_waiting
+-- In the session for claims and events: what is lost with the server is one of those, never a
+-- job's ending.
+set synchronous_commit to off;
+
 -- name: next_number
 select nextval(pg_get_serial_sequence(%(table)s, 'worker'));
 
