@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -21,6 +22,9 @@ from dapu.execute.target import DOCUMENTS, MARKS, Step, moved_meanwhile
 from dapu.named_sql import compose, statement
 from dapu.secrets import redact
 
+# What libpq says before it asks any server, of an option that cannot be: a port of letters.
+_WRONG_OPTION = re.compile(r"^invalid |for connection option|^could not match \d+ port numbers")
+
 
 class PostgresTarget:
     """The schema of a PostgreSQL database that comes first in the connection's search_path."""
@@ -30,7 +34,7 @@ class PostgresTarget:
             self._session = psycopg2.connect(as_libpq(dsn), application_name="dapu execute")
         except psycopg2.Error as error:
             reason = " ".join(redact(str(error)).split())
-            if isinstance(error, psycopg2.ProgrammingError):
+            if isinstance(error, psycopg2.ProgrammingError) or _WRONG_OPTION.search(reason):
                 raise ConfigurationError(f"PostgreSQL's DSN cannot be read: {reason}") from None
             raise JobError(f"PostgreSQL does not answer: {reason}") from None
         with self._transaction() as cursor:

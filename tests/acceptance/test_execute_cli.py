@@ -167,6 +167,25 @@ def test_what_cannot_be_is_told_without_a_traceback(
     assert "s3-cret" not in done.text
 
 
+@pytest.mark.parametrize(
+    ("dsn", "message"),
+    [
+        ("postgresql://u:s3-cret@db:54x/a", 'invalid integer value "54x" for connection option'),
+        ("host=db port=0", 'invalid port number: "0"'),
+        ("host=db port=65536 password=s3-cret", 'invalid port number: "65536"'),
+        ("host=db port=1,2", "could not match 2 port numbers to 1 hosts"),
+        ("host=db sslmode=on", 'invalid sslmode value: "on"'),
+    ],
+)
+def test_a_dsn_of_postgres_with_a_wrong_option_is_wrong_use(
+    warehouse: ExecuteWarehouse, capsys: pytest.CaptureFixture[str], dsn: str, message: str
+) -> None:
+    done = here(capsys, "execute", "push", "--database-type", "POSTGRES", "--database-dsn", dsn)
+    assert done.status == 2
+    assert f"dapu: PostgreSQL's DSN cannot be read: {message}" in done.err
+    assert "s3-cret" not in done.text
+
+
 def sections(done: Finished) -> list[str]:
     return [line for line in done.out.splitlines() if line.startswith("== ")]
 
