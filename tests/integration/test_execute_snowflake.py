@@ -79,6 +79,27 @@ def test_numbers_are_stored_as_they_are(warehouse: Snowflake) -> None:
     assert warehouse.one("select DATA::string from EXECUTE_DOCUMENTS") == text.decode()
 
 
+def test_decimals_of_views_have_23_digits_before_the_point_and_15_after_it(
+    warehouse: Snowflake,
+) -> None:
+    warehouse.server.schema = {"AFE": {"X": {"TYPE": "DECIMAL"}}}
+    head = b'"$TYPE":"AFE","$VERSION":1,"$DATE":"2024-01-01T00:00:00Z","$DELETED":false'
+    fine, big = (b'{"DOCUMENT_ID":"%d","X":%s,%s}' % (n, x, head)
+                 for n, x in enumerate((b"0.1234567890123456789", b"1e23")))  # fmt: skip
+    warehouse.server.put_text(("AFE", "0", 1), fine)
+    warehouse.push()
+    warehouse.create_views()
+    assert warehouse.rows("select X from AFE") == [(Decimal("0.123456789012346"),)]
+    warehouse.server.put_text(("AFE", "1", 1), big)
+    warehouse.push()
+    with pytest.raises(snowflake.connector.errors.ProgrammingError, match="Could not convert"):
+        warehouse.rows("select X from AFE")
+    assert warehouse.one("select count(*) from AFE") == 2
+    assert warehouse.one("select DATA::string from EXECUTE_DOCUMENTS where ID = '1'") == (
+        big.decode()
+    )
+
+
 def test_views_at_any_depth(warehouse: Snowflake) -> None:
     fields = {"LISTITEM_ID": {"TYPE": "GUID"}, "N": {"TYPE": "INTEGER"}}
     below = fields | {"SUB": {"TYPE": "RECORD LIST", "RECORD_TYPE": fields}}
