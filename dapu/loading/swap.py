@@ -7,6 +7,8 @@ moment only. Views are told to read the new table; they keep their own grants an
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,8 +23,9 @@ from dapu.named_sql import compose, statement
 
 # A swap that waits for a long reader makes all later readers wait behind it: it waits briefly,
 # steps back, and comes again.
-_LOCK_WAIT = "2s"
-_LOCK_TRIES = 150
+_LOCK_WAIT = 2.0  # seconds, while nothing is held
+_LOCK_WAIT_HOLDING = 0.8  # less than the second after which PostgreSQL looks for a deadlock
+_LOCK_PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def swap(cursor: Cursor, aside: Aside) -> None:
     target = aside.target
     old_schema = aside.schema.replace("new", "old", 1)
     copy_properties(cursor, aside.table, aside.oid, "table")
-    lock(cursor, target)
+    lock(cursor, target, aside.oid)
     views = _views(cursor, aside.oid)
     cursor.execute(compose("swap.create_schema", schema=sql.Identifier(old_schema)))
     _move(cursor, target.identifier, old_schema)
@@ -114,19 +117,41 @@ def swap(cursor: Cursor, aside: Aside) -> None:
         cursor.execute(compose("swap.drop_schema", schema=sql.Identifier(schema)))
 
 
-def lock(cursor: Cursor, target: TableName) -> None:
-    """Takes the table for this transaction alone, with short waits so that readers get by."""
-    cursor.execute(statement("swap.lock_timeout"), {"timeout": _LOCK_WAIT})
-    for _ in range(_LOCK_TRIES):
-        cursor.execute("savepoint dapu_lock")
-        try:
-            cursor.execute(compose("swap.lock", table=target.identifier))
-            break
-        except psycopg2.errors.LockNotAvailable:
-            cursor.execute("rollback to savepoint dapu_lock")
-    else:
-        raise JobError(f"{target} is in use by others all the time; its lock was not to be had")
-    cursor.execute(statement("swap.lock_timeout"), {"timeout": "0"})
+def lock(cursor: Cursor, target: TableName, oid: int) -> None:
+    """Takes the table for this transaction alone, with short waits so that readers get by.
+
+    Its views, and the tables that its foreign keys refer to, come first, as they do for their
+    readers. With the table in hand the swap would wait for them, and they for the table.
+    """
+    cursor.execute(statement("swap.lock_first"), {"oid": oid})
+    locks = [row[0] for row in cursor.fetchall()]
+    locks.append(compose("swap.lock", table=target.identifier))
+    patience = time.monotonic() + _LOCK_PATIENCE
+    while not _taken(cursor, locks):
+        if time.monotonic() > patience:
+            raise JobError(f"{target} is in use by others all the time; its lock was not to be had")
+    _wait_at_most(cursor, 0)
+
+
+def _taken(cursor: Cursor, locks: Sequence[sql.Composable | str]) -> bool:
+    """Takes all locks, or none."""
+    cursor.execute("savepoint dapu_lock")
+    holding_until = None
+    try:
+        for one in locks:
+            now = time.monotonic()
+            wait = _LOCK_WAIT if holding_until is None else max(holding_until - now, 0.01)
+            _wait_at_most(cursor, wait)
+            cursor.execute(one)
+            holding_until = holding_until or time.monotonic() + _LOCK_WAIT_HOLDING
+    except psycopg2.errors.LockNotAvailable:
+        cursor.execute("rollback to savepoint dapu_lock")
+        return False
+    return True
+
+
+def _wait_at_most(cursor: Cursor, seconds: float) -> None:
+    cursor.execute(statement("swap.lock_timeout"), {"timeout": f"{seconds * 1000:.0f}ms"})
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,21 @@ order by v.oid;
 -- name: replace_view
 create or replace view {view} {options} as {query};
 
+-- name: lock_first
+-- Statements that lock what a swap needs beside the table: the views that read it, which get the
+-- owner that they have, and the tables that its foreign keys refer to.
+select format('alter view %%I.%%I owner to %%I', n.nspname, v.relname, pg_get_userbyid(v.relowner))
+from pg_class v join pg_namespace n on n.oid = v.relnamespace
+where v.relkind = 'v' and v.oid in (
+    select w.ev_class from pg_depend d join pg_rewrite w on w.oid = d.objid
+    where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
+    and d.refobjid = %(oid)s::oid)
+union all
+select distinct format('lock table %%I.%%I in access exclusive mode', n.nspname, r.relname)
+from pg_constraint k join pg_class r on r.oid = k.confrelid join pg_namespace n on n.oid = r.relnamespace
+where k.conrelid = %(oid)s::oid and k.contype = 'f' and k.confrelid <> k.conrelid
+and has_table_privilege(r.oid, 'update, delete, truncate');
+
 -- name: lock
 lock table {table} in access exclusive mode;
 

@@ -270,8 +270,8 @@ def test_the_lock_is_not_waited_for_for_ever(
     connection: PgSession, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(connection, "1,1")
-    monkeypatch.setattr("dapu.loading.swap._LOCK_WAIT", "10ms")
-    monkeypatch.setattr("dapu.loading.swap._LOCK_TRIES", 2)
+    monkeypatch.setattr("dapu.loading.swap._LOCK_WAIT", 0.01)
+    monkeypatch.setattr("dapu.loading.swap._LOCK_PATIENCE", 0.02)
     with database.connect() as other, other.cursor() as cursor:
         cursor.execute("select * from staging.invoice")
         with pytest.raises(JobError, match="in use by others"):
