@@ -65,9 +65,16 @@ def build_aside(cursor: Cursor, target: TableName, oid: int) -> Aside:
 
 def finish_aside(cursor: Cursor, aside: Aside) -> None:
     """Gives the filled table the keys and indexes of the target."""
-    values: dict[str, object] = {"oid": aside.oid}
+    values: dict[str, object] = {"oid": aside.oid, "schema": aside.schema}
+    path = SearchPath(cursor)
+    # What PostgreSQL shows names the target without its schema, and then means the new table.
+    path.set(aside.target.schema)
     cursor.execute(statement("swap.constraints"), values)
-    for name, definition in cursor.fetchall():
+    constraints = cursor.fetchall()
+    cursor.execute(statement("swap.indexes"), values)
+    indexes = [row[0] for row in cursor.fetchall()]
+    path.set(aside.schema, aside.target.schema)
+    for name, definition in constraints:
         cursor.execute(
             compose(
                 "swap.add_constraint",
@@ -76,15 +83,12 @@ def finish_aside(cursor: Cursor, aside: Aside) -> None:
                 definition=sql.SQL(definition),
             )
         )
-    with_path = SearchPath(cursor)
-    with_path.set(aside.target.schema)
-    cursor.execute(statement("swap.indexes"), values)
-    definitions = [row[0] for row in cursor.fetchall()]
-    with_path.set(aside.schema, aside.target.schema)
-    for definition in definitions:
+    for definition in indexes:
         cursor.execute(definition)
-    with_path.restore()
-    cursor.execute(statement("swap.details"), values | {"schema": aside.schema})
+    path.restore()
+    for create, _ in _statistics(cursor, aside):
+        cursor.execute(create)
+    cursor.execute(statement("swap.details"), values)
     for (detail,) in cursor.fetchall():
         cursor.execute(detail)
     analyze(cursor, aside.table)
@@ -106,6 +110,7 @@ def swap(cursor: Cursor, aside: Aside) -> None:
     copy_properties(cursor, aside.table, aside.oid, "table")
     lock(cursor, target, aside.oid)
     views = _views(cursor, aside.oid)
+    statistics = _statistics(cursor, aside)
     cursor.execute(compose("swap.create_schema", schema=sql.Identifier(old_schema)))
     _move(cursor, target.identifier, old_schema)
     _move(cursor, aside.table, target.schema)
@@ -113,8 +118,17 @@ def swap(cursor: Cursor, aside: Aside) -> None:
         view.point_to_new(cursor, target)
     old = sql.Identifier(old_schema, target.table)
     cursor.execute(compose("table.drop", table=old))
+    for _, when_the_name_is_free in statistics:
+        for command in when_the_name_is_free:
+            cursor.execute(command)
     for schema in (old_schema, aside.schema):
         cursor.execute(compose("swap.drop_schema", schema=sql.Identifier(schema)))
+
+
+def _statistics(cursor: Cursor, aside: Aside) -> list[tuple[str, list[str]]]:
+    """What makes the target's extended statistics for the new table, and puts them in place."""
+    cursor.execute(statement("swap.statistics"), {"oid": aside.oid, "schema": aside.schema})
+    return cursor.fetchall()
 
 
 def lock(cursor: Cursor, target: TableName, oid: int) -> None:

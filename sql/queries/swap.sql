@@ -57,7 +57,7 @@ create schema {schema};
 drop schema {schema};
 
 -- name: create_like
-create table {aside} (like {table} including all excluding indexes);
+create table {aside} (like {table} including all excluding indexes excluding statistics);
 
 -- name: search_path
 select set_config('search_path', %(path)s, true);
@@ -66,7 +66,8 @@ select set_config('search_path', %(path)s, true);
 select current_setting('search_path');
 
 -- name: constraints
--- Keys, exclusions and references, in the order in which they can be made.
+-- Keys, exclusions and references, in the order in which they can be made. With the table's schema
+-- first in search_path a reference to the table itself names it without its schema.
 select conname, pg_get_constraintdef(oid)
 from pg_constraint
 where conrelid = %(oid)s::oid and contype in ('p', 'u', 'x', 'f')
@@ -115,6 +116,25 @@ union all
 select format('alter table %%I.%%I alter column %%I set (%%s)', %(schema)s, t.relname, attname, array_to_string(attoptions, ', '))
 from target t, columns where attoptions is not null;
 
+-- name: statistics
+-- What makes each of the table's extended statistics for the new one, in its schema; and what gives
+-- it the old one's place and properties, once the old one is gone.
+select format('create statistics %%I.%%I %%s on %%s from %%I.%%I', %(schema)s, s.stxname,
+        (select '(' || string_agg(case kind when 'd' then 'ndistinct' when 'f' then 'dependencies'
+            else 'mcv' end, ', ') || ')' from unnest(s.stxkind) kind where kind <> 'e'),
+        pg_get_statisticsobjdef_columns(s.oid), %(schema)s, t.relname),
+    array_remove(array[
+        format('alter statistics %%I.%%I set schema %%I', %(schema)s, s.stxname, n.nspname),
+        format('alter statistics %%I.%%I set statistics ', n.nspname, s.stxname)
+            || nullif(s.stxstattarget, -1),
+        format('comment on statistics %%I.%%I is ', n.nspname, s.stxname)
+            || quote_literal(obj_description(s.oid, 'pg_statistic_ext')),
+        format('alter statistics %%I.%%I owner to %%I', n.nspname, s.stxname, pg_get_userbyid(s.stxowner))
+    ], null)
+from pg_statistic_ext s join pg_class t on t.oid = s.stxrelid
+join pg_namespace n on n.oid = s.stxnamespace
+where s.stxrelid = %(oid)s::oid;
+
 -- name: oid
 select %(name)s::regclass::oid::bigint;
 
@@ -124,8 +144,13 @@ select pg_get_userbyid(relowner), reloptions, obj_description(oid, 'pg_class')
 from pg_class where oid = %(oid)s::oid;
 
 -- name: options
--- Storage options; no row when there are none.
-select reloptions from pg_class where oid = %(oid)s::oid and reloptions is not null;
+-- Storage options, those for long values too; no row when there are none.
+select array_agg(option) from (
+    select unnest(reloptions) as option from pg_class where oid = %(oid)s::oid
+    union all
+    select 'toast.' || unnest(x.reloptions) from pg_class c join pg_class x on x.oid = c.reltoastrelid
+    where c.oid = %(oid)s::oid) as options
+having count(*) > 0;
 
 -- name: grants
 -- Privileges on the table (column is null) and on its columns; grantee null is PUBLIC.

@@ -48,8 +48,12 @@ def _run(session: PgSession, statement: str) -> Any:
         return cursor.fetchall() if cursor.description else None
 
 
+def _write(file: Any) -> None:
+    file.write(b"2\n")
+
+
 def _replace(session: PgSession) -> str:
-    rows = CopyRows([Column("invoice", "integer")], "csv", lambda file: file.write(b"2\n"))
+    rows = CopyRows([Column("invoice", "integer")], "csv", _write)
     with session, session.cursor() as cursor:
         return str(replace(cursor, NAME, rows))
 

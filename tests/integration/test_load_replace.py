@@ -65,6 +65,13 @@ def test_keeps_what_belongs_to_the_table(connection: PgSession) -> None:
             alter table staging.invoice alter amount set statistics 7;
             alter table staging.invoice alter id set (n_distinct = -1);
             alter table staging.invoice cluster on invoice_pk;
+            alter table staging.invoice set (toast.autovacuum_enabled = false);
+            alter table staging.invoice add follows bigint references staging.invoice;
+            create statistics staging.of_invoice (ndistinct, mcv)
+                on id, amount from staging.invoice;
+            create statistics of_length on (length(amount::text)) from staging.invoice;
+            comment on statistics staging.of_invoice is 'They go together';
+            alter statistics staging.of_invoice set statistics 50;
             create role dapu_test_reader; grant select on staging.invoice to dapu_test_reader;
             grant update (amount) on staging.invoice to public;
             create view staging.total with (security_barrier) as
@@ -118,8 +125,10 @@ def _belongings(session: PgSession) -> list[Any]:
         ),
         fetch(
             session,
-            "select relname, relacl::text, reloptions, obj_description(oid, 'pg_class') "
-            "from pg_class where relnamespace = 'staging'::regnamespace order by 1",
+            "select c.relname, c.relacl::text, c.reloptions, x.reloptions, "
+            "obj_description(c.oid, 'pg_class') "
+            "from pg_class c left join pg_class x on x.oid = c.reltoastrelid "
+            "where c.relnamespace = 'staging'::regnamespace order by 1",
         ),
         fetch(
             session,
@@ -127,6 +136,11 @@ def _belongings(session: PgSession) -> list[Any]:
             "attstattarget, attoptions "
             "from pg_attribute where attrelid = 'staging.invoice'::regclass "
             "and attnum > 0 order by 1",
+        ),
+        fetch(
+            session,
+            "select pg_get_statisticsobjdef(oid), stxstattarget, stxowner, "
+            "obj_description(oid, 'pg_statistic_ext') from pg_statistic_ext order by 1",
         ),
         fetch(session, "select nspname from pg_namespace where nspname like 'dapu%'"),
     ]
