@@ -15,8 +15,9 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.loading.options import WatermarkOptions
 from dapu.loading.result import LoadResult
+from dapu.loading.room import make_room
 from dapu.loading.rows import Rows, column_list
-from dapu.loading.tables import add_key, analyze, check_fit, create, describe, is_empty
+from dapu.loading.tables import Relation, add_key, analyze, check_fit, create, describe, is_empty
 from dapu.named_sql import compose
 
 
@@ -47,11 +48,11 @@ def append(
     if watermark is None or is_empty(cursor, name):
         return LoadResult(rows.fill(cursor, name.identifier))
     no_value = has_nulls and watermark.nulls == "include"
-    return _append_over_boundary(cursor, name, rows, watermark.column, no_value)
+    return _append_over_boundary(cursor, name, target, rows, watermark.column, no_value)
 
 
 def _append_over_boundary(
-    cursor: Cursor, name: TableName, rows: Rows, watermark: str, no_value: bool
+    cursor: Cursor, name: TableName, target: Relation, rows: Rows, watermark: str, no_value: bool
 ) -> LoadResult:
     aside = sql.Identifier("pg_temp", "dapu_append")
     columns = column_list(rows.columns)
@@ -65,13 +66,12 @@ def _append_over_boundary(
     )
     count = rows.fill(cursor, aside, freeze=True)
     column = sql.Identifier(watermark)
-    cursor.execute(
-        compose("table.delete_same_values", table=name.identifier, column=column, source=aside)
-    )
-    again = cursor.rowcount
+    pieces = {"table": name.identifier, "column": column, "source": aside}
+    deletion = compose("table.delete_same_values", **pieces)
+    again = make_room(cursor, name, target, deletion)
     if no_value:  # a row that has a value now would be there twice
-        cursor.execute(compose("table.delete_all_nulls", table=name.identifier, column=column))
-        again += cursor.rowcount
+        deletion = compose("table.delete_all_nulls", table=name.identifier, column=column)
+        again += make_room(cursor, name, target, deletion)
     cursor.execute(
         compose("table.insert_columns", table=name.identifier, columns=columns, source=aside)
     )

@@ -17,8 +17,9 @@ from dapu.errors import JobError
 from dapu.loading.append import append
 from dapu.loading.options import PeriodOptions
 from dapu.loading.result import LoadResult
+from dapu.loading.room import make_room
 from dapu.loading.rows import Column, Rows, column_list
-from dapu.loading.tables import check_fit, describe
+from dapu.loading.tables import Relation, check_fit, describe
 from dapu.named_sql import compose
 
 _STAGE = sql.Identifier("pg_temp", "dapu_period")
@@ -46,26 +47,29 @@ def period(
     columns, table = column_list(rows.columns), name.identifier
     cursor.execute(compose("period.create_stage", columns=columns, table=table))
     count = rows.fill(cursor, _STAGE, freeze=True)
-    periods, gone = _delete(cursor, table, options, value)
+    periods, gone = _delete(cursor, name, target, options, value)
     cursor.execute(compose("table.insert_columns", table=table, columns=columns, source=_STAGE))
     cursor.execute(compose("table.drop", table=_STAGE))
     return LoadResult(count, (f"{periods:,} {options.by}s replaced", f"{gone:,} old rows gone"))
 
 
 def _delete(
-    cursor: Cursor, table: sql.Composable, options: PeriodOptions, value: sql.Composable
+    cursor: Cursor,
+    name: TableName,
+    target: Relation,
+    options: PeriodOptions,
+    value: sql.Composable,
 ) -> tuple[int, int]:
     """Deletes the periods that came; returns how many those are, and how many rows they had."""
     column = sql.Identifier(options.column)
     values = {"by": options.by, "length": f"1 {options.by}"}
     cursor.execute(compose("period.count", value=value, stage=_STAGE), values)
     (periods,) = cursor.fetchone() or (0,)
-    cursor.execute(
-        compose("period.delete", table=table, column=column, value=value, stage=_STAGE), values
-    )
-    gone = cursor.rowcount
-    cursor.execute(compose("table.delete_nulls", table=table, column=column, source=_STAGE))
-    return periods, gone + cursor.rowcount
+    pieces: dict[str, sql.Composable] = {"table": name.identifier, "column": column}
+    deletion = compose("period.delete", **pieces, value=value, stage=_STAGE)
+    gone = make_room(cursor, name, target, deletion, values)
+    deletion = compose("table.delete_nulls", **pieces, source=_STAGE)
+    return periods, gone + make_room(cursor, name, target, deletion)
 
 
 def _as_time(name: TableName, columns: Sequence[Column], wanted: str) -> sql.Composable:

@@ -13,9 +13,10 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.loading.result import LoadResult
+from dapu.loading.room import make_room
 from dapu.loading.rows import Column, Rows, column_list
 from dapu.loading.swap import Aside, build_aside, drop_aside, finish_aside, hindrance, swap
-from dapu.loading.tables import add_key, analyze, check_fit, create, describe
+from dapu.loading.tables import Relation, add_key, analyze, check_fit, create, describe
 from dapu.named_sql import compose
 
 
@@ -38,7 +39,7 @@ def replace(
     check_fit(name, target, rows.columns)
     why_not = hindrance(cursor, target.oid)
     if why_not is not None:
-        return _in_place(cursor, name, rows, why_not)
+        return _in_place(cursor, name, target, rows, why_not)
     aside = build_aside(cursor, name, target.oid)
     count = rows.fill(cursor, aside.table, freeze=True)
     if keep_equal and not _differs(cursor, aside, target.columns):
@@ -60,8 +61,11 @@ def _first_load(
     return LoadResult(count, ("table made",))
 
 
-def _in_place(cursor: Cursor, name: TableName, rows: Rows, why: str) -> LoadResult:
-    cursor.execute(compose("table.delete_all", table=name.identifier))
+def _in_place(
+    cursor: Cursor, name: TableName, target: Relation, rows: Rows, why: str
+) -> LoadResult:
+    delete_all = compose("table.delete_all", table=name.identifier)
+    make_room(cursor, name, target, delete_all, whole=True)
     count = rows.fill(cursor, name.identifier)
     return LoadResult(count, (f"in place, since the table {why}",))
 

@@ -12,6 +12,14 @@ with target as (
     union all select 'has a replica identity' from target where relreplident <> 'd'
     union all select 'has its own tablespace' from target where reltablespace <> 0
     union all
+    select 'belongs to the role ' || pg_get_userbyid(relowner) from target
+    where relowner <> current_user::regrole and not (pg_has_role(relowner, 'usage')
+        and has_schema_privilege(relowner, relnamespace, 'create'))
+    union all
+    select 'is in the publication ' || p.pubname
+    from target t join pg_namespace n on n.oid = t.relnamespace
+    join pg_publication_tables p on p.schemaname = n.nspname and p.tablename = t.relname
+    union all
     select 'has parents' from pg_inherits where inhrelid = %(oid)s::oid
     union all
     select 'has the trigger ' || tgname from pg_trigger
@@ -49,6 +57,15 @@ with target as (
         select t.typarray from pg_type t where t.typrelid = %(oid)s::oid)
 )
 select why from found limit 1;
+
+-- name: cascades
+-- Foreign keys by which rows of other tables change when rows of this one are deleted, even if
+-- these come back at once. itself: whether the table's own count too.
+select k.conrelid::regclass::text, k.conname, k.confdeltype = 'c'
+from pg_constraint k
+where k.confrelid = %(oid)s::oid and k.contype = 'f' and k.confdeltype in ('c', 'n', 'd')
+and k.conparentid = 0 and (k.conrelid <> k.confrelid or %(itself)s)
+limit 1;
 
 -- name: create_schema
 create schema {schema};

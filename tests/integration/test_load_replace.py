@@ -187,6 +187,8 @@ def _then(during: Any, line: str) -> CopyRows:
         ("alter table staging.invoice enable row level security", "row security"),
         ("create table staging.other (it staging.invoice)", "type"),
         ("create publication p for table staging.invoice", "publication"),
+        ("create publication p for all tables", "publication p"),
+        ("create publication p for tables in schema staging", "publication p"),
     ],
 )
 def test_fills_in_place_where_a_new_table_could_not_take_over(
@@ -224,6 +226,29 @@ def test_a_view_of_another_role_is_left_alone(connection: PgSession) -> None:
         result = load(connection, "1,5", "2,2")
         assert "in place, since the table is read by the view reports.mine" in result
         assert fetch(connection, "select amount from staging.invoice") == [(5,), (2,)]
+    finally:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "reset role; drop owned by dapu_test_ann, dapu_test_loader cascade; "
+                "drop role dapu_test_ann, dapu_test_loader"
+            )
+
+
+def test_a_table_of_another_role_keeps_its_owner(connection: PgSession) -> None:
+    load(connection, "1,1")
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            create role dapu_test_ann; create role dapu_test_loader;
+            alter table staging.invoice owner to dapu_test_ann;
+            grant all on schema staging to dapu_test_loader;
+            grant all on staging.invoice to dapu_test_loader;
+            set role dapu_test_loader
+            """
+        )
+    try:
+        result = load(connection, "1,5", "2,2")
+        assert result == "2 rows, in place, since the table belongs to the role dapu_test_ann"
     finally:
         with connection, connection.cursor() as cursor:
             cursor.execute(
