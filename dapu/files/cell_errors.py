@@ -1,15 +1,16 @@
-"""Cells of a workbook that hold an error: `#REF!`, `#N/A`, a formula of .xlsx without a result.
+"""Cells of a workbook that hold an error: `#REF!`, `#N/A`, a formula without a result.
 
 calamine gives them as empty. An error is not an empty cell, so they are looked for in the file
 itself: in the XML of .xlsx (ECMA-376, part 1, 18.3.1.4) and .ods (OpenDocument 1.3, part 3,
-19.385, with LibreOffice's `calcext:value-type`), and in the records of .xlsb and .xls.
+19.385, with LibreOffice's `calcext:value-type`), and in the records of .xlsb and .xls. A formula
+without a result is told in .xlsx and .ods; in the other two every formula has one, be it a 0.
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 from xml.etree.ElementTree import Element, iterparse, parse
@@ -32,6 +33,10 @@ _UNCOMPUTED = (
 _CELL_START = re.compile(rb"<(?:\w+:)?c\b([^>]*)>")
 _NEVER_COMPUTED = remarked(
     "a formula", "it was never computed; open the workbook in Excel or LibreOffice and save it"
+)
+# The start of a cell of .ods with a formula, and no result among its attributes.
+_ODS_UNCOMPUTED = re.compile(
+    rb"<[\w:]*table-cell\b(?=[^<]*\bformula=)(?![^<]*[:-]value=[\"'])(?![^<]*value-type=[\"']string)"
 )
 _ADDRESS = re.compile(rb"\br=[\"']([A-Z]+)(\d+)[\"']")
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
@@ -127,7 +132,7 @@ def _place(attributes: bytes, sheet: str) -> tuple[int, int]:
 
 def _ods_errors(archive: zipfile.ZipFile, sheet: str) -> Errors:
     with archive.open("content.xml") as file:
-        if not _occurs(file, b'value-type="error"'):
+        if not _may_have_errors(file):
             return {}
     errors: Errors = {}
     row = column = 0
@@ -140,8 +145,8 @@ def _ods_errors(archive: zipfile.ZipFile, sheet: str) -> Errors:
             elif event == "start" and name == "table-row":
                 column = 0
             elif event == "end" and name in ("table-cell", "covered-table-cell"):
-                if table == sheet and _calcext_type(element) == "error":
-                    errors[row, column] = "".join(element.itertext()).strip() or "#ERROR"
+                if table == sheet and (error := _ods_error(element)):
+                    errors[row, column] = error
                 column += int(_attribute(element, "number-columns-repeated") or 1)
             elif event == "end" and name == "table-row":
                 row += int(_attribute(element, "number-rows-repeated") or 1)
@@ -149,13 +154,30 @@ def _ods_errors(archive: zipfile.ZipFile, sheet: str) -> Errors:
     return errors
 
 
-def _occurs(file: IO[bytes], text: bytes) -> bool:
+def _may_have_errors(file: IO[bytes]) -> bool:
+    """Whether it is worth while to walk through the cells, which takes long."""
     rest = b""
     while data := file.read(_CHUNK):
-        if text in rest + data:
+        text = rest + data
+        end = max(text.rfind(b"<"), 0)  # the last tag may be cut here
+        if b'value-type="error"' in text or _ODS_UNCOMPUTED.search(text, 0, end):
             return True
-        rest = data[-len(text) :]
+        rest = text[end:]
     return False
+
+
+def _has_no_result(attributes: Mapping[str, str]) -> bool:
+    """Whether a formula has none. A text is one, which stands in the cell, and may be empty."""
+    if "formula" not in attributes or attributes.get("value-type") == "string":
+        return False
+    return not any(name == "value" or name.endswith("-value") for name in attributes)
+
+
+def _ods_error(cell: Element) -> str | None:
+    if _calcext_type(cell) == "error":
+        return "".join(cell.itertext()).strip() or "#ERROR"
+    attributes = {_bare(name): value for name, value in cell.attrib.items()}
+    return _NEVER_COMPUTED if _has_no_result(attributes) else None
 
 
 def _calcext_type(cell: Element) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dapu.errors import JobError
-from dapu.files.cell_errors import column_number, find_errors
+from dapu.files.cell_errors import Errors, column_number, find_errors
 from dapu.files.cells import plain_number
 from dapu.files.parts import BATCH, PartBatch, column_names, same_text
 from dapu.files.workbook import Workbook
@@ -76,10 +76,21 @@ def _parse(workbook: Workbook, sheet: str) -> ParsedSheet:
         errors = second.submit(find_errors, workbook.path, sheet)
         parsed = workbook.read(sheet)
         rows: list[Row] = parsed.to_python(skip_empty_area=False)
-        for (row, column), name in errors.result().items():
-            if row < len(rows) and column < len(rows[row]):
-                rows[row][column] = name
+        _put_errors(rows, errors.result())
     return ParsedSheet(rows, parsed.merged_cell_ranges)
+
+
+def _put_errors(rows: list[Row], errors: Errors) -> None:
+    """Puts errors into their cells. calamine ends a sheet where only cells without value follow."""
+    if not errors:
+        return
+    height = 1 + max(row for row, _ in errors)
+    width = max([len(rows[0]) if rows else 0, *(column + 1 for _, column in errors)])
+    for cells in rows:
+        cells.extend([""] * (width - len(cells)))
+    rows.extend([""] * width for _ in range(len(rows), height))
+    for (row, column), name in errors.items():
+        rows[row][column] = name
 
 
 @dataclass

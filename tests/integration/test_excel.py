@@ -300,17 +300,3 @@ def test_a_number_that_its_column_would_round_is_told_by_its_cell(excel: FileTas
     excel.task.execute("create schema staging; create table staging.thing (n numeric(6, 2))")
     message = "a.xlsx, sheet 'Costs', A3: '1.239' would be rounded in the column n"
     assert message in excel.fails("workbook: a.xlsx")
-
-
-@pytest.mark.parametrize("kind", ["decimal", "text", None])
-def test_a_formula_without_a_result_is_a_bad_value(excel: FileTask, kind: str | None) -> None:
-    excel.share.book("a.xlsx", [["a", "b"], [1, 5], [2, "=A2*2"]])
-    options = "workbook: a.xlsx\n"
-    if kind:
-        options += f"columns: {{a: a, b: {{name: b, type: {kind}}}}}\n"
-    said = excel.fails(options)
-    assert "a.xlsx, sheet 'Costs', B3: " in said
-    assert "it was never computed; open the workbook" in said
-    said = excel.run(f'{options}on_bad_value: "null"')
-    assert "it was never computed" in said
-    assert [str(b) for (b,) in excel.rows("b")] == ["5", "None"]
