@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+import pytest
 
 from dapu.definitions.templates import TableName
+from dapu.execute import sync
+from dapu.execute.client import Answer
+from dapu.execute.documents import Incoming
 from dapu.execute.postgres import PostgresDocuments
 from dapu.execute.postgres_views import PostgresViews
 from dapu.execute.schema import read_schema
@@ -105,3 +109,15 @@ class ExecuteWarehouse:
             for row in self.rows(f"select document_id, _version from {kind} order by 1")
         ]
         return latest == newest and of_types == newest
+
+
+def another_goes_first(warehouse: ExecuteWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next push has read its answer, and not stored it, when a whole other one is done."""
+    original = sync._Round._take
+
+    def take(self: sync._Round, answer: Answer, incoming: Incoming) -> None:
+        monkeypatch.undo()
+        warehouse.push()
+        original(self, answer, incoming)
+
+    monkeypatch.setattr(sync._Round, "_take", take)

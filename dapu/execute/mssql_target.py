@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
 from dapu.execute.dialect import Dialect
-from dapu.execute.documents import Incoming, next_batch
-from dapu.execute.target import Step, moved_meanwhile
+from dapu.execute.documents import Incoming
+from dapu.execute.target import Step
 from dapu.execute.text_target import TextTarget
 from dapu.execute.views import Kind, View
 
@@ -87,13 +87,7 @@ class MssqlTarget(TextTarget):
 
     def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
         """See `Target.load`."""
-        with self._transaction():
-            self._run("add_source", source=step.source)
-        with self._transaction():
-            self._run("lock", source=step.source)
-            if self._mark(step.source) != step.before:
-                raise moved_meanwhile(step)
-            first = next_batch(self._value("newest_batch"))
+        with self._batch(step) as first:
             for rows in _groups(
                 (
                     row.batch.replace(tzinfo=None).isoformat(),
@@ -107,15 +101,14 @@ class MssqlTarget(TextTarget):
                 for row in incoming.rows(first)
             ):
                 self._insert(rows)
-            self._run("move_mark", source=step.source, after=step.after)
 
     def _insert(self, rows: list[tuple[Any, ...]]) -> None:
         row = self._statement("row")
         text = self._dialect.fill("insert", rows=", ".join([row] * len(rows)))
         self._execute(text, tuple(value for one in rows for value in one))
 
-    def _reading(self) -> AbstractContextManager[None]:
-        """See `TextTarget._reading`: a question begins a transaction too, which must end."""
+    def _alone(self) -> AbstractContextManager[None]:
+        """See `TextTarget._alone`: a question begins a transaction too, which must end."""
         return self._transaction()
 
     @contextmanager

@@ -19,9 +19,9 @@ from pathlib import Path
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
 from dapu.execute.dialect import Dialect
-from dapu.execute.documents import Incoming, Row, next_batch
+from dapu.execute.documents import Incoming, Row
 from dapu.execute.snowflake_login import read_dsn
-from dapu.execute.target import Step, moved_meanwhile
+from dapu.execute.target import Step
 from dapu.execute.text_target import TextTarget
 
 _LONGEST = 255  # bytes of a name
@@ -62,14 +62,8 @@ class SnowflakeTarget(TextTarget):
 
     def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
         """See `Target.load`."""
-        self._run("add_source", source=step.source)
-        with self._transaction():
-            self._run("lock", source=step.source)
-            if self._mark(step.source) != step.before:
-                raise moved_meanwhile(step)
-            first = next_batch(self._value("newest_batch"))
+        with self._batch(step) as first:
             self._load(incoming, first)
-            self._run("move_mark", source=step.source, after=step.after)
 
     def prune(self) -> int:
         """See `Target.prune`. Removes what lies in the stage too."""

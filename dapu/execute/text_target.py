@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import datetime
 from typing import Any
 
 from dapu.errors import JobError
 from dapu.execute.dialect import Dialect
+from dapu.execute.documents import next_batch
 from dapu.execute.schema import Schema
-from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS
+from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, Step, moved_meanwhile
 from dapu.execute.views import plan_views
 from dapu.named_sql import statement
 from dapu.secrets import redact
@@ -43,17 +45,17 @@ class TextTarget:
 
     def mark(self, source: str) -> str | None:
         """See `Target.mark`."""
-        with self._reading():
+        with self._alone():
             return self._mark(source)
 
     def has_marks(self) -> bool:
         """See `Target.has_marks`."""
-        with self._reading():
+        with self._alone():
             return bool(self._value("has_marks"))
 
     def is_empty(self) -> bool:
         """See `Target.is_empty`."""
-        with self._reading():
+        with self._alone():
             return bool(self._value("is_empty"))
 
     def create_views(self, schema: Schema) -> list[str]:
@@ -78,13 +80,28 @@ class TextTarget:
         """See `Target.close`."""
         self._session.close()
 
-    def _reading(self) -> AbstractContextManager[None]:
-        """What a question stands in: here each statement is a transaction of its own."""
+    def _alone(self) -> AbstractContextManager[None]:
+        """What one statement stands in: here each is a transaction of its own."""
         return nullcontext()
 
     def _defining(self) -> AbstractContextManager[None]:
         """What the statements stand in that make tables and views."""
         return self._transaction()
+
+    @contextmanager
+    def _batch(self, step: Step) -> Iterator[datetime]:
+        """A transaction for documents and their mark, from its beginning on for one loader only.
+
+        Gives the BATCH_DATE. Raises JobError when the mark is not `step.before` any more.
+        """
+        with self._alone():
+            self._run("add_source", source=step.source)
+        with self._transaction():
+            self._run("lock", source=step.source)
+            if self._mark(step.source) != step.before:
+                raise moved_meanwhile(step)
+            yield next_batch(self._value("newest_batch"))
+            self._run("move_mark", source=step.source, after=step.after)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

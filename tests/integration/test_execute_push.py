@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dapu.errors import ConfigurationError, DapuError, JobError
-from dapu.execute import sync
 from tests.conftest import Database
-from tests.execute_warehouse import ExecuteWarehouse
+from tests.execute_warehouse import ExecuteWarehouse, another_goes_first
 from tests.services.execute_server import ExecuteServer, Fault
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -211,13 +209,7 @@ def test_two_at_a_time_cannot_both_win(
     warehouse.push()
     warehouse.server.put("AFE", "6")
 
-    def other_first(self: Any, *arguments: Any) -> None:
-        monkeypatch.undo()
-        warehouse.push()
-        original(self, *arguments)
-
-    original = sync._Round._take
-    monkeypatch.setattr(sync._Round, "_take", other_first)
+    another_goes_first(warehouse, monkeypatch)
     with pytest.raises(JobError, match="another process has moved the mark"):
         warehouse.push()
     assert warehouse.has_all()

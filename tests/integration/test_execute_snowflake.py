@@ -15,12 +15,10 @@ import pytest
 import snowflake.connector
 
 from dapu.errors import DapuError, JobError
-from dapu.execute import snowflake_target, sync
-from dapu.execute.client import Answer
-from dapu.execute.documents import Incoming
+from dapu.execute import snowflake_target
 from dapu.execute.snowflake_login import make_key_pair
 from dapu.execute.snowflake_target import SnowflakeTarget
-from tests.execute_warehouse import ExecuteWarehouse
+from tests.execute_warehouse import ExecuteWarehouse, another_goes_first
 from tests.services.execute_server import ExecuteServer, Fault
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -208,14 +206,7 @@ def test_two_at_a_time_cannot_both_win(
     fill(warehouse.server)
     warehouse.push()
     warehouse.server.put("AFE", "6")
-    original = sync._Round._take
-
-    def other_first(self: Any, answer: Answer, incoming: Incoming) -> None:
-        monkeypatch.undo()
-        warehouse.push()
-        original(self, answer, incoming)
-
-    monkeypatch.setattr(sync._Round, "_take", other_first)
+    another_goes_first(warehouse, monkeypatch)
     with pytest.raises(JobError, match="another process has moved the mark"):
         warehouse.push()
     assert warehouse.one("select count(*) from EXECUTE_DOCUMENTS") == 6
