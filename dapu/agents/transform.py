@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import psycopg2
 from psycopg2 import extensions, sql
@@ -25,6 +25,8 @@ from dapu.named_sql import compose, statement
 
 class TransformOptions(LoadOptions):
     """Builds the task's table or view from a SELECT in the warehouse."""
+
+    sees_table: ClassVar[bool] = True
 
     do: Literal["transform"]
     query: str = Field(description="A SQL file with one SELECT")

@@ -71,9 +71,11 @@ class LoadOptions(ActionOptions):
     """The part of an action that says what becomes of the rows.
 
     looks_for_keys: whether the agent can read the keys of its source alone.
+    sees_table: whether the agent's query can read what earlier actions put into the table.
     """
 
     looks_for_keys: ClassVar[bool] = False
+    sees_table: ClassVar[bool] = False
 
     load: LoadMode = Field("replace", description="What the table holds afterwards")
     key: Columns | None = Field(None, description="Columns that tell rows apart: the primary key")
@@ -132,6 +134,13 @@ class LoadOptions(ActionOptions):
                 "also those that another action brought; give each action a table of its own and "
                 "join them with a `transform`, or use `load: merge` with a `key` that tells them "
                 "apart"
+            )
+        if self.deletes_others and not self.sees_table:
+            what = "`deletes: {every: …}`" if self.load == "merge" else f"`load: {self.load}`"
+            return (
+                f"{what} of the later action takes away what the earlier one brought, which its "
+                "own source does not have; give each action a table of its own and join them with "
+                "a `transform`"
             )
         if self.reads_only_news and earlier.deletes_others:
             return (

@@ -185,6 +185,11 @@ NEWS = "watermark: {column: id}"
     ("load: snapshot, key: [id]", f"load: merge, key: [id], {NEWS}", "`load: snapshot` takes"),
     (f"load: merge, key: [id], {NEWS}", f"load: merge, key: [id], {NEWS}", None),
     ("load: replace", "load: append", None),
+    ("load: append", "load: replace", "`load: replace` of the later action takes away what the"),
+    ("load: merge, key: [id]", "load: merge, key: [id], deletes: {every: 1 day}",
+     "`deletes: {every: …}` of the later action takes"),
+    ("load: merge, key: [id], deletes: {every: 1 day}", "load: merge, key: [id]", None),
+    ("load: history, key: [id]", "load: history, key: [id]", "`load: history` of the later"),
 ])  # fmt: skip
 def test_actions_that_would_lose_rows_of_each_other_are_a_fault(
     read: Read, tmp_path: Path, first: str, second: str, message: str | None
@@ -193,6 +198,11 @@ def test_actions_that_would_lose_rows_of_each_other_are_a_fault(
     found = read(a_task("r.s.t", {"task.yaml": "actions:\n" + "".join(actions)}))
     start = f"{TASK}:1: actions: 1 and 2 cannot fill one table: {message}"
     assert [fault.startswith(start) for fault in told(found, tmp_path)] == [True] * bool(message)
+
+
+def test_a_transform_may_replace_what_earlier_actions_brought(read: Read) -> None:
+    actions = "actions: [{do: database, query: run.sql}, {do: transform, query: run.sql}]"
+    assert not read(a_task("r.s.t", {"task.yaml": actions})).faults
 
 
 @pytest.mark.parametrize(("file", "text", "message"), [
