@@ -9,7 +9,9 @@ create temporary table dapu_period on commit drop as select {columns} from {tabl
 select count(distinct date_trunc(%(by)s, {value})) from {stage};
 
 -- name: delete
--- The target's rows of each period that came.
-delete from {table} as t
-using (select distinct date_trunc(%(by)s, {value}) as start from {stage}) as came
-where t.{column} >= came.start and t.{column} < came.start + %(length)s::interval;
+-- The target's rows of each period that came. The bounds are for an index; infinity, which is no end
+-- of anything, is a period too.
+delete from {table}
+where date_trunc(%(by)s, {value}) in (select date_trunc(%(by)s, {value}) from {stage})
+and {column} >= (select date_trunc(%(by)s, min({value})) from {stage})
+and {column} <= (select date_trunc(%(by)s, max({value})) + %(length)s::interval from {stage});

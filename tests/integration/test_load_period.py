@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import pytest
@@ -68,6 +69,21 @@ def test_a_period_ends_where_the_next_begins(
     load(connection, *times, kind=kind)
     load(connection, "2024-07-01 23:59,9", kind=kind, by=by)
     assert [amount for _, amount in fetch(connection)] == left
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp with time zone"])
+def test_infinity_is_a_period_of_its_own(connection: PgSession, kind: str) -> None:
+    for amount in (1, 2):
+        load(connection, f"infinity,{amount}", f"-infinity,{amount}", kind=kind)
+    assert fetch(connection) == [("-infinity", 2), ("infinity", 2)]
+
+
+def test_many_periods_are_replaced_at_once(connection: PgSession) -> None:
+    lines = [f"{date(2020, 1, 1) + timedelta(days=n % 1200)},{n}" for n in range(60_000)]
+    load(connection, *lines)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("set statement_timeout = '2s'")
+    assert "1,200 days replaced, 60,000 old rows gone" in load(connection, *lines, by="day")
 
 
 def test_a_column_without_periods_is_told(connection: PgSession) -> None:
