@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import psycopg2
 from psycopg2 import sql
@@ -11,13 +12,13 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
-from dapu.loading.retype import Retyping, advice, quoted
+from dapu.loading.retype import Change, Retyping, advice, quoted
 from dapu.loading.rows import Column
 from dapu.loading.tables import Relation, TargetColumn
 from dapu.named_sql import compose
 
 
-def evolve(
+def plan(
     cursor: Cursor,
     name: TableName,
     relation: Relation,
@@ -27,8 +28,8 @@ def evolve(
     *,
     refuses: bool = True,
     misfits: Mapping[str, JobError] | None = None,
-) -> list[str]:
-    """Makes the table take the rows' columns, as the policy says; returns what was done.
+) -> Evolution:
+    """What makes the table take the rows' columns, as the policy says.
 
     columns: those of the rows, with types that hold their values.
     own: columns of the table that the load strategy fills, and that no source has.
@@ -36,7 +37,7 @@ def evolve(
     else its row or value is left out.
     misfits: by column, what was said of a value that the table refused; the column's type is the
     one that holds all values now.
-    Raises JobError, with the statement to put into ver/, where the policy is to fail.
+    Raises JobError where a column's type and the source's have no common kind.
     """
     known = {column.name: column for column in relation.columns}
     added = [column for column in columns if column.name not in known]
@@ -47,10 +48,38 @@ def evolve(
         if column.name not in given and column.name not in own and not column.computed
     ]
     retyping = Retyping(cursor, name, relation, policy, refuses, misfits or {})
-    changes = retyping.changes(columns)
-    notes = _add(cursor, name, added, policy)
-    notes += _remove(cursor, name, removed, policy)
-    return notes + retyping.make(changes)
+    return Evolution(cursor, name, policy, added, removed, retyping, retyping.changes(columns))
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """The changes of a table's columns that a load needs."""
+
+    cursor: Cursor
+    name: TableName
+    policy: SchemaChange
+    added: Sequence[Column]
+    removed: Sequence[TargetColumn]
+    retyping: Retyping
+    changes: Sequence[Change]
+
+    @property
+    def alters(self) -> bool:
+        """Whether the table will be altered, and so be locked until the commit."""
+        return (
+            (bool(self.added) and self.policy.added == "add")
+            or (bool(self.removed) and self.policy.removed == "drop")
+            or (bool(self.changes) and self.policy.retyped == "widen")
+        )
+
+    def make(self) -> list[str]:
+        """Makes the changes; returns what was done.
+
+        Raises JobError, with the statement to put into ver/, where the policy is to fail.
+        """
+        notes = _add(self.cursor, self.name, self.added, self.policy)
+        notes += _remove(self.cursor, self.name, self.removed, self.policy)
+        return notes + self.retyping.make(self.changes)
 
 
 def _add(

@@ -14,7 +14,7 @@ from dapu.errors import JobError
 from dapu.loading.append import append
 from dapu.loading.bad_values import telling_of
 from dapu.loading.checked import ROW_NUMBER, is_needed, look_at
-from dapu.loading.evolve import evolve
+from dapu.loading.evolve import plan
 from dapu.loading.history import OWN_COLUMNS, history
 from dapu.loading.keyed import DELETED_AT, check_key
 from dapu.loading.merge import merge
@@ -22,7 +22,7 @@ from dapu.loading.options import LoadOptions
 from dapu.loading.period import period
 from dapu.loading.replace import replace
 from dapu.loading.result import LoadResult
-from dapu.loading.rows import Rows, without_columns
+from dapu.loading.rows import Rows, read_first, without_columns
 from dapu.loading.snapshot import snapshot
 from dapu.loading.tables import Relation, check_names, describe, is_table
 from dapu.loading.which_row import key_of, row_finder
@@ -52,23 +52,25 @@ def load(
     extent: what was read of the source.
     keep_equal: a replace leaves a table untouched that has the same rows already.
     within: which rows of the table a snapshot's rows are all of (a condition); default all.
-    misfits: see `evolve`.
+    misfits: see `plan`.
     Raises JobError that names the column and the value when something does not fit.
     """
     check_names(name, rows.columns, _reserved(options))
     relation = describe(cursor, name)
-    changes: list[str] = []
     policy = options.change_policy(has_steps)
     if relation is None:
         check_key(name, options.key or [], rows.columns)
-    if relation is not None and is_table(relation):
-        refuses = options.on_bad_value == "fail"
-        changes = evolve(
-            cursor, name, relation, rows.columns, _OWN, policy, refuses=refuses, misfits=misfits
-        )
-        relation = describe(cursor, name)
-    key = key_of(options.key, relation, rows.columns)
+    key, changes = key_of(options.key, relation, rows.columns), list[str]()
     with telling_of(name, row_finder(rows), key):
+        if relation is not None and is_table(relation):
+            refuses, columns = options.on_bad_value == "fail", rows.columns
+            evolution = plan(
+                cursor, name, relation, columns, _OWN, policy, refuses=refuses, misfits=misfits
+            )
+            if evolution.alters and not is_needed(options):
+                rows = read_first(cursor, rows)  # nobody is to wait for the source
+            changes = evolution.make()
+            relation = describe(cursor, name)
         fitting = _fitting(rows, relation, options)
         looked = look_at(cursor, name, relation, fitting, options, within)
         result = _run(cursor, name, looked.rows, options, extent, keep_equal, within)

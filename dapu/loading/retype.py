@@ -50,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Retyping:
-    """A table whose columns are compared with those of rows. refuses, misfits: see `evolve`."""
+    """A table whose columns are compared with those of rows. refuses, misfits: see `plan`."""
 
     cursor: Cursor
     name: TableName

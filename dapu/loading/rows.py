@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.loading.bad_values import Locate
 from dapu.loading.pipe import copy_through_pipe
-from dapu.named_sql import compose
+from dapu.named_sql import compose, statement
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -158,18 +158,32 @@ class NarrowedRows:
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:  # noqa: ARG002
         """See `Rows.fill`."""
-        whole = sql.Identifier("dapu_whole")
-        definitions = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-            for column in self.whole.columns
-        )
-        cursor.execute(compose("copy.create_whole", whole=whole, columns=definitions))
-        self.whole.fill(cursor, whole)
+        whole = _filled(cursor, self.whole, "dapu_whole")
         columns = column_list(self.columns)
         cursor.execute(compose("table.insert_columns", table=table, columns=columns, source=whole))
         count = cursor.rowcount
         cursor.execute(compose("table.drop", table=whole))
         return count
+
+
+def read_first(cursor: Cursor, rows: Rows) -> QueryRows:
+    """The same rows, read now into a temporary table."""
+    cursor.execute(statement("copy.drop_read"))
+    read = _filled(cursor, rows, "dapu_read")
+    columns = column_list(rows.columns)
+    return QueryRows(rows.columns, compose("copy.read", columns=columns, read=read))
+
+
+def _filled(cursor: Cursor, rows: Rows, name: str) -> sql.Identifier:
+    """A temporary table with the rows."""
+    table = sql.Identifier(name)
+    definitions = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+        for column in rows.columns
+    )
+    cursor.execute(compose("copy.create_whole", whole=table, columns=definitions))
+    rows.fill(cursor, table)
+    return table
 
 
 def without_columns(rows: Rows, names: Iterable[str]) -> Rows:

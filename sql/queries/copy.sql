@@ -9,3 +9,9 @@ copy ({query}
 
 -- name: create_whole
 create temporary table {whole} ({columns}) on commit drop;
+
+-- name: drop_read
+drop table if exists pg_temp.dapu_read;
+
+-- name: read
+select {columns} from {read};

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from psycopg2.extensions import connection as PgSession
 
@@ -64,6 +66,26 @@ def test_new_columns_are_added_and_narrow_ones_widened(
     assert types["id"] == "bigint"
     assert types["Größe"] == "numeric(4,1)"
     assert 5000000000 in [row[0] for row in rows]
+
+
+@pytest.mark.parametrize("mode", [{"load": "replace"}, {"load": "merge", "key": ["id"]}])
+def test_readers_do_not_wait_for_the_source_when_a_table_changes(
+    connection: PgSession, mode: dict[str, Any]
+) -> None:
+    put(connection, {"id": "integer"}, "1", **mode)
+
+    def write(file: Any) -> None:
+        with closing(psycopg2.connect(connection.dsn)) as reader, reader.cursor() as cursor:
+            cursor.execute("set lock_timeout to '1s'")
+            cursor.execute("select id from staging.item")
+            assert cursor.fetchall() == [(1,)]
+        file.write(b"5000000000,x\n")
+
+    rows = CopyRows([Column("id", "bigint"), Column("new", "text")], "csv", write)
+    wanted = LoadOptions.model_validate({"do": "database", **mode})
+    with connection, connection.cursor() as cursor:
+        load(cursor, NAME, rows, wanted)
+    assert table(connection)[1][-1] == (5000000000, "x")
 
 
 def test_new_columns_can_be_ignored_or_refused(connection: PgSession) -> None:

@@ -34,7 +34,7 @@ _KEY = "key of the blocks"
 class ChangedBlocks:
     """A query in blocks of its key.
 
-    dialect: the source's name as SQLAlchemy has it. into: see `Source.read`. misfits: see `evolve`.
+    dialect: the source's name as SQLAlchemy has it. into: see `Source.read`. misfits: see `plan`.
     """
 
     context: Context

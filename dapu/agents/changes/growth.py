@@ -23,7 +23,7 @@ Into = Mapping[str, str] | None
 """See `Source.read`."""
 
 Misfits = Mapping[str, JobError]
-"""See `evolve`."""
+"""See `plan`."""
 
 
 def known_types(cursor: Cursor, context: Context, options: LoadOptions, source: Source) -> Into:

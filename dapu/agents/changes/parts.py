@@ -69,7 +69,7 @@ class SplitOptions(Strict):
 class SplitLoad:
     """A load in parts.
 
-    open_source: a new connection to the source, for a part of its own. misfits: see `evolve`.
+    open_source: a new connection to the source, for a part of its own. misfits: see `plan`.
     """
 
     context: Context
