@@ -46,7 +46,9 @@ class Range:
     high: Any
 
     def condition(self, key: str) -> Statement:
-        """The range as a condition on a quoted column."""
+        """The range as a condition on a quoted column; the first one has what has no key, too."""
+        if self.low is None and self.high is not None:
+            return Statement((f"({key} < ", f" or {key} is null)"), (self.high,))
         bounds = [(f"{key} >= ", self.low), (f"{key} < ", self.high)]
         condition = Statement(("1 = 1",))
         for text, value in bounds:
@@ -128,7 +130,7 @@ class BlockSource:
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_postgres_form(name, column.type) for name, column in pairs)
             case "sqlite":
-                return _in_groups(quoted)
+                return _in_groups([text_of("blocks.sqlite_column").format(n) for n in quoted])
             case "mysql" | "mariadb":
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_mysql_form(name, column.type) for name, column in pairs)
@@ -149,6 +151,7 @@ def current_blocks(asked: BlockSource, lows: Sequence[Any]) -> list[Block]:
         for block, end in zip(found, ends, strict=True)
         if block.rows > 2 * SIZE
         for low in asked.lows(Range(block.low, end))
+        if low is not None
     ]
     for low in cuts:
         if isinstance(low, str):
@@ -206,11 +209,11 @@ def _mysql_form(name: str, type_name: str) -> str:
     return text_of(form).format(name)
 
 
-def _in_groups(quoted: Sequence[str]) -> str:
+def _in_groups(values: Sequence[str]) -> str:
     """The arguments of SQLite's `dapu_digest`: as they are, or more than it takes, in groups."""
-    if len(quoted) <= _MOST_ARGUMENTS:
-        return ", ".join(quoted)
-    groups = (quoted[at : at + _MOST_ARGUMENTS] for at in range(0, len(quoted), _MOST_ARGUMENTS))
+    if len(values) <= _MOST_ARGUMENTS:
+        return ", ".join(values)
+    groups = (values[at : at + _MOST_ARGUMENTS] for at in range(0, len(values), _MOST_ARGUMENTS))
     return ", ".join(text_of("blocks.sqlite_group").format(", ".join(group)) for group in groups)
 
 

@@ -38,11 +38,13 @@ class Digest:
 
     def step(self, *values: Any) -> None:
         """Takes a row."""
-        self._sum += int.from_bytes(_hash(*values), "big")
+        self._sum += int.from_bytes(row_hash(*values), "big")
 
     def final(self) -> str:
         """The sum, as text since SQLite's integers end at 64 bits."""
         return str(self._sum)
+
+    finalize = final  # as Python's own driver calls it
 
 
 class SqliteSource:
@@ -64,7 +66,7 @@ class SqliteSource:
             self._session.set_busy_timeout(_BUSY)
             self._session.create_scalar_function("dapu_real", _real, 1, deterministic=True)
             self._session.create_scalar_function("dapu_exact", _exact, 2, deterministic=True)
-            self._session.create_scalar_function("dapu_hash", _hash, deterministic=True)
+            self._session.create_scalar_function("dapu_hash", row_hash, deterministic=True)
             self._session.create_aggregate_function("dapu_digest", Digest)
             self._session.execute("begin")
             self._session.execute("select count(*) from sqlite_schema")
@@ -182,7 +184,7 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _hash(*values: Any) -> bytes:
+def row_hash(*values: Any) -> bytes:
     """BLAKE2b of a row or a part of one, 64 bits."""
     return hashlib.blake2b(repr(values).encode("utf-8", "surrogateescape"), digest_size=8).digest()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from dapu.databases.sqlite import Digest, row_hash
+
 
 class AnyText(sqlite3.Connection):
     """A connection that gives each text; a byte that is no UTF-8 as a surrogate (PEP 383).
@@ -15,6 +17,8 @@ class AnyText(sqlite3.Connection):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self.text_factory = _decoded
+        self.create_function("dapu_hash", -1, row_hash, deterministic=True)
+        self.create_aggregate("dapu_digest", -1, Digest)  # type: ignore[arg-type]
 
 
 def _decoded(text: bytes) -> str:

@@ -39,6 +39,10 @@ quote({0});
 -- dapu_digest is a function that dapu gives to SQLite, which has no hash of its own.
 select count(*), dapu_digest({columns}) from ({query}) dapu_query where {range};
 
+-- name: sqlite_column
+-- A text may be no UTF-8, and must not be taken for a blob of the same bytes.
+case typeof({0}) when 'text' then cast({0} as blob) when 'blob' then hex({0}) else {0} end;
+
 -- name: sqlite_group
 -- A function takes no more than 1,000 arguments. This one is dapu's too.
 dapu_hash({0});

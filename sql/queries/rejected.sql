@@ -17,7 +17,7 @@ delete from {rejected} where ctid in (
     select ctid from (
         select ctid, case when {is_valid}({text}, {type_name}) then {text}::{type} end as {key}
         from {rejected}) as known
-    where {condition});
+    where {key} is not null and {condition});
 
 -- name: put
 -- What a reader said with a value is no part of it; a byte that is no character is shown as `\xff`.

@@ -249,3 +249,64 @@ def test_blocks_of_another_key_or_of_an_emptied_table_are_of_no_use(
     with database.connect() as session:
         session.cursor().execute("truncate staging.item")
     assert run(folder).startswith("1,000 rows, 1,000 inserted")
+
+
+def test_what_the_same_values_become_in_the_table_is_a_change(
+    folder: Path, shop: Shop, database: Database
+) -> None:
+    task = folder / "routes/shop/staging/item/task.yaml"
+    task.write_text(task.read_text() + "    schema_change: {added: ignore}\n")
+    shop.run("insert into item values (1, 'a', 1)")
+    run(folder)
+    shop.run("alter table item rename column name to title")
+    assert "the new column title is left out, the column name is gone" in run(folder)
+    assert run(folder).startswith("0 rows, none of 1 blocks changed")
+    task.write_text(task.read_text().replace("added: ignore", "added: add"))
+    assert "1 updated, 0 deleted, 0 unchanged, the new column title" in run(folder)
+    assert target(database, "select name, title from staging.item") == [("a", "a")]
+    assert run(folder).startswith("0 rows, none of 1 blocks changed")
+
+
+def test_rows_that_were_rejected_come_with_another_policy(task: OneTask, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "shop.db", isolation_level=None) as shop:
+        shop.execute("create table item (id integer primary key, n integer)")
+        shop.execute("insert into item values (1, 1)")
+        for policy, rows in (("reject", [(1, 1)]), ("'null'", [(1, 1), (2, None)])):
+            options = f"load: snapshot, key: [id], changes: blocks, on_bad_value: {policy}"
+            files = {"q.sql": "select * from item"}
+            url = f"url: sqlite:///{tmp_path}/shop.db"
+            task.has(url, f"{{do: database, query: q.sql, {options}}}", files)
+            task.run()
+            shop.execute("insert or ignore into item values (2, 'bad')")
+            task.run()
+            assert task.rows() == rows
+            assert task.run().startswith("0 rows, none of 1 blocks changed")
+
+
+def test_a_row_without_a_key_that_comes_later_is_told(folder: Path, shop: Shop) -> None:
+    (folder / "routes/shop/staging/item/extract.sql").write_text(
+        "select case when name = 'none' then null else id end as id, price from item"
+    )
+    shop.run(FILL)
+    run(folder)
+    shop.run("update item set name = 'none' where id = 500")
+    outcome = run_task(folder, TASK)
+    assert outcome.status == "waiting"  # for its next try
+    assert " without a value" in outcome.message or " no value in the key (id)" in outcome.message
+
+
+@pytest.mark.parametrize("reader", ["native", "generic"])
+def test_a_text_that_is_no_utf8_is_hashed_too(task: OneTask, tmp_path: Path, reader: str) -> None:
+    options = "load: snapshot, key: [id], changes: blocks, on_bad_value: 'null'"
+    files = {"q.sql": "select * from item"}
+    url = f"url: sqlite:///{tmp_path}/shop.db"
+    task.has(url, f"{{do: database, query: q.sql, reader: {reader}, {options}}}", files)
+    with sqlite3.connect(tmp_path / "shop.db", isolation_level=None) as shop:
+        shop.execute("create table item (id integer primary key, v text)")
+        shop.execute("insert into item values (1, 'a'), (2, cast(x'61ff' as text)), (3, 'x')")
+        task.run()
+        assert task.run().startswith("0 rows, none of 1 blocks changed")
+        for value in ("'b'", "cast(x'62' as blob)", "hex('b')"):
+            shop.execute(f"update item set v = {value} where id = 1")
+            assert "1 updated" in task.run(), value
+    assert task.rows() == [(1, "62"), (2, None), (3, "x")]

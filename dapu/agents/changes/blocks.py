@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,11 +25,12 @@ from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
+from dapu.loading.rows import Column
 from dapu.loading.tables import is_empty
 from dapu.loading.watermark import no_rows, without_end
 from dapu.registry import blocks
 
-_KEY = "key of the blocks"
+_READ_AS = "how the blocks are read"
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,10 @@ class ChangedBlocks:
     def run(self, cursor: Cursor) -> LoadResult:
         """The hashes are asked for first: what changes while rows are read is read next time."""
         context, key = self.context, (self.options.key or [""])[0]
-        before = self._before(cursor, key)
         # The source's own types tell how it hashes them, whatever they become in the table.
         columns = self.source.read(no_rows(self.query), None).columns
+        read_as = self._read_as(columns)
+        before = self._before(cursor, read_as)
         asked = BlockSource(self.source, self.dialect, self.query, key, columns)
         now = current_blocks(asked, [block.low for block in before[1:]])
         ranges = changed_ranges(before, now)
@@ -58,8 +62,8 @@ class ChangedBlocks:
         blocks.store(
             cursor, context.registry, context.task, context.position, key, stored, context.job
         )
-        if context.seen.get(_KEY) != key:
-            context.remembered[_KEY] = key
+        if context.seen.get(_READ_AS) != read_as:
+            context.remembered[_READ_AS] = read_as
         if before and not ranges:
             note = f"none of {len(now)} blocks changed"
             return LoadResult(0, (note,), changed=False)
@@ -86,10 +90,19 @@ class ChangedBlocks:
         )
         return result.also((f"{len(ranges)} ranges of {count} blocks read",)) if ranges else result
 
-    def _before(self, cursor: Cursor, key: str) -> list[Block]:
-        """The blocks as the table has them; none of another key, or when it was emptied."""
+    def _read_as(self, columns: Sequence[Column]) -> str:
+        """What the same values become in the table: a hash of a block says nothing of that."""
+        told = [[column.name, column.type] for column in columns]
+        text = json.dumps([self.options.model_dump(mode="json"), told])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _before(self, cursor: Cursor, read_as: str) -> list[Block]:
+        """The blocks as the table has them; none when they were read otherwise, or it was emptied.
+
+        read_as: see `_read_as`.
+        """
         context = self.context
-        if context.seen.get(_KEY) != key or self.into is None:
+        if context.seen.get(_READ_AS) != read_as or self.into is None:
             return []
         found = blocks.stored(cursor, context.registry, context.task, context.position)
         if any(block.rows for block in found) and is_empty(cursor, context.table):
