@@ -42,6 +42,18 @@ class Target:
     changed_anyway: sql.Composable
 
     @property
+    def compared(self) -> list[Column]:
+        """The columns in which rows with one key may differ.
+
+        Of the key those too in which `=` finds values equal that are not the same: 1.0 and 1.00.
+        """
+        return [
+            column
+            for column in self.columns
+            if column.name not in self.key or not is_exactly_comparable(column.type)
+        ]
+
+    @property
     def table(self) -> sql.Identifier:
         """The quoted name."""
         return self.name.identifier
@@ -130,11 +142,10 @@ def find(cursor: Cursor, target: Target, *, missing: bool, newest: str | None = 
 
 
 def _differs(target: Target, newest: str | None) -> sql.Composed:
-    compared = [column for column in target.columns if column.name not in target.key]
-    if not compared:
+    if not target.compared:
         return sql.Composed([target.changed_anyway])
-    here = sql.SQL(", ").join(_comparable("s", column) for column in compared)
-    there = sql.SQL(", ").join(_comparable("t", column) for column in compared)
+    here = sql.SQL(", ").join(_comparable("s", column) for column in target.compared)
+    there = sql.SQL(", ").join(_comparable("t", column) for column in target.compared)
     differs = sql.SQL("row({}) is distinct from row({})").format(here, there)
     for column in target.columns:
         if column.name == newest:
@@ -168,8 +179,7 @@ def update(cursor: Cursor, target: Target, undelete: sql.Identifier | None = Non
     """Writes the changed rows; returns how many. undelete: a column to clear."""
     assignments = [
         sql.SQL("{0} = s.{0}").format(sql.Identifier(column.name))
-        for column in target.columns
-        if column.name not in target.key
+        for column in target.compared
     ]
     if undelete is not None:
         assignments.append(sql.SQL("{} = null").format(undelete))

@@ -52,6 +52,16 @@ def test_merge_sees_a_difference_that_only_the_text_shows(connection: PgSession)
 
 
 @pytest.mark.parametrize("load_mode", ["merge", "snapshot", "history"])
+def test_a_key_whose_text_alone_changes_is_written(connection: PgSession, load_mode: str) -> None:
+    put(connection, "1,ann,1.0 2,bob,2", load=load_mode, key=["score"])
+    put(connection, "1,ann,1.00 2,bob,2", load=load_mode, key=["score"])
+    now = "where is_current" if load_mode == "history" else ""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(f"select score::text from staging.customer {now} order by 1")
+        assert cursor.fetchall() == [("1.00",), ("2",)]
+
+
+@pytest.mark.parametrize("load_mode", ["merge", "snapshot", "history"])
 def test_of_rows_with_one_key_the_newest_stays(connection: PgSession, load_mode: str) -> None:
     newest = {} if load_mode == "snapshot" else {"watermark": {"column": "score"}}
     put(connection, "1,new,5 1,old,4", load=load_mode, **newest)
