@@ -21,6 +21,7 @@ from dapu.definitions.folders import scan
 from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.definitions.steps import Step, read_steps
 from dapu.errors import DapuError, Fault
+from dapu.loading.tables import make_schema
 from dapu.manager import next_cron_time
 from dapu.named_sql import statement
 from dapu.registry import agenda, blocks, migrations, seen, tasks, watermarks
@@ -31,7 +32,6 @@ from dapu.versioner import (
     StepFault,
     apply_steps,
     check_registry,
-    make_schema,
     pending_steps,
     registry_of,
 )

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.script import Part, fault_in_part, split
 from dapu.definitions.steps import Step, read_steps
 from dapu.errors import ConfigurationError, DapuError, Fault
-from dapu.named_sql import Script, compose, registry_scripts, statement
+from dapu.loading.tables import make_schema
+from dapu.named_sql import Script, registry_scripts, statement
 from dapu.registry import migrations
 from dapu.registry.migrations import Applied
 from dapu.registry.store import Registry
@@ -102,14 +102,6 @@ def _is_there(cursor: Cursor, registry: Registry) -> bool:
     cursor.execute(statement("server.relation_exists"), {"name": name})
     row = cursor.fetchone()
     return bool(row and row[0])
-
-
-def make_schema(cursor: Cursor, name: str) -> None:
-    """Creates a schema when it is missing. Only then does it take the right to create one."""
-    cursor.execute(statement("server.schema_exists"), {"name": name})
-    row = cursor.fetchone()
-    if not (row and row[0]):
-        cursor.execute(compose("server.create_schema", schema=sql.Identifier(name)))
 
 
 def _migrate_registry(

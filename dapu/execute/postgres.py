@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, BinaryIO
 
-from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
@@ -22,7 +21,7 @@ from dapu.execute.documents import Header, Incoming, Row, next_batch
 from dapu.execute.split import parse
 from dapu.execute.views import shortened
 from dapu.loading.rows import Column, CopyRows
-from dapu.loading.tables import analyze, describe, is_empty, is_table
+from dapu.loading.tables import analyze, describe, is_empty, is_table, make_schema
 from dapu.named_sql import compose
 
 LONGEST = 63  # bytes of a name in PostgreSQL
@@ -131,8 +130,7 @@ class PostgresDocuments:
         return all(types.get(column.name) == column.type for column in current.columns)
 
     def _create(self) -> None:
-        schema = sql.Identifier(self.name.schema)
-        self._cursor.execute(compose("server.create_schema", schema=schema))
+        make_schema(self._cursor, self.name.schema)
         self._run("create_documents")
         self._run("index_batches")
         self._run("comment_documents")

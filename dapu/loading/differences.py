@@ -178,8 +178,7 @@ def insert(cursor: Cursor, target: Target) -> int:
 def update(cursor: Cursor, target: Target, undelete: sql.Identifier | None = None) -> int:
     """Writes the changed rows; returns how many. undelete: a column to clear."""
     assignments = [
-        sql.SQL("{0} = s.{0}").format(sql.Identifier(column.name))
-        for column in target.compared
+        sql.SQL("{0} = s.{0}").format(sql.Identifier(column.name)) for column in target.compared
     ]
     if undelete is not None:
         assignments.append(sql.SQL("{} = null").format(undelete))

@@ -13,7 +13,7 @@ from dapu.loading.exact import REMARK
 from dapu.loading.options import LoadOptions
 from dapu.loading.rows import Column
 from dapu.loading.scrub import BAD_BYTE, MARK, OWN_MARK
-from dapu.loading.tables import describe
+from dapu.loading.tables import describe, make_schema
 from dapu.named_sql import compose
 
 _SUFFIX = "__rejected"
@@ -43,8 +43,7 @@ class RejectedRows:
     def __init__(self, cursor: Cursor, name: TableName) -> None:
         cut = name.table.encode()[: _LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore")
         self._cursor, self._table = cursor, sql.Identifier(name.schema, cut + _SUFFIX)
-        schema = sql.Identifier(name.schema)
-        cursor.execute(compose("server.create_schema", schema=schema))
+        make_schema(cursor, name.schema)
         cursor.execute(compose("rejected.create", rejected=self._table))
         there = describe(cursor, TableName(name.schema, cut + _SUFFIX))
         if there and all(column.name != "place" for column in there.columns):

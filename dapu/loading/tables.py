@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -64,13 +65,31 @@ def columns_of(cursor: Cursor, oid: int) -> tuple[TargetColumn, ...]:
 def create(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> None:
     """Makes the table, and its schema if that is missing."""
     check_names(name, columns)
-    cursor.execute(compose("server.create_schema", schema=sql.Identifier(name.schema)))
+    make_schema(cursor, name.schema)
     # A column's type is text that PostgreSQL itself or dapu's own type tables gave.
     definitions = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
         for column in columns
     )
     cursor.execute(compose("table.create", table=name.identifier, columns=definitions))
+
+
+def make_schema(cursor: Cursor, name: str) -> None:
+    """Makes a schema when it is missing. Only then does it take the right to make one.
+
+    Another session may be making it: then this one waits until that has committed or given up.
+    """
+    cursor.execute(statement("server.schema_exists"), {"name": name})
+    if cursor.fetchone() == (True,):
+        return
+    cursor.execute("savepoint dapu_schema")
+    while True:  # the server takes a moment to see what another session has just made
+        try:
+            cursor.execute(compose("server.create_schema", schema=sql.Identifier(name)))
+            break
+        except (psycopg2.errors.UniqueViolation, psycopg2.errors.DuplicateSchema):
+            cursor.execute("rollback to savepoint dapu_schema")
+    cursor.execute("release savepoint dapu_schema")
 
 
 def add_key(cursor: Cursor, table: sql.Composable, key: Sequence[str]) -> None:
@@ -190,4 +209,5 @@ __all__ = [
     "create",
     "describe",
     "is_empty",
+    "make_schema",
 ]

@@ -19,7 +19,7 @@ from dapu.loading.swap import (
     give_properties,
     properties_of,
 )
-from dapu.loading.tables import VIEW, describe
+from dapu.loading.tables import VIEW, describe, make_schema
 from dapu.named_sql import compose, statement
 
 
@@ -29,8 +29,7 @@ def put_view(cursor: Cursor, name: TableName, query: sql.Composable) -> LoadResu
     Raises JobError when there is a table of that name, or when the columns change and something
     depends on the view, so that PostgreSQL cannot replace it.
     """
-    schema = sql.Identifier(name.schema)
-    cursor.execute(compose("server.create_schema", schema=schema))
+    make_schema(cursor, name.schema)
     present = describe(cursor, name)
     if present is None:
         cursor.execute(compose("table.create_view", view=name.identifier, query=query))

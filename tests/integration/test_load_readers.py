@@ -1,4 +1,4 @@
-"""Those who read a table while `load: replace` puts another in its place."""
+"""Those who read a table while `load: replace` puts another in its place, and other loads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as PgSession
 from dapu.definitions.templates import TableName
 from dapu.loading.replace import replace
 from dapu.loading.rows import Column, CopyRows
+from dapu.loading.tables import create
 from tests.conftest import Database
 
 NAME = TableName("staging", "line")
@@ -99,3 +100,16 @@ def test_a_reader_of_a_table_that_is_referred_to_holds_up_no_other_reader(
         first.commit()
         assert swap.result() == "1 rows"
     assert _run(connection, "select * from staging.line") == [(2,)]
+
+
+def test_two_first_loads_may_make_one_schema(
+    connection: PgSession, database: Database, pool: ThreadPoolExecutor
+) -> None:
+    with closing(database.connect()) as first:
+        with first.cursor() as cursor:
+            create(cursor, TableName("staging", "one"), [Column("id", "integer")])
+        second = pool.submit(_replace, connection)
+        with closing(database.connect()) as watcher:
+            _wait_for_lock(watcher, connection.info.backend_pid)
+        first.commit()
+        assert second.result() == "1 rows, table made"
