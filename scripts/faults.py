@@ -31,7 +31,7 @@ _ROWS = 30_000  # of each source
 _FREE_AGAIN = 30.0  # seconds in which the job of a dead worker is to be run again, and done
 _LEFT = """
     select 'schema ' || nspname from pg_namespace where nspname ~ '^dapu_(new|old)_'
-    union all select 'table ' || relname from pg_class where relname ~ '__parts$'
+    union all select 'table ' || relname from pg_class where relname ~ '__parts[0-9]*$'
     union all select 'part of ' || task from meta.part
     union all select 'job ' || job || ' is ' || status from meta.agenda where status <> 'done'
 """

@@ -130,6 +130,34 @@ def test_a_policy_that_parts_cannot_follow_is_refused(
     )
 
 
+def two_actions(task: OneTask, first: str, second: str, database: Database) -> None:
+    """A task whose actions bring one row each."""
+    server = database.server
+    url = f"url: postgresql://{server.username}@/{database.name}?host={server.socket_directory}"
+    action = "do: database\nkey: [id]\nload: merge\nquery: first.sql\n"
+    second = f"- do: database\n  key: [id]\n  load: merge\n  query: second.sql\n  {second}"
+    files = {"first.sql": "select 1 as id", "second.sql": "select 2 as id"}
+    task.has(f"{url}&port={server.port}", action + first, files, ", timeout: 30 seconds")
+    definition = task.folder / "routes/source/staging/thing/task.yaml"
+    definition.write_text(f"{definition.read_text()}{second}\n")
+
+
+def test_two_actions_may_be_split(task: OneTask, database: Database) -> None:
+    split = "split: {column: id, parts: 2}"
+    two_actions(task, split, split, database)
+    for _ in range(2):
+        task.run()
+    assert task.rows() == [(1,), (2,)]
+
+
+def test_a_schema_that_is_not_committed_is_told(
+    task: OneTask, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dapu.agents.changes.parts._LOCK_WAIT", "100ms")
+    two_actions(task, "", "split: {column: id, parts: 2}", database)
+    assert "an earlier action of this task has made the schema staging" in task.fails()
+
+
 def test_a_plan_of_another_query_is_not_gone_on_with(
     make_warehouse: MakeWarehouse, source: Any
 ) -> None:

@@ -33,15 +33,16 @@ from dapu.loading.rows import Column, QueryRows, column_list
 from dapu.loading.tables import create, describe
 from dapu.loading.watermark import without_end
 from dapu.loading.which_row import key_of, row_finder
-from dapu.named_sql import compose
+from dapu.named_sql import compose, statement
 from dapu.registry import parts
 from dapu.registry.parts import Part
 from dapu.registry.values import from_text, to_text
 from dapu.registry.watermarks import Watermark
 from dapu.yamlfile import Strict
 
-_SUFFIX = "__parts"
+_SUFFIX = "__parts"  # and the action's number, from the second on
 _LONGEST_NAME = 63  # bytes
+_LOCK_WAIT = "60s"
 _KEEP_EVERY = 30.0  # seconds; a connection that is silent for longer may be cut by the network
 
 
@@ -119,9 +120,11 @@ class SplitLoad:
 
     @property
     def _stage(self) -> TableName:
-        table = self.context.table
-        cut = table.table.encode()[: _LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore")
-        return TableName(table.schema, cut + _SUFFIX)
+        # Each action has its own: the job's transaction holds those of earlier ones to its end.
+        table, position = self.context.table, self.context.position
+        suffix = _SUFFIX if position == 1 else f"{_SUFFIX}{position}"
+        cut = table.table.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore")
+        return TableName(table.schema, cut + suffix)
 
     def _staged(self, columns: Sequence[Column]) -> QueryRows:
         listed = column_list(columns)
@@ -131,7 +134,12 @@ class SplitLoad:
     def _plan(self, source: Source, columns: Sequence[Column]) -> list[Part]:
         """The plan that is under way, if it is of the same query and not old, or a new one."""
         context = self.context
-        with context.warehouse.session("split") as session, session, session.cursor() as cursor:
+        with (
+            context.warehouse.session("split") as session,
+            context.stoppable(session.cancel),
+            session,
+            session.cursor() as cursor,
+        ):
             where = (context.registry, context.task, context.position)
             found = parts.of_action(cursor, *where)
             usable = (
@@ -144,10 +152,21 @@ class SplitLoad:
             if usable:
                 return found
             planned = self._new_plan(source, columns)
-            cursor.execute(compose("parts.drop_stage", stage=self._stage.identifier))
-            create(cursor, self._stage, columns)
+            self._make_stage(cursor, columns)
             parts.plan(cursor, *where, planned)
             return planned
+
+    def _make_stage(self, cursor: Cursor, columns: Sequence[Column]) -> None:
+        cursor.execute(statement("swap.lock_timeout"), {"timeout": _LOCK_WAIT})
+        try:
+            cursor.execute(compose("parts.drop_stage", stage=self._stage.identifier))
+            create(cursor, self._stage, columns)
+        except psycopg2.errors.LockNotAvailable as error:
+            raise JobError(
+                f"the parts' table {self._stage} cannot be made: somebody has had hold of it for a "
+                f"minute, or an earlier action of this task has made the schema "
+                f"{self._stage.schema} and not committed it yet; make the schema beforehand"
+            ) from error
 
     def _fingerprint(self, columns: Sequence[Column]) -> str:
         """Parts of another query, or cut otherwise, are of no use."""
