@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import date, datetime
+from datetime import MAXYEAR, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -44,7 +44,10 @@ def regular_parts(low: Any, high: Any, every: str | float) -> list[Any]:
     cuts: list[Any] = []
     cut = _begin(low, calendar[2].lower()) if calendar else low
     while True:
-        cut = _months_later(cut, calendar) if calendar else _later(cut, every)
+        try:
+            cut = _months_later(cut, calendar) if calendar else _later(cut, every)
+        except OverflowError:  # after all times
+            return cuts
         if cut > high:
             return cuts
         cuts.append(cut)
@@ -63,6 +66,9 @@ def _later(value: Any, every: str | float) -> Any:
             later = value + type(value)(every)
         if later > value:
             return later
+    except OverflowError:
+        if isinstance(value, date):
+            raise
     except (TypeError, ValueError, ArithmeticError):
         pass
     raise _misfit(every, value)
@@ -101,6 +107,8 @@ def _months_later(value: Any, calendar: re.Match[str]) -> Any:
     if not months:
         raise _misfit(calendar[0].strip(), value)
     years, month = divmod(value.month - 1 + months, 12)
+    if value.year + years > MAXYEAR:
+        raise OverflowError
     return value.replace(year=value.year + years, month=month + 1)
 
 

@@ -252,6 +252,12 @@ def test_parts_of_the_calendar() -> None:
     assert regular_parts(1, 10, 4) == [5, 9]
 
 
+@pytest.mark.parametrize("every", ["1000 years", "365000 days"])
+def test_parts_of_times_without_end_end_with_the_calendar(every: str) -> None:
+    assert len(regular_parts(date(2024, 1, 1), date.max, every)) == 7
+    assert len(regular_parts(datetime(2024, 1, 1), datetime.max, every)) == 7
+
+
 @pytest.mark.parametrize(
     ("low", "high", "every"),
     [("a", "b", "1 month"), (1, 9, "7 days"), (date(2020, 1, 1), date(2021, 1, 1), 5),
