@@ -51,6 +51,7 @@ def test_an_s3_server_that_refuses_is_told(task: OneTask, s3_server: S3) -> None
     task.has(on_s3(s3_server, s3_server.make_bucket("empty")), READ)
     assert "unchanged" in task.run()
     gone = on_s3(s3_server, "gone").replace(s3_server.url, "http://127.0.0.1:9")
+    gone = gone.replace("{endpoint", "{config_kwargs: {retries: {total_max_attempts: 1}}, endpoint")
     task.has(gone, READ)
     said = task.fails()
     assert "cannot look for in/*.csv in `source` (s3://gone/deep): Could not connect" in said
