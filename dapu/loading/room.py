@@ -52,4 +52,10 @@ def make_room(
             f"{_INSTEAD}, or make the foreign key {error.diag.constraint_name} `deferrable "
             "initially deferred`"
         ) from error
+    except psycopg2.errors.ObjectNotInPrerequisiteState as error:  # a publication's
+        raise JobError(
+            f"rows of {name} cannot be deleted to make room for new ones: "
+            f"{error.diag.message_primary}; give the table a primary key, or `alter table {name} "
+            "replica identity full;`"
+        ) from error
     return cursor.rowcount

@@ -68,6 +68,15 @@ def test_new_rows_take_nothing_away_from_other_tables(
     assert _lines(connection) == before
 
 
+@pytest.mark.parametrize("mode", ["replace", "period", "append"])
+def test_what_a_publication_needs_is_told(connection: Any, mode: str) -> None:
+    _load(connection, "append")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create publication p for all tables")
+    with pytest.raises(JobError, match="give the table a primary key"):
+        _load(connection, mode)
+
+
 @pytest.mark.parametrize("mode", ["snapshot", "merge"])
 def test_a_row_that_stays_keeps_those_that_refer_to_it(connection: Any, mode: str) -> None:
     before = _lines(connection, "on delete cascade")
