@@ -23,21 +23,32 @@ def remove_missing(
     key: Sequence[str],
     *,
     mark: bool,
-) -> int:
-    """Deletes, or marks, the rows whose key is not among `keys`; returns how many.
+) -> tuple[str, ...]:
+    """Deletes, or marks, the rows whose key is not among `keys`; returns what to tell of it.
 
+    A row that is marked and whose key is there again loses its mark: a watermark does not see it
+    where the source brought back the row as it was.
     relation: the table as it is. keys: the key of every row that the source has.
     Raises JobError when the source has no key at all and the table has rows: a source that was
     emptied by mistake shall not empty the warehouse.
     """
+    done = "marked" if mark else "deleted"
     if is_empty(cursor, name):
-        return 0
+        return (_told(0, done),)
     target = comparable(name, relation, keys, key)
     if differences.stage(cursor, target, keys, None).rows == 0:
         raise JobError(
             f"the source gives no key at all for {name}, which has rows; if the source is meant "
             f"to be empty, empty the table by hand: truncate {name.identifier.as_string(cursor)};"
         )
-    if mark:
-        return differences.mark_missing(cursor, target, sql.Identifier(DELETED_AT))
-    return differences.delete_missing(cursor, target)
+    if not mark:
+        return (_told(differences.delete_missing(cursor, target), done),)
+    column = sql.Identifier(DELETED_AT)
+    gone = differences.mark_missing(cursor, target, column)
+    back = differences.unmark_present(cursor, target, column)
+    again = (f"{back:,} that it has again no longer marked",) if back else ()
+    return (_told(gone, done), *again)
+
+
+def _told(gone: int, done: str) -> str:
+    return f"{gone:,} that the source no longer has {done}"

@@ -207,6 +207,11 @@ def mark_missing(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
     return _run(cursor, "mark_missing", target, deleted=column)
 
 
+def unmark_present(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
+    """Takes the mark from the rows whose key is in the stage; returns how many had one."""
+    return _run(cursor, "unmark_present", target, deleted=column)
+
+
 def end_versions(cursor: Cursor, target: Target) -> int:
     """Ends the current versions of rows that changed or are gone; returns how many."""
     return _run(cursor, "end_versions", target)

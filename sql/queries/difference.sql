@@ -90,3 +90,8 @@ where not exists (select from pg_temp.dapu_stage as s where {same_key});
 update {table} as t set {deleted} = now()
 where t.{deleted} is null
 and not exists (select from pg_temp.dapu_stage as s where {same_key});
+
+-- name: unmark_present
+update {table} as t set {deleted} = null
+where t.{deleted} is not null
+and exists (select from pg_temp.dapu_stage as s where {same_key});

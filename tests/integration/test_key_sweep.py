@@ -33,6 +33,9 @@ def test_what_the_source_no_longer_has_is_looked_for_from_time_to_time(
         source("insert into shop.sale values (3, '2025-01-01', 3)")
         run(folder)
         assert source(marked) == [(2,)], "a row that is back loses its mark"
+        source("insert into shop.sale values (2, '2024-01-03', 2); delete from meta.seen")
+        assert "1 that it has again no longer marked" in run(folder).message
+        assert source(marked) == [], "also one that the watermark does not see"
     source("truncate shop.sale; delete from meta.seen")
     assert "the source gives no key at all" in run_task(folder, TASK).message
 

@@ -44,11 +44,9 @@ class Sweep:
         if target is None:
             return ()
         keys = self._keys(source, target)
-        gone = remove_missing(cursor, table, target, keys, self.key, mark=self.sweep.mark)
+        told = remove_missing(cursor, table, target, keys, self.key, mark=self.sweep.mark)
         self.context.remembered[_SWEPT] = now.isoformat()
-        return (
-            f"{gone:,} that the source no longer has {'marked' if self.sweep.mark else 'deleted'}",
-        )
+        return told
 
     def _keys(self, source: Source, target: Relation) -> Rows:
         """The keys in the form in which the rows came; from `initial` on, as the rows did."""
