@@ -32,6 +32,7 @@ _ROWS = 2_000
 _IN_MEMORY = 16 << 20  # bytes
 _MYSQL = ("mysql", "mariadb")
 _MYSQL_FLOAT, _MYSQL_TIMESTAMP = 4, 7  # in a cursor's description
+_TIMES = ("date", "timestamp", "interval")
 
 
 class GenericSource:
@@ -161,10 +162,11 @@ class GenericSource:
                 while data := spool.read(1 << 17):
                     file.write(data)
 
-        columns = [
-            Column(name, known.get(name, found))
-            for name, found in zip(names, survey.types(described), strict=True)
-        ]
+        types = survey.types(described)
+        for place, told in described.items():
+            if self._is_mysql and told in _TIMES:  # a zero date comes as text, and is none
+                types[place] = told
+        columns = [Column(n, known.get(n, found)) for n, found in zip(names, types, strict=True)]
         return CopyRows(columns, "text", write)
 
     def _described(self, result: sqlalchemy.CursorResult[Any]) -> dict[int, str]:

@@ -107,6 +107,20 @@ def test_zero_dates_and_half_characters_have_their_policies(
     assert arrived.rows == [(None,), ("2024-01-01",)]
 
 
+def test_zero_dates_are_no_texts_where_nothing_is_there_yet(
+    mariadb: MariaDB, maria: Any, connection: PgSession
+) -> None:
+    maria.execute("create table t (d date, f datetime)")
+    maria.execute("insert into t values ('0000-00-00', '0000-00-00')")
+    query = "select d, f from t"
+    with pytest.raises(JobError, match=r"cannot hold .0000-00-00.*`zero_dates: null` puts null"):
+        pull(connection, open_maria(mariadb), query)
+    for _ in range(2):
+        arrived = pull(connection, open_maria(mariadb), query, zero_dates="null")
+        assert arrived.rows == [(None, None)]
+        assert arrived.types == {"d": "date", "f": "timestamp without time zone"}
+
+
 def test_a_read_that_is_stopped_and_a_connection_that_is_killed(
     mariadb: MariaDB, maria: Any, connection: PgSession
 ) -> None:
