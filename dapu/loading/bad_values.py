@@ -13,6 +13,7 @@ from dapu.definitions.templates import TableName
 from dapu.errors import DapuError, JobError
 from dapu.loading.exact import REMARK
 from dapu.loading.shown import names_a_row, readable
+from dapu.registry.texts import shortened
 
 # A column's name may have colons of its own.
 _CONTEXT = re.compile(
@@ -20,6 +21,7 @@ _CONTEXT = re.compile(
 )
 _UNREADABLE = re.compile("[\0\udc80-\udcff]")
 _NULL = "null input"
+_LONGEST = 300  # characters of what the server says, which has the value in it
 
 
 Locate = Callable[[int, str], str]
@@ -131,7 +133,8 @@ def explain(
     locate: Locate | None = None,
 ) -> DapuError:
     """A BadValue that names table, row, column and value where the server tells them."""
-    reason = (error.diag.message_primary or str(error)).strip().replace(REMARK, "")
+    said = shortened((error.diag.message_primary or str(error)).strip(), _LONGEST)
+    reason = said.replace(REMARK, "")
     detail = (error.diag.message_detail or "").rstrip(".")
     place = _CONTEXT.search((error.diag.context or "").replace(REMARK, ""))
     if place is None or isinstance(error, psycopg2.errors.UniqueViolation):

@@ -219,6 +219,7 @@ class _TextStage:
         if self._options.on_bad_value == "null":
             bad = sql.SQL("not {}").format(self._valid[column.name])  # type: ignore[assignment]
         pieces = {"column": sql.Identifier(column.name), "text": self._text(column), "bad": bad}
+        pieces["shown"] = _shown(column.name)
         self._cursor.execute(compose("checked.nulled", key=self._key_texts(), **pieces))
         for row, value, key in self._cursor.fetchall():
             where = self._where(row, column.name, key, locate)

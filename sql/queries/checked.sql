@@ -48,15 +48,18 @@ case when not {valid} then
 end
 
 -- name: shown
--- A value without what a reader said with it; a byte that is no character is shown as `\xff`.
-replace(regexp_replace(regexp_replace({value}, {remark}, ''), {bad_byte}, '\\x\1', 'g'), {own_mark}, {mark})
+-- The beginning of a value without what a reader said with it; a byte that is no character is shown
+-- as `\xff`.
+regexp_replace(replace(regexp_replace(
+    regexp_replace(left({value}, 1000), {remark}, ''), {bad_byte}, '\\x\1', 'g'), {own_mark}, {mark}),
+    '^(.{{100}}).+', '\1...')
 
 -- name: unmarked
 replace({value}, {own_mark}, {mark})
 
 -- name: nulled
 -- A row whose value would become null.
-select dapu_row, {column}, array[{key}]::text[] from pg_temp.dapu_texts
+select dapu_row, {shown}, array[{key}]::text[] from pg_temp.dapu_texts
 where {column} is not null and (({text}) is null or {bad}) order by dapu_row limit 1;
 
 -- name: good_rows

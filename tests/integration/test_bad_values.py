@@ -209,3 +209,18 @@ def test_nul_characters_of_documents_are_left_out_too(connection: PgSession) -> 
         put(connection, lines, columns=columns)
     put(connection, lines, columns=columns, nul_characters="remove")
     assert fetch(connection, "select note from staging.reading") == [({"a": "xy\\u0000"},)]
+
+
+@pytest.mark.parametrize("longest", [4, 4000])
+def test_of_a_long_value_the_beginning_is_told(connection: PgSession, longest: int) -> None:
+    note = "é\n" * longest
+    columns = [COLUMNS[0], Column("note", f"character varying({longest})")]
+    result = put(connection, f'1,"{note}"\n'.encode(), columns, on_bad_value="reject")
+    start = note if longest == 4 else f"{note[:100]}..."
+    reason = f"note: '{start}' does not fit character varying({longest})"
+    assert f"the first: {reason} (row 1, id 1)" in str(result)
+    rejected = "select reason, record ->> 'note' from staging.reading__rejected"
+    assert fetch(connection, rejected) == [(reason, note)]
+    with pytest.raises(JobError) as failure:
+        put(connection, b"1," + b"2" * 5000, [COLUMNS[0], Column("note", "bigint")], load="replace")
+    assert len(str(failure.value)) < 600, "nor does PostgreSQL's own message have it whole"
