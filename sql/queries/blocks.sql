@@ -44,7 +44,7 @@ select count(*), dapu_digest({columns}) from ({query}) dapu_query where {range};
 case typeof({0}) when 'text' then cast({0} as blob) when 'blob' then hex({0}) else {0} end;
 
 -- name: sqlite_group
--- A function takes no more than 1,000 arguments. This one is dapu's too.
+-- A function takes no more than 127 arguments, or 1,000. This one is dapu's too.
 dapu_hash({0});
 
 -- name: mssql

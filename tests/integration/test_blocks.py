@@ -173,12 +173,16 @@ def test_rejected_rows_of_blocks_that_are_not_read_stay(
     shop.close()
 
 
-def test_a_table_of_more_columns_than_a_function_takes(task: OneTask, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reader", ["native", "generic"])
+def test_a_table_of_more_columns_than_a_function_takes(
+    task: OneTask, tmp_path: Path, reader: str
+) -> None:
     names = [f"c{number}" for number in range(1500)]
     with sqlite3.connect(tmp_path / "shop.db", isolation_level=None) as shop:
         shop.execute(f"create table item (id integer primary key, {', '.join(names)})")
         shop.execute("insert into item (id, c1498, c1499) values (1, 1498, 1)")
         options = "do: database, query: q.sql, load: snapshot, key: [id], changes: blocks"
+        options += f", reader: {reader}"
         files = {"q.sql": "select * from item"}
         task.has(f"url: sqlite:///{tmp_path}/shop.db", f"{{{options}}}", files)
         assert task.run().startswith("1 rows, table made")
