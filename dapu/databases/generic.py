@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ import sqlalchemy
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
+from dapu.databases.batches import BatchSize
 from dapu.databases.described import described_type
 from dapu.databases.fragments import fragment
 from dapu.databases.python_values import TypeSurvey, exact_writer, in_utc
@@ -28,7 +29,7 @@ from dapu.loading.watermark import without_end
 from dapu.named_sql import statement
 from dapu.secrets import redact
 
-_ROWS = 2_000
+_ROWS = 64  # at once, at most
 _IN_MEMORY = 16 << 20  # bytes
 _MYSQL = ("mysql", "mariadb")
 _MYSQL_FLOAT, _MYSQL_TIMESTAMP = 4, 7  # in a cursor's description
@@ -82,7 +83,7 @@ class GenericSource:
         """See `Source.value`."""
         result = self._execute(query)
         code = result.cursor.description[0][1]
-        rows = [row for rows in self._batches(result) for row in rows]
+        rows = self._all(result)
         value = rows[0][0] if rows else None
         if self._is_mysql and code == _MYSQL_TIMESTAMP and isinstance(value, datetime):
             return value.replace(tzinfo=UTC)  # a moment, which the session has in UTC
@@ -90,8 +91,7 @@ class GenericSource:
 
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
         """See `Source.rows`."""
-        result = self._execute(query)
-        return [tuple(row) for rows in self._batches(result) for row in rows]
+        return self._all(self._execute(query))
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Without a target the rows wait in a file until all types are known."""
@@ -110,8 +110,8 @@ class GenericSource:
         exact_line = exact_writer([column.type for column in columns])
 
         def write(file: BinaryIO) -> None:
-            for rows in self._batches(result):
-                file.writelines(map(exact_line, rows))
+            for _, lines in self._lines(result, exact_line):
+                file.writelines(lines)
 
         return CopyRows(columns, "text", write, self._cut, again=lambda: self.read(query, into))
 
@@ -152,9 +152,9 @@ class GenericSource:
         # Closed when it has been written on, in another thread.
         spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         exact_line = exact_writer([known.get(name, "text") for name in names])
-        for rows in self._batches(result):
+        for rows, lines in self._lines(result, exact_line):
             survey.see(rows)
-            spool.writelines(map(exact_line, rows))
+            spool.writelines(lines)
         spool.seek(0)
 
         def write(file: BinaryIO) -> None:
@@ -186,12 +186,20 @@ class GenericSource:
                 )
         return described
 
-    def _batches(
-        self, result: sqlalchemy.CursorResult[Any]
-    ) -> Iterator[Sequence[sqlalchemy.Row[Any]]]:
+    def _lines(
+        self, result: sqlalchemy.CursorResult[Any], line: Callable[[Sequence[Any]], bytes]
+    ) -> Iterator[tuple[Sequence[sqlalchemy.Row[Any]], list[bytes]]]:
+        """Rows, and the lines that they are."""
+        batch = BatchSize(_ROWS)
         with self._asking("broke off"):
-            while rows := result.fetchmany(_ROWS):
-                yield rows
+            while rows := result.fetchmany(batch.rows):
+                lines = list(map(line, rows))
+                batch.took(len(rows), sum(map(len, lines)))
+                yield rows, lines
+
+    def _all(self, result: sqlalchemy.CursorResult[Any]) -> list[tuple[Any, ...]]:
+        with self._asking("broke off"):
+            return [tuple(row) for row in result.fetchall()]
 
     def _execute(self, query: Statement) -> sqlalchemy.CursorResult[Any]:
         if self._is_cut:

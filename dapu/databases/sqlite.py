@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import apsw
 
+from dapu.databases.batches import BatchSize
 from dapu.databases.fragments import fragment
 from dapu.databases.sqlite_lines import LongRows, lines
 from dapu.databases.sqlite_types import declared_type, survey_types
@@ -26,7 +27,7 @@ from dapu.loading.exact import exactness, remarked
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.watermark import without_end
 
-_LINES = 2_000  # rows that go to the pipe at once
+_LINES = 128  # rows that go to the pipe at once, at most
 _BUSY = 60_000  # milliseconds to wait for a program that writes
 
 
@@ -161,9 +162,11 @@ class SqliteSource:
         cursor = self._session.cursor()
         try:
             cursor.execute(text, values)
-            while rows := [row[0] for row in islice(cursor, _LINES)]:
+            batch = BatchSize(_LINES)
+            while rows := [row[0] for row in islice(cursor, batch.rows)]:
                 written = b"\n".join([*rows, b""])
                 long_rows.add(rows, written)
+                batch.took(len(rows), len(written))
                 file.write(written)
         except apsw.Error as error:
             raise self._failure(error) from error
