@@ -97,7 +97,8 @@ def _pull(
             dialect = dialect_of(context.warehouse, connection)
             blocks = ChangedBlocks(context, options, source, dialect, query, into, misfits)
             return blocks.run(cursor)
-        if options.split is not None and context.low is None and context.span is None:
+        reads_all = options.watermark is None or context.low is None
+        if options.split is not None and reads_all and context.span is None:
             reader = partial(open_source, context.warehouse, connection, options.reader)
             parts = SplitLoad(context, options, options.split, query, reader, misfits)
             return parts.run(cursor, source, into)

@@ -346,3 +346,15 @@ def test_a_length_that_leads_nowhere_is_told() -> None:
         regular_parts(date(2020, 1, 1), date(2021, 1, 1), "0 months")
     with pytest.raises(JobError, match="give a duration of whole days"):
         regular_parts(date(2020, 1, 1), date(2021, 1, 1), "1 hour")
+
+
+def test_a_watermark_of_earlier_days_does_not_hinder_it(task: OneTask, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
+        shop.execute("create table t (id integer)")
+        shop.execute("insert into t values (1), (9)")
+    url, query = f"url: sqlite:///{tmp_path}/shop.db", {"extract.sql": "select * from t"}
+    action = "do: database\nquery: extract.sql\n"
+    task.has(url, f"{action}load: append\nwatermark: {{column: id}}", query)
+    task.run()
+    task.has(url, f"{action}split: {{column: id, parts: 2}}", query)
+    assert ", 2 parts" in task.run()
