@@ -35,6 +35,10 @@ _ZONE = (
 _TIME_OF_DAY = r"^(?!.*[Tt ]00:00(:00([.]0*)?)?$).*[0-9]:"
 _LONGER_FRACTION = "[.][0-9]{{{}}}[0-9]*[1-9]|[0-9][eE]"
 _MORE_DIGITS = "[1-9]([.]?[0-9]){{{}}}"
+_MOVING = (
+    "[Nn][Oo][Ww]|[Tt][Oo][Dd][Aa][Yy]|[Tt][Oo][Mm][Oo][Rr][Rr][Oo][Ww]"
+    "|[Yy][Ee][Ss][Tt][Ee][Rr][Dd][Aa][Yy]"
+)
 _DAY = r"[0-9]+[-/.][0-9]+[-/.][0-9]+"
 
 
@@ -137,10 +141,11 @@ def exactness(type_name: str) -> Exactness | None:
 
 def _of_times(kind: str, digits: int, *, has_zone: bool) -> Exactness:
     finer = ("would be rounded", rf":[0-9]{{1,2}}[.][0-9]{{{digits}}}[0-9]*[1-9]")
-    forms = (finer,) if has_zone else (("its zone would be lost", _ZONE), finer)
+    moving = ("would be that of the load", _MOVING)  # PostgreSQL takes `now` for a time
+    forms = (finer, moving) if has_zone else (("its zone would be lost", _ZONE), finer, moving)
     match kind:
         case "date":
-            return _Forms((("its time of day would be lost", _TIME_OF_DAY),))
+            return _Forms((("its time of day would be lost", _TIME_OF_DAY), moving))
         case "interval":
             seconds = ("would be rounded", rf"[.][0-9]{{{digits}}}[0-9]*[1-9] *[sS]")
             return _Forms((finer, seconds))

@@ -24,6 +24,8 @@ CHANGED = [
     ("time(0) without time zone", "10:00:00.1"),
     ("interval", "1 day 00:00:01.1234567"), ("interval(0)", "1.5 s"),
     ("character varying(3)", "abc   "), ("name", "a" * 64),
+    ("date", "now"), ("date", " Tomorrow"), ("timestamp without time zone", "today 10:00"),
+    ("timestamp with time zone", "YESTERDAY"), ("time without time zone", "now"),
 ]  # fmt: skip
 
 KEPT = [
@@ -32,7 +34,7 @@ KEPT = [
     ("double precision", "0.1"), ("double precision", "1e300"),
     ("double precision", "9007199254740992"), ("double precision", "NaN"),
     ("date", "2024-02-01"), ("date", "2024-02-01 00:00:00.000"), ("date", "0044-03-15 BC"),
-    ("date", "infinity"),
+    ("date", "infinity"), ("date", "epoch"), ("date", "5 Nov 2024"),
     ("timestamp without time zone", "2024-01-01 10:00:00.123456000"),
     ("timestamp without time zone", "2024-01-01 10:00 PM"),
     ("timestamp without time zone", "0044-03-15 10:00:00 BC"),
