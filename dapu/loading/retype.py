@@ -74,14 +74,15 @@ class Retyping:
             if misfit is not None:  # the type is right, and the value is not
                 raise misfit
             return self._late(here, column)
-        least = grown(here.type, column.type)
+        # Another type would take away what a domain refuses.
+        least = None if here.domain else grown(here.type, column.type)
         if least is not None:
             return Change(here.name, here.type, least)
         if not self.refuses:
             return None
         if self._is_empty(here):
             return Change(here.name, here.type, column.type, is_empty=True)
-        if misfit is not None or not is_text(column.type):
+        if misfit is not None or here.domain or not is_text(column.type):
             raise self._unlike(here, column, misfit)
         return Change(here.name, here.type, "text")
 
@@ -94,6 +95,8 @@ class Retyping:
         return Change(here.name, here.type, column.type, is_empty=True)
 
     def _is_empty(self, here: TargetColumn) -> bool:
+        if here.domain is not None:
+            return False
         seems = here.name in seems_empty(self.cursor, self.relation.oid)
         return seems and not has_values(self.cursor, self.name, here.name)
 

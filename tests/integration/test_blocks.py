@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dapu.databases import blocks
 from tests.conftest import Database, MakeWarehouse
 from tests.one_task import OneTask
 from tests.rounds import run_task
+from tests.services.mariadb import MariaDB
 
 TASK = "shop.staging.item"
 FILES = {
@@ -314,3 +316,20 @@ def test_a_text_that_is_no_utf8_is_hashed_too(task: OneTask, tmp_path: Path, rea
             shop.execute(f"update item set v = {value} where id = 1")
             assert "1 updated" in task.run(), value
     assert task.rows() == [(1, "62"), (2, None), (3, "x")]
+
+
+def test_a_row_that_mariadb_cannot_hash_is_read_each_time(task: OneTask, mariadb: MariaDB) -> None:
+    with closing(mariadb.connect()) as session, session.cursor() as cursor:
+        cursor.execute("create or replace database blocks")
+        cursor.execute("create table blocks.item (id int primary key, a longtext, b longtext)")
+        cursor.execute("insert into blocks.item values (1, repeat('x', 9e6), repeat('x', 9e6))")
+        session.commit()
+        options = "load: snapshot, key: [id], changes: blocks, reader: generic"
+        files = {"q.sql": "select * from item"}
+        task.has(
+            f"url: {mariadb.url('blocks')}", f"{{do: database, query: q.sql, {options}}}", files
+        )
+        task.run()
+        cursor.execute("update blocks.item set a = repeat('z', 9e6)")
+        session.commit()
+    assert "1 updated" in task.run()

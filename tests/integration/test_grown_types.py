@@ -310,3 +310,16 @@ def test_a_table_with_steps_keeps_a_text_without_values(task: OneTask, tmp_path:
     shop.adds(2, "5")
     task.run()
     assert task.rows() == [(1, None), (2, "5")]
+
+
+def test_a_domain_is_no_type_that_grows(shop: Shop, task: OneTask) -> None:
+    task.execute("create schema staging; create domain staging.small as int check (value < 3)")
+    task.execute("create table staging.thing (id int, v staging.small)")
+    shop.task(task)
+    shop.has("integer", "1", "5")
+    message = task.fails()
+    assert message.startswith('the column v of staging.thing cannot hold "5" (row 2, id 2): value')
+    assert "violates check constraint" in message
+    shop.task(task, "load: replace, on_bad_value: reject")
+    assert "1 rows rejected" in task.run()
+    assert task.types()["v"] == "staging.small"
