@@ -120,6 +120,8 @@ def telling_of(
     try:
         yield
     except BadValue as error:
+        if error.misfit.table == str(name):  # told already, by an earlier try
+            raise
         misfit = replace(error.misfit, table=str(name))
         record = find(misfit.row) if find else None
         raise BadValue(misfit.of_record(record, key) if record else misfit) from error

@@ -323,3 +323,10 @@ def test_a_domain_is_no_type_that_grows(shop: Shop, task: OneTask) -> None:
     shop.task(task, "load: replace, on_bad_value: reject")
     assert "1 rows rejected" in task.run()
     assert task.types()["v"] == "staging.small"
+
+
+def test_what_no_type_helps_is_told_once(shop: Shop, task: OneTask) -> None:
+    task.execute("create schema staging; create table staging.thing (id int, v bigint not null)")
+    shop.task(task)
+    shop.has("integer", "1", "null")
+    assert task.fails().startswith("row 2, id 2 has no value for the column v of staging.thing")
