@@ -27,7 +27,7 @@ from dapu.loading.exact import exactness, remarked
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.watermark import without_end
 
-_LINES = 128  # rows that go to the pipe at once, at most
+_LINES = 512  # rows that go to the pipe at once, at most
 _BUSY = 60_000  # milliseconds to wait for a program that writes
 
 

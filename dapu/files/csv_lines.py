@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -18,7 +17,6 @@ from dapu.errors import JobError
 # Small pieces: the parser reads several ahead, and its memory is a multiple of theirs.
 _BLOCK = 1 << 17
 LONGEST = 8 << 20  # bytes: no row can be longer
-_BLANK = re.compile(rb"\n\r?\n")
 
 
 @dataclass(eq=False)
@@ -141,7 +139,8 @@ class CsvLines(io.RawIOBase):
             self._line < self.first
             or self.comment is not None
             or block.startswith((b"\n", b"\r\n"))
-            or _BLANK.search(block)
+            or b"\n\n" in block
+            or (b"\r" in block and b"\n\r\n" in block)
         )
         if has_others:
             return b"".join(line for line in block.splitlines(keepends=True) if self._keeps(line))

@@ -101,7 +101,7 @@ class TextColumn:
         has_point = self.kind == "decimal" and self.style.decimal != ","
         if texts.translate(None, b"0123456789-." if has_point else b"0123456789-"):
             return False
-        if pc.any(pc.equal(pc.binary_length(values), 0)).as_py():
+        if pc.min(pc.binary_length(values)).as_py() == 0:
             return False
         signs = ("", "-") if b"-" in texts else ("",)
         return self.style.padded or not any(_is_padded_behind(sign, values) for sign in signs)
@@ -113,7 +113,8 @@ def _is_padded_behind(sign: str, values: pa.Array) -> bool:
     if not pc.any(zeros).as_py():
         return False
     others = pc.and_not(zeros, pc.starts_with(values, f"{sign}0."))
-    longer = pc.and_(others, pc.greater(pc.binary_length(values), len(sign) + 1))
+    shortest = pa.scalar(len(sign) + 2, pa.int32())
+    longer = pc.and_(others, pc.greater_equal(pc.binary_length(values), shortest))
     found = pc.match_substring_regex(pc.filter(values, longer), "^-?0[0-9]")
     return bool(pc.any(found).as_py())
 
