@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
-from dapu.loading.retype import Change, Retyping, advice, quoted
+from dapu.loading.retype import Change, Retyping, advice
 from dapu.loading.rows import Column
 from dapu.loading.tables import Relation, TargetColumn
 from dapu.named_sql import compose
@@ -90,20 +90,13 @@ def _add(
     if policy.added == "fail":
         raise JobError(
             advice(
-                name,
+                cursor,
                 "the source has a new column",
-                [f"add column {quoted(column.name)} {column.type}" for column in added],
+                [_adding(sql.SQL(str(name)), column) for column in added],
             )
         )
     for column in added:
-        cursor.execute(
-            compose(
-                "table.add_column",
-                table=name.identifier,
-                column=sql.Identifier(column.name),
-                type=sql.SQL(column.type),
-            )
-        )
+        cursor.execute(_adding(name.identifier, column))
     return [f"the new column {column.name} ({column.type}) is added" for column in added]
 
 
@@ -113,9 +106,9 @@ def _remove(
     if removed and policy.removed == "fail":
         raise JobError(
             advice(
-                name,
+                cursor,
                 "the source no longer has a column",
-                [f"drop column {quoted(column.name)}" for column in removed],
+                [_dropping(sql.SQL(str(name)), column.name) for column in removed],
             )
         )
     if policy.removed == "keep":
@@ -127,11 +120,18 @@ def _remove(
 def _drop(cursor: Cursor, name: TableName, column: str) -> str:
     cursor.execute("savepoint dapu_column")
     try:
-        cursor.execute(
-            compose("table.drop_column", table=name.identifier, column=sql.Identifier(column))
-        )
+        cursor.execute(_dropping(name.identifier, column))
     except psycopg2.errors.DependentObjectsStillExist as error:
         cursor.execute("rollback to savepoint dapu_column")
         why = (error.diag.message_detail or "something depends on it").splitlines()[0]
         return f"the column {column}, which is gone, stays without values: {why}"
     return f"the column {column} is gone, and dropped"
+
+
+def _adding(table: sql.Composable, column: Column) -> sql.Composed:
+    pieces = {"column": sql.Identifier(column.name), "type": sql.SQL(column.type)}
+    return compose("table.add_column", table=table, **pieces)
+
+
+def _dropping(table: sql.Composable, column: str) -> sql.Composed:
+    return compose("table.drop_column", table=table, column=sql.Identifier(column))

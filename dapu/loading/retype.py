@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg2
@@ -28,19 +28,20 @@ class Change:
     type: str
     is_empty: bool = False
 
+    def on(self, table: sql.Composable) -> sql.Composed:
+        """The statement that changes a table."""
+        pieces = {"column": sql.Identifier(self.name), "type": sql.SQL(self.type)}
+        return compose(self._statement, table=table, **pieces)
+
     @property
-    def command(self) -> str:
-        """What stands after `alter table …`."""
-        name = quoted(self.name)
-        text = f"alter column {name} type {self.type}"
+    def _statement(self) -> str:
         if self.is_empty:
-            return f"{text} using null::{self.type}"
+            return "table.retype_empty"
         if self.before == "boolean" and self.type != "text":
-            return f"{text} using {name}::integer::{self.type}"
+            return "table.retype_boolean"
         if self.before in ("real", "double precision") and self.type.startswith("numeric"):
-            # PostgreSQL's own cast keeps 6 or 15 digits only.
-            return f"{text} using {name}::text::{self.type}"
-        return text
+            return "table.retype_float"  # PostgreSQL's own cast keeps 6 or 15 digits only
+        return "table.retype"
 
     def __str__(self) -> str:
         if self.is_empty:
@@ -108,7 +109,7 @@ class Retyping:
         )
         if misfit is not None:
             what = f"{misfit}; mend the value, set `on_bad_value`"
-        alter = f"alter table {self.name} {change.command};"
+        alter = shown(self.cursor, [change.on(sql.SQL(str(self.name)))])
         return JobError(
             f"{what}, or let the column hold it, by hand or in the next step in ver/: {alter}",
             misfit.data if misfit else None,
@@ -118,46 +119,44 @@ class Retyping:
         """Makes the changes; views that read the columns are dropped for that, and made again."""
         if not changes:
             return []
-        commands = [change.command for change in changes]
+        by_person = [change.on(sql.SQL(str(self.name))) for change in changes]
         if self.policy.retyped == "fail":
             misfit = next((self.misfits[c.name] for c in changes if c.name in self.misfits), None)
             what = misfit or "a column of the source has another type"
-            text = advice(self.name, str(what), commands)
+            text = advice(self.cursor, str(what), by_person)
             raise JobError(text, misfit.data if misfit else None)
         oid, names = self.relation.oid, [change.name for change in changes]
         self.cursor.execute(statement("table.all_float_digits"))
         self.cursor.execute("savepoint dapu_column")
         try:
-            made = self._alter(commands, names)
+            made = self._alter(changes, names)
         except (psycopg2.Error, JobError) as error:
             self.cursor.execute("rollback to savepoint dapu_column")
             views = [view for _, view, _ in readers(self.cursor, oid, names)]
             must = " and ".join(f"{self.name}.{one.name} must become {one.type}" for one in changes)
-            by_hand = _by_hand(self.name, commands, views)
+            by_hand = _by_hand(shown(self.cursor, by_person), views)
             raise JobError(f"{must}, and cannot: {_reason(error)}. {by_hand}") from error
         self.cursor.execute("release savepoint dapu_column")
         again = [f"views that read it made again: {', '.join(made)}"] if made else []
         return [*map(str, changes), *again]
 
-    def _alter(self, commands: Sequence[str], columns: Sequence[str]) -> list[str]:
+    def _alter(self, changes: Sequence[Change], columns: Sequence[str]) -> list[str]:
         views = drop_readers(self.cursor, self.relation.oid, columns)
-        for command in commands:
-            pieces = {"table": self.name.identifier, "change": sql.SQL(command)}
-            self.cursor.execute(compose("table.alter", **pieces))
+        for change in changes:
+            self.cursor.execute(change.on(self.name.identifier))
         for view in views:
             view.make(self.cursor)
         return [str(view.name) for view in views]
 
 
-def advice(name: TableName, what: str, changes: Sequence[str]) -> str:
-    """What is to be done by hand. changes: what stands after `alter table …`."""
-    statements = " ".join(f"alter table {name} {change};" for change in changes)
-    return f"{what}; put this into the next step in ver/: {statements}"
+def advice(cursor: Cursor, what: str, statements: Iterable[sql.Composable]) -> str:
+    """What is to be done by hand."""
+    return f"{what}; put this into the next step in ver/: {shown(cursor, statements)}"
 
 
-def quoted(name: str) -> str:
-    """A column's name as PostgreSQL quotes it."""
-    return '"' + name.replace('"', '""') + '"'
+def shown(cursor: Cursor, statements: Iterable[sql.Composable]) -> str:
+    """Statements as a person puts them."""
+    return " ".join(one.as_string(cursor).strip().rstrip(";") + ";" for one in statements)
 
 
 def _reason(error: Exception) -> str:
@@ -167,9 +166,8 @@ def _reason(error: Exception) -> str:
     return "; ".join(filter(None, said)).rstrip(".")
 
 
-def _by_hand(name: TableName, commands: Sequence[str], views: Sequence[TableName]) -> str:
+def _by_hand(alters: str, views: Sequence[TableName]) -> str:
     """The statements that do it; the views that read the table stand in the way."""
-    alters = " ".join(f"alter table {name} {command};" for command in commands)
     if not views:
         return f"Change what hinders it, then: {alters}"
     drops = " ".join(f"drop view {view};" for view in reversed(views))

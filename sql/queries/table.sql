@@ -127,8 +127,17 @@ alter table {table} add column {column} {type};
 -- name: drop_column
 alter table {table} drop column {column};
 
--- name: alter
-alter table {table} {change};
+-- name: retype
+alter table {table} alter column {column} type {type};
+
+-- name: retype_empty
+alter table {table} alter column {column} type {type} using null::{type};
+
+-- name: retype_boolean
+alter table {table} alter column {column} type {type} using {column}::integer::{type};
+
+-- name: retype_float
+alter table {table} alter column {column} type {type} using {column}::text::{type};
 
 -- name: before_load
 savepoint dapu_load;
