@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from dapu.database_url import parse_database_url
+from dapu.database_url import DatabaseUrl, parse_database_url
 from dapu.durations import Duration
 from dapu.environment import fill_in
 from dapu.errors import ConfigurationError, Fault, FaultyFile
@@ -120,21 +121,26 @@ class UrlConnection(Connection):
     extra: dict[str, Any] = Field({}, description="Arguments for the driver's `connect`")
 
     @property
-    def backend(self) -> str:
-        """Which database it leads to, by SQLAlchemy's name for it."""
-        return parse_database_url(self.url.get_secret_value()).backend
+    def parts(self) -> DatabaseUrl:
+        """The URL in its parts. PyMySQL is the driver of MySQL where none is named."""
+        parts = parse_database_url(self.url.get_secret_value())
+        if parts.drivername in ("mysql", "mariadb"):
+            return replace(parts, drivername=f"{parts.drivername}+pymysql")
+        return parts
 
     def sqlite_file(self, folder: Path) -> str:
         """The path of a SQLite file; a relative one is sought in the warehouse directory."""
-        name = parse_database_url(self.url.get_secret_value()).database
+        name = self.parts.database
         return str(folder / name) if name and name != ":memory:" else name or ""
 
     def sqlalchemy_url(self, folder: Path) -> URL:
         """The URL, with the whole path of a SQLite file."""
         from sqlalchemy.engine import make_url
 
-        url = make_url(self.url.get_secret_value())
-        return url.set(database=self.sqlite_file(folder)) if self.backend == "sqlite" else url
+        url = make_url(self.url.get_secret_value()).set(drivername=self.parts.drivername)
+        if self.parts.backend == "sqlite":
+            return url.set(database=self.sqlite_file(folder))
+        return url
 
     def __str__(self) -> str:
         from sqlalchemy.engine import make_url

@@ -1,8 +1,8 @@
 """The URL of a database: `driver://user:password@host:port/database?key=value`.
 
-SQLAlchemy defines the form and reads such URLs where its drivers are used. This is the little that
-every command needs (which secrets are in it, and what kind of database it is), since SQLAlchemy
-takes longer to import than most commands take in all.
+SQLAlchemy defines the form and reads such URLs where its drivers are used. This is what commands
+and the native readers need of one, since SQLAlchemy takes longer to import than most commands take
+in all.
 """
 
 from __future__ import annotations
@@ -12,39 +12,54 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 _DRIVER = re.compile(r"[\w+]+")
-_ACCOUNT = re.compile(r"[^:/]*(:(?P<password>[^@]*))?@")  # an `@` after a `/` is part of a path
+_ACCOUNT = re.compile(  # an `@` after a `/` is part of a path
+    r"(?P<username>[^:/]*)(:(?P<password>[^@]*))?@"
+)
+_SERVER = re.compile(r"(\[(?P<ipv6>[^/]+)\]|(?P<host>[^:]+))?(:(?P<port>.*))?")
 
 
 @dataclass(frozen=True)
 class DatabaseUrl:
-    """What dapu itself looks at. password: decoded. options: what follows the `?`, decoded."""
+    """The parts of a URL, decoded; what it does not give is None.
 
-    backend: str
+    drivername: the database's kind, and behind a `+` the Python driver: `mysql+pymysql`.
+    options: what follows the `?`.
+    """
+
+    drivername: str
+    username: str | None
     password: str | None
+    host: str | None
+    port: int | None
     database: str | None
     options: tuple[tuple[str, str], ...]
+
+    @property
+    def backend(self) -> str:
+        """Which database it leads to, by SQLAlchemy's name for it."""
+        return self.drivername.partition("+")[0]
 
 
 def parse_database_url(text: str) -> DatabaseUrl:
     """Reads a URL as SQLAlchemy does. Raises ValueError when it is none."""
-    driver, separator, rest = text.partition("://")
-    if not separator or not _DRIVER.fullmatch(driver):
+    drivername, separator, rest = text.partition("://")
+    if not separator or not _DRIVER.fullmatch(drivername):
         raise ValueError("is no database URL")
     account = _ACCOUNT.match(rest)
-    password = account["password"] if account else None
     place, _, query = rest[account.end() if account else 0 :].partition("?")
-    host, slash, database = place.partition("/")
-    _check_port(host)
+    server, slash, database = place.partition("/")
+    found = _SERVER.match(server)
+    host, port = (found["ipv6"] or found["host"], found["port"]) if found else (None, None)
     return DatabaseUrl(
-        backend=driver.partition("+")[0],
-        password=None if password is None else unquote(password),
+        drivername=drivername,
+        username=_decoded(account and account["username"]),
+        password=_decoded(account and account["password"]),
+        host=host,
+        port=None if port is None else int(port),
         database=unquote(database) if slash else None,
         options=tuple(parse_qsl(query)),
     )
 
 
-def _check_port(host: str) -> None:
-    """Raises ValueError when what follows the host's colon is no number."""
-    _, colon, port = host.rpartition("]")[2].partition(":")
-    if colon:
-        int(port)
+def _decoded(part: str | None) -> str | None:
+    return None if part is None else unquote(part)

@@ -65,8 +65,6 @@ def _engine(warehouse: Warehouse, name: str, connection: Connection) -> Engine:
     if url.get_backend_name() == "postgresql":
         dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
         return _postgres({"dsn": dsn} | connection.extra)
-    if url.drivername in ("mysql", "mariadb"):
-        url = url.set(drivername=f"{url.drivername}+pymysql")
     try:
         return sqlalchemy.create_engine(url, connect_args=connection.extra, poolclass=NullPool)
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:

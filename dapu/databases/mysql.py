@@ -16,14 +16,15 @@ from typing import Any, BinaryIO
 
 import pymysql
 from pymysql.constants import ER, FIELD_TYPE
-from sqlalchemy.engine import URL
 
+from dapu.database_url import DatabaseUrl
 from dapu.databases.mysql_protocol import Described, RowTooLong, columns_of, write_values
 from dapu.databases.mysql_types import Field, field_of
+from dapu.databases.mysql_url import mysql_keywords
 from dapu.databases.python_values import in_utc
 from dapu.databases.source import NotNative
 from dapu.definitions.templates import Statement
-from dapu.errors import JobError
+from dapu.errors import ConfigurationError, JobError
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.watermark import without_end
 from dapu.named_sql import statement
@@ -42,17 +43,22 @@ class MySqlSource:
     cuts_times = False
     typed_by_values = False
 
-    def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, url: DatabaseUrl, extra: Mapping[str, Any]) -> None:
         self._name = name
-        _, keywords = url.get_dialect()().create_connect_args(url)
-        self._keywords = {**keywords, **extra, "charset": "utf8mb4"}
         self._is_asked = False
         try:
+            self._keywords = {**mysql_keywords(url), **extra, "charset": "utf8mb4"}
             self._session: Any = pymysql.connect(**self._keywords)
             for setting in ("session", "isolation", "begin"):
                 self._set(setting)
         except pymysql.MySQLError as error:
             raise JobError(f"the connection `{name}` is refused: {_reason(error)}") from None
+        except (TypeError, ValueError, NotImplementedError) as error:
+            what = f"the connection `{name}`: PyMySQL does not take its url and extra: {error}"
+            raise ConfigurationError(what) from None
+        except OSError as error:
+            what = f"the connection `{name}`: a file that its `ssl_…` options name: {error}"
+            raise ConfigurationError(what) from None
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from dapu import embedded
 from dapu.connections import (
@@ -17,25 +19,55 @@ from dapu.databases.source import Reader, Source
 from dapu.errors import ConfigurationError
 from dapu.warehouse import Warehouse
 
-# SQLAlchemy takes a tenth of a second to import: only jobs that need it pay for it.
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
-
 
 def open_source(warehouse: Warehouse, name: str, reader: Reader = "auto") -> Source:
     """Connects to a source. Raises ConfigurationError or JobError when that cannot be done."""
     connection = warehouse.connections.named(name)
     if isinstance(connection, UrlConnection):
-        if connection.backend == "sqlite" and reader != "generic":
-            return _sqlite(name, connection.sqlite_file(warehouse.folder))
-        url = connection.sqlalchemy_url(warehouse.folder)
-        return _OPENERS.get(connection.backend, _open_other)(name, url, connection, reader)
+        wanted = _Wanted(name, connection, warehouse.folder, reader)
+        return _OPENERS.get(connection.parts.backend, _open_other)(wanted)
     if isinstance(connection, PgConnection):
         return _postgres(name, connection.libpq(), reader)
     if isinstance(connection, EmbeddedConnection):
         libpq = embedded.start(warehouse.folder / connection.path, connection.database)
         return _postgres(name, libpq, reader)
     raise ConfigurationError(f"the connection `{name}` is no database")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A source to open, whose connection is a URL. folder: the warehouse directory."""
+
+    name: str
+    connection: UrlConnection
+    folder: Path
+    reader: Reader
+
+    # The drivers, and SQLAlchemy, take longer to import than to open a source: only jobs that
+    # need them pay for them.
+
+    def generic(self, **own: Any) -> Source:
+        """The source as SQLAlchemy reads it. own: more arguments for its driver."""
+        from dapu.databases.generic import GenericSource
+
+        url = self.connection.sqlalchemy_url(self.folder)
+        return GenericSource(self.name, url, {**self.connection.extra, **own})
+
+    def native_mysql(self) -> Source:
+        """The source as PyMySQL reads it."""
+        try:
+            from dapu.databases.mysql import MySqlSource
+        except ImportError as error:
+            raise ConfigurationError(
+                f"the connection `{self.name}` needs PyMySQL ({error}); install dapu[mysql]"
+            ) from None
+        return MySqlSource(self.name, self.connection.parts, self.connection.extra)
+
+    def native_sqlite(self) -> Source:
+        """The source as APSW reads it."""
+        from dapu.databases.sqlite import SqliteSource
+
+        return SqliteSource(self.name, self.connection.sqlite_file(self.folder))
 
 
 def _postgres(name: str, libpq: dict[str, Any], reader: Reader) -> Source:
@@ -46,68 +78,46 @@ def _postgres(name: str, libpq: dict[str, Any], reader: Reader) -> Source:
     return PostgresSource(name, libpq)
 
 
-def _sqlite(name: str, file: str) -> Source:
-    from dapu.databases.sqlite import SqliteSource
-
-    return SqliteSource(name, file)
-
-
-def _open_postgres(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
-    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return _postgres(name, {"dsn": text} | connection.extra, reader)
+def _open_postgres(wanted: _Wanted) -> Source:
+    url = wanted.connection.sqlalchemy_url(wanted.folder).set(drivername="postgresql")
+    dsn = url.render_as_string(hide_password=False)
+    return _postgres(wanted.name, {"dsn": dsn} | wanted.connection.extra, wanted.reader)
 
 
-def _open_mysql(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
-    """PyMySQL reads natively, and where no driver is named; another driver only generically."""
-    if "+" not in url.drivername:
-        url = url.set(drivername=f"{url.drivername}+pymysql")
-    if reader == "generic" or (reader == "auto" and url.get_driver_name() != "pymysql"):
-        return _generic(name, url, connection)
-    if url.get_driver_name() != "pymysql":
+def _open_mysql(wanted: _Wanted) -> Source:
+    """PyMySQL reads natively; another driver only generically."""
+    is_native = wanted.connection.parts.drivername.endswith("+pymysql")
+    if wanted.reader == "generic" or (wanted.reader == "auto" and not is_native):
+        return wanted.generic()
+    if not is_native:
         raise ConfigurationError(
-            f"`reader: native` reads through PyMySQL; write the url of `{name}` as mysql+pymysql://"
+            f"`reader: native` reads through PyMySQL; write the url of `{wanted.name}` as "
+            "mysql+pymysql://"
         )
-    native = _native_mysql(name, url, connection)
-    if reader == "native":
-        return native
-    return NativeFirst(native, lambda: _generic(name, url, connection))
+    native = wanted.native_mysql()
+    return native if wanted.reader == "native" else NativeFirst(native, wanted.generic)
 
 
-def _open_sqlite(name: str, url: URL, connection: UrlConnection, _reader: Reader) -> Source:
-    if url.get_driver_name() != "pysqlite":
-        return _generic(name, url, connection)
+def _open_sqlite(wanted: _Wanted) -> Source:
+    if wanted.reader != "generic":
+        return wanted.native_sqlite()
+    if wanted.connection.parts.drivername not in ("sqlite", "sqlite+pysqlite"):
+        return wanted.generic()
     from dapu.databases.sqlite_text import AnyText
 
-    return _generic(name, url, connection, factory=AnyText)
+    return wanted.generic(factory=AnyText)
 
 
-def _generic(name: str, url: URL, connection: UrlConnection, **own: Any) -> Source:
-    from dapu.databases.generic import GenericSource
-
-    return GenericSource(name, url, {**connection.extra, **own})
-
-
-def _native_mysql(name: str, url: URL, connection: UrlConnection) -> Source:
-    try:
-        from dapu.databases.mysql import MySqlSource
-    except ImportError as error:
+def _open_other(wanted: _Wanted) -> Source:
+    if wanted.reader == "native":
         raise ConfigurationError(
-            f"the connection `{name}` needs PyMySQL ({error}); install dapu[mysql]"
-        ) from None
-    return MySqlSource(name, url, connection.extra)
-
-
-def _open_other(name: str, url: URL, connection: UrlConnection, reader: Reader) -> Source:
-    if reader == "native":
-        raise ConfigurationError(
-            f"there is no native reader for {url.get_backend_name()}, which `{name}` is; "
-            "leave `reader: native` out"
+            f"there is no native reader for {wanted.connection.parts.backend}, which "
+            f"`{wanted.name}` is; leave `reader: native` out"
         )
-    return _generic(name, url, connection)
+    return wanted.generic()
 
 
-# The native reader of SQLite opens files without SQLAlchemy.
-_OPENERS: dict[str, Callable[[str, URL, UrlConnection, Reader], Source]] = {
+_OPENERS: dict[str, Callable[[_Wanted], Source]] = {
     "postgresql": _open_postgres,
     "sqlite": _open_sqlite,
     "mysql": _open_mysql,
@@ -119,5 +129,5 @@ def dialect_of(warehouse: Warehouse, name: str) -> str:
     """Which database a connection leads to, by SQLAlchemy's name for it."""
     connection = warehouse.connections.named(name)
     if isinstance(connection, UrlConnection):
-        return connection.backend
+        return connection.parts.backend
     return "postgresql"

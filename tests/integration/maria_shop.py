@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from psycopg2.extensions import connection as PgSession
-from sqlalchemy.engine import make_url
 
+from dapu.database_url import parse_database_url
 from dapu.databases.mysql import MySqlSource
 from tests.integration.reading import Pulled, pull
 from tests.services.mariadb import MariaDB
@@ -16,7 +16,7 @@ class Shop:
     """A database of the tests' MariaDB."""
 
     def __init__(self, server: MariaDB) -> None:
-        self.url = make_url(server.url("shop"))
+        self.url = server.url("shop")
         self.session = server.connect()
         self.run("create or replace database shop", "use shop")
 
@@ -32,7 +32,7 @@ class Shop:
         self.run(f"insert into t (v) values {', '.join(f'({value})' for value in values)}")
 
     def open(self, **extra: Any) -> MySqlSource:
-        return MySqlSource("shop", self.url, extra)
+        return MySqlSource("shop", parse_database_url(self.url), extra)
 
     def pulled(
         self, target: PgSession, query: str = "select v from t order by id", **options: Any

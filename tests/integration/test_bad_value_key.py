@@ -12,6 +12,7 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
+from dapu.database_url import parse_database_url
 from dapu.databases.generic import GenericSource
 from dapu.databases.mysql import MySqlSource
 from dapu.databases.postgres import PostgresSource
@@ -46,7 +47,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
             for statement in ("create or replace database shop", "use shop", *_statements(bad)):
                 cursor.execute(statement)
             session.commit()
-        return MySqlSource("shop", make_url(server.url("shop")), {})
+        return MySqlSource("shop", parse_database_url(server.url("shop")), {})
 
     def sqlite(bad: str) -> Source:
         return SqliteSource("shop", _file(bad))

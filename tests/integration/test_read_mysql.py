@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 from psycopg2.extensions import connection as PgSession
+from sqlalchemy.engine import make_url
 
 from dapu.databases.fallback import NativeFirst
 from dapu.databases.generic import GenericSource
@@ -229,7 +230,7 @@ def test_columns_of_any_name_arrive(shop: Shop, connection: PgSession) -> None:
     arrived = shop.pulled(connection, "select * from t")
     assert list(arrived.types) == NAMES
     assert arrived.rows == [tuple(map(str, range(len(NAMES))))]
-    source = NativeFirst(shop.open(), lambda: GenericSource("shop", shop.url, {}))
+    source = NativeFirst(shop.open(), lambda: GenericSource("shop", make_url(shop.url), {}))
     with closing(source):
         for number, name in enumerate(NAMES):
             query = Statement((f"select max({source.quote(name)}) from t",))

@@ -7,16 +7,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 from psycopg2.extensions import connection as PgSession
+from sqlalchemy.engine import make_url
 
+from dapu.database_url import parse_database_url
 from dapu.databases.fallback import NativeFirst
 from dapu.databases.generic import GenericSource
 from dapu.databases.mysql import MySqlSource
 from dapu.databases.source import NotNative
 from dapu.definitions.templates import Statement
-from dapu.errors import JobError
+from dapu.errors import ConfigurationError, JobError
 from tests.integration.maria_shop import Shop
 from tests.integration.reading import prepare, pull
 from tests.services.mariadb import MariaDB
@@ -35,7 +38,7 @@ def test_a_query_that_cannot_be_wrapped_is_read_generically(
     shop.has("int", "1")
     with closing(shop.open()) as native, pytest.raises(NotNative, match="reader: auto"):
         native.read(Statement(("show tables",)), None)
-    source = NativeFirst(shop.open(), lambda: GenericSource("shop", shop.url, {}))
+    source = NativeFirst(shop.open(), lambda: GenericSource("shop", make_url(shop.url), {}))
     arrived = pull(connection, source, "show tables")
     assert arrived.rows == [("t",)]
     assert arrived.how.startswith("SQLAlchemy, mysql+pymysql, since it cannot stand inside another")
@@ -126,15 +129,33 @@ def test_a_read_can_be_stopped(shop: Shop) -> None:
 
 def test_who_is_not_let_in_is_told_without_the_password(mariadb: MariaDB, shop: Shop) -> None:
     wrong = {"password": "hunter2"}
+    url = parse_database_url(shop.url)
     with pytest.raises(
         JobError, match=r"connection `shop` is refused: Access denied.*1045"
     ) as failure:
-        MySqlSource("shop", shop.url, wrong)
+        MySqlSource("shop", url, wrong)
     assert "hunter2" not in str(failure.value)
     with pytest.raises(JobError, match=r"`shop` is refused: Unknown database 'nothing'"):
-        MySqlSource("shop", shop.url.set(database="nothing"), {})
+        MySqlSource("shop", replace(url, database="nothing"), {})
     with pytest.raises(JobError, match=r"`shop` is refused: Can't connect to MySQL server"):
-        MySqlSource("shop", shop.url.set(port=1), {})
+        MySqlSource("shop", replace(url, port=1), {})
+
+
+@pytest.mark.parametrize(
+    ("options", "extra", "message"),
+    [
+        ("?nosuch=1", {}, "'nosuch'"),
+        ("", {"connect_timeout": "soon"}, "'str'"),
+        ("?read_timeout=soon", {}, "`read_timeout` in the url is a whole number, not `soon`"),
+        ("?compress=true", {}, "compress .* not supported"),
+        ("?ssl_ca=/no/such/file", {}, "a file that .* `ssl_.*No such file"),
+    ],
+)
+def test_an_option_that_the_driver_does_not_take_is_told(
+    options: str, extra: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"connection `shop`: .*{message}"):
+        MySqlSource("shop", parse_database_url(f"mysql://db/shop{options}"), extra)
 
 
 def test_a_broken_query_is_told_as_the_server_tells_it(shop: Shop) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as PgSession
-from sqlalchemy.engine import make_url
 
+from dapu.database_url import parse_database_url
 from dapu.databases.mysql import MySqlSource
 from dapu.databases.postgres import PostgresSource
 from dapu.databases.sqlite import SqliteSource
@@ -53,7 +53,7 @@ def test_mariadb(mariadb: MariaDB, connection: PgSession) -> None:
         cursor.execute("create or replace database types_page")
         nullable = columns(types).replace("timestamp(6)", "timestamp(6) null")
         cursor.execute(f"create table types_page.t ({nullable})")
-    source = MySqlSource("erp", make_url(mariadb.url("types_page")), {})
+    source = MySqlSource("erp", parse_database_url(mariadb.url("types_page")), {})
     arrived = pull(connection, source, "select * from t")
     assert list(zip([source for source, _ in types], arrived.types.values(), strict=True)) == types
 

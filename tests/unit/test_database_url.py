@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,10 @@ def as_sqlalchemy_does(text: str) -> DatabaseUrl | None:
         for key, values in url.query.items()
         for value in ([values] if isinstance(values, str) else values)
     ]
-    return DatabaseUrl(url.get_backend_name(), url.password, url.database, tuple(sorted(options)))
+    return DatabaseUrl(
+        url.drivername, url.username, url.password, url.host, url.port, url.database,
+        tuple(sorted(options)),
+    )  # fmt: skip
 
 
 def as_dapu_does(text: str) -> DatabaseUrl | None:
@@ -29,7 +34,7 @@ def as_dapu_does(text: str) -> DatabaseUrl | None:
         url = parse_database_url(text)
     except ValueError:
         return None
-    return DatabaseUrl(url.backend, url.password, url.database, tuple(sorted(url.options)))
+    return replace(url, options=tuple(sorted(url.options)))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +51,8 @@ def as_dapu_does(text: str) -> DatabaseUrl | None:
         "mssql+pyodbc://?odbc_connect=Driver%3Dx",
         "oracle://me:p@db:1521/?service_name=s",
         "mysql://db:port/erp",
+        "mysql://db:/erp",
+        "mysql://@/erp",
         "mysql:/db",
         "no url at all",
         "",
