@@ -105,7 +105,9 @@ class BlockSource:
                 tuple(part.replace("width_bucket(k, 0)", "0") for part in asked.parts),
                 asked.values,
             )
+        self.source.rows(Statement((text_of("blocks.postgresql_in_parallel"),)))
         found = {number: (rows, digest) for number, rows, digest in self.source.rows(asked)}
+        self.source.rows(Statement((text_of("blocks.postgresql_as_before"),)))
         if None in found:
             raise JobError(f"the key column {self.key} has rows without a value")
         numbered = enumerate([None, *lows])

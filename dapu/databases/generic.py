@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, BinaryIO
 
 import sqlalchemy
@@ -107,13 +108,24 @@ class GenericSource:
             return replace(rows, again=lambda: self.read(query, into))
 
         columns = [Column(name, known[name]) for name in names]
-        exact_line = exact_writer([column.type for column in columns])
+        types = [column.type for column in columns]
+        return self._typed_rows(result, columns, types, lambda: self.read(query, into))
+
+    def _typed_rows(
+        self,
+        result: sqlalchemy.CursorResult[Any],
+        columns: Sequence[Column],
+        checked: Sequence[str],
+        again: Callable[[], CopyRows],
+    ) -> CopyRows:
+        """Rows of known types. checked: what values must fit, so that none is changed."""
+        exact_line = exact_writer(checked)
 
         def write(file: BinaryIO) -> None:
             for _, lines in self._lines(result, exact_line):
                 file.writelines(lines)
 
-        return CopyRows(columns, "text", write, self._cut, again=lambda: self.read(query, into))
+        return CopyRows(columns, "text", write, self._cut, again=again)
 
     def stop(self) -> None:
         """See `Source.stop`. As the driver can: by asking, or by cutting the connection."""
@@ -208,7 +220,7 @@ class GenericSource:
                 self._session, self._unread, self._is_cut = self._connect(), [], False
         if self._is_mysql:
             query = replace(query, values=tuple(map(in_utc, query.values)))
-        text, values = query.for_driver(self._engine.dialect.paramstyle, self.quote)
+        text, values = for_driver(self._engine.dialect, query)
         with self._asking("refuses the query"):
             result = self._session.exec_driver_sql(text, values or None)
             if self._is_pymysql:
@@ -224,6 +236,16 @@ class GenericSource:
             raise
         except BaseException as error:  # a panic in Rust is no Exception
             raise JobError(f"the source `{self._name}` {what}: {_reason(error)}") from error
+
+
+def for_driver(dialect: Dialect, query: Statement) -> tuple[str, dict[str, Any] | tuple[Any, ...]]:
+    """A query's text and parameters for a dialect's driver."""
+    text, values = query.for_driver(dialect.paramstyle, partial(quoted, dialect))
+    # pymssql wants its percent signs as they are, whatever its paramstyle says.
+    is_as_it_is = not dialect.identifier_preparer._double_percents
+    if is_as_it_is and dialect.paramstyle in ("format", "pyformat"):
+        text = text.replace("%%", "%")
+    return text, values
 
 
 def quoted(dialect: Dialect, name: str) -> str:

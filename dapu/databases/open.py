@@ -53,6 +53,13 @@ class _Wanted:
         url = self.connection.sqlalchemy_url(self.folder)
         return GenericSource(self.name, url, {**self.connection.extra, **own})
 
+    def casting(self) -> Source:
+        """The source as SQLAlchemy reads it, with casts inside the query."""
+        from dapu.databases.casting import CastingSource
+
+        url = self.connection.sqlalchemy_url(self.folder)
+        return CastingSource(self.name, url, self.connection.extra)
+
     def native_mysql(self) -> Source:
         """The source as PyMySQL reads it."""
         try:
@@ -108,6 +115,14 @@ def _open_sqlite(wanted: _Wanted) -> Source:
     return wanted.generic(factory=AnyText)
 
 
+def _open_known(wanted: _Wanted) -> Source:
+    """What only SQLAlchemy reads, but with types that dapu knows."""
+    if wanted.reader == "generic":
+        return wanted.generic()
+    casting = wanted.casting()
+    return casting if wanted.reader == "native" else NativeFirst(casting, wanted.generic)
+
+
 def _open_other(wanted: _Wanted) -> Source:
     if wanted.reader == "native":
         raise ConfigurationError(
@@ -122,6 +137,9 @@ _OPENERS: dict[str, Callable[[_Wanted], Source]] = {
     "sqlite": _open_sqlite,
     "mysql": _open_mysql,
     "mariadb": _open_mysql,
+    "duckdb": _open_known,
+    "mssql": _open_known,
+    "oracle": _open_known,
 }
 
 

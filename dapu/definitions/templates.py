@@ -69,6 +69,7 @@ class Statement:
     ) -> tuple[str, dict[str, Any] | tuple[Any, ...]]:
         """Text and parameters for a DB-API driver of that paramstyle (PEP 249).
 
+        paramstyle: or `at`, which is how SQL Server itself names them.
         quote: how the database quotes an identifier.
         """
         percent = paramstyle in ("format", "pyformat")
@@ -109,6 +110,7 @@ _PLACEHOLDERS = {
     "named": ":p{0}",
     "numeric": ":{0}",
     "numeric_dollar": "${0}",
+    "at": "@p{0}",
 }
 
 

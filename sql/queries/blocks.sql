@@ -17,10 +17,21 @@ where n > 1 and (n - 1) %% {size} = 0 order by k;
 
 -- name: postgresql
 -- All blocks in one pass: number, rows and hash of each. hash_record_extended is the hash that
--- joins use: fast, of 64 bits, and the same for the same values.
-select width_bucket(k, {lows}) as block, count(*), sum(hash_record_extended(r, 0)::numeric)::text
-from (select {key} as k, row({columns}) as r from ({query}) dapu_query) dapu_rows
-group by 1 order by 1;
+-- joins use: fast, of 64 bits, and the same for the same values. With `offset 0` the rows are
+-- hashed first: else PostgreSQL expects as many blocks as keys, and sorts whole rows.
+select block, count(*), sum(h::numeric)::text from (
+    select width_bucket(k, {lows}) as block, hash_record_extended(r, 0) as h
+    from (select {key} as k, row({columns}) as r from ({query}) dapu_query) dapu_rows
+    offset 0) dapu_hashes
+group by block order by block;
+
+-- name: postgresql_in_parallel
+-- A hash is small and takes long to work out, which the costs of rows know nothing of.
+select set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true);
+
+-- name: postgresql_as_before
+select set_config(name, reset_val, true) from pg_settings
+where name in ('parallel_setup_cost', 'parallel_tuple_cost');
 
 -- name: mysql
 -- A row longer than max_allowed_packet has no hash: its block is another one each time.

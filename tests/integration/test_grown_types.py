@@ -34,7 +34,8 @@ class Shop:
             self.run(f"insert into item values ({number}, {value})")
 
     def task(self, task: OneTask, options: str = "load: replace", **files: str) -> None:
-        action = f"{{do: database, query: q.sql, {options}}}"
+        reader = ", reader: generic" if "duckdb" in self.url else ""  # it goes by the values
+        action = f"{{do: database, query: q.sql, {options}{reader}}}"
         task.has(f"url: {self.url}", action, QUERY | files)
 
 

@@ -15,6 +15,7 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
+from dapu.databases.casting import CastingSource
 from dapu.databases.fallback import NativeFirst
 from dapu.databases.generic import GenericSource
 from dapu.databases.mysql import MySqlSource
@@ -233,6 +234,8 @@ CONNECTIONS = """
   url: mysql://dapu:secret@127.0.0.1:{port}/generic
 - name: mysqldb
   url: mysql+mysqldb://dapu:secret@127.0.0.1:{port}/generic
+- name: snow
+  url: 'snowflake://me@account/shop'
 - name: duck
   url: 'duckdb:///:memory:'
 - name: shared
@@ -259,7 +262,9 @@ def warehouse(mariadb: MariaDB, maria: Any, make_warehouse: MakeWarehouse) -> Wa
         ("maria", "auto", NativeFirst),
         ("maria", "native", MySqlSource),
         ("maria", "generic", GenericSource),
-        ("duck", "auto", GenericSource),
+        ("duck", "auto", NativeFirst),
+        ("duck", "native", CastingSource),
+        ("duck", "generic", GenericSource),
     ],
 )
 def test_the_reader_is_chosen_and_can_be_forced(
@@ -272,7 +277,7 @@ def test_the_reader_is_chosen_and_can_be_forced(
 @pytest.mark.parametrize(
     ("name", "reader", "message"),
     [
-        ("duck", "native", "no native reader for duckdb, which `duck` is"),
+        ("snow", "native", "no native reader for snowflake, which `snow` is"),
         ("main", "generic", "PostgreSQL, which `main` is, has no generic reader"),
         ("mysqldb", "native", r"write the url of `mysqldb` as mysql\+pymysql://"),
         ("mysqldb", "auto", r"needs the driver of mysql\+mysqldb"),

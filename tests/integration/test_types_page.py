@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as PgSession
+from sqlalchemy.engine import make_url
 
 from dapu.database_url import parse_database_url
+from dapu.databases.casting import CastingSource
 from dapu.databases.mysql import MySqlSource
 from dapu.databases.postgres import PostgresSource
 from dapu.databases.sqlite import SqliteSource
+from dapu.definitions.templates import Statement
 from tests.conftest import Database
 from tests.integration.reading import pull
 from tests.services.mariadb import MariaDB
@@ -54,6 +57,15 @@ def test_mariadb(mariadb: MariaDB, connection: PgSession) -> None:
         nullable = columns(types).replace("timestamp(6)", "timestamp(6) null")
         cursor.execute(f"create table types_page.t ({nullable})")
     source = MySqlSource("erp", parse_database_url(mariadb.url("types_page")), {})
+    arrived = pull(connection, source, "select * from t")
+    assert list(zip([source for source, _ in types], arrived.types.values(), strict=True)) == types
+
+
+def test_duckdb(tmp_path: Path, connection: PgSession) -> None:
+    types = types_of("duckdb")
+    url = make_url(f"duckdb:///{tmp_path}/t.duckdb")
+    source = CastingSource("erp", url, {})
+    source.rows(Statement((f"create table t ({columns(types)})",)))
     arrived = pull(connection, source, "select * from t")
     assert list(zip([source for source, _ in types], arrived.types.values(), strict=True)) == types
 

@@ -124,6 +124,7 @@ def test_rows_of_the_newest_nanosecond_are_read(task: OneTask, tmp_path: Path) -
     action = """
         do: database
         query: extract.sql
+        reader: generic
         load: append
         watermark: {column: changed}
         """

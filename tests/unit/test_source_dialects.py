@@ -10,10 +10,11 @@ from functools import partial
 
 import pytest
 import sqlglot
+from sqlalchemy import make_url
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, sqlite
 from sqlglot import exp
 
-from dapu.databases.generic import quoted
+from dapu.databases.generic import for_driver, quoted
 from dapu.definitions.templates import Statement
 from dapu.loading.watermark import between, highest, no_rows
 
@@ -70,3 +71,18 @@ def test_oracle_takes_no_as_before_the_name_of_a_query() -> None:
 )
 def test_a_name_is_quoted_as_its_database_keeps_it(dialect: str, name: str, text: str) -> None:
     assert quoted(DIALECTS[dialect][0], name) == text
+
+
+@pytest.mark.parametrize(
+    ("driver", "paramstyle", "text"),
+    [
+        ("mssql+pymssql", "pyformat", "select '50%' where x = %(p1)s"),
+        ("mssql+pyodbc", "qmark", "select '50%' where x = ?"),
+        ("postgresql+psycopg2", "pyformat", "select '50%%' where x = %(p1)s"),
+    ],
+)
+def test_a_percent_sign_goes_as_its_driver_wants_it(
+    driver: str, paramstyle: str, text: str
+) -> None:
+    dialect = make_url(f"{driver}://").get_dialect()(paramstyle=paramstyle)
+    assert for_driver(dialect, Statement(("select '50%' where x = ", ""), (1,)))[0] == text

@@ -1,0 +1,107 @@
+"""Databases behind SQLAlchemy whose types are known: what a driver would shorten goes as text.
+
+The database writes the text, by a cast around the query, and PostgreSQL reads the exact value. The
+types come from the declarations, so that a new table is filled while the source is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from dapu.databases.duckdb_types import duckdb_column
+from dapu.databases.fragments import fragment
+from dapu.databases.generic import GenericSource
+from dapu.databases.mssql_types import mssql_column, parameters
+from dapu.databases.oracle_types import oracle_column
+from dapu.databases.source import NotNative
+from dapu.databases.told import NUMBERS, base, told_of_text
+from dapu.databases.typed import Typed
+from dapu.definitions.templates import Statement
+from dapu.errors import JobError
+from dapu.loading.exact import FINEST
+from dapu.loading.rows import Column, CopyRows
+from dapu.loading.watermark import no_rows, without_end
+from dapu.named_sql import statement
+
+_BY_CURSOR: Mapping[str, Callable[[str, Sequence[Any]], Typed | None]] = {
+    "duckdb": duckdb_column,
+    "oracle": oracle_column,
+}
+
+
+class CastingSource(GenericSource):
+    """DuckDB, Oracle or SQL Server."""
+
+    def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
+        super().__init__(name, url, extra)
+        self.description += ", exact texts"
+
+    def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
+        """See `Source.read`. Raises NotNative for a query that it cannot put its casts around."""
+        typed = self._typed(query)
+        columns = [Column(one.name, _told(one, (into or {}).get(one.name))) for one in typed]
+        checked = [
+            "text" if _is_exact(one, column.type) else column.type
+            for one, column in zip(typed, columns, strict=True)
+        ]
+        result = self._execute(self._cast(query, typed))
+        return self._typed_rows(result, columns, checked, lambda: self.read(query, into))
+
+    def _typed(self, query: Statement) -> list[Typed]:
+        try:
+            if self._engine.dialect.name == "mssql":
+                return self._known(self._told_by_server(no_rows(query)))
+            return self._known(self._told_by_cursor(no_rows(query)))
+        except NotNative:
+            raise
+        except JobError as error:
+            what = f"it cannot stand inside another query ({error})"
+            raise NotNative(self._name, what) from None
+
+    def _told_by_cursor(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
+        result = self._execute(query)
+        column_of = _BY_CURSOR[self._engine.dialect.name]
+        described = zip(map(str, result.keys()), result.cursor.description, strict=True)
+        return [(name, column[1], column_of(name, column)) for name, column in described]
+
+    def _told_by_server(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
+        text, values = query.for_driver("at", self.quote)
+        ask = Statement(
+            tuple(statement("casts.mssql_describe").split("?")), (text, parameters(tuple(values)))
+        )
+        told = self.rows(ask)
+        if told and told[0][2] is not None:
+            raise JobError(str(told[0][2]))
+        return [(name, declared, mssql_column(name, declared)) for name, declared, _ in told]
+
+    def _known(self, told: Iterable[tuple[str, Any, Typed | None]]) -> list[Typed]:
+        typed = []
+        for name, declared, column in told:
+            if column is None:
+                what = f"the column {name} has a type that is not known ({declared})"
+                raise NotNative(self._name, what)
+            typed.append(column)
+        return typed
+
+    def _cast(self, query: Statement, typed: Iterable[Typed]) -> Statement:
+        fields = ", ".join(map(self._field, typed))
+        before, after = fragment("casts.before", fields=fields), fragment("casts.after")
+        return without_end(query).around(Statement((f"{before}\n",)), Statement((f"\n{after}",)))
+
+    def _field(self, typed: Typed) -> str:
+        column = self.quote(typed.name)
+        if typed.cast is None:
+            return column
+        return fragment("casts.cast", text=fragment(typed.cast, value=column), column=column)
+
+
+def _told(typed: Typed, target: str | None) -> str:
+    return told_of_text(typed.type, target, computed=True, scale=typed.scale)
+
+
+def _is_exact(typed: Typed, told: str) -> bool:
+    """Whether each value is known to arrive as it is, so that none need be looked at."""
+    return told == typed.type and (base(told) in NUMBERS or typed.scale <= FINEST)

@@ -1,0 +1,33 @@
+"""Columns of a query whose types its database tells, and how their values travel."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dapu.databases.told import size
+
+_DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A column.
+
+    type: the PostgreSQL type that holds each of its values.
+    cast: the SQL of `casts.sql` that writes a value's text; None when the driver keeps it exact.
+    scale: the most digits behind the point, of a second too.
+    """
+
+    name: str
+    type: str
+    cast: str | None = None
+    scale: int = 0
+
+
+def decimal(name: str, declared: str, cast: str | None = None) -> Typed:
+    """A column declared as `decimal(15,2)`, or without digits, which then may be any."""
+    digits = size(declared)
+    if digits is None:
+        return Typed(name, "numeric", cast, scale=16383)  # the most that PostgreSQL has
+    return Typed(name, f"numeric({digits[0]},{digits[1]})", cast, max(digits[1], 0))
