@@ -17,7 +17,7 @@ from dapu.databases.generic import GenericSource
 from dapu.databases.mssql_types import mssql_column, parameters
 from dapu.databases.oracle_types import oracle_column
 from dapu.databases.source import NotNative
-from dapu.databases.told import NUMBERS, base, told_of_text
+from dapu.databases.told import NUMBERS, base
 from dapu.databases.typed import Typed
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
@@ -40,9 +40,12 @@ class CastingSource(GenericSource):
         self.description += ", exact texts"
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
-        """See `Source.read`. Raises NotNative for a query that it cannot put its casts around."""
+        """See `Source.read`. Raises NotNative for a query that it cannot put its casts around.
+
+        Where there is a target its type is told, and each value must fit.
+        """
         typed = self._typed(query)
-        columns = [Column(one.name, _told(one, (into or {}).get(one.name))) for one in typed]
+        columns = [Column(one.name, (into or {}).get(one.name, one.type)) for one in typed]
         checked = [
             "text" if _is_exact(one, column.type) else column.type
             for one, column in zip(typed, columns, strict=True)
@@ -96,10 +99,6 @@ class CastingSource(GenericSource):
         if typed.cast is None:
             return column
         return fragment("casts.cast", text=fragment(typed.cast, value=column), column=column)
-
-
-def _told(typed: Typed, target: str | None) -> str:
-    return told_of_text(typed.type, target, computed=True, scale=typed.scale)
 
 
 def _is_exact(typed: Typed, told: str) -> bool:

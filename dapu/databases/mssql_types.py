@@ -59,7 +59,7 @@ def mssql_column(name: str, declared: str | None) -> Typed | None:
     if kind in _AS_TEXT:
         digits = size(declared or "")
         return Typed(name, *_AS_TEXT[kind], digits[0] if digits else 3)
-    return Typed(name, _PLAIN[kind], scale=4) if kind in _PLAIN else None
+    return Typed(name, _PLAIN[kind]) if kind in _PLAIN else None
 
 
 def parameters(values: Sequence[Any]) -> str:

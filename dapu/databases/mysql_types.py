@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pymysql.constants import FIELD_TYPE as T
 
 from dapu.databases.mysql_protocol import Described
-from dapu.databases.told import NUMBERS, base, told_of_text
+from dapu.databases.told import NUMBERS, base, size, told
 from dapu.loading.exact import exactness
 from dapu.loading.rows import Column
 from dapu.named_sql import statement
@@ -42,6 +42,7 @@ _SIMPLE = {
     T.GEOMETRY: ("bytea", "geometry"),
     T.NULL: ("text", "plain"),
 }
+_TIMES = ("time", "interval")
 _OWN = {"json": "jsonb", "uuid": "uuid", "inet4": "inet", "inet6": "inet"}
 
 
@@ -72,7 +73,7 @@ def field_of(
         form = "bits_number"
     value = quote(field.name)
     text = _text(form, value, field)
-    tells = told_of_text(pg_type, target, computed=not field.origin[1], scale=field.scale)
+    tells = _told(field, pg_type, target)
     exact = exactness(tells) if pg_type == "text" else None
     if exact is not None:
         text = _sql("if_exact", value=value, text=text, pattern=exact.pattern)
@@ -121,3 +122,19 @@ def _sql(name: str, **parts: str) -> str:
     """A fragment of mysql.sql, without its comment and with its parts."""
     lines = statement(f"mysql.{name}").splitlines()
     return "\n".join(line for line in lines if not line.startswith("--")).format(**parts)
+
+
+def _told(field: Described, own: str, target: str | None) -> str:
+    """The type to tell, see `told`. COPY takes what is no number as it is, or refuses it."""
+    tells = told(own, target, computed=not field.origin[1], scale=field.scale)
+    if target is None or tells == target:
+        return tells
+    if base(own) in NUMBERS and base(target) in NUMBERS:
+        is_id = (own, target) == ("numeric(20,0)", "bigint")  # seldom above 2^63
+        return target if is_id else own
+    digits = size(target)
+    if base(target).startswith(_TIMES) and digits is not None and digits[0] < field.scale:
+        return own  # a time that would be rounded
+    if own.startswith("timestamp") and base(target).startswith(("date", "time ")):
+        return own  # and one of which a part would be lost
+    return target

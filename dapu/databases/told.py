@@ -16,7 +16,6 @@ NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double precision
 _WHOLE = {"smallint", "integer", "bigint"}
 _STRINGS = {"text", "character varying", "character", "bpchar", "name"}
 _BITS = {"bit", "bit varying"}
-_TIMES = ("time", "interval")
 _BRACKETS = re.compile(r"\([^)]*\)")
 _SIZE = re.compile(r"\((\d+)(?:,(-?\d+))?\)")
 
@@ -58,22 +57,3 @@ def told(own: str, target: str | None, *, computed: bool, scale: int | None = No
     if kinds == ("numeric", "numeric") and scale is not None and digits is not None:
         return target if scale <= digits[1] else own
     return own
-
-
-def told_of_text(own: str, target: str | None, *, computed: bool, scale: int) -> str:
-    """The type to tell where each value goes as text, of which COPY loses nothing but digits.
-
-    own, target, computed: see `told`. scale: the most digits behind the point, of a second too.
-    """
-    tells = told(own, target, computed=computed, scale=scale)
-    if target is None or tells == target:
-        return tells
-    if base(own) in NUMBERS and base(target) in NUMBERS:
-        is_id = (own, target) == ("numeric(20,0)", "bigint")  # seldom above 2^63
-        return target if is_id else own
-    digits = size(target)
-    if base(target).startswith(_TIMES) and digits is not None and digits[0] < scale:
-        return own  # a time that would be rounded
-    if own.startswith("timestamp") and base(target).startswith(("date", "time ")):
-        return own  # and one of which a part would be lost
-    return target

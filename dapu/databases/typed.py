@@ -16,7 +16,7 @@ class Typed:
 
     type: the PostgreSQL type that holds each of its values.
     cast: the SQL of `casts.sql` that writes a value's text; None when the driver keeps it exact.
-    scale: the most digits behind the point, of a second too.
+    scale: the most digits that a second has.
     """
 
     name: str
@@ -28,6 +28,4 @@ class Typed:
 def decimal(name: str, declared: str, cast: str | None = None) -> Typed:
     """A column declared as `decimal(15,2)`, or without digits, which then may be any."""
     digits = size(declared)
-    if digits is None:
-        return Typed(name, "numeric", cast, scale=16383)  # the most that PostgreSQL has
-    return Typed(name, f"numeric({digits[0]},{digits[1]})", cast, max(digits[1], 0))
+    return Typed(name, "numeric" if digits is None else f"numeric({digits[0]},{digits[1]})", cast)

@@ -331,3 +331,18 @@ def test_what_no_type_helps_is_told_once(shop: Shop, task: OneTask) -> None:
     shop.task(task)
     shop.has("integer", "1", "null")
     assert task.fails().startswith("row 2, id 2 has no value for the column v of staging.thing")
+
+
+def test_a_column_whose_declaration_grew_is_widened_when_a_value_needs_it(
+    task: OneTask, tmp_path: Path
+) -> None:
+    shop = duck(tmp_path)
+    action = "{do: database, query: q.sql, load: merge, key: [id]}"
+    task.has(f"url: {shop.url}", action, QUERY)
+    shop.has("integer", "1")
+    task.run()
+    shop.run("alter table item alter v type hugeint")
+    assert "widened" not in task.run()
+    shop.adds(2, BIG)
+    assert "the column v is widened from integer to numeric(39,0)" in task.run()
+    assert task.rows("select v from staging.thing order by id") == [(1,), (int(BIG),)]

@@ -117,7 +117,7 @@ def test_what_postgresql_cannot_hold_is_a_policy(duck: Open, connection: PgSessi
 @pytest.mark.parametrize(
     ("target", "value", "text"),
     [
-        ("numeric(10,2)", "1.23::decimal(10,3)", "1.230"),
+        ("numeric(10,2)", "1.230::decimal(10,3)", "1.23"),
         ("integer", "12::hugeint", "12"),
         ("date", "'2024-02-29'", "2024-02-29"),
         ("varchar(3)", "'abc'", "abc"),
@@ -134,7 +134,16 @@ def test_a_table_that_is_there_keeps_the_types_that_hold_the_values(
 
 @pytest.mark.parametrize(
     ("target", "value"),
-    [("varchar(3)", "'abc   '"), ("integer", "1.5::decimal(3,1)"), ("date", "'2024-02-30'")],
+    [
+        ("varchar(3)", "'abc   '"),
+        ("integer", "1.5::decimal(3,1)"),
+        ("date", "'2024-02-30'"),
+        ("numeric(10,2)", "1.239::decimal(10,3)"),
+        ("real", "1.23456789012::double"),
+        ("timestamp(0)", "timestamp '2024-01-01 10:00:00.5'"),
+        ("timestamp", "timestamptz '2024-01-01 10:00:00+02'"),
+        ("date", "timestamp '2024-01-01 10:00:00'"),
+    ],
 )
 def test_a_value_that_would_be_changed_in_silence_is_refused(
     duck: Open, connection: PgSession, target: str, value: str
