@@ -32,7 +32,6 @@ from dapu.files.place import FoundFile, Place, open_place
 from dapu.files.placing import clear_leftovers, placing
 from dapu.files.settled import check_closed
 from dapu.loading.result import LoadResult
-from dapu.loading.watermark import without_end
 
 Format = Literal["xlsx", "csv", "tsv", "ndjson", "parquet"]
 Packing = Literal["gzip", "snappy", "zstd", "none"]
@@ -219,7 +218,7 @@ class _Writing:
     def _query(self, file: str | None) -> Query:
         assert file is not None  # the options have seen to it
         context = self._context
-        query = without_end(context.sql(file)).composed()
+        query = context.sql(file).without_end().composed()
 
         def explained(text: str, error: psycopg2.Error) -> str:
             return str(fault_in_part(context.folder / file, Part(1, text), error))

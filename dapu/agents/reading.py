@@ -30,7 +30,6 @@ from dapu.files.texts import TextStyle
 from dapu.loading.checked import look_at
 from dapu.loading.rows import ArrowRows, Column, QueryRows, Rows
 from dapu.loading.tables import Relation, describe
-from dapu.loading.watermark import without_end
 from dapu.named_sql import compose
 
 Options = TypeVar("Options", bound=ReadingOptions)
@@ -247,7 +246,7 @@ class _Round:
         table = sql.Identifier(_ROWS.table)
         self._fill(table, rows)
         try:
-            query = without_end(self._context.sql(file, rows=_ROWS)).composed()
+            query = self._context.sql(file, rows=_ROWS).without_end().composed()
             result = QueryRows(columns_of_query(self._cursor, query), query)
             self._check_origin(result.columns)
             yield result

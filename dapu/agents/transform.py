@@ -19,7 +19,6 @@ from dapu.loading.result import LoadResult
 from dapu.loading.rows import QueryRows
 from dapu.loading.tables import columns_of
 from dapu.loading.views import put_view
-from dapu.loading.watermark import without_end
 from dapu.named_sql import compose, statement
 
 
@@ -99,7 +98,7 @@ def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadR
     else:
         source = _Warehouse(cursor)
         statement = bounded_query(context, options.query, options.watermark, source)
-    query = without_end(statement).composed()
+    query = statement.without_end().composed()
     if options.materialize == "view":
         return put_view(cursor, context.table, query)
     rows = QueryRows(columns_of_query(cursor, query), query)

@@ -1,1 +1,1 @@
-"""Reads any database, as bytes for COPY or as Arrow batches."""
+"""Reads any database, as bytes for COPY."""

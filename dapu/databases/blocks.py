@@ -10,13 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dapu.databases.asking import fill_statement, text_of
+from dapu.databases.fragments import fill_statement, fragment
 from dapu.databases.source import Asked
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.rows import Column
 from dapu.loading.types import is_exactly_comparable, is_text
-from dapu.loading.watermark import without_end
 
 _STATEMENTS = {
     "mysql": "blocks.mysql",
@@ -96,18 +95,14 @@ class BlockSource:
         return found
 
     def _all_at_once(self, lows: Sequence[Any]) -> list[Block]:
-        bounds = Statement(("array[", *[", "] * (len(lows) - 1), "]"), tuple(lows))
-        asked = self._fill(
-            "blocks.postgresql", Range(None, None), lows=bounds if lows else Statement(("0",))
-        )
-        if not lows:
-            asked = Statement(
-                tuple(part.replace("width_bucket(k, 0)", "0") for part in asked.parts),
-                asked.values,
-            )
-        self.source.rows(Statement((text_of("blocks.postgresql_in_parallel"),)))
+        number = Statement(("0",))
+        if lows:
+            commas = [", "] * (len(lows) - 1)
+            number = Statement(("width_bucket(k, array[", *commas, "])"), tuple(lows))
+        asked = self._fill("blocks.postgresql", Range(None, None), number=number)
+        self.source.rows(Statement((fragment("blocks.postgresql_in_parallel"),)))
         found = {number: (rows, digest) for number, rows, digest in self.source.rows(asked)}
-        self.source.rows(Statement((text_of("blocks.postgresql_as_before"),)))
+        self.source.rows(Statement((fragment("blocks.postgresql_as_before"),)))
         if None in found:
             raise JobError(f"the key column {self.key} has rows without a value")
         numbered = enumerate([None, *lows])
@@ -118,9 +113,9 @@ class BlockSource:
         key = self.source.quote(self.key)
         pieces: dict[str, str | Statement] = {
             "key": key,
-            "query": Statement(("\n",)).then(without_end(self.query)).then(Statement(("\n",))),
+            "query": self.query.without_end(),
             "range": within.condition(key),
-            "columns": self._columns() if "{columns}" in text_of(name) else "",
+            "columns": self._columns(),
             **more,
         }
         return fill_statement(name, **pieces)
@@ -132,7 +127,7 @@ class BlockSource:
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_postgres_form(name, column.type) for name, column in pairs)
             case "sqlite":
-                return _in_groups([text_of("blocks.sqlite_column").format(n) for n in quoted])
+                return _in_groups([fragment("blocks.sqlite_column", column=n) for n in quoted])
             case "mysql" | "mariadb":
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_mysql_form(name, column.type) for name, column in pairs)
@@ -201,14 +196,14 @@ def _postgres_form(name: str, type_name: str) -> str:
     collation may take different texts for equal.
     """
     if is_text(type_name):
-        return text_of("blocks.postgresql_text").format(name)
+        return fragment("blocks.postgresql_text", column=name)
     return name if is_exactly_comparable(type_name) else f"{name}::text"
 
 
 def _mysql_form(name: str, type_name: str) -> str:
     """A column as text; the server's own text of a FLOAT has six digits."""
     form = "blocks.mysql_float" if type_name == "real" else "blocks.mysql_column"
-    return text_of(form).format(name)
+    return fragment(form, column=name)
 
 
 def _in_groups(values: Sequence[str]) -> str:
@@ -216,8 +211,8 @@ def _in_groups(values: Sequence[str]) -> str:
     if len(values) <= _MOST_ARGUMENTS:
         return ", ".join(values)
     groups = (values[at : at + _MOST_ARGUMENTS] for at in range(0, len(values), _MOST_ARGUMENTS))
-    return ", ".join(text_of("blocks.sqlite_group").format(", ".join(group)) for group in groups)
+    return ", ".join(fragment("blocks.sqlite_group", columns=", ".join(group)) for group in groups)
 
 
 def _joined(quoted: Sequence[str], name: str, joint: str) -> str:
-    return joint.join(text_of(name).format(column) for column in quoted)
+    return joint.join(fragment(name, column=column) for column in quoted)

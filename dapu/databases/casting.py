@@ -17,13 +17,13 @@ from dapu.databases.generic import GenericSource
 from dapu.databases.mssql_types import mssql_column, parameters
 from dapu.databases.oracle_types import oracle_column
 from dapu.databases.source import NotNative
+from dapu.databases.subquery import no_rows, only
 from dapu.databases.told import NUMBERS, base
 from dapu.databases.typed import Typed
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.exact import FINEST
 from dapu.loading.rows import Column, CopyRows
-from dapu.loading.watermark import no_rows, without_end
 from dapu.named_sql import statement
 
 _BY_CURSOR: Mapping[str, Callable[[str, Sequence[Any]], Typed | None]] = {
@@ -90,9 +90,7 @@ class CastingSource(GenericSource):
         return typed
 
     def _cast(self, query: Statement, typed: Iterable[Typed]) -> Statement:
-        fields = ", ".join(map(self._field, typed))
-        before, after = fragment("casts.before", fields=fields), fragment("casts.after")
-        return without_end(query).around(Statement((f"{before}\n",)), Statement((f"\n{after}",)))
+        return only(query, ", ".join(map(self._field, typed)))
 
     def _field(self, typed: Typed) -> str:
         column = self.quote(typed.name)

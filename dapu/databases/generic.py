@@ -26,7 +26,6 @@ from dapu.databases.python_values import TypeSurvey, exact_writer, in_utc
 from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.rows import Column, CopyRows
-from dapu.loading.watermark import without_end
 from dapu.named_sql import statement
 from dapu.secrets import redact
 
@@ -96,7 +95,7 @@ class GenericSource:
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Without a target the rows wait in a file until all types are known."""
-        result = self._execute(without_end(query))
+        result = self._execute(query.without_end())
         names = [str(name) for name in result.keys()]  # noqa: SIM118 - a result's, not a dict's
         described = self._described(result)
         known = dict(into or {})

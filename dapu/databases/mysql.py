@@ -18,15 +18,16 @@ import pymysql
 from pymysql.constants import ER, FIELD_TYPE
 
 from dapu.database_url import DatabaseUrl
+from dapu.databases.fragments import fragment
 from dapu.databases.mysql_protocol import Described, RowTooLong, columns_of, write_values
 from dapu.databases.mysql_types import Field, field_of
 from dapu.databases.mysql_url import mysql_keywords
 from dapu.databases.python_values import in_utc
 from dapu.databases.source import NotNative
+from dapu.databases.subquery import only
 from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.rows import Column, CopyRows
-from dapu.loading.watermark import without_end
 from dapu.named_sql import statement
 from dapu.secrets import redact
 
@@ -71,7 +72,7 @@ class MySqlSource:
             row = cursor.fetchone()
             if row and cursor.description[0][1] == FIELD_TYPE.FLOAT:
                 value = self.quote(cursor.description[0][0])
-                cursor.execute(statement("mysql.double").format(value=value) + self._end(query))
+                cursor.execute(self._text(only(query, fragment("mysql.floating", value=value))))
                 row = cursor.fetchone()
             return _with_zone(cursor.description, row)[0] if row else None
 
@@ -85,7 +86,7 @@ class MySqlSource:
         """See `Source.read`. Raises NotNative where the server cannot write the query's lines."""
         with self._asking("refuses the query"):
             self._set("raw_results")
-            described = columns_of(self._session, self._text(without_end(query)))
+            described = columns_of(self._session, self._text(query.without_end()))
             fields = self._fields(described, into or {})
             self._set("readable_results")
         lines = self._lines(fields, query)
@@ -147,11 +148,8 @@ class MySqlSource:
 
     def _lines(self, fields: Sequence[Field], query: Statement) -> str:
         between = f", {_TAB}, "
-        start = statement("mysql.lines").format(fields=between.join(f.text for f in fields))
-        return start + self._end(query)
-
-    def _end(self, query: Statement) -> str:
-        return f"\n{self._text(without_end(query))}\n) dapu_query"
+        line = fragment("mysql.line", fields=between.join(field.text for field in fields))
+        return self._text(only(query, line))
 
     def _check_lines(self, lines: str) -> None:
         with self._asking("refuses the query"):

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from pymysql.constants import FIELD_TYPE as T
 
+from dapu.databases.fragments import fragment
 from dapu.databases.mysql_protocol import Described
 from dapu.databases.told import NUMBERS, base, size, told
 from dapu.loading.exact import exactness
 from dapu.loading.rows import Column
-from dapu.named_sql import statement
 
 _UTF8 = {"utf8mb4", "utf8mb3", "utf8", "ascii"}
 _INTEGERS = {
@@ -76,8 +76,8 @@ def field_of(
     tells = _told(field, pg_type, target)
     exact = exactness(tells) if pg_type == "text" else None
     if exact is not None:
-        text = _sql("if_exact", value=value, text=text, pattern=exact.pattern)
-    return Field(Column(field.name, tells), _sql("field", value=value, text=text))
+        text = fragment("mysql.if_exact", value=value, text=text, pattern=exact.pattern)
+    return Field(Column(field.name, tells), fragment("mysql.field", value=value, text=text))
 
 
 def _form(field: Described, own_type: str | None) -> tuple[str, str] | None:
@@ -111,17 +111,11 @@ def _string_form(field: Described, own_type: str | None) -> tuple[str, str]:
 
 def _text(form: str, value: str, field: Described) -> str:
     if form == "other_charset":
-        utf8 = _sql("utf8", value=_sql("converted", value=value))
-        return _sql("other_charset", value=value, utf8=utf8)
+        utf8 = fragment("mysql.utf8", value=fragment("mysql.converted", value=value))
+        return fragment("mysql.other_charset", value=value, utf8=utf8)
     if form == "converted":
-        return _sql("utf8", value=_sql("converted", value=value))
-    return _sql(form, value=value, length=str(field.length))
-
-
-def _sql(name: str, **parts: str) -> str:
-    """A fragment of mysql.sql, without its comment and with its parts."""
-    lines = statement(f"mysql.{name}").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("--")).format(**parts)
+        return fragment("mysql.utf8", value=fragment("mysql.converted", value=value))
+    return fragment(f"mysql.{form}", value=value, length=str(field.length))
 
 
 def _told(field: Described, own: str, target: str | None) -> str:

@@ -17,7 +17,6 @@ from dapu.errors import JobError
 from dapu.loading.exact import Length, exactness
 from dapu.loading.rows import Column, CopyFormat, CopyRows
 from dapu.loading.types import holds
-from dapu.loading.watermark import without_end
 from dapu.named_sql import compose, statement
 from dapu.secrets import redact
 
@@ -98,7 +97,7 @@ class PostgresSource:
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Binary where all types agree on both sides, else text."""
-        bare = without_end(query).composed()
+        bare = query.without_end().composed()
         fields = self._fields(bare, into or {})
         form: CopyFormat = "binary" if self._agree(fields, into) else "text"
         if not all(field.is_plain for field in fields):

@@ -25,7 +25,6 @@ from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.exact import exactness, remarked
 from dapu.loading.rows import Column, CopyRows
-from dapu.loading.watermark import without_end
 
 _LINES = 512  # rows that go to the pipe at once, at most
 _BUSY = 60_000  # milliseconds to wait for a program that writes
@@ -100,7 +99,7 @@ class SqliteSource:
         columns = self._columns(query)
         values = [f"c{number}" for number in range(len(columns))]
         start = Statement((fragment("sqlite.query", names=", ".join(values)) + "\n",))
-        asked = without_end(query).around(start, Statement(("\n",)))
+        asked = start.then(query.without_end()).then(Statement(("\n",)))
         known = into or {}
         unknown = [at for at, column in enumerate(columns) if column.name not in known]
         surveyed = survey_types(

@@ -19,6 +19,7 @@ from uuid import UUID
 from jinja2 import TemplateNotFound, TemplateSyntaxError, meta, nodes
 from psycopg2 import sql
 
+from dapu.definitions import script
 from dapu.definitions.sandbox import sql_environment
 from dapu.errors import Fault, FaultyFile
 from dapu.yamlfile import nearest, read_text
@@ -93,9 +94,9 @@ class Statement:
             f"{value}{part}" for value, part in zip(self.values, self.parts[1:], strict=True)
         )
 
-    def around(self, before: Statement, after: Statement) -> Statement:
-        """`before`, this statement, and `after` as one."""
-        return before.then(self).then(after)
+    def without_end(self) -> Statement:
+        """Without a semicolon at its end, so that it can stand in another."""
+        return Statement((*self.parts[:-1], script.without_end(self.parts[-1])), self.values)
 
     def then(self, other: Statement) -> Statement:
         """This statement and another as one."""

@@ -1,14 +1,11 @@
-"""Reading only what is new: where to begin, and the query's bounds."""
+"""Reading only what is new: where to begin and where to end."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
-from dapu.definitions import script
-from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
 
@@ -103,59 +100,3 @@ def _like_text(moment: datetime, like: str) -> str:
     between, zone = form.groups(default="")
     text = moment.replace(tzinfo=None).isoformat(between or " ", "microseconds")
     return text[: len(like) - len(zone)] + zone
-
-
-def between(
-    query: Statement,
-    column: str,
-    low: Any,
-    high: Any,
-    quote: Callable[[str], str],
-    *,
-    nulls: bool = True,
-    is_cut: bool = False,
-) -> Statement:
-    """The query's rows from `low` to `high`, both included.
-
-    A None bound is no bound. quote: how the database quotes an identifier. nulls: rows without
-    a value are read too. is_cut: `high` may be less than its row has, by less than a microsecond.
-    """
-    name = f"dapu_query.{quote(column)}"
-    bounds = []
-    if low is not None:
-        bounds.append(Statement((f"{name} >= ", ""), (low,)))
-    if is_cut and isinstance(high, datetime) and high < datetime.max.replace(tzinfo=high.tzinfo):
-        # Both, since a driver may cut the bound as it cuts what it reads.
-        values = (high, high + timedelta(microseconds=1))
-        bounds.append(Statement((f"({name} <= ", f" or {name} < ", ")"), values))
-    elif high is not None:
-        bounds.append(Statement((f"{name} <= ", ""), (high,)))
-    if not bounds:
-        return query if nulls else _not_null(query, name)
-    after = Statement(("\n) dapu_query where (",))
-    for position, bound in enumerate(bounds):
-        after = after.then(Statement((" and " if position else "",))).then(bound)
-    after = after.then(Statement((f" or {name} is null)" if nulls else ")",)))
-    return without_end(query).around(Statement(("select * from (\n",)), after)
-
-
-def _not_null(query: Statement, name: str) -> Statement:
-    after = Statement((f"\n) dapu_query where {name} is not null",))
-    return without_end(query).around(Statement(("select * from (\n",)), after)
-
-
-def highest(query: Statement, column: str, quote: Callable[[str], str]) -> Statement:
-    """The query that gives the highest value of a column of a query."""
-    before = Statement((f"select max(dapu_query.{quote(column)}) from (\n",))  # noqa: S608
-    return without_end(query).around(before, Statement(("\n) dapu_query",)))
-
-
-def no_rows(query: Statement) -> Statement:
-    """The query without its rows: for its columns alone."""
-    before, after = "select * from (\n", "\n) dapu_query where 1 = 0"
-    return without_end(query).around(Statement((before,)), Statement((after,)))
-
-
-def without_end(query: Statement) -> Statement:
-    """The query without a semicolon at its end, so that it can stand in another."""
-    return Statement((*query.parts[:-1], script.without_end(query.parts[-1])), query.values)

@@ -1,27 +1,34 @@
 -- Hashes of a source's rows, computed by the source, a block of the key's order at a time. One
 -- statement a database; {key} and {columns} are names that its driver quoted, and {query} is the
--- task's own query.
+-- task's own query, on lines of its own since it may end in a comment.
 
 -- name: lows
 -- The keys at which blocks of so many rows begin, the first left out.
 select k from (
     select k, row_number() over (order by k) as n from (
-        select {key} as k from ({query}) dapu_query where {range}) dapu_keys) dapu_numbered
+        select {key} as k from (
+{query}
+) dapu_query where {range}) dapu_keys) dapu_numbered
 where n > 1 and mod(n - 1, {size}) = 0 order by k;
 
 -- name: lows_mssql
 select k from (
     select k, row_number() over (order by k) as n from (
-        select {key} as k from ({query}) dapu_query where {range}) dapu_keys) dapu_numbered
+        select {key} as k from (
+{query}
+) dapu_query where {range}) dapu_keys) dapu_numbered
 where n > 1 and (n - 1) %% {size} = 0 order by k;
 
 -- name: postgresql
--- All blocks in one pass: number, rows and hash of each. hash_record_extended is the hash that
--- joins use: fast, of 64 bits, and the same for the same values. With `offset 0` the rows are
--- hashed first: else PostgreSQL expects as many blocks as keys, and sorts whole rows.
+-- All blocks in one pass: number, rows and hash of each; {number} is that of the block in which
+-- the key k lies. hash_record_extended is the hash that joins use: fast, of 64 bits, and the same
+-- for the same values. With `offset 0` the rows are hashed first: else PostgreSQL expects as many
+-- blocks as keys, and sorts whole rows.
 select block, count(*), sum(h::numeric)::text from (
-    select width_bucket(k, {lows}) as block, hash_record_extended(r, 0) as h
-    from (select {key} as k, row({columns}) as r from ({query}) dapu_query) dapu_rows
+    select {number} as block, hash_record_extended(r, 0) as h
+    from (select {key} as k, row({columns}) as r from (
+{query}
+) dapu_query) dapu_rows
     offset 0) dapu_hashes
 group by block order by block;
 
@@ -38,42 +45,51 @@ where name in ('parallel_setup_cost', 'parallel_tuple_cost');
 select count(*), case when count(h) = count(*) then cast(coalesce(sum(h), 0) as char)
     else cast(uuid() as char) end from (
     select cast(conv(left(md5(concat_ws('|', {columns})), 15), 16, 10) as unsigned) as h
-    from ({query}) dapu_query where {range}) dapu_hashes;
+    from (
+{query}
+) dapu_query where {range}) dapu_hashes;
 
 -- name: postgresql_text
-{0}::text collate "C";
+{column}::text collate "C";
 
 -- name: mysql_float
-quote({0} * 1e0);
+quote({column} * 1e0);
 
 -- name: mysql_column
-quote({0});
+quote({column});
 
 -- name: sqlite
 -- dapu_digest is a function that dapu gives to SQLite, which has no hash of its own.
-select count(*), dapu_digest({columns}) from ({query}) dapu_query where {range};
+select count(*), dapu_digest({columns}) from (
+{query}
+) dapu_query where {range};
 
 -- name: sqlite_column
 -- A text may be no UTF-8, and must not be taken for a blob of the same bytes.
-case typeof({0}) when 'text' then cast({0} as blob) when 'blob' then hex({0}) else {0} end;
+case typeof({column})
+    when 'text' then cast({column} as blob) when 'blob' then hex({column}) else {column} end;
 
 -- name: sqlite_group
 -- A function takes no more than 127 arguments, or 1,000. This one is dapu's too.
-dapu_hash({0});
+dapu_hash({columns});
 
 -- name: mssql
 select count_big(*), coalesce(sum(cast(cast(substring(hashbytes('SHA2_256',
     (select {columns} for json path, without_array_wrapper, include_null_values)), 1, 7) as bigint)
     as decimal(38, 0))), 0)
-from ({query}) dapu_query where {range};
+from (
+{query}
+) dapu_query where {range};
 
 -- name: mssql_column
-dapu_query.{0};
+dapu_query.{column};
 
 -- name: oracle
 select count(*), coalesce(sum(to_number(substr(rawtohex(standard_hash({columns}, 'MD5')), 1, 15),
     'XXXXXXXXXXXXXXX')), 0)
-from ({query}) dapu_query where {range};
+from (
+{query}
+) dapu_query where {range};
 
 -- name: oracle_session
 -- What to_char gives is the whole of a value, whatever the database's settings are.
@@ -82,7 +98,7 @@ alter session set nls_date_format = 'SYYYY-MM-DD HH24:MI:SS'
     nls_timestamp_tz_format = 'SYYYY-MM-DD HH24:MI:SS.FF9 TZR' nls_numeric_characters = '.,';
 
 -- name: oracle_column
-case when {0} is null then 'N' else 'V' || to_char({0}) end;
+case when {column} is null then 'N' else 'V' || to_char({column}) end;
 
 -- name: stored
 -- A task's blocks, as they were read last.

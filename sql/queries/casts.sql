@@ -1,15 +1,5 @@
 -- Databases behind SQLAlchemy whose types are known: what a driver would shorten goes as text.
 
--- name: before
--- Stands before a query, and `after` behind it.
-select {fields} from (
-
--- name: after
-) dapu_query;
-
--- name: plain
-{column};
-
 -- name: cast
 {text} as {column};
 

@@ -37,12 +37,8 @@ left join information_schema.check_constraints k
     and k.check_clause = concat('json_valid(`', c.column_name, '`)')
 where (c.table_schema, c.table_name) in %(tables)s;
 
--- name: double
--- A FLOAT that is to be compared with later ones: as a DOUBLE it is exact.
-select {value} * 1e0 from (
-
--- name: lines
-select concat({fields}, x'0a') from (
+-- name: line
+concat({fields}, x'0a')
 
 -- name: field
 -- `\N` is COPY's NULL. A text that is too long for the server becomes NULL, and so does then the

@@ -24,10 +24,9 @@ delete from {part} where task = %(task)s and action = %(action)s;
 -- name: range
 -- The lowest and the highest value of what the parts are cut by.
 select min(dapu_value), max(dapu_value) from (
-    select {value} as dapu_value from ({query}) dapu_query) dapu_values;
-
--- name: of_range
-select {columns} from ({query}) dapu_query where {condition};
+    select {value} as dapu_value from (
+{query}
+) dapu_query) dapu_values;
 
 -- name: rows
 select {columns} from {stage};

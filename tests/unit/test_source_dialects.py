@@ -15,8 +15,8 @@ from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, sqlite
 from sqlglot import exp
 
 from dapu.databases.generic import for_driver, quoted
+from dapu.databases.subquery import between, highest, no_rows
 from dapu.definitions.templates import Statement
-from dapu.loading.watermark import between, highest, no_rows
 
 DIALECTS = {
     "tsql": (mssql.dialect(), "qmark"),  # type: ignore[no-untyped-call]

@@ -230,7 +230,9 @@ def test_a_driver_s_own_quotes_are_put_around_a_table(tmp_path: Path) -> None:
 
 def test_statements_are_put_together_with_their_values_in_order(connection: PgSession) -> None:
     inner = Statement(("select ", ""), ("a%",))
-    whole = inner.around(Statement(("select * from (",)), Statement((") x where ", " > 1"), (2,)))
+    whole = (
+        Statement(("select * from (",)).then(inner).then(Statement((") x where ", " > 1"), (2,)))
+    )
     assert whole == Statement(("select * from (select ", ") x where ", " > 1"), ("a%", 2))
     with connection.cursor() as cursor:
         cursor.execute(whole.composed())

@@ -20,6 +20,7 @@ from dapu.databases.blocks import (
     current_blocks,
 )
 from dapu.databases.source import Source
+from dapu.databases.subquery import no_rows, where
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.load import load
@@ -27,7 +28,6 @@ from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import Column
 from dapu.loading.tables import is_empty
-from dapu.loading.watermark import no_rows, without_end
 from dapu.registry import blocks
 
 _READ_AS = "how the blocks are read"
@@ -73,8 +73,7 @@ class ChangedBlocks:
         query, within = self.query, None
         if ranges:
             condition = any_of(ranges, f"dapu_query.{self.source.quote(key)}")
-            before, after = Statement(("select * from (\n",)), Statement(("\n) dapu_query where ",))
-            query = without_end(query).around(before, after.then(condition))
+            query = where(query, condition)
             quoted = extensions.quote_ident(key, cursor)
             within = any_of(ranges, quoted).composed()
         rows = self.source.read(query, self.into)

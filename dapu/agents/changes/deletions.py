@@ -10,12 +10,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Context
 from dapu.databases.source import Source
-from dapu.definitions.templates import Statement
+from dapu.databases.subquery import only
 from dapu.loading.deletions import remove_missing
 from dapu.loading.options import KeySweep, WatermarkOptions
 from dapu.loading.rows import Rows
 from dapu.loading.tables import Relation, describe
-from dapu.loading.watermark import without_end
 
 _SWEPT = "keys swept at"
 
@@ -53,7 +52,5 @@ class Sweep:
         initial = self.watermark.initial if self.watermark else None
         whole = self.context.sql(self.query, watermark=initial)
         names = ", ".join(source.quote(column) for column in self.key)
-        before = Statement((f"select {names} from (\n",))  # noqa: S608 - quoted names only
-        query = without_end(whole).around(before, Statement(("\n) dapu_query",)))
         types = {column.name: column.type for column in target.columns}
-        return source.read(query, {column: types[column] for column in self.key})
+        return source.read(only(whole, names), {column: types[column] for column in self.key})

@@ -19,9 +19,10 @@ from psycopg2.extensions import cursor as Cursor
 from pydantic import Field, model_validator
 
 from dapu.agents.base import Context
-from dapu.databases.asking import fill_statement
+from dapu.databases.fragments import fill_statement
 from dapu.databases.parts import equal_parts, regular_parts
 from dapu.databases.source import SharesState, Source
+from dapu.databases.subquery import where
 from dapu.definitions.templates import Statement, TableName
 from dapu.errors import JobError
 from dapu.loading.bad_values import telling_of
@@ -31,7 +32,6 @@ from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import Column, QueryRows, column_list
 from dapu.loading.tables import create, describe
-from dapu.loading.watermark import without_end
 from dapu.loading.which_row import key_of, row_finder
 from dapu.named_sql import compose, statement
 from dapu.registry import parts
@@ -181,7 +181,9 @@ class SplitLoad:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _new_plan(self, source: Source, columns: Sequence[Column]) -> list[Part]:
-        asked = fill_statement("parts.range", value=self._value(source), query=self._bare())
+        asked = fill_statement(
+            "parts.range", value=self._value(source), query=self.query.without_end()
+        )
         low, high = source.rows(asked)[0]
         cuts: list[Any] = []
         if low is not None and self.split.parts is not None:
@@ -267,20 +269,13 @@ class SplitLoad:
                 condition = condition.then(bound)
         if part.low is None:  # rows without a value belong to the first part
             condition = condition.then(Statement((f" or {value} is null",)))
-        return fill_statement(
-            "parts.of_range",
-            columns=", ".join(source.quote(column.name) for column in columns),
-            query=self._bare(),
-            condition=condition.then(Statement((")",))),
-        )
+        names = ", ".join(source.quote(column.name) for column in columns)
+        return where(self.query, condition.then(Statement((")",))), names)
 
     def _value(self, source: Source) -> str:
         if self.split.column is not None:
             return f"dapu_query.{source.quote(self.split.column)}"
         return f"({self.split.expression})"
-
-    def _bare(self) -> Statement:
-        return Statement(("\n",)).then(without_end(self.query)).then(Statement(("\n",)))
 
 
 def _like(cut: Any, value: Any) -> Any:

@@ -7,10 +7,11 @@ from typing import Any
 from dapu.agents.base import Context
 from dapu.agents.reading_on import begin, end_of_span
 from dapu.databases.source import Asked
+from dapu.databases.subquery import between, highest
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
-from dapu.loading.watermark import between, end_at, highest
+from dapu.loading.watermark import end_at
 from dapu.registry.values import to_text
 from dapu.registry.watermarks import Watermark
 
