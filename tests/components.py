@@ -15,6 +15,7 @@ from dapu.manager import Round, queue_due_tasks
 from dapu.registrar import Registration, register
 from dapu.versioner import Versions, bring_up_to_date
 from dapu.warehouse import open_warehouse
+from tests.conftest import write_files
 
 ROUTE = {"routes/r/route.yaml": ""}
 SQL_TASK = {"task.yaml": "actions: [{do: sql, file: run.sql}]", "run.sql": "select 1"}
@@ -30,10 +31,7 @@ def a_task(task: str, files: Mapping[str, str] | None = None, **keys: str) -> di
 
 def write(folder: Path, files: Mapping[str, str]) -> None:
     """Writes files below a warehouse directory."""
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dedent(text), encoding="utf-8")
+    write_files(folder, {path: dedent(text) for path, text in files.items()})
 
 
 def versioner(folder: Path) -> Versions:

@@ -71,6 +71,11 @@ class OneTask:
         with psycopg2.connect(self._database.uri) as session, session.cursor() as cursor:
             cursor.execute(statement)
 
+    def make_table(self, columns: str, table: str = TABLE) -> None:
+        """Makes the task's table, or another one in a schema of its own, by hand."""
+        schema = table.partition(".")[0]
+        self.execute(f"create schema {schema}; create table {table} ({columns})")
+
     def has_table(self) -> bool:
         """Whether the task's table is there."""
         return bool(self.rows(f"select to_regclass('{TABLE}') is not null")[0][0])

@@ -15,6 +15,28 @@ from dapu.loading.options import LoadOptions
 from dapu.loading.tables import columns_of, describe
 
 NAME = TableName("staging", "pulled")
+NASTY = [
+    "",
+    " ",
+    "NULL",
+    "\\N",
+    "\\.",
+    "\\",
+    "\\\\n",
+    "a\tb",
+    "line\nfeed\n",
+    "carriage\rreturn\r\n",
+    "\r\n",
+    '"',
+    '""',
+    "'",
+    ",",
+    "50%",
+    "e\u0301 \u200b \ufeff \u2028",
+    "é😀 \U0001d518\U0001d52b \U00010000 \U0010fffd",
+    "\x01\x1a\x1b\x7f",
+]
+"""Texts that mean something to COPY, CSV or SQL, or that are long in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +81,7 @@ def _arrived(cursor: Any) -> tuple[dict[str, str], list[tuple[str | None, ...]]]
     return types, cursor.fetchall()
 
 
-def prepare(target: PgSession, columns: str) -> None:
+def make_target(target: PgSession, columns: str) -> None:
     """Makes the table that is loaded, with these columns."""
     with target, target.cursor() as cursor:
         cursor.execute(f"create schema staging; create table staging.pulled ({columns})")

@@ -20,7 +20,7 @@ from dapu.databases.source import Source
 from dapu.databases.sqlite import SqliteSource
 from dapu.errors import JobError
 from tests.conftest import Database
-from tests.integration.reading import prepare, pull
+from tests.integration.reading import make_target, pull
 from tests.one_task import OneTask
 from tests.services.mariadb import MariaDB
 
@@ -80,7 +80,7 @@ QUERY = "select note, sale_id, amount from sale order by sale_id"
 
 
 def test_key_and_value_of_the_row_are_told(shop: Open, connection: PgSession) -> None:
-    prepare(connection, "note text, sale_id int, amount int")
+    make_target(connection, "note text, sale_id int, amount int")
     message = told(connection, shop("abc"), QUERY, load="merge", key=["sale_id"])
     assert message == (
         'the column amount of staging.pulled cannot hold "abc" (row 2, sale_id 17): '
@@ -89,18 +89,18 @@ def test_key_and_value_of_the_row_are_told(shop: Open, connection: PgSession) ->
 
 
 def test_the_primary_key_of_the_table_is_told(shop: Open, connection: PgSession) -> None:
-    prepare(connection, "note text, sale_id int, amount int, primary key (note, sale_id)")
+    make_target(connection, "note text, sale_id int, amount int, primary key (note, sale_id)")
     message = told(connection, shop("abc"), QUERY, load="append")
     assert "(row 2, note b, sale_id 17): invalid" in message
 
 
 def test_without_a_key_the_first_column_is_told(shop: Open, connection: PgSession) -> None:
-    prepare(connection, "note text, sale_id int, amount int")
+    make_target(connection, "note text, sale_id int, amount int")
     assert "(row 2, note b): invalid" in told(connection, shop("abc"), QUERY)
 
 
 def test_a_value_that_must_be_there_is_told_with_the_key(shop: Open, connection: PgSession) -> None:
-    prepare(connection, "sale_id int, amount text, note text not null")
+    make_target(connection, "sale_id int, amount text, note text not null")
     query = "select sale_id, amount, nullif(note, 'c') as note from sale order by sale_id"
     message = told(connection, shop("1"), query)
     assert message.startswith(
@@ -109,7 +109,7 @@ def test_a_value_that_must_be_there_is_told_with_the_key(shop: Open, connection:
 
 
 def test_what_a_check_refuses_is_told_with_the_key(shop: Open, connection: PgSession) -> None:
-    prepare(connection, "sale_id int, amount text, note text check (note <> 'b')")
+    make_target(connection, "sale_id int, amount text, note text check (note <> 'b')")
     message = told(connection, shop("1"), "select sale_id, amount, note from sale order by 1")
     assert message.startswith("row 2, sale_id 17 does not fit into staging.pulled: new row")
 
@@ -124,7 +124,7 @@ NUMBERS = "from generate_series(1, 100000) n"
 def test_rows_in_binary_are_told_with_value_and_key(
     database: Database, connection: PgSession
 ) -> None:
-    prepare(connection, "sale_id int, note varchar(5)")
+    make_target(connection, "sale_id int, note varchar(5)")
     source = open_postgres(database)
     query = f"select n as sale_id, left('Łód ' || n, 10)::varchar(10) as note {NUMBERS}"
     message = told(connection, source, query)
@@ -141,7 +141,7 @@ def test_no_key_is_told_where_the_order_is_another_one_each_time(
     with connection, connection.cursor() as cursor:
         cursor.execute(f"create table sale as select n as sale_id, 'ab'::varchar as note {NUMBERS}")
         cursor.execute("analyze sale")
-    prepare(connection, "sale_id int, note varchar(1)")
+    make_target(connection, "sale_id int, note varchar(1)")
     settings = "parallel_setup_cost=0", "parallel_tuple_cost=0", "min_parallel_table_scan_size=0"
     source = open_postgres(database, options=" ".join(f"-c {setting}" for setting in settings))
     message = told(connection, source, "select sale_id, note::varchar(9) as note from sale")

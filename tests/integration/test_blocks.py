@@ -164,7 +164,7 @@ def test_rejected_rows_of_blocks_that_are_not_read_stay(
         on_bad_value: reject
         """
     task.has(f"url: sqlite:///{tmp_path}/shop.db", action, {"extract.sql": "select * from item"})
-    task.execute("create schema staging; create table staging.thing (id bigint, n bigint)")
+    task.make_table("id bigint, n bigint")
     task.run()
     rejected = "select (record ->> 'id')::int from staging.thing__rejected order by 1"
     assert task.rows(rejected) == [(2,), (15,), (29,)]

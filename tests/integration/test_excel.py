@@ -90,10 +90,8 @@ def test_rejected_values_are_as_in_the_workbook_and_each_has_its_cell(excel: Fil
     rows: Rows = [["n", "d"], [1, "02/03/2026"], ["1,234", "2026-01-02"], [3, "2026-01-02"]]
     excel.share.book("a.xlsx", rows)
     columns = "columns: {n: {name: n, type: decimal}, d: {name: d, type: date}}"
-    excel.task.execute(
-        "create schema staging; create table staging.thing__rejected "
-        "(rejected_at timestamptz default now(), reason text, record jsonb)"  # of an older version
-    )
+    older = "rejected_at timestamptz default now(), reason text, record jsonb"
+    excel.task.make_table(older, "staging.thing__rejected")
     said = excel.run(f"workbook: a.xlsx\non_bad_value: reject\n{columns}")
     fault = "d: '02/03/2026' does not fit date (day or month first? say `dates`)"
     assert fault in said
@@ -297,6 +295,6 @@ def test_dates_from_1904_on(excel: FileTask) -> None:
 
 def test_a_number_that_its_column_would_round_is_told_by_its_cell(excel: FileTask) -> None:
     excel.share.book("a.xlsx", [["n"], [1.5], [1.239]])
-    excel.task.execute("create schema staging; create table staging.thing (n numeric(6, 2))")
+    excel.task.make_table("n numeric(6, 2)")
     message = "a.xlsx, sheet 'Costs', A3: '1.239' would be rounded in the column n"
     assert message in excel.fails("workbook: a.xlsx")

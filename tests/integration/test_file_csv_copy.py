@@ -88,7 +88,7 @@ def test_only_the_odd_piece_of_a_file_is_converted(tmp_path: Path, files: FileTa
 def test_a_value_that_does_not_fit_is_told_by_its_line_there_too(files: FileTask) -> None:
     above = 'n,d,t\n-1,,"a\nb"\n\n'
     files.has('file: a.csv\ncomment: "#"')
-    files.task.execute("create schema staging; create table staging.thing (n int, d date, t text)")
+    files.task.make_table("n int, d date, t text")
     files.share.put("a.csv", f"{above}{LONG}#\n99999999999,2024-01-02,x\n{LONG}")
     said = files.fails()
     assert f"a.csv, line {above.count(chr(10)) + 20_000 + 2}" in said
@@ -97,7 +97,7 @@ def test_a_value_that_does_not_fit_is_told_by_its_line_there_too(files: FileTask
 
 def test_bad_values_of_lines_that_are_divided_by_tabs_are_rejected(files: FileTask) -> None:
     files.has("file: a.tsv\non_bad_value: reject")
-    files.task.execute("create schema staging; create table staging.thing (n int, t text)")
+    files.task.make_table("n int, t text")
     files.share.put("a.tsv", "n\tt\n1\ta, b\n99999999999\tc\n")
     files.run()
     assert files.rows() == [(1, "a, b")]

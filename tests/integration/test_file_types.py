@@ -14,10 +14,7 @@ from tests.file_task import FileTask
 
 def test_a_table_of_its_own_gives_the_types(files: FileTask) -> None:
     files.share.put("a.csv", "id,amount,at,flag\n 1 ,12.0,2024-01-02 03:04,t\n2,,,\n")
-    files.task.execute(
-        "create schema staging; create table staging.thing "
-        "(id int, amount numeric(10, 2), at timestamptz, flag boolean, more text)"
-    )
+    files.task.make_table("id int, amount numeric(10, 2), at timestamptz, flag boolean, more text")
     files.run("file: a.csv")
     at = datetime(2024, 1, 2, 3, 4, tzinfo=UTC)
     assert files.rows() == [(1, 12, at, True, None), (2, None, None, None, None)]
@@ -39,27 +36,19 @@ def test_what_a_column_would_round_or_cut_is_told(
     files: FileTask, content: str, options: str, message: str
 ) -> None:
     files.share.put("a.csv", content)
-    files.task.execute(
-        "create schema staging; create table staging.thing "
-        "(n numeric(6, 2), r real, t time, v varchar(3), x int)"
-    )
+    files.task.make_table("n numeric(6, 2), r real, t time, v varchar(3), x int")
     assert message in files.fails(f"file: a.csv\n{options}")
 
 
 def test_what_a_column_holds_whole_is_loaded(files: FileTask) -> None:
     files.share.put("a.csv", 'n,r,t,v\n1.2300,0.1,10:00:00.5,abc\n,,,""\n')
-    files.task.execute(
-        "create schema staging; create table staging.thing "
-        "(n numeric(6, 2), r real, t time, v varchar(3))"
-    )
+    files.task.make_table("n numeric(6, 2), r real, t time, v varchar(3)")
     files.run("file: a.csv")
     assert [str(value) for value in files.rows()[0]] == ["1.23", "0.1", "10:00:00.500000", "abc"]
 
 
 def test_parquet_and_json_are_not_rounded_either(files: FileTask) -> None:
-    files.task.execute(
-        "create schema staging; create table staging.thing (n numeric(6, 2), at date)"
-    )
+    files.task.make_table("n numeric(6, 2), at date")
     files.share.put("a.ndjson", '{"n": 1.239}\n')
     assert "'1.239' would be rounded in the column n" in files.fails("file: a.ndjson")
     at = datetime(2026, 1, 2, 3, tzinfo=UTC)

@@ -296,7 +296,7 @@ def test_a_column_of_another_kind_without_values_takes_the_first_ones(
 
 def test_a_table_made_by_hand_keeps_its_types(shop: Shop, task: OneTask) -> None:
     shop.task(task, MODES[2])
-    task.execute("create schema staging; create table staging.thing (id text primary key, v text)")
+    task.make_table("id text primary key, v text")
     shop.has("integer", "5")
     task.run()
     assert task.rows() == [("1", "5")]
@@ -327,7 +327,7 @@ def test_a_domain_is_no_type_that_grows(shop: Shop, task: OneTask) -> None:
 
 
 def test_what_no_type_helps_is_told_once(shop: Shop, task: OneTask) -> None:
-    task.execute("create schema staging; create table staging.thing (id int, v bigint not null)")
+    task.make_table("id int, v bigint not null")
     shop.task(task)
     shop.has("integer", "1", "null")
     assert task.fails().startswith("row 2, id 2 has no value for the column v of staging.thing")

@@ -288,18 +288,22 @@ def test_a_full_run_forgets_the_watermark_for_once(
     assert one(connection, "select count(*) from s.t") == 1000
 
 
+def of_two_actions(first: str, second: str) -> dict[str, str]:
+    """The files of a task that runs two scripts."""
+    actions = "[{do: sql, file: a.sql}, {do: sql, file: b.sql}]"
+    files = {
+        "a.sql": first,
+        "b.sql": second,
+        "task.yaml": f"run: {{retries: 0}}\nactions: {actions}",
+    }
+    return {**ROUTE, **a_task(TASK, files)}
+
+
 def test_the_actions_of_a_task_share_one_transaction(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
-    two = "run: {retries: 0}\nactions: [{do: sql, file: a.sql}, {do: sql, file: b.sql}]\n"
-    folder = make_warehouse(
-        {
-            **ROUTE,
-            "routes/r/s/t/task.yaml": two,
-            "routes/r/s/t/a.sql": "create table public.made (id int)",
-            "routes/r/s/t/b.sql": "select 1 / (select count(*) from public.made)",
-        }
-    )
+    second = "select 1 / (select count(*) from public.made)"
+    folder = make_warehouse(of_two_actions("create table public.made (id int)", second))
     assert run_task(folder, TASK).status == "failed"
     assert one(connection, "select to_regclass('public.made')") is None
 
@@ -308,15 +312,8 @@ def test_the_events_of_a_job_are_seen_while_it_runs(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     # The second action looks for what the first one told, in the same transaction.
-    two = "actions: [{do: sql, file: a.sql}, {do: sql, file: b.sql}]\n"
-    folder = make_warehouse(
-        {
-            **ROUTE,
-            "routes/r/s/t/task.yaml": two,
-            "routes/r/s/t/a.sql": "select 1",
-            "routes/r/s/t/b.sql": "select 1 / count(*) from meta.event where action = 1",
-        }
-    )
+    second = "select 1 / count(*) from meta.event where action = 1"
+    folder = make_warehouse(of_two_actions("select 1", second))
     assert run_task(folder, TASK).status == "done"
     assert rows(connection, "select job, task, action, level from meta.event order by event") == [
         (1, TASK, 1, "info"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
@@ -206,55 +208,49 @@ def test_fills_in_place_where_a_new_table_could_not_take_over(
     ]
 
 
+@contextmanager
+def as_loader(connection: PgSession, rights: str) -> Iterator[None]:
+    """Acts as the role `dapu_test_loader`; rights: SQL that gives it and `dapu_test_ann` some."""
+    roles = "dapu_test_ann, dapu_test_loader"
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create role dapu_test_ann; create role dapu_test_loader")
+        cursor.execute(rights)
+        cursor.execute("set role dapu_test_loader")
+    try:
+        yield
+    finally:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(f"reset role; drop owned by {roles} cascade; drop role {roles}")
+
+
 def test_a_view_of_another_role_is_left_alone(connection: PgSession) -> None:
     load(connection, "1,1")
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
-            """
-            create role dapu_test_ann; create role dapu_test_loader;
-            alter schema staging owner to dapu_test_loader;
-            alter table staging.invoice owner to dapu_test_loader;
-            grant usage on schema staging to dapu_test_ann;
-            grant select on staging.invoice to dapu_test_ann;
-            create schema reports authorization dapu_test_ann;
-            set role dapu_test_ann;
-            create view reports.mine as select id from staging.invoice;
-            set role dapu_test_loader
-            """
-        )
-    try:
+    rights = """
+        alter schema staging owner to dapu_test_loader;
+        alter table staging.invoice owner to dapu_test_loader;
+        grant usage on schema staging to dapu_test_ann;
+        grant select on staging.invoice to dapu_test_ann;
+        create schema reports authorization dapu_test_ann;
+        set role dapu_test_ann;
+        create view reports.mine as select id from staging.invoice;
+        reset role
+        """
+    with as_loader(connection, rights):
         result = load(connection, "1,5", "2,2")
         assert "in place, since the table is read by the view reports.mine" in result
         assert fetch(connection, "select amount from staging.invoice") == [(5,), (2,)]
-    finally:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "reset role; drop owned by dapu_test_ann, dapu_test_loader cascade; "
-                "drop role dapu_test_ann, dapu_test_loader"
-            )
 
 
 def test_a_table_of_another_role_keeps_its_owner(connection: PgSession) -> None:
     load(connection, "1,1")
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
-            """
-            create role dapu_test_ann; create role dapu_test_loader;
-            alter table staging.invoice owner to dapu_test_ann;
-            grant all on schema staging to dapu_test_loader;
-            grant all on staging.invoice to dapu_test_loader;
-            set role dapu_test_loader
-            """
-        )
-    try:
+    rights = """
+        alter table staging.invoice owner to dapu_test_ann;
+        grant all on schema staging to dapu_test_loader;
+        grant all on staging.invoice to dapu_test_loader
+        """
+    with as_loader(connection, rights):
         result = load(connection, "1,5", "2,2")
         assert result == "2 rows, in place, since the table belongs to the role dapu_test_ann"
-    finally:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "reset role; drop owned by dapu_test_ann, dapu_test_loader cascade; "
-                "drop role dapu_test_ann, dapu_test_loader"
-            )
 
 
 def test_a_value_that_does_not_fit_is_told_with_column_row_and_value(connection: PgSession) -> None:

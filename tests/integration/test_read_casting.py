@@ -21,7 +21,7 @@ from dapu.databases.source import NotNative
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.exact import exactness
-from tests.integration.reading import prepare, pull
+from tests.integration.reading import make_target, pull
 
 Open = Callable[[], CastingSource]
 
@@ -130,7 +130,7 @@ def test_what_postgresql_cannot_hold_is_a_policy(duck: Open, connection: PgSessi
 def test_a_table_that_is_there_keeps_the_types_that_hold_the_values(
     duck: Open, connection: PgSession, target: str, value: str, text: str
 ) -> None:
-    prepare(connection, f"v {target}")
+    make_target(connection, f"v {target}")
     assert pull(connection, duck(), f"select {value} as v").rows == [(text,)]
 
 
@@ -150,7 +150,7 @@ def test_a_table_that_is_there_keeps_the_types_that_hold_the_values(
 def test_a_value_that_would_be_changed_in_silence_is_refused(
     duck: Open, connection: PgSession, target: str, value: str
 ) -> None:
-    prepare(connection, f"v {target}")
+    make_target(connection, f"v {target}")
     with pytest.raises(JobError, match=r"cannot hold|would"):
         pull(connection, duck(), f"select {value} as v", schema_change={"retyped": "fail"})
 

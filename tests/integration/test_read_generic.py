@@ -26,7 +26,7 @@ from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from dapu.warehouse import Warehouse, open_warehouse
 from tests.conftest import MakeWarehouse
-from tests.integration.reading import Pulled, prepare, pull
+from tests.integration.reading import Pulled, make_target, pull
 from tests.services.mariadb import MariaDB
 
 
@@ -100,8 +100,7 @@ def test_zero_dates_and_half_characters_have_their_policies(
 ) -> None:
     maria.execute("create table t (d date)")
     maria.execute("insert into t values ('0000-00-00'), ('2024-01-01')")
-    with connection, connection.cursor() as cursor:
-        cursor.execute("create schema staging; create table staging.pulled (d date)")
+    make_target(connection, "d date")
     with pytest.raises(JobError, match=r'column d of staging.pulled cannot hold "0000-00-00"'):
         pull(connection, open_maria(mariadb), "select d from t")
     arrived = pull(connection, open_maria(mariadb), "select d from t", zero_dates="null")
@@ -303,7 +302,7 @@ def test_a_reader_that_there_is_not_is_told(
 def test_a_value_that_would_be_changed_in_silence_is_refused(
     tmp_path: Path, connection: PgSession, target: str, value: str
 ) -> None:
-    prepare(connection, f"v {target}")
+    make_target(connection, f"v {target}")
     url = make_url(f"duckdb:///{tmp_path}/shop.duckdb")
     with pytest.raises(JobError, match=r"\((would be|its zone would be|its time of day would be) "):
         pull(connection, GenericSource("shop", url, {}), f"select {value} as v")
@@ -312,7 +311,7 @@ def test_a_value_that_would_be_changed_in_silence_is_refused(
 
 
 def test_a_rejected_row_has_the_value_as_it_was(tmp_path: Path, connection: PgSession) -> None:
-    prepare(connection, "v numeric(10,2)")
+    make_target(connection, "v numeric(10,2)")
     source = GenericSource("shop", make_url(f"duckdb:///{tmp_path}/shop.duckdb"), {})
     pull(connection, source, "select 1.239::decimal(10,3) as v", on_bad_value="reject")
     with connection.cursor() as cursor:

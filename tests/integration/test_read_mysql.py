@@ -17,7 +17,7 @@ from dapu.databases.generic import GenericSource
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from tests.integration.maria_shop import Shop
-from tests.integration.reading import prepare, pull
+from tests.integration.reading import NASTY, make_target, pull
 
 ALL_BITS = "b'" + "1" * 64 + "'"
 
@@ -111,23 +111,6 @@ def test_each_type_arrives_as_it_was(shop: Shop, connection: PgSession) -> None:
         assert arrived.types[f"c{number}"] == type_name, column
         start += len(values)
     assert shop.pulled(connection, "select * from t order by id") == arrived
-
-
-NASTY = [
-    "",
-    " ",
-    "\\N",
-    "\\.",
-    "a\tb",
-    "line\nfeed\n",
-    "\r\n",
-    "\\",
-    "\\\\n",
-    '"',
-    "'",
-    "😀\U0010fffd",
-    "\x1a\x01\x7f",
-]
 
 
 ODD_MODES = ["ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "ORACLE", "ANSI", "", "PAD_CHAR_TO_FULL_LENGTH"]
@@ -256,7 +239,7 @@ def test_a_table_that_is_there_says_how_values_are_read(shop: Shop, connection: 
         "b integer, u bigint, y boolean, d numeric(9,2), s char(3), i smallint, n integer, "
         "c uuid, x text, m numeric(20,2)"
     )
-    prepare(connection, columns)
+    make_target(connection, columns)
     query = "select t.*, count(*) as n, sum(d) as m from t group by u"
     arrived = shop.pulled(connection, query)
     assert arrived.row() == {

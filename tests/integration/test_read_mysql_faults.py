@@ -21,7 +21,7 @@ from dapu.databases.source import NotNative
 from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from tests.integration.maria_shop import Shop
-from tests.integration.reading import prepare, pull
+from tests.integration.reading import make_target, pull
 from tests.services.mariadb import MariaDB
 
 
@@ -178,7 +178,7 @@ def test_a_broken_query_is_told_as_the_server_tells_it(shop: Shop) -> None:
 def test_a_text_that_would_be_changed_in_silence_is_refused(
     shop: Shop, connection: PgSession, declared: str, value: str, target: str
 ) -> None:
-    prepare(connection, f"id integer, v {target}")
+    make_target(connection, f"id integer, v {target}")
     shop.has(declared, value)
     with pytest.raises(JobError, match=r"\(would be changed\)"):
         shop.pulled(connection, "select id, v from t")
@@ -189,7 +189,7 @@ def test_a_text_that_would_be_changed_in_silence_is_refused(
 def test_a_column_whose_times_would_lose_a_part_is_widened_or_refused(
     shop: Shop, connection: PgSession
 ) -> None:
-    prepare(connection, "v date, w timestamp(0)")
+    make_target(connection, "v date, w timestamp(0)")
     shop.run("create or replace table t (v datetime(6), w timestamp(6), x time(6))")
     assert shop.pulled(connection, "select v from t").types["v"] == "timestamp without time zone"
     with connection, connection.cursor() as cursor:

@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as PgSession
 from dapu.errors import JobError
 from tests.conftest import Database
 from tests.integration.erp import assert_arrives, open_it, run, texts
-from tests.integration.reading import prepare, pull
+from tests.integration.reading import NASTY, make_target, pull
 
 
 def quoted(name: str) -> str:
@@ -141,7 +141,7 @@ def test_a_target_that_is_there_keeps_its_types(erp: Database, connection: PgSes
         "a bit(5), b varchar(9), c numeric(9,2), d timestamp(3), e char(2), f varchar(3)[], "
         "n integer, s varchar(20), k varchar(9)"
     )
-    prepare(connection, columns)
+    make_target(connection, columns)
     query = "select *, count(*) over () as n, sum(1) over ()::text as s, 'x' as k from t"
     first = pull(connection, open_it(erp), query)
     assert first.how == "PostgreSQL, COPY text"  # a count is a bigint, and is to be an integer
@@ -186,7 +186,7 @@ def test_an_enum_of_the_warehouse_takes_the_text_of_the_sources(
     run(erp, OWN_TYPES)
     with connection, connection.cursor() as cursor:
         cursor.execute("create type feeling as enum ('so so', 'good')")
-    prepare(connection, "m feeling")
+    make_target(connection, "m feeling")
     arrived = pull(connection, open_it(erp), "select m from own.t")
     assert (arrived.types, arrived.rows) == ({"m": "feeling"}, [("so so",), (None,)])
 
@@ -229,23 +229,6 @@ def test_settings_of_the_sources_role_change_no_value(
     assert arrived.how == f"PostgreSQL, COPY {form}"
     assert [row[: len(expected[0])] for row in arrived.rows] == expected
     assert form == "binary" or arrived.column("m") == ["-1 mons +2 days -03:00:00"]
-
-
-NASTY = [
-    "",
-    " ",
-    "\\N",
-    "\\.",
-    "a\tb",
-    "line\nfeed",
-    "carriage\rreturn\r\n",
-    "back\\slash\\",
-    "\"double\", 'single'",
-    "NULL",
-    "😀 \U0001d518\U0001d52b \U00010000 \U0010fffd",
-    "e\u0301 \u200b \ufeff \u2028",
-    "\x01\x1b\x7f",
-]
 
 
 @pytest.mark.parametrize("form", ["binary", "text"])

@@ -12,7 +12,7 @@ from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from tests.conftest import Database
 from tests.integration.erp import make_source, open_it, run
-from tests.integration.reading import prepare, pull
+from tests.integration.reading import make_target, pull
 from tests.services.postgres import Postgres
 
 
@@ -93,10 +93,18 @@ def test_what_is_no_bound_is_refused(erp: Database, value: str) -> None:
 
 
 def test_a_text_whose_spaces_would_be_cut_is_refused(erp: Database, connection: PgSession) -> None:
-    prepare(connection, "v varchar(3)")
+    make_target(connection, "v varchar(3)")
     with pytest.raises(JobError, match="value too long for type character varying"):
         pull(connection, open_it(erp), "select 'abc  '::varchar as v")
     assert pull(connection, open_it(erp), "select 'abc'::varchar as v").rows == [("abc",)]
+
+
+def make_target_of_prices(connection: PgSession, column: str) -> None:
+    """The table that is loaded, with a column that may be of the domain `staging.price`."""
+    make_target(connection, "")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("create domain staging.price as numeric(7,2) check (value > 0)")
+        cursor.execute(f"alter table staging.pulled add column {column}")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +119,7 @@ def test_a_text_whose_spaces_would_be_cut_is_refused(erp: Database, connection: 
 def test_a_policy_is_asked_before_a_column_becomes_text(
     erp: Database, connection: PgSession, target: str, bad: str, good: str
 ) -> None:
-    with connection, connection.cursor() as cursor:
-        cursor.execute("create schema staging")
-        cursor.execute("create domain staging.price as numeric(7,2) check (value > 0)")
-        cursor.execute(f"create table staging.pulled (v {target})")
+    make_target_of_prices(connection, f"v {target}")
     query = f"select {bad} as v union all select {good}"
     arrived = pull(connection, open_it(erp), query, on_bad_value="reject")
     assert len(arrived.rows) == 1
@@ -133,10 +138,7 @@ def test_a_policy_is_asked_before_a_column_becomes_text(
 def test_a_policy_is_asked_though_types_agree(
     erp: Database, connection: PgSession, target: str, values: str
 ) -> None:
-    with connection, connection.cursor() as cursor:
-        cursor.execute("create schema staging")
-        cursor.execute("create domain staging.price as numeric(7,2) check (value > 0)")
-        cursor.execute(f"create table staging.pulled (v {target})")
+    make_target_of_prices(connection, f"v {target}")
     query = f"select v from (values {values}) as given (v)"
     arrived = pull(connection, open_it(erp), query, on_bad_value="null")
     assert [value is None for value in arrived.column("v")] == [True, False]
@@ -145,7 +147,7 @@ def test_a_policy_is_asked_though_types_agree(
 def test_kinds_that_lose_something_are_told_with_the_statement(
     erp: Database, connection: PgSession
 ) -> None:
-    prepare(connection, "v timestamp")
+    make_target(connection, "v timestamp")
     with connection, connection.cursor() as cursor:
         cursor.execute("insert into staging.pulled values (now())")
     with pytest.raises(JobError, match='alter column "v" type timestamp with time zone;'):
@@ -155,7 +157,7 @@ def test_kinds_that_lose_something_are_told_with_the_statement(
 def test_a_missing_value_is_rejected_though_types_agree(
     erp: Database, connection: PgSession
 ) -> None:
-    prepare(connection, "v integer not null")
+    make_target(connection, "v integer not null")
     query = "select 1 as v union all select null"
     arrived = pull(connection, open_it(erp), query, on_bad_value="reject")
     assert arrived.rows == [("1",)]

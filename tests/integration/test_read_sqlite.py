@@ -24,7 +24,7 @@ from dapu.databases import sqlite as reader
 from dapu.databases.sqlite import SqliteSource
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
-from tests.integration.reading import Pulled, prepare, pull
+from tests.integration.reading import NASTY, Pulled, make_target, pull
 
 
 class Shop:
@@ -54,7 +54,6 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         yield shop
 
 
-NASTY = ["", " ", "\\N", "\\.", "a\tb", "line\nfeed\n", "\r\n", '"', '""', ",", "é😀\U0010fffd"]
 HUGE = [2**63 - 1, -(2**63)]
 
 
@@ -161,7 +160,7 @@ def test_types_do_not_depend_on_which_rows_come_first(
 def test_a_table_that_is_there_says_how_values_are_read(shop: Shop, connection: PgSession) -> None:
     shop.session.execute("create table t (a, b, c, d, e, f)")
     shop.session.execute("insert into t values (5.0, 'a\\x41', 12.5, 12.5, 1, '2024-02-29 10:00')")
-    prepare(connection, "a integer, b bytea, c text, d real, e boolean, f timestamptz")
+    make_target(connection, "a integer, b bytea, c text, d real, e boolean, f timestamptz")
     assert shop.pulled(connection, "select * from t").rows == [
         ("5", "\\x615c783431", "12.5", "12.5", "true", "2024-02-29 10:00:00+00")
     ]
@@ -176,7 +175,7 @@ def test_a_value_that_does_not_fit_is_told_with_its_row(
 ) -> None:
     shop.session.execute("create table t (v, w text)")
     shop.session.execute("insert into t values (null, 'two\r\nlines'), (?, '')", (value,))
-    prepare(connection, f"w text, v {type_name}")
+    make_target(connection, f"w text, v {type_name}")
     with pytest.raises(JobError, match=r"column v of staging.pulled .*\(row 2\): ") as failure:
         shop.pulled(connection, "select w, v from t")
     assert str(value) in str(failure.value)
@@ -351,7 +350,7 @@ def test_a_read_can_be_stopped(shop: Shop, connection: PgSession) -> None:
 def test_a_value_that_would_be_changed_in_silence_is_refused(
     shop: Shop, connection: PgSession, target: str, bad: Any, good: Any
 ) -> None:
-    prepare(connection, f"v {target}")
+    make_target(connection, f"v {target}")
     shop.has("", good, bad)
     with pytest.raises(JobError, match=r"\((would be|its .* would be) .*row 2"):
         shop.pulled(connection)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import cursor as Cursor
 
 from dapu.job import Outcome
 from dapu.registry import agenda
@@ -37,6 +40,15 @@ def try_once(folder: Path) -> Outcome:
     seen = Seen()
     Worker(open_warehouse(folder), seen, minutes=1).run(only=1)
     return seen.outcomes[TASK]
+
+
+@contextmanager
+def claimed(connection: PgSession) -> Iterator[tuple[Cursor, Job]]:
+    """A transaction in which worker 1 has claimed the job that waits."""
+    with connection, connection.cursor() as cursor:
+        claim = agenda.claim(cursor, REGISTRY, worker=1, backend=0)
+        assert claim is not None
+        yield cursor, claim.job
 
 
 def test_the_wait_doubles_with_each_try_and_then_the_job_has_failed(
@@ -112,12 +124,10 @@ def test_no_job_goes_back_to_the_queue_where_another_of_its_task_waits(
     make_warehouse: MakeWarehouse, connection: PgSession, way: str
 ) -> None:
     failing(make_warehouse, "{retries: 3}")
-    with connection, connection.cursor() as cursor:
-        claim = agenda.claim(cursor, REGISTRY, worker=1, backend=0)
-        assert claim is not None
+    with claimed(connection) as (cursor, job):
         cursor.execute("update meta.agenda set full_load = true")
         agenda.add(cursor, REGISTRY, TASK, "run", full=False)
-        assert not getattr(agenda, way)(cursor, REGISTRY, claim.job, 1, "it failed")
+        assert not getattr(agenda, way)(cursor, REGISTRY, job, 1, "it failed")
     # The one that waits stands for both: it reads everything too.
     assert rows(connection, "select job, status, full_load from meta.agenda order by job") == [
         (1, "running", True),
@@ -129,11 +139,9 @@ def test_a_try_that_is_given_back_does_not_count(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     failing(make_warehouse, "{retries: 0}")
-    with connection, connection.cursor() as cursor:
-        claim = agenda.claim(cursor, REGISTRY, worker=1, backend=0)
-        assert claim is not None
-        assert claim.job.tries == 1
-        assert agenda.give_back(cursor, REGISTRY, claim.job, 1, "the worker stops")
+    with claimed(connection) as (cursor, job):
+        assert job.tries == 1
+        assert agenda.give_back(cursor, REGISTRY, job, 1, "the worker stops")
     assert rows(connection, "select status, tries from meta.agenda") == [("waiting", 0)]
 
 
@@ -142,14 +150,12 @@ def test_a_worker_cannot_end_a_job_that_is_no_longer_its_own(
     make_warehouse: MakeWarehouse, connection: PgSession, way: str
 ) -> None:
     failing(make_warehouse, "{retries: 3}")
-    with connection, connection.cursor() as cursor:
-        claim = agenda.claim(cursor, REGISTRY, worker=1, backend=0)
-        assert claim is not None
+    with claimed(connection) as (cursor, job):
         stranger = 2
         if way == "finish":
-            assert not agenda.finish(cursor, REGISTRY, claim.job, stranger, "done", 1, "")
+            assert not agenda.finish(cursor, REGISTRY, job, stranger, "done", 1, "")
         else:
-            assert not getattr(agenda, way)(cursor, REGISTRY, claim.job, stranger, "")
+            assert not getattr(agenda, way)(cursor, REGISTRY, job, stranger, "")
     assert one(connection, "select status from meta.agenda") == "running"
 
 

@@ -107,7 +107,7 @@ def test_values_that_do_not_fit_follow_the_policy(
     url, query = f"url: sqlite:///{tmp_path}/shop.db", {"extract.sql": "select * from t"}
     action = "do: database\nquery: extract.sql\nsplit: {column: id, parts: 2}\n"
     task.has(url, action, query)
-    task.execute("create schema staging; create table staging.thing (id int, at date, note text)")
+    task.make_table("id int, at date, note text")
     message = task.fails()
     assert "staging.thing" in message
     assert "__parts" not in message

@@ -18,7 +18,25 @@ _DEFINED = {
         r"(?m)^-- name: *(\w+) *$", sql_folder("queries").joinpath(f"{file}.sql").read_text("utf-8")
     )
 }
-_CODE = "\n".join(path.read_text("utf-8") for path in (_ROOT / "dapu").rglob("*.py"))
+_MODULES = {path: path.read_text("utf-8") for path in (_ROOT / "dapu").rglob("*.py")}
+_CODE = "\n".join(_MODULES.values())
+
+
+def _is_named_in_parts(name: str) -> bool:
+    """Whether a folder that has `f"file.start_{…}"` has the rest of the name as a text.
+
+    The targets of `dapu execute` have a file each, whose name alone stands in the code.
+    """
+    file, _, label = name.partition(".")
+    for folder in {path.parent for path in _MODULES}:
+        code = "\n".join(text for path, text in _MODULES.items() if path.parent == folder)
+        starts = re.findall(rf'f"{file}\.(\w*)\{{', code)
+        if file.startswith("execute_") and f'"{file}"' in code:
+            starts.append("")
+        rests = (label[len(start) :] for start in starts if label.startswith(start))
+        if any(f'"{rest}"' in code for rest in rests):
+            return True
+    return False
 
 
 def test_every_statement_that_the_code_names_is_there() -> None:
@@ -27,10 +45,9 @@ def test_every_statement_that_the_code_names_is_there() -> None:
     assert len(named) > 50
 
 
-@pytest.mark.parametrize("file", ["agenda", "control", "event", "migration", "server", "task"])
-def test_no_statement_about_the_registry_is_there_for_nobody(file: str) -> None:
-    mine = {name for name in _DEFINED if name.startswith(f"{file}.")}
-    assert {name for name in mine if f'"{name}"' not in _CODE} == set()
+def test_no_statement_is_there_for_nobody() -> None:
+    whole = {name for name in _DEFINED if f'"{name}"' in _CODE}
+    assert {name for name in _DEFINED - whole if not _is_named_in_parts(name)} == set()
 
 
 def test_a_statement_is_text_without_its_name_and_semicolon() -> None:
