@@ -28,7 +28,7 @@ from dapu.files.place import FoundFile, Place, open_place
 from dapu.files.settled import check_settled, check_unchanged
 from dapu.files.texts import TextStyle
 from dapu.loading.checked import look_at
-from dapu.loading.rows import ArrowRows, Column, QueryRows, Rows
+from dapu.loading.rows import ArrowRows, Column, QueryRows, Rows, column_definitions
 from dapu.loading.tables import Relation, describe
 from dapu.named_sql import compose
 
@@ -261,10 +261,7 @@ class _Round:
         self._cursor.execute(compose("table.drop", table=table))
 
     def _fill(self, table: sql.Identifier, rows: ArrowRows) -> None:
-        definitions = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-            for column in rows.columns
-        )
+        definitions = column_definitions(rows.columns)
         self._cursor.execute(compose("copy.create_whole", whole=table, columns=definitions))
         looked = look_at(self._cursor, self._context.table, None, rows, self._options)
         looked.rows.fill(self._cursor, table)

@@ -18,12 +18,12 @@ from dapu.databases.mssql_types import mssql_column, parameters
 from dapu.databases.oracle_types import oracle_column
 from dapu.databases.source import NotNative
 from dapu.databases.subquery import no_rows, only
-from dapu.databases.told import NUMBERS, base
 from dapu.databases.typed import Typed
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.exact import FINEST
 from dapu.loading.rows import Column, CopyRows
+from dapu.loading.types import is_number
 from dapu.named_sql import statement
 
 _BY_CURSOR: Mapping[str, Callable[[str, Sequence[Any]], Typed | None]] = {
@@ -101,4 +101,4 @@ class CastingSource(GenericSource):
 
 def _is_exact(typed: Typed, told: str) -> bool:
     """Whether each value is known to arrive as it is, so that none need be looked at."""
-    return told == typed.type and (base(told) in NUMBERS or typed.scale <= FINEST)
+    return told == typed.type and (is_number(told) or typed.scale <= FINEST)

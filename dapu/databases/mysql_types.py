@@ -12,9 +12,10 @@ from pymysql.constants import FIELD_TYPE as T
 
 from dapu.databases.fragments import fragment
 from dapu.databases.mysql_protocol import Described
-from dapu.databases.told import NUMBERS, base, size, told
+from dapu.databases.told import base, size, told
 from dapu.loading.exact import exactness
 from dapu.loading.rows import Column
+from dapu.loading.types import is_number
 
 _UTF8 = {"utf8mb4", "utf8mb3", "utf8", "ascii"}
 _INTEGERS = {
@@ -69,7 +70,7 @@ def field_of(
     if found is None:
         return None
     pg_type, form = found
-    if form == "bits" and target is not None and base(target) in NUMBERS:
+    if form == "bits" and target is not None and is_number(target):
         form = "bits_number"
     value = quote(field.name)
     text = _text(form, value, field)
@@ -123,7 +124,7 @@ def _told(field: Described, own: str, target: str | None) -> str:
     tells = told(own, target, computed=not field.origin[1], scale=field.scale)
     if target is None or tells == target:
         return tells
-    if base(own) in NUMBERS and base(target) in NUMBERS:
+    if is_number(own) and is_number(target):
         is_id = (own, target) == ("numeric(20,0)", "bigint")  # seldom above 2^63
         return target if is_id else own
     digits = size(target)

@@ -19,11 +19,12 @@ import apsw
 
 from dapu.databases.batches import BatchSize
 from dapu.databases.fragments import fragment
-from dapu.databases.sqlite_lines import LongRows, lines
+from dapu.databases.sqlite_lines import count_lines, lines
 from dapu.databases.sqlite_types import declared_type, survey_types
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.exact import exactness, remarked
+from dapu.loading.lines import LineIndex
 from dapu.loading.rows import Column, CopyRows
 
 _LINES = 512  # rows that go to the pipe at once, at most
@@ -123,15 +124,15 @@ class SqliteSource:
         self._session.close(force=True)
 
     def _rows(self, columns: Sequence[Column], text: str, bound: Sequence[Any]) -> CopyRows:
-        long_rows = LongRows()
+        index = LineIndex()
 
         def write(file: BinaryIO) -> None:
-            self._write(text, bound, file, long_rows)
+            self._write(text, bound, file, index)
 
         def again() -> CopyRows:
             return self._rows(columns, text, bound)
 
-        return CopyRows(columns, "csv", write, self.stop, row_of_line=long_rows.row, again=again)
+        return CopyRows(columns, "csv", write, self.stop, row_of_line=index.row, again=again)
 
     def _columns(self, query: Statement) -> list[Column]:
         """The columns by their declared types; the query is prepared and not run."""
@@ -157,14 +158,14 @@ class SqliteSource:
     def _only(self, asked: Statement, rest: str) -> tuple[Any, ...]:
         return self.rows(asked.then(Statement((rest,))))[0]
 
-    def _write(self, text: str, values: Sequence[Any], file: BinaryIO, long_rows: LongRows) -> None:
+    def _write(self, text: str, values: Sequence[Any], file: BinaryIO, index: LineIndex) -> None:
         cursor = self._session.cursor()
         try:
             cursor.execute(text, values)
             batch = BatchSize(_LINES)
             while rows := [row[0] for row in islice(cursor, batch.rows)]:
                 written = b"\n".join([*rows, b""])
-                long_rows.add(rows, written)
+                count_lines(index, rows, written)
                 batch.took(len(rows), len(written))
                 file.write(written)
         except apsw.Error as error:

@@ -1,18 +1,18 @@
-"""The SQL by which SQLite writes a row as a line of CSV, and which rows have several lines."""
+"""The SQL by which SQLite writes a row as a line of CSV, and the lines that rows take."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from dapu.databases.fragments import fragment
 from dapu.databases.told import base, size
 from dapu.loading.exact import FINEST, Exactness, Length, exactness
+from dapu.loading.lines import LineIndex
 from dapu.loading.rows import Column
+from dapu.loading.types import is_integer
 
 _AT_ONCE = 50  # fields that one call joins
-_WHOLE = {"smallint", "integer", "bigint"}
 _REALS = {"numeric", "real", "double precision"}
 _GREATEST = {"real": 2**24, "double precision": 2**53}
 """Up to where each whole number is one of a type."""
@@ -131,7 +131,7 @@ def _expected(field: _Field) -> tuple[str, str]:
         return "any", _field(field)
     if field.kind in _REALS:
         return "number", field.written(field.numbers)
-    if field.kind in _WHOLE or field.kind == "boolean":
+    if is_integer(field.kind) or field.kind == "boolean":
         return "integer", field.value
     return "text", field.value
 
@@ -142,40 +142,17 @@ def _field(field: _Field) -> str:
     cases = ["null", "integer", "text", "real_text", "blob"]
     if field.kind in _REALS:
         cases = [*field.numbers, "null", "text", "blob"]
-    elif field.kind in _WHOLE:
+    elif is_integer(field.kind):
         cases = ["integer", "null", "real_whole", "text", "blob"]
     elif field.kind != "boolean":
         cases = ["text", "null", "integer", "real_text", "blob"]
     return field.written(cases)
 
 
-class LongRows:
-    """Which row COPY means by a line, where texts have line ends of their own."""
-
-    def __init__(self) -> None:
-        self._rows = 0
-        self._lines = 0
-        self._ends: list[tuple[int, int]] = []  # the last line of a long row, and the row
-
-    def add(self, rows: Sequence[bytes], written: bytes) -> None:
-        """Takes rows into account; written: the same rows, each with a line end."""
-        if self._rows and written.count(b"\n") == len(rows):
-            self._rows += len(rows)
-            self._lines += len(rows)
-            return
-        for row in rows:
-            self._rows += 1
-            # PostgreSQL learns from the first row's end that a line feed ends a line, and counts
-            # carriage returns until then (CopyReadLineText in copyfromparse.c).
-            count = 1 + row.count(b"\n" if self._rows > 1 else b"\r")
-            self._lines += count
-            if count > 1:
-                self._ends.append((self._lines, self._rows))
-
-    def row(self, line: int) -> int:
-        """The row, from 1, that a line from 1 belongs to."""
-        before = bisect_right(self._ends, line, key=lambda end: end[0])
-        if not before:
-            return line
-        last_line, row = self._ends[before - 1]
-        return row + line - last_line
+def count_lines(index: LineIndex, rows: Sequence[bytes], written: bytes) -> None:
+    """Takes rows into account; written: the same rows, each with a line end."""
+    if index.rows and written.count(b"\n") == len(rows):
+        index.add(len(rows))
+        return
+    for row in rows:
+        index.add_row(row.count(b"\n" if index.rows else b"\r"))  # see `dapu.loading.lines`

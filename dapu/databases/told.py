@@ -10,11 +10,8 @@ from __future__ import annotations
 import re
 
 from dapu.loading.exact import exactness
-from dapu.loading.types import holds, is_widened
+from dapu.loading.types import holds, is_integer, is_text, is_widened
 
-NUMBERS = {"smallint", "integer", "bigint", "numeric", "real", "double precision"}
-_WHOLE = {"smallint", "integer", "bigint"}
-_STRINGS = {"text", "character varying", "character", "bpchar", "name"}
 _BITS = {"bit", "bit varying"}
 _BRACKETS = re.compile(r"\([^)]*\)")
 _SIZE = re.compile(r"\((\d+)(?:,(-?\d+))?\)")
@@ -49,9 +46,9 @@ def told(own: str, target: str | None, *, computed: bool, scale: int | None = No
     if not computed:
         return own
     kinds = base(own), base(target)
-    if all(kind in _STRINGS for kind in kinds) or all(kind in _BITS for kind in kinds):
+    if (is_text(own) and is_text(target)) or all(kind in _BITS for kind in kinds):
         return target
-    if kinds[1] in _WHOLE and kinds[0] in {*_WHOLE, "numeric"}:
+    if is_integer(target) and (is_integer(own) or kinds[0] == "numeric"):
         return target  # a fraction is refused
     digits = size(target)
     if kinds == ("numeric", "numeric") and scale is not None and digits is not None:

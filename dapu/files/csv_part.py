@@ -20,7 +20,7 @@ from dapu.files.csv_lines import LONGEST, CsvLines
 from dapu.files.encodings import ONE_BYTE, check_clear
 from dapu.files.parts import PartBatch, column_names, same_text
 from dapu.files.unpack import Content
-from dapu.loading.lines import text_bytes
+from dapu.loading.arrow import text_bytes
 from dapu.yamlfile import nearest
 
 _TOGETHER = 1 << 19  # bytes

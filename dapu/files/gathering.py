@@ -26,7 +26,6 @@ from dapu.files.parts import Part, PartBatch, Values
 from dapu.files.survey import KindSurvey
 from dapu.files.texts import TextColumn, TextStyle
 from dapu.loading.arrow import CsvText
-from dapu.loading.checked import is_needed
 from dapu.loading.exact import REMARK, exactness
 from dapu.loading.rows import ArrowRows, Column
 from dapu.loading.types import widened
@@ -254,7 +253,7 @@ class Gathering:
         arrays: Sequence[pa.Array],
     ) -> None:
         """A column of texts takes a remark too, where no policy looks at its values."""
-        if part.sheet is None or is_needed(self.options):
+        if part.sheet is None or self.options.looks_at_values:
             return
         for column, array in zip(planned, arrays, strict=True):
             if column.kind != "text" or not pa.types.is_string(array.type):

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dapu.files.kinds import Kind
+from dapu.loading.arrow import text_bytes
 from dapu.loading.exact import Exactness, Length, Number, exactness, remarked
-from dapu.loading.lines import text_bytes
 
 _REFUSED_ALREADY = ("date", "timestamp", "zoned")  # by how their texts are converted
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dapu.files.kinds import Kind
 from dapu.files.numbers import Mark, decimal, integer, unmistakable, unpadded
 from dapu.files.times import DateOrder, DateStyle, iso_date, iso_time
-from dapu.loading.lines import text_bytes
+from dapu.loading.arrow import text_bytes
 
 Convert = Callable[[str], str | None]
 

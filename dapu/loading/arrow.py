@@ -41,13 +41,45 @@ def write_csv(
         if isinstance(batch, CsvText):
             file.write(batch.text)
             if lines is not None:
-                lines.add_plain(batch.rows)
+                lines.add(batch.rows)
             continue
         if lines is not None:
-            lines.add(batch)
+            _count_lines(lines, batch)
         columns = [_writable(batch.column(i), field) for i, field in enumerate(batch.schema)]
         table = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
         csv.write_csv(table, file, options)
+
+
+def _count_lines(lines: LineIndex, batch: pa.RecordBatch) -> None:
+    """Takes the lines into account that a batch becomes."""
+    texts = [column for column in batch.columns if _is_text(column)]
+    is_first = not lines.rows and batch.num_rows
+    if not is_first and not any(b"\n" in text_bytes(column) for column in texts):
+        lines.add(batch.num_rows)
+        return
+    line_ends = [0] * batch.num_rows
+    for column in texts:
+        for row, count in enumerate(pc.count_substring(column, "\n").to_pylist()):
+            line_ends[row] += count or 0
+    if is_first:  # see `dapu.loading.lines`
+        line_ends[0] = sum(column[0].as_py().count("\r") for column in texts if column[0].is_valid)
+    for count in line_ends:
+        lines.add_row(count)
+
+
+def _is_text(column: pa.Array) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
+def text_bytes(values: pa.Array) -> bytes:
+    """The bytes of all texts of an array, one after the other."""
+    _, offsets, data = values.buffers()
+    if data is None or not len(values):
+        return b""
+    numbers = memoryview(offsets).cast("B")
+    places = numbers.cast("q") if pa.types.is_large_string(values.type) else numbers.cast("i")
+    first, last = places[values.offset], places[values.offset + len(values)]
+    return bytes(memoryview(data)[first:last])
 
 
 def _writable(column: pa.Array, field: pa.Field) -> pa.Array:

@@ -60,7 +60,7 @@ def look_at(
     """
     if isinstance(rows, ArrowRows):
         rows = rows.as_copy()
-    if not is_needed(options) or not isinstance(rows, CopyRows):
+    if not options.looks_at_values or not isinstance(rows, CopyRows):
         return Looked(rows)
     if rows.format == "binary":
         if rows.again is None or not _may_refuse(relation, rows.columns, options):
@@ -75,15 +75,6 @@ def look_at(
         stage.reject(within, rows.locate)
     stage.check_watermark(rows.locate)
     return Looked(stage.good(), *found)
-
-
-def is_needed(options: LoadOptions) -> bool:
-    """Whether there is a policy for which values are looked at."""
-    return (
-        options.on_bad_value != "fail"
-        or options.zero_dates != "fail"
-        or options.nul_characters != "fail"
-    )
 
 
 def _may_refuse(relation: Relation | None, columns: Sequence[Column], options: LoadOptions) -> bool:

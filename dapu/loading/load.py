@@ -13,7 +13,7 @@ from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.append import append
 from dapu.loading.bad_values import telling_of
-from dapu.loading.checked import ROW_NUMBER, is_needed, look_at
+from dapu.loading.checked import ROW_NUMBER, look_at
 from dapu.loading.evolve import plan
 from dapu.loading.history import OWN_COLUMNS, history
 from dapu.loading.keyed import DELETED_AT, check_key
@@ -67,7 +67,7 @@ def load(
             evolution = plan(
                 cursor, name, relation, columns, _OWN, policy, refuses=refuses, misfits=misfits
             )
-            if evolution.alters and not is_needed(options):
+            if evolution.alters and not options.looks_at_values:
                 rows = read_first(cursor, rows)  # nobody is to wait for the source
             changes = evolution.make()
             relation = describe(cursor, name)
@@ -87,7 +87,7 @@ def _kept(relation: Relation | None, given: tuple[str, ...]) -> tuple[str, ...]:
 
 def _reserved(options: LoadOptions) -> set[str]:
     """The names of columns that the load fills itself."""
-    names = {ROW_NUMBER} if is_needed(options) else set()
+    names = {ROW_NUMBER} if options.looks_at_values else set()
     if options.load == "history":
         names |= {column.name for column in OWN_COLUMNS}
     return names | {DELETED_AT} if options.marks_deleted else names

@@ -167,6 +167,12 @@ class LoadOptions(ActionOptions):
         """Whether rows that are gone are marked in _deleted_at, instead of deleted."""
         return self.deletes == "soft" or (isinstance(self.deletes, KeySweep) and self.deletes.mark)
 
+    @property
+    def looks_at_values(self) -> bool:
+        """Whether there is a policy for which each value is looked at."""
+        policies = (self.on_bad_value, self.zero_dates, self.nul_characters)
+        return any(policy != "fail" for policy in policies)
+
     def change_policy(self, has_steps: bool) -> SchemaChange:
         """`schema_change`; a table with steps of its own is not altered unless that is said."""
         given = self.schema_change.model_dump(exclude_unset=True) if self.schema_change else {}

@@ -14,6 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.loading.bad_values import Locate
+from dapu.loading.lines import LineIndex
 from dapu.loading.pipe import copy_through_pipe
 from dapu.named_sql import compose, statement
 
@@ -50,6 +51,15 @@ class Rows(Protocol):
 def column_list(columns: Iterable[Column]) -> sql.Composed:
     """The quoted names with commas between."""
     return sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+
+
+def column_definitions(columns: Iterable[Column]) -> sql.Composed:
+    """The quoted names with their types, for a `create table`."""
+    # A column's type is text that PostgreSQL itself or dapu's own type tables gave.
+    return sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
+        for column in columns
+    )
 
 
 @dataclass
@@ -114,7 +124,6 @@ class ArrowRows:
         """The same rows as bytes."""
         # Arrow is a tenth of a second and 40 MB, which a job that moves bytes or queries is spared.
         from dapu.loading.arrow import write_csv
-        from dapu.loading.lines import LineIndex
 
         lines = LineIndex() if self.locate else None
 
@@ -177,10 +186,7 @@ def read_first(cursor: Cursor, rows: Rows) -> QueryRows:
 def _filled(cursor: Cursor, rows: Rows, name: str) -> sql.Identifier:
     """A temporary table with the rows."""
     table = sql.Identifier(name)
-    definitions = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-        for column in rows.columns
-    )
+    definitions = column_definitions(rows.columns)
     cursor.execute(compose("copy.create_whole", whole=table, columns=definitions))
     rows.fill(cursor, table)
     return table

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.folders import LONGEST_NAME
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
-from dapu.loading.rows import Column, column_list
+from dapu.loading.rows import Column, column_definitions
 from dapu.named_sql import compose, statement
 from dapu.yamlfile import nearest
 
@@ -66,11 +66,7 @@ def create(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> None:
     """Makes the table, and its schema if that is missing."""
     check_names(name, columns)
     make_schema(cursor, name.schema)
-    # A column's type is text that PostgreSQL itself or dapu's own type tables gave.
-    definitions = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-        for column in columns
-    )
+    definitions = column_definitions(columns)
     cursor.execute(compose("table.create", table=name.identifier, columns=definitions))
 
 
@@ -195,19 +191,3 @@ def _missing_own_column(name: TableName, column: Column) -> str:
         f"{name} has no column {column.name}, which this way of loading fills; "
         f'add it: alter table {name} add column "{column.name}" {column.type};'
     )
-
-
-__all__ = [
-    "Column",
-    "Relation",
-    "TargetColumn",
-    "add_key",
-    "analyze",
-    "check_fit",
-    "column_list",
-    "columns_of",
-    "create",
-    "describe",
-    "is_empty",
-    "make_schema",
-]

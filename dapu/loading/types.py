@@ -83,6 +83,16 @@ def is_widened(target: str, source: str) -> bool:
     return least != "text" or is_text(target)
 
 
+def is_integer(type_name: str) -> bool:
+    """Whether values of a type are whole numbers."""
+    return _parse(type_name)[0] in _INTEGER_DIGITS
+
+
+def is_number(type_name: str) -> bool:
+    """Whether values of a type are numbers."""
+    return _parse(type_name)[0] in _NUMBERS
+
+
 def is_text(type_name: str) -> bool:
     """Whether values of a type are texts."""
     return _parse(type_name)[0] in _STRINGS

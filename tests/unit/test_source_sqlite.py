@@ -13,7 +13,8 @@ import apsw
 import pytest
 
 from dapu.databases.fragments import fragment
-from dapu.databases.sqlite_lines import LongRows, lines
+from dapu.databases.sqlite_lines import count_lines, lines
+from dapu.loading.lines import LineIndex
 from dapu.loading.rows import Column
 
 SEED = 20130101
@@ -142,8 +143,8 @@ def test_a_row_of_expected_values_is_written_as_any_other(monkeypatch: pytest.Mo
 
 
 def test_the_row_of_a_line_is_found_where_texts_have_line_ends() -> None:
-    long_rows = LongRows()
+    index = LineIndex()
     for rows in ([b'"a\rb"', b"2", b'"3\n\n"'], [b"4", b"5"], [b'6,"\n"', b"7"]):
-        long_rows.add(rows, b"".join(row + b"\n" for row in rows))
+        count_lines(index, rows, b"".join(row + b"\n" for row in rows))
     # PostgreSQL counts a carriage return in the first row as a line.
-    assert [long_rows.row(line) for line in (2, 3, 6, 7, 8, 10, 11)] == [1, 2, 3, 4, 5, 6, 7]
+    assert [index.row(line) for line in (2, 3, 6, 7, 8, 10, 11)] == [1, 2, 3, 4, 5, 6, 7]
