@@ -46,12 +46,10 @@ class MySqlSource:
 
     def __init__(self, name: str, url: DatabaseUrl, extra: Mapping[str, Any]) -> None:
         self._name = name
-        self._is_asked = False
+        self._is_asked = self._is_cut = False
         try:
             self._keywords = {**mysql_keywords(url), **extra, "charset": "utf8mb4"}
-            self._session: Any = pymysql.connect(**self._keywords)
-            for setting in ("session", "isolation", "begin"):
-                self._set(setting)
+            self._connect()
         except pymysql.MySQLError as error:
             raise JobError(f"the connection `{name}` is refused: {_reason(error)}") from None
         except (TypeError, ValueError, NotImplementedError) as error:
@@ -60,6 +58,11 @@ class MySqlSource:
         except OSError as error:
             what = f"the connection `{name}`: a file that its `ssl_…` options name: {error}"
             raise ConfigurationError(what) from None
+
+    def _connect(self) -> None:
+        self._session: Any = pymysql.connect(**self._keywords)
+        for setting in ("session", "isolation", "begin"):
+            self._set(setting)
 
     def quote(self, identifier: str) -> str:
         """See `Source.quote`."""
@@ -115,6 +118,10 @@ class MySqlSource:
                 self._write(lines, file)
 
         def again() -> CopyRows:
+            if self._is_cut:
+                self.close()
+                with self._asking("is not reached again"):
+                    self._connect()
             return self._rows(columns, lines)
 
         return CopyRows(columns, "text", write, self.stop, again=again)
@@ -160,8 +167,10 @@ class MySqlSource:
                 raise NotNative(self._name, what) from None
 
     def _write(self, lines: str, file: BinaryIO) -> None:
+        self._is_cut = True  # unless all of its rows are read
         try:
             warnings = write_values(self._session, lines, file)
+            self._is_cut = False
         except RowTooLong:
             raise JobError(
                 f"the source `{self._name}` has a row that is too long for it to write; raise its "

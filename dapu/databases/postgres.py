@@ -115,11 +115,14 @@ class PostgresSource:
         def write(file: BinaryIO) -> None:
             with self._session.cursor() as cursor:
                 try:
+                    cursor.execute(statement("source.before_read"))
                     cursor.copy_expert(copy, file)
+                    cursor.execute(statement("source.after_read"))
                 except psycopg2.Error as error:
                     raise self._failure(error) from error
 
         def again() -> CopyRows:
+            self._undo_read()
             return self._rows(fields, query, "text")
 
         columns = [field.column for field in fields]
@@ -127,8 +130,15 @@ class PostgresSource:
             columns, form, write, self.stop, again=again, is_ordered=lambda: self._is_ordered(query)
         )
 
+    def _undo_read(self) -> None:
+        """After a reading that was stopped, takes up the same state of the database again."""
+        if self._session.info.transaction_status != extensions.TRANSACTION_STATUS_INTRANS:
+            with self._session.cursor() as cursor:
+                self._execute(cursor, statement("source.undo_read"))
+
     def _is_ordered(self, query: sql.Composed) -> bool:
         """Whether no several processes read at once, whose rows come as they are there."""
+        self._undo_read()
         with self._session.cursor() as cursor:
             self._execute(cursor, compose("source.plan", query=query))
             return not any("Gather" in str(line) for (line,) in cursor)

@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import BinaryIO
 
 import psycopg2
+from psycopg2.extensions import connection as Session
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.loading.bad_values import Locate, explain
+from dapu.loading.refusal import Refusal
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for a pipe without privileges
 _CHUNK = 1 << 17
@@ -57,9 +59,10 @@ def copy_through_pipe(
 
     row_of_line, locate: see `CopyRows`.
     When the source fails the COPY fails: what was read until then is not taken for the whole.
+    When the server refuses a row, no more of the source is read.
     Raises what `write` raised, or JobError when a column cannot hold a value.
     """
-    source = _Source(write)
+    source = _Source(write, cursor.connection)
     source.start()
     try:
         cursor.copy_expert(statement, source, size=_CHUNK)
@@ -93,10 +96,11 @@ def read_through_pipe(
 class _Source(threading.Thread):
     """The thread that writes, and the end of the pipe that `COPY` reads."""
 
-    def __init__(self, write: Callable[[BinaryIO], None]) -> None:
+    def __init__(self, write: Callable[[BinaryIO], None], session: Session | None = None) -> None:
         super().__init__(name="dapu-source", daemon=True)
         self._write = write
         self._reader, writer = os.pipe()
+        self._refusal = Refusal(session, self._reader) if session else None
         with suppress(OSError):
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._writer = io.BufferedWriter(io.FileIO(writer, "wb"), _CHUNK)
@@ -113,12 +117,24 @@ class _Source(threading.Thread):
                 self._writer.close()
 
     def read(self, size: int = _CHUNK, /) -> bytes:
-        """Called by COPY. The end of the source's rows is the end only if nothing failed."""
-        data = os.read(self._reader, size)
+        """Called by COPY. The end of the source's rows is the end only if nothing failed.
+
+        Raises JobError when the source failed, or the server refused a row before: COPY fails.
+        """
+        data = self._next(size)
         if not data:
             self.join()
             if self.failure is not None:
                 raise JobError("the source failed")
+        return data
+
+    def _next(self, size: int) -> bytes:
+        refusal = self._refusal
+        if refusal is None:
+            return os.read(self._reader, size)
+        refusal.await_rows()
+        data = os.read(self._reader, refusal.portion(size))
+        refusal.await_room()
         return data
 
     def readline(self, size: int = _CHUNK, /) -> bytes:
@@ -134,8 +150,9 @@ class _Source(threading.Thread):
 
         What has ended is not stopped: its source may be asked once more.
         """
+        is_writing = self.is_alive()
         self.close()
-        if self.is_alive():
+        if is_writing:
             stop()
         self.join()
 
@@ -144,3 +161,5 @@ class _Source(threading.Thread):
         if self._reader >= 0:
             os.close(self._reader)
             self._reader = -1
+            if self._refusal is not None:
+                self._refusal.close()

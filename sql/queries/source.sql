@@ -16,6 +16,16 @@ select pg_export_snapshot();
 -- name: adopt
 set transaction snapshot {state};
 
+-- name: before_read
+-- A reading that is stopped leaves the state of the database that it read.
+savepoint dapu_read;
+
+-- name: after_read
+release savepoint dapu_read;
+
+-- name: undo_read
+rollback to savepoint dapu_read;
+
 -- name: describe
 select * from ({query}
 ) as dapu_query limit 0;
