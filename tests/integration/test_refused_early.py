@@ -94,7 +94,7 @@ def test_little_of_the_source_is_read_and_the_row_is_told(
     source: tuple[Source, str, str], connection: PgSession
 ) -> None:
     shop, query, amount = source
-    prepare(connection, f"id integer, amount {amount}")
+    make_target(connection, f"id integer, amount {amount}")
     options = LoadOptions.model_validate({"do": "database", "load": "replace"})
     with closing(shop), connection.cursor() as cursor:
         read = shop.read(Statement((query,)), {"id": "integer", "amount": amount})
@@ -111,7 +111,7 @@ def test_little_of_the_source_is_read_and_the_row_is_told(
 def test_the_row_is_looked_for_in_what_postgres_had_when_it_was_read(
     database: Database, connection: PgSession
 ) -> None:
-    prepare(connection, "id integer, amount integer check (amount <> 10)")
+    make_target(connection, "id integer, amount integer check (amount <> 10)")
     with connection, connection.cursor() as cursor:
         cursor.execute(
             f"create table sale as select n as id, n as amount from {NUMBERS} limit 500000"
@@ -133,7 +133,7 @@ def test_the_row_is_looked_for_in_what_postgres_had_when_it_was_read(
 def test_what_a_trigger_says_of_each_row_is_no_refusal(
     sqlite_file: Path, connection: PgSession
 ) -> None:
-    prepare(connection, "id integer, amount text")
+    make_target(connection, "id integer, amount text")
     with connection, connection.cursor() as cursor:
         cursor.execute(
             """
@@ -152,7 +152,7 @@ def test_what_a_trigger_says_of_each_row_is_no_refusal(
 
 @pytest.mark.parametrize("policy", ["null", "reject"])
 def test_a_policy_takes_all_rows(policy: str, sqlite_file: Path, connection: PgSession) -> None:
-    prepare(connection, "id integer, amount integer")
+    make_target(connection, "id integer, amount integer")
     query = RECURSIVE.replace(str(ROWS), "100000")
     source = SqliteSource("shop", str(sqlite_file))
     arrived = pull(connection, source, query, on_bad_value=policy)
