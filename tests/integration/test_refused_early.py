@@ -26,7 +26,7 @@ from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.rows import Column, CopyRows
 from tests.conftest import Database
-from tests.integration.reading import NAME, prepare, pull
+from tests.integration.reading import NAME, make_target, pull
 from tests.services.mariadb import MariaDB
 
 ROWS = 2_000_000  # the tenth does not fit; the shortest of these readers' bytes are 18 million
