@@ -282,10 +282,11 @@ def _default(key: Schema) -> str:
 
 
 def _registry_tables(_page: Path, _argument: str) -> str:
-    found = [pair for script in registry_scripts() for pair in _TABLE_COMMENT.findall(script.text)]
+    # A later script may give a table another comment.
+    found = dict(pair for one in registry_scripts() for pair in _TABLE_COMMENT.findall(one.text))
     return _table(
         ("table", "what it holds"),
-        [(f"`meta.{name}`", comment.replace("''", "'")) for name, comment in found],
+        [(f"`meta.{name}`", comment.replace("''", "'")) for name, comment in found.items()],
     )
 
 

@@ -17,7 +17,6 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Context, SourceAgent
-from dapu.agents.transform import columns_of_query
 from dapu.definitions.templates import TableName
 from dapu.errors import Fault, JobError
 from dapu.files.gathering import Gathering, told_as_people_do
@@ -29,7 +28,7 @@ from dapu.files.settled import check_settled, check_unchanged
 from dapu.files.texts import TextStyle
 from dapu.loading.checked import look_at
 from dapu.loading.rows import ArrowRows, Column, QueryRows, Rows, column_definitions
-from dapu.loading.tables import Relation, describe
+from dapu.loading.tables import Relation, columns_of_query, describe
 from dapu.named_sql import compose
 
 Options = TypeVar("Options", bound=ReadingOptions)

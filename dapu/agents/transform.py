@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import psycopg2
-from psycopg2 import extensions, sql
+from psycopg2 import extensions
 from psycopg2.extensions import cursor as Cursor
 from pydantic import Field, model_validator
 
@@ -17,9 +17,8 @@ from dapu.loading.load import load
 from dapu.loading.options import LoadOptions, SchemaChange
 from dapu.loading.result import LoadResult
 from dapu.loading.rows import QueryRows
-from dapu.loading.tables import columns_of
+from dapu.loading.tables import columns_of_query
 from dapu.loading.views import put_view
-from dapu.named_sql import compose, statement
 
 
 class TransformOptions(LoadOptions):
@@ -111,14 +110,3 @@ def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadR
         extent=context.extent,
         keep_equal=True,
     )
-
-
-def columns_of_query(cursor: Cursor, query: sql.Composable) -> list[Any]:
-    """The query's columns with their exact types, which a view on it tells."""
-    view = sql.Identifier("pg_temp", "dapu_columns")
-    cursor.execute(compose("table.create_view", view=view, query=query))
-    cursor.execute(statement("swap.oid"), {"name": "pg_temp.dapu_columns"})
-    row = cursor.fetchone()
-    columns = list(columns_of(cursor, row[0] if row else 0))
-    cursor.execute(compose("table.drop_view", view=view))
-    return columns

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dapu.definitions.models import Route
+from dapu.definitions.templates import LONGEST_NAME
 from dapu.errors import Fault, FaultyFile
 from dapu.yamlfile import read_model, read_text
 
 TASK_FILE = "task.yaml"
 ROUTE_FILE = "route.yaml"
 TO_DELETE = "tasks_to_delete.txt"
-LONGEST_NAME = 63  # bytes, PostgreSQL's NAMEDATALEN - 1
 
 
 @dataclass(frozen=True)

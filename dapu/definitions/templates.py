@@ -31,6 +31,9 @@ _IS_TEMPLATE = re.compile(r"\{[{%#]")
 _NAMES_ANOTHER = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
+LONGEST_NAME = 63  # bytes of a name, PostgreSQL's NAMEDATALEN - 1
+
+
 @dataclass(frozen=True)
 class TableName:
     """A table of the warehouse."""
@@ -45,6 +48,11 @@ class TableName:
     def identifier(self) -> sql.Identifier:
         """The quoted name."""
         return sql.Identifier(self.schema, self.table)
+
+    def beside(self, suffix: str) -> TableName:
+        """A table whose name is this one's with a suffix; a name too long for that is cut."""
+        cut = self.table.encode()[: LONGEST_NAME - len(suffix)].decode(errors="ignore")
+        return TableName(self.schema, cut + suffix)
 
 
 _VALUES = (bool, int, float, Decimal, str, bytes, date, time, timedelta, UUID, TableName)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.templates import TableName
+from dapu.definitions.templates import LONGEST_NAME, TableName
 from dapu.errors import JobError
 from dapu.execute.documents import Header, Incoming, Row, next_batch
 from dapu.execute.split import parse
@@ -24,7 +24,6 @@ from dapu.loading.rows import Column, CopyRows
 from dapu.loading.tables import analyze, describe, is_empty, is_table, make_schema
 from dapu.named_sql import compose
 
-LONGEST = 63  # bytes of a name in PostgreSQL
 _COLUMNS = ("batch_date", "type", "id", "version", "chunk", "author", "date", "deleted", "data")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -42,7 +41,7 @@ class PostgresDocuments:
 
     def beside(self, what: str) -> TableName:
         """The name of a table or view that stands beside the table, however long its name is."""
-        return TableName(self.name.schema, shortened(f"{self.name.table}_{what}", LONGEST))
+        return TableName(self.name.schema, shortened(f"{self.name.table}_{what}", LONGEST_NAME))
 
     @cached_property
     def _names(self) -> dict[str, Any]:

@@ -15,9 +15,9 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.templates import TableName
+from dapu.definitions.templates import LONGEST_NAME, TableName
 from dapu.errors import JobError
-from dapu.execute.postgres import LONGEST, PostgresDocuments
+from dapu.execute.postgres import PostgresDocuments
 from dapu.execute.schema import Schema
 from dapu.execute.target import MARKS
 from dapu.execute.views import Kind, View, plan_views
@@ -78,7 +78,7 @@ class PostgresViews:
     def _plan(self, schema: Schema) -> list[View]:
         documents = self._documents
         tables = [documents.name.table, documents.current.table, MARKS]
-        return plan_views(schema, [*tables, *self._latest.values()], LONGEST)
+        return plan_views(schema, [*tables, *self._latest.values()], LONGEST_NAME)
 
     def _put(self, view: View) -> str | None:
         name = self._named(view.name.lower())

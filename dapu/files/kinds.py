@@ -6,13 +6,11 @@ says how a person's way of writing a value becomes the one that PostgreSQL reads
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 ColumnType = Literal["text", "integer", "decimal", "boolean", "date", "timestamp"]
 Kind = Literal["text", "integer", "decimal", "boolean", "date", "timestamp", "zoned", "json", "own"]
 """`zoned`: a timestamp with time zone. `own`: any other type, whose text form is passed on."""
-
-COLUMN_TYPES: tuple[ColumnType, ...] = get_args(ColumnType)
 
 _TYPES: dict[Kind, str] = {
     "text": "text",

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from dapu.definitions.templates import LONGEST_NAME
+
 Values = Sequence[Any]
 """A pyarrow.Array, or a list of Python values."""
 Handle = TypeVar("Handle")
@@ -20,7 +22,6 @@ Handle = TypeVar("Handle")
 BATCH = 20_000  # rows
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
-_LONGEST_NAME = 63  # bytes, PostgreSQL's NAMEDATALEN - 1
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def column_names(headers: Iterable[str]) -> list[str]:
         while name in taken:
             number += 1
             end = f"_{number}"
-            name = base[: _LONGEST_NAME - len(end)] + end
+            name = base[: LONGEST_NAME - len(end)] + end
         taken.add(name)
         names.append(name)
     return names
@@ -104,7 +105,7 @@ def column_names(headers: Iterable[str]) -> list[str]:
 def column_name(text: str) -> str:
     """`Käive (EUR)` is `kaive_eur`; empty when no letter or digit is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    name = _NOT_IN_NAMES.sub("_", plain).strip("_")[:_LONGEST_NAME].strip("_")
+    name = _NOT_IN_NAMES.sub("_", plain).strip("_")[:LONGEST_NAME].strip("_")
     return f"_{name}" if name[:1].isdigit() else name
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from psycopg2 import sql
 
+from dapu.definitions.templates import LONGEST_NAME
 from dapu.named_sql import compose
 
 Reason = Callable[[str], str | None]
@@ -26,7 +27,6 @@ FINEST = 6  # digits of a second
 REMARK = "\ufdd2"
 """Before a remark in a value's text: a noncharacter, which no text of a source uses."""
 _MOST_DIGITS = 20_000  # of a number: PostgreSQL refuses more
-_LONGEST_NAME = 63
 
 # Read by Python and by PostgreSQL alike.
 _ZONE = (
@@ -134,7 +134,7 @@ def exactness(type_name: str) -> Exactness | None:
         digits = FINEST if first is None else int(first)
         return _of_times(kind, digits, has_zone=(zone or "").startswith(" with "))
     if kind in ("character varying", "name"):
-        longest = _LONGEST_NAME if kind == "name" else first
+        longest = LONGEST_NAME if kind == "name" else first
         return None if longest is None else Length(int(longest))
     return _of_numbers(kind, None if first is None else int(second or 0))
 

@@ -17,7 +17,6 @@ from dapu.loading.tables import describe, make_schema
 from dapu.named_sql import compose
 
 _SUFFIX = "__rejected"
-_LONGEST_NAME = 63  # bytes
 REMARK_PATTERN = rf" {REMARK}[(].*[)]$"
 """A regular expression, for PostgreSQL, of what a reader said with a value."""
 
@@ -41,11 +40,11 @@ class RejectedRows:
     """The table of that name beside the target; it is made when it is missing."""
 
     def __init__(self, cursor: Cursor, name: TableName) -> None:
-        cut = name.table.encode()[: _LONGEST_NAME - len(_SUFFIX)].decode(errors="ignore")
-        self._cursor, self._table = cursor, sql.Identifier(name.schema, cut + _SUFFIX)
+        beside = name.beside(_SUFFIX)
+        self._cursor, self._table = cursor, beside.identifier
         make_schema(cursor, name.schema)
         cursor.execute(compose("rejected.create", rejected=self._table))
-        there = describe(cursor, TableName(name.schema, cut + _SUFFIX))
+        there = describe(cursor, beside)
         if there and all(column.name != "place" for column in there.columns):
             cursor.execute(compose("rejected.add_place", rejected=self._table))
 

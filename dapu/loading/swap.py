@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
-from dapu.loading.tables import analyze
+from dapu.loading.tables import analyze, oid_of
 from dapu.named_sql import compose, statement
 
 # A swap that waits for a long reader makes all later readers wait behind it: it waits briefly,
@@ -262,9 +262,7 @@ def copy_properties(
 
 
 def _give_grants(cursor: Cursor, table: sql.Identifier, given: Properties) -> None:
-    cursor.execute(statement("swap.oid"), {"name": table.as_string(cursor)})
-    row = cursor.fetchone()
-    for _, role, _, _ in _grants(cursor, row[0] if row else 0):  # what default privileges gave
+    for _, role, _, _ in _grants(cursor, oid_of(cursor, table)):  # what default privileges gave
         cursor.execute(compose("swap.revoke_all", table=table, role=_role(role)))
     for column, role, privilege, grantable in given.grants:
         # The privilege is a word of PostgreSQL's own.

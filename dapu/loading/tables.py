@@ -9,8 +9,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.folders import LONGEST_NAME
-from dapu.definitions.templates import TableName
+from dapu.definitions.templates import LONGEST_NAME, TableName
 from dapu.errors import JobError
 from dapu.loading.rows import Column, column_definitions
 from dapu.named_sql import compose, statement
@@ -60,6 +59,22 @@ def columns_of(cursor: Cursor, oid: int) -> tuple[TargetColumn, ...]:
     """The columns of a table or view."""
     cursor.execute(statement("table.columns"), {"oid": oid})
     return tuple(TargetColumn(*row) for row in cursor.fetchall())
+
+
+def columns_of_query(cursor: Cursor, query: sql.Composable) -> list[TargetColumn]:
+    """The query's columns with their exact types, which a view on it tells."""
+    view = sql.Identifier("pg_temp", "dapu_columns")
+    cursor.execute(compose("table.create_view", view=view, query=query))
+    columns = list(columns_of(cursor, oid_of(cursor, view)))
+    cursor.execute(compose("table.drop_view", view=view))
+    return columns
+
+
+def oid_of(cursor: Cursor, table: sql.Identifier) -> int:
+    """The oid of a table or view that is there."""
+    cursor.execute(statement("table.oid"), {"name": table.as_string(cursor)})
+    row = cursor.fetchone()
+    return row[0] if row else 0
 
 
 def create(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> None:

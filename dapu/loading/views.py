@@ -19,7 +19,7 @@ from dapu.loading.swap import (
     give_properties,
     properties_of,
 )
-from dapu.loading.tables import VIEW, describe, make_schema
+from dapu.loading.tables import VIEW, describe, make_schema, oid_of
 from dapu.named_sql import compose, statement
 
 
@@ -138,8 +138,6 @@ def _definition_of(cursor: Cursor, query: sql.Composable) -> str:
     """The query as PostgreSQL would show it in a view."""
     view = sql.Identifier("pg_temp", "dapu_view")
     cursor.execute(compose("table.create_view", view=view, query=query))
-    cursor.execute(statement("swap.oid"), {"name": "pg_temp.dapu_view"})
-    row = cursor.fetchone()
-    definition = _definition(cursor, row[0] if row else 0)
+    definition = _definition(cursor, oid_of(cursor, view))
     cursor.execute(compose("table.drop_view", view=view))
     return definition

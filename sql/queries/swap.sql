@@ -152,9 +152,6 @@ from pg_statistic_ext s join pg_class t on t.oid = s.stxrelid
 join pg_namespace n on n.oid = s.stxnamespace
 where s.stxrelid = %(oid)s::oid;
 
--- name: oid
-select %(name)s::regclass::oid::bigint;
-
 -- name: properties
 -- Owner, storage options and comment.
 select pg_get_userbyid(relowner), reloptions, obj_description(oid, 'pg_class')

@@ -148,3 +148,6 @@ rollback to savepoint dapu_load;
 -- name: all_float_digits
 -- The text of a float reads back as the same number.
 select set_config('extra_float_digits', '1', true);
+
+-- name: oid
+select %(name)s::regclass::oid::bigint;

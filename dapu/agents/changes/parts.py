@@ -41,7 +41,6 @@ from dapu.registry.watermarks import Watermark
 from dapu.yamlfile import Strict
 
 _SUFFIX = "__parts"  # and the action's number, from the second on
-_LONGEST_NAME = 63  # bytes
 _LOCK_WAIT = "60s"
 _KEEP_EVERY = 30.0  # seconds; a connection that is silent for longer may be cut by the network
 
@@ -121,10 +120,8 @@ class SplitLoad:
     @property
     def _stage(self) -> TableName:
         # Each action has its own: the job's transaction holds those of earlier ones to its end.
-        table, position = self.context.table, self.context.position
-        suffix = _SUFFIX if position == 1 else f"{_SUFFIX}{position}"
-        cut = table.table.encode()[: _LONGEST_NAME - len(suffix)].decode(errors="ignore")
-        return TableName(table.schema, cut + suffix)
+        position = self.context.position
+        return self.context.table.beside(_SUFFIX if position == 1 else f"{_SUFFIX}{position}")
 
     def _staged(self, columns: Sequence[Column]) -> QueryRows:
         listed = column_list(columns)
