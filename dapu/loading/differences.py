@@ -66,6 +66,14 @@ class Staged(NamedTuple):
     left_out: int
 
 
+class Written(NamedTuple):
+    """How many rows were written. deleted: or marked as such."""
+
+    inserted: int
+    updated: int
+    deleted: int
+
+
 def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> Staged:
     """Puts rows into `dapu_stage`, one a key: the newest.
 
@@ -170,31 +178,29 @@ def _comparable(side: str, column: Column) -> sql.Composed:
     return sql.SQL("{}" if exact else "{}::text").format(name)
 
 
-def insert(cursor: Cursor, target: Target) -> int:
-    """Writes the new rows; returns how many."""
-    return _run(cursor, "insert", target)
+def write(
+    cursor: Cursor, target: Target, *, deletes: bool, mark: sql.Identifier | None = None
+) -> Written:
+    """Writes what `find` found.
 
-
-def update(cursor: Cursor, target: Target, undelete: sql.Identifier | None = None) -> int:
-    """Writes the changed rows; returns how many. undelete: a column to clear."""
+    deletes: rows that are gone are deleted, or marked. mark: the column that says since when a row
+    is gone; a row that changed loses its mark.
+    """
+    nothing = compose("difference.none")
     assignments = [
         sql.SQL("{0} = s.{0}").format(sql.Identifier(column.name)) for column in target.compared
     ]
-    if undelete is not None:
-        assignments.append(sql.SQL("{} = null").format(undelete))
-    if not assignments:
-        return 0
-    return _run(cursor, "update", target, assignments=sql.SQL(", ").join(assignments))
-
-
-def delete(cursor: Cursor, target: Target) -> int:
-    """Deletes the rows that are gone; returns how many."""
-    return _run(cursor, "delete", target)
-
-
-def mark_deleted(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
-    """Marks the rows that are gone with the time; returns how many."""
-    return _run(cursor, "mark_deleted", target, deleted=column)
+    if mark is not None:
+        assignments.append(sql.SQL("{} = null").format(mark))
+    gone = changed = nothing
+    if deletes and mark is not None:
+        gone = _compose("mark_deleted", target, deleted=mark)
+    elif deletes:
+        gone = _compose("delete", target)
+    if assignments:
+        changed = _compose("update", target, assignments=sql.SQL(", ").join(assignments))
+    cursor.execute(_compose("write", target, gone=gone, changed=changed))
+    return Written(*(cursor.fetchone() or (0, 0, 0)))
 
 
 def delete_missing(cursor: Cursor, target: Target) -> int:
@@ -223,6 +229,11 @@ def begin_versions(cursor: Cursor, target: Target) -> int:
 
 
 def _run(cursor: Cursor, name: str, target: Target, **more: sql.Composable) -> int:
+    cursor.execute(_compose(name, target, **more))
+    return cursor.rowcount
+
+
+def _compose(name: str, target: Target, **more: sql.Composable) -> sql.Composed:
     names = [column.name for column in target.columns]
     pieces: dict[str, sql.Composable] = {
         "table": target.table,
@@ -232,8 +243,7 @@ def _run(cursor: Cursor, name: str, target: Target, **more: sql.Composable) -> i
         "same_key": _each(target.key, "s.{0} = t.{0}", " and "),
         "target_key": _each(target.key, "t.{0} = d.{0}", " and "),
     }
-    cursor.execute(compose(f"difference.{name}", **pieces, **more))
-    return cursor.rowcount
+    return compose(f"difference.{name}", **pieces, **more)
 
 
 def _each(names: Iterable[str], text: str, joint: str) -> sql.Composed:

@@ -11,6 +11,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
+from dapu.errors import JobError
 from dapu.loading import differences
 from dapu.loading.keyed import comparable, first_load
 from dapu.loading.result import LoadResult, left_out_note
@@ -46,6 +47,11 @@ def history(
     if relation is None:
         return _first(cursor, name, rows, key, newest)
     check_fit(name, relation, rows.columns, OWN_COLUMNS)
+    if relation.key and set(relation.key) <= set(key):
+        raise JobError(
+            f"the primary key of {name} ({', '.join(relation.key)}) has room for one version of a "
+            f"row; add valid_from to it"
+        )
     current = sql.SQL("is_current")
     target = comparable(name, relation, rows, key, present=current)
     staged = differences.stage(cursor, target, rows, newest)

@@ -14,6 +14,7 @@ from dapu.loading.differences import ALWAYS, NEVER, Target, keep_newest
 from dapu.loading.result import LoadResult, left_out_note
 from dapu.loading.rows import Column, Rows
 from dapu.loading.tables import Relation, add_key, analyze, create
+from dapu.yamlfile import nearest
 
 DELETED_AT = "_deleted_at"
 """The column in which rows are marked that the source no longer has."""
@@ -89,7 +90,12 @@ def comparable(
 
 def check_key(name: TableName, key: Sequence[str], columns: Sequence[Column]) -> None:
     """Raises JobError when a column of the key is not given."""
-    given = {column.name for column in columns}
     for column in key:
-        if column not in given:
-            raise JobError(f"the key column {column} of {name} is not in the query's result")
+        check_given(f"the key column {column} of {name}", column, columns)
+
+
+def check_given(what: str, name: str, columns: Sequence[Column]) -> None:
+    """Raises JobError when a column is not among those of the rows. what: it is."""
+    given = [column.name for column in columns]
+    if name not in given:
+        raise JobError(f"{what} is not in the query's result{nearest(name, given)}")

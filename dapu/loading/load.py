@@ -16,7 +16,7 @@ from dapu.loading.bad_values import telling_of
 from dapu.loading.checked import ROW_NUMBER, look_at
 from dapu.loading.evolve import plan
 from dapu.loading.history import OWN_COLUMNS, history
-from dapu.loading.keyed import DELETED_AT, check_key
+from dapu.loading.keyed import DELETED_AT, check_given, check_key
 from dapu.loading.merge import merge
 from dapu.loading.options import LoadOptions
 from dapu.loading.period import period
@@ -56,6 +56,9 @@ def load(
     Raises JobError that names the column and the value when something does not fit.
     """
     check_names(name, rows.columns, _reserved(options))
+    if options.watermark is not None:  # a source may take MODIFIED_AT for modified_at
+        mark = options.watermark.column
+        check_given(f"the watermark's column {mark}", mark, rows.columns)
     relation = describe(cursor, name)
     policy = options.change_policy(has_steps)
     if relation is None:

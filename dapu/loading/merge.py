@@ -41,8 +41,7 @@ def merge(
     staged = differences.stage(cursor, target, rows, newest)
     differences.find(cursor, target, missing=False, newest=None if goes_back else newest)
     mark = sql.Identifier(DELETED_AT) if marks else None
-    updated = differences.update(cursor, target, mark)
-    inserted = differences.insert(cursor, target)
+    done = differences.write(cursor, target, deletes=False, mark=mark)
     return LoadResult.of_changes(
-        staged.rows, inserted=inserted, updated=updated, left_out=staged.left_out
+        staged.rows, inserted=done.inserted, updated=done.updated, left_out=staged.left_out
     )

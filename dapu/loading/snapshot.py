@@ -41,16 +41,11 @@ def snapshot(
     target = marked_target(name, relation, rows, key, marks=soft, within=within)
     staged = differences.stage(cursor, target, rows, None)
     differences.find(cursor, target, missing=True)
-    updated = differences.update(cursor, target, mark)
-    if mark is not None:
-        deleted = differences.mark_deleted(cursor, target, mark)
-    else:
-        deleted = differences.delete(cursor, target)
-    inserted = differences.insert(cursor, target)
+    done = differences.write(cursor, target, deletes=True, mark=mark)
     return LoadResult.of_changes(
         staged.rows,
-        inserted=inserted,
-        updated=updated,
-        deleted=deleted,
+        inserted=done.inserted,
+        updated=done.updated,
+        deleted=done.deleted,
         left_out=staged.left_out,
     )

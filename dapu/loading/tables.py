@@ -89,6 +89,7 @@ def make_schema(cursor: Cursor, name: str) -> None:
     """Makes a schema when it is missing. Only then does it take the right to make one.
 
     Another session may be making it: then this one waits until that has committed or given up.
+    Raises JobError without that right.
     """
     cursor.execute(statement("server.schema_exists"), {"name": name})
     if cursor.fetchone() == (True,):
@@ -100,6 +101,11 @@ def make_schema(cursor: Cursor, name: str) -> None:
             break
         except (psycopg2.errors.UniqueViolation, psycopg2.errors.DuplicateSchema):
             cursor.execute("rollback to savepoint dapu_schema")
+        except psycopg2.errors.InsufficientPrivilege as error:
+            raise JobError(
+                f"there is no schema {name}, and {error.diag.message_primary}; make it by hand, or "
+                "grant the role of `main` `create` on the database"
+            ) from error
     cursor.execute("release savepoint dapu_schema")
 
 
@@ -179,9 +185,9 @@ def check_fit(
             raise JobError(_missing_column(name, column, list(known)))
         if known[column.name].computed:
             raise JobError(f"{name}.{column.name} is computed; leave it out of the query")
-    for column in own:
-        if column.name not in known:
-            raise JobError(_missing_own_column(name, column))
+    missing = [column for column in own if column.name not in known]
+    if missing:
+        raise JobError(_missing_own_columns(name, missing))
     _check_required(name, target, {column.name for column in (*columns, *own)})
 
 
@@ -201,8 +207,11 @@ def _missing_column(name: TableName, column: Column, known: list[str]) -> str:
     )
 
 
-def _missing_own_column(name: TableName, column: Column) -> str:
+def _missing_own_columns(name: TableName, columns: Sequence[Column]) -> str:
+    names = ", ".join(column.name for column in columns)
+    add = ", ".join(f'add column "{column.name}" {column.type}' for column in columns)
+    what = "no column" if len(columns) == 1 else "no columns"
     return (
-        f"{name} has no column {column.name}, which this way of loading fills; "
-        f'add it: alter table {name} add column "{column.name}" {column.type};'
+        f"{name} has {what} {names}, which this way of loading fills; "
+        f"add what is missing: alter table {name} {add};"
     )

@@ -44,22 +44,37 @@ where {not_in_target} or {not_in_stage} or {differs};
 (({here} is null and {there} is not null) or coalesce({here} < {there} and {here} collate "C" < {there}
     and lower({here}) collate "C" < lower({there}), false))
 
--- name: insert
-insert into {table} ({columns})
-select {stage_columns} from pg_temp.dapu_stage as s
-join pg_temp.dapu_difference as d on {stage_key} where d.dapu_kind = 'i';
+-- name: write
+-- What is gone goes first and what is new comes last: a value that must be unique may move from one
+-- row to another. In one statement, so that references are looked at when all is written.
+with gone as (
+    {gone}
+), changed as (
+    {changed}
+), added as (
+    insert into {table} ({columns})
+    select {stage_columns} from pg_temp.dapu_stage as s
+    join pg_temp.dapu_difference as d on {stage_key}
+    where d.dapu_kind = 'i' and (select count(*) from changed) >= 0
+    returning 1
+)
+select (select count(*) from added), (select count(*) from changed), (select count(*) from gone);
+
+-- name: none
+select 1 where false;
 
 -- name: update
 update {table} as t set {assignments}
 from pg_temp.dapu_difference as d join pg_temp.dapu_stage as s on {stage_key}
-where d.dapu_kind = 'u' and {target_key};
+where d.dapu_kind = 'u' and {target_key} and (select count(*) from gone) >= 0 returning 1;
 
 -- name: delete
-delete from {table} as t using pg_temp.dapu_difference as d where d.dapu_kind = 'd' and {target_key};
+delete from {table} as t using pg_temp.dapu_difference as d
+where d.dapu_kind = 'd' and {target_key} returning 1;
 
 -- name: mark_deleted
 update {table} as t set {deleted} = now() from pg_temp.dapu_difference as d
-where d.dapu_kind = 'd' and t.{deleted} is null and {target_key};
+where d.dapu_kind = 'd' and t.{deleted} is null and {target_key} returning 1;
 
 -- name: end_versions
 -- Closes the current version of every row that changed or is gone.

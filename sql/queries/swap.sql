@@ -6,7 +6,10 @@
 with target as (
     select c.* from pg_class c where c.oid = %(oid)s::oid
 ), found as (
-    select 'is not an ordinary table' as why from target
+    select case when relkind = 'p' then 'has partitions' when relispartition then 'is a partition'
+        when relhassubclass then 'has tables that inherit from it'
+        when relpersistence = 'u' then 'is unlogged' else 'is not an ordinary table' end as why
+    from target
     where relkind <> 'r' or relispartition or relhassubclass or reloftype <> 0 or relpersistence <> 'p'
     union all select 'has row security' from target where relrowsecurity
     union all select 'has a replica identity' from target where relreplident <> 'd'
@@ -25,7 +28,8 @@ with target as (
     select 'has the trigger ' || tgname from pg_trigger
     where tgrelid = %(oid)s::oid and not tgisinternal
     union all
-    select 'is read by ' || pg_describe_object(classid, objid, 0)
+    select case when classid = 'pg_class'::regclass and (select relkind from pg_class where oid = objid) = 'S'
+        then 'has the ' else 'is read by ' end || pg_describe_object(classid, objid, 0)
     from pg_depend d
     where refclassid = 'pg_class'::regclass and refobjid = %(oid)s::oid
     and not (deptype in ('i', 'a') and classid in (
@@ -34,6 +38,8 @@ with target as (
         select from pg_class x where x.oid = objid and x.relkind in ('i', 't')))
     and not (classid = 'pg_constraint'::regclass and exists (
         select from pg_constraint x where x.oid = objid and x.conrelid = %(oid)s::oid))
+    and not (classid = 'pg_attrdef'::regclass and exists (
+        select from pg_attrdef x where x.oid = objid and x.adrelid = %(oid)s::oid))
     and not (classid = 'pg_rewrite'::regclass and exists (
         select from pg_rewrite w join pg_class v on v.oid = w.ev_class
         where w.oid = objid and v.relkind = 'v'))
@@ -55,6 +61,10 @@ with target as (
         select t.oid from pg_type t where t.typrelid = %(oid)s::oid
         union all
         select t.typarray from pg_type t where t.typrelid = %(oid)s::oid)
+    union all
+    select 'cannot be built aside: the role ' || current_user || ' may not make a schema in the database '
+        || current_database()
+    where not has_database_privilege(current_database(), 'create')
 )
 select why from found limit 1;
 

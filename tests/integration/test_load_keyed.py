@@ -135,6 +135,34 @@ def test_history_keeps_every_version(connection: PgSession) -> None:
         assert end is None or (start < end <= following)
 
 
+def test_what_a_table_needs_for_a_history_is_told_at_once(connection: PgSession) -> None:
+    put(connection, "1,ann,1", load="merge")
+    with pytest.raises(JobError, match=r"no columns valid_from, .*: alter table .*;$") as told:
+        put(connection, "1,ann,1", load="history")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("alter" + str(told.value).partition(": alter")[2])
+    with pytest.raises(JobError, match=r"primary key .* \(id\) has room for one version of a row"):
+        put(connection, "1,ann,1", load="history")
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "alter table staging.customer drop constraint customer_pkey,"
+            "add primary key (id, valid_from)"
+        )
+    assert "0 versions begun" in put(connection, "1,ann,1", load="history")
+    assert "1 versions begun, 1 ended" in put(connection, "1,anna,1", load="history")
+
+
+@pytest.mark.parametrize("load_mode", ["merge", "history", "append"])
+def test_a_watermark_in_other_letters_than_the_column_is_told(
+    connection: PgSession, load_mode: str
+) -> None:
+    mark = {"column": "Score"}
+    with pytest.raises(JobError, match=r"column Score is not in .*; did you mean `score`"):
+        put(connection, "1,ann,1", load=load_mode, watermark=mark)
+    with pytest.raises(JobError, match=r"key column Id of .* is not in .*; did you mean `id`"):
+        put(connection, "1,ann,1", load="merge", key=["Id"])
+
+
 def test_history_of_what_was_read_since_a_watermark_ends_nothing_else(
     connection: PgSession,
 ) -> None:
