@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from dapu.databases.fragments import fill_statement, fragment
@@ -151,10 +153,10 @@ def current_blocks(asked: BlockSource, lows: Sequence[Any]) -> list[Block]:
         if low is not None
     ]
     for low in cuts:
-        if isinstance(low, str):
+        if not isinstance(low, int | float | Decimal | date):
             raise JobError(
                 f"`changes: blocks` needs a key whose first column ({asked.key}) is a number, a "
-                "date or a time: texts have another order in each database"
+                "date or a timestamp: others have another order in each database"
             )
     # A key that more rows share than a block has can be cut no further.
     return asked.hashes(sorted({*lows, *cuts})) if set(cuts) - set(lows) else found

@@ -113,4 +113,7 @@ def _months_later(value: Any, calendar: re.Match[str]) -> Any:
 
 
 def _no_width(value: Any) -> JobError:
-    return JobError(f"split: values like {value!r} cannot be split; take a number, date or time")
+    return JobError(
+        f"split: values like {value!r} cannot be split; take a number, a date or a time, or an "
+        "`expression` that makes one of them, as `julianday(at)` does of SQLite's texts"
+    )

@@ -64,10 +64,15 @@ class Evolution:
     changes: Sequence[Change]
 
     @property
+    def adds(self) -> bool:
+        """Whether the table gets new columns."""
+        return bool(self.added) and self.policy.added == "add"
+
+    @property
     def alters(self) -> bool:
         """Whether the table will be altered, and so be locked until the commit."""
         return (
-            (bool(self.added) and self.policy.added == "add")
+            self.adds
             or (bool(self.removed) and self.policy.removed == "drop")
             or (bool(self.changes) and self.policy.retyped == "widen")
         )

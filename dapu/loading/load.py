@@ -73,6 +73,8 @@ def load(
             if evolution.alters and not options.looks_at_values:
                 rows = read_first(cursor, rows)  # nobody is to wait for the source
             changes = evolution.make()
+            if evolution.adds and extent != "whole":
+                changes.append("rows that were read before get its values with `dapu run --full`")
             relation = describe(cursor, name)
         fitting = _fitting(rows, relation, options)
         looked = look_at(cursor, name, relation, fitting, options, within)

@@ -224,6 +224,15 @@ def test_a_change_that_the_source_takes_for_none_is_seen(
         assert "1 updated" in run(folder), declared
 
 
+def test_a_key_that_others_order_otherwise_is_told(folder: Path, shop: Shop) -> None:
+    keys = {"postgresql": "int4send(id)", "sqlite": "cast(id as text)", "mysql": "sec_to_time(id)"}
+    query = folder / "routes/shop/staging/item/extract.sql"
+    query.write_text(f"select {keys[shop.kind]} as id, name from item")
+    shop.run(FILL)
+    outcome = run_task(folder, TASK)
+    assert "key whose first column (id) is a number, a date or a timestamp" in outcome.message
+
+
 def test_a_key_that_many_rows_share_is_cut_once(
     folder: Path, shop: Shop, database: Database
 ) -> None:

@@ -268,6 +268,21 @@ def test_a_length_that_does_not_fit_is_told(low: Any, high: Any, every: Any) -> 
         regular_parts(low, high, every)
 
 
+def test_times_that_sqlite_keeps_as_texts_are_split_by_an_expression(
+    task: OneTask, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as session, session:
+        session.execute("create table t (id integer, at datetime)")
+        rows = [(1, "2024-01-01 10:00"), (2, "2024-05-01 10:00"), (3, None)]
+        session.executemany("insert into t values (?, ?)", rows)
+    action = "do: database\nquery: extract.sql\nsplit: {{{}, parts: 3}}"
+    for by, told in [("column: at", "an `expression`"), ("expression: julianday(at)", "3 parts")]:
+        files = {"extract.sql": "select * from t"}
+        task.has(f"url: sqlite:///{tmp_path}/shop.db", action.format(by), files)
+        assert told in (task.fails() if by == "column: at" else task.run())
+    assert [row[0] for row in task.rows()] == [1, 2, 3]
+
+
 class ShortLived:
     """A way to a server on which no connection lives longer than a second, as behind some
     firewalls.

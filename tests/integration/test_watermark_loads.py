@@ -61,6 +61,20 @@ def test_rows_without_a_value_can_be_left(make_warehouse: MakeWarehouse, source:
     assert source("select id from staging.sale") == [(1,)]
 
 
+def test_what_rows_that_were_read_lack_in_a_new_column_is_told(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    folder = make(make_warehouse, APPEND, "select * from shop.sale")
+    source("insert into shop.sale values (1, '2024-01-01', 1), (2, '2024-01-02', 2)")
+    run(folder)
+    source("alter table shop.sale add size integer default 7")
+    told = run(folder).message
+    assert "size (integer) is added, rows that were read before get its values with `dapu" in told
+    assert source("select size from staging.sale order by id") == [(None,), (7,)]
+    run(folder, full=True)
+    assert source("select size from staging.sale order by id") == [(7,), (7,)]
+
+
 def test_the_newest_rows_are_left_for_a_lag(make_warehouse: MakeWarehouse, source: Any) -> None:
     folder = make(make_warehouse, "load: append\n    watermark: {column: id, lag: 10}")
     source("insert into shop.sale select n, '2024-01-01', 1 from generate_series(1, 100) n")

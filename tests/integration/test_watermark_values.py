@@ -51,6 +51,32 @@ def test_values_of_several_kinds_are_told(task: OneTask, tmp_path: Path) -> None
     assert "column w has values of several kinds, 7 and '2024-01-01'" in task.fails()
 
 
+@pytest.mark.parametrize("initial", ["2024-01-01", "2024-01-01 10:00", "soon"])
+def test_an_initial_value_of_another_kind_is_told(
+    task: OneTask, tmp_path: Path, initial: str
+) -> None:
+    options = f"{{column: w, initial: {initial}}}"
+    shop = Lite(task, tmp_path, "w integer", options, "select w from t")
+    shop.has((5,), (7,))  # SQLite takes every text for more than every number
+    assert f"initial {initial}" in (said := task.fails())
+    assert "does not fit the column w, which has values like 7" in said
+
+
+def test_an_initial_number_is_no_time(task: OneTask, mariadb: MariaDB) -> None:
+    with closing(mariadb.connect()) as session, session.cursor() as cursor:
+        cursor.execute("create or replace database initial")
+        cursor.execute("create table initial.t (w datetime)")
+        cursor.execute("insert into initial.t values ('2024-01-01')")
+    for initial, fits in [("6", False), ("2024-01-01", True)]:
+        action = "do: database\nquery: extract.sql\nload: append\n"
+        action += f"watermark: {{column: w, initial: {initial}}}"
+        task.has(f"url: {mariadb.url('initial')}", action, {"extract.sql": "select w from t"})
+        if fits:
+            assert task.run().startswith("1 rows")
+        else:
+            assert "initial 6 does not fit the column w, which has" in task.fails()
+
+
 def test_a_range_before_the_first_run_is_in_the_kind_of_the_source(
     task: OneTask, tmp_path: Path
 ) -> None:

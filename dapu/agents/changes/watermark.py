@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from dapu.agents.base import Context
@@ -34,6 +37,11 @@ def bounded_query(
         query = between(query, watermark.column, watermark.initial, None, source.quote)
     from_low = between(query, watermark.column, low, None, source.quote)
     highest_now = source.value(highest(from_low, watermark.column, source.quote))
+    if context.low is None and watermark.initial is not None:
+        like = highest_now
+        if like is None:
+            like = source.value(highest(query, watermark.column, source.quote))
+        _check_initial(watermark, like)
     if highest_now is not None:
         to_text(highest_now, watermark.column)  # refuses what has no order
     high = end_at(watermark, highest_now, context.warehouse.settings.zone)
@@ -41,6 +49,28 @@ def bounded_query(
         context.high = Watermark(watermark.column, high)
     is_cut = source.cuts_times
     return between(query, watermark.column, low, high, source.quote, nulls=nulls, is_cut=is_cut)
+
+
+def _check_initial(watermark: WatermarkOptions, like: Any) -> None:
+    """Raises JobError when `initial` is of another kind than a value of the column.
+
+    Some databases compare a text with a number, or with a time, and find nothing or all.
+    """
+    parse: Callable[[str], Any]
+    if isinstance(like, int | float | Decimal):
+        parse = Decimal
+    elif isinstance(like, date):  # or a datetime, which is one too
+        parse = datetime.fromisoformat
+    else:
+        return
+    initial = watermark.initial
+    try:
+        parse(str(initial))
+    except (ValueError, ArithmeticError):
+        raise JobError(
+            f"watermark.initial {initial} does not fit the column {watermark.column}, which has "
+            f"values like {like}"
+        ) from None
 
 
 def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) -> bool:
