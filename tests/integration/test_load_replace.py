@@ -237,21 +237,15 @@ def test_without_the_right_to_make_a_schema_the_table_is_filled_in_place(
     connection: PgSession,
 ) -> None:
     load(connection, "1,1")
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
-            "create role dapu_test_guest; alter schema staging owner to dapu_test_guest;"
-            "alter table staging.invoice owner to dapu_test_guest; set role dapu_test_guest"
-        )
-    try:
-        assert "the role dapu_test_guest may not make a schema" in load(connection, "1,5", "2,2")
+    rights = "alter schema staging owner to dapu_test_loader;"
+    rights += "alter table staging.invoice owner to dapu_test_loader"
+    with as_loader(connection, rights):
+        assert "the role dapu_test_loader may not make a schema" in load(connection, "1,5", "2,2")
         assert fetch(connection, "select id from staging.invoice order by id") == [(1,), (2,)]
         with connection, connection.cursor() as cursor:
             cursor.execute("drop schema staging cascade")
         with pytest.raises(JobError, match=r"there is no schema staging.*; make it by hand"):
             load(connection, "1,5")
-    finally:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("reset role; drop owned by dapu_test_guest; drop role dapu_test_guest")
 
 
 def test_a_view_of_another_role_is_left_alone(connection: PgSession) -> None:
