@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dapu.agents.known import known_agents
 from dapu.job import Outcome
-from dapu.manager import queue_due_tasks
-from dapu.registrar import Registration, register
+from dapu.registrar import Registration
 from dapu.registry import agenda
 from dapu.registry.agenda import Job
 from dapu.registry.events import Level
-from dapu.versioner import bring_up_to_date, registry_of
+from dapu.versioner import registry_of
 from dapu.warehouse import open_warehouse
 from dapu.worker import Worker
+from tests.components import manager, registrar, versioner
 
 
 class Seen:
@@ -39,18 +38,15 @@ class Seen:
 
 def prepare(folder: Path) -> Registration:
     """Versioner and registrar."""
-    warehouse = open_warehouse(folder)
-    bring_up_to_date(warehouse, lambda text: None)
-    reader = known_agents(warehouse.settings).reader(warehouse.settings)
-    return register(warehouse, reader, lambda text: None)
+    versioner(folder)
+    return registrar(folder)
 
 
 def run_due(folder: Path) -> Seen:
     """Manager and worker."""
-    warehouse = open_warehouse(folder)
-    queue_due_tasks(warehouse)
+    manager(folder)
     seen = Seen()
-    Worker(warehouse, seen, minutes=1).run()
+    Worker(open_warehouse(folder), seen, minutes=1).run()
     return seen
 
 

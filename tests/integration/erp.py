@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.databases.postgres import PostgresSource
 from tests.conftest import Database
-from tests.integration.reading import Pulled, pull
+from tests.integration.reading import Pulled, as_texts, pull
 from tests.services.postgres import Postgres
 
 
@@ -32,9 +32,7 @@ def texts(database: Database, query: str) -> list[tuple[str | None, ...]]:
         cursor.execute("set intervalstyle = postgres; set datestyle = iso")
         cursor.execute(f"select * from ({query}\n) q limit 0")
         assert cursor.description is not None
-        names = ", ".join(
-            '"{}"::text'.format(c.name.replace('"', '""')) for c in cursor.description
-        )
+        names = as_texts(column.name for column in cursor.description)
         cursor.execute(f"select {names} from ({query}\n) q".replace("%", "%%"))
         return cursor.fetchall()
 

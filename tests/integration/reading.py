@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -76,9 +77,13 @@ def _arrived(cursor: Any) -> tuple[dict[str, str], list[tuple[str | None, ...]]]
     assert relation is not None
     types = {column.name: column.type for column in columns_of(cursor, relation.oid)}
     cursor.execute("set timezone = 'UTC'; set extra_float_digits = 1; set intervalstyle = postgres")
-    texts = ", ".join('"{}"::text'.format(name.replace('"', '""')) for name in types)
-    cursor.execute(f"select {texts} from staging.pulled")
+    cursor.execute(f"select {as_texts(types)} from staging.pulled")
     return types, cursor.fetchall()
+
+
+def as_texts(columns: Iterable[str]) -> str:
+    """SQL for the values of columns in PostgreSQL's text form."""
+    return ", ".join('"{}"::text'.format(name.replace('"', '""')) for name in columns)
 
 
 def make_target(target: PgSession, columns: str) -> None:
