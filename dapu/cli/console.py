@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
             return value.total_seconds()
         case datetime():
             return value.isoformat()
-    return redact(show_value(value))
+    return redact(_show_value(value))
 
 
 def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -102,11 +102,11 @@ def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         header = Text(name)
         table.add_column(header, justify="right" if numbers else "left", overflow="fold")
     for row in shown:
-        table.add_row(*(Text(redact(show_value(value))) for value in row))
+        table.add_row(*(Text(redact(_show_value(value))) for value in row))
     console().print(table)
 
 
-def show_value(value: Any) -> str:
+def _show_value(value: Any) -> str:
     """A value as a person reads it."""
     match value:
         case None:

@@ -27,7 +27,7 @@ class Newest:
 
     def see(self, value: Any) -> None:
         """Takes a value into account. Raises JobError when it has no order with the others."""
-        order = order_of(value)
+        order = _order_of(value)
         try:
             if self._order is None or order > self._order:
                 self._order, self.value = order, value
@@ -38,7 +38,7 @@ class Newest:
             ) from None
 
 
-def order_of(value: Any) -> Any:
+def _order_of(value: Any) -> Any:
     """What a value means: a number, a moment, or else its text."""
     if isinstance(value, str):
         if _NUMBER.fullmatch(value):

@@ -153,7 +153,7 @@ class DocumentRows:
             value = without_nul(value)
         if field_.type in _JSON:
             return dump(value)
-        return text_of(value)
+        return _text_of(value)
 
     def _note_values(self, rows: list[list[Any]]) -> None:
         for position, field_ in enumerate(self._fields):
@@ -161,7 +161,7 @@ class DocumentRows:
                 self._empty.discard(field_.name)
 
 
-def text_of(value: Any) -> str:
+def _text_of(value: Any) -> str:
     """A value as PostgreSQL reads it from text; documents as JSON."""
     if isinstance(value, str):
         return value

@@ -81,7 +81,7 @@ class Incoming:
                 yield from self._split(line.blocks())
             elif line and not line.isspace():
                 document = self._parse(line)
-                if len(line) > shortest and has_long_list(document, self._chunk_size):
+                if len(line) > shortest and _has_long_list(document, self._chunk_size):
                     yield from self._split(iter([line]))
                 elif header := self._take(document):
                     yield Row(self._batch, header, 0, (line,))
@@ -109,7 +109,7 @@ class Incoming:
     def _take(self, document: Mapping[str, Any]) -> Header | None:
         """The header of a document that is wanted; None for one of another type."""
         try:
-            header = read_header(document)
+            header = _read_header(document)
         except ValueError as error:
             raise self._fault(str(error)) from None
         if self._types is not None and header.type not in self._types:
@@ -145,18 +145,18 @@ def next_batch(newest: datetime | None) -> datetime:
     return max(now, newest + _TICK)
 
 
-def has_long_list(document: Mapping[str, Any], chunk_size: int) -> bool:
+def _has_long_list(document: Mapping[str, Any], chunk_size: int) -> bool:
     """Whether a list that is in no other list has more items than a chunk."""
     for value in document.values():
         kind = type(value)
         if kind is list and len(value) > chunk_size:
             return True
-        if kind is dict and has_long_list(value, chunk_size):
+        if kind is dict and _has_long_list(value, chunk_size):
             return True
     return False
 
 
-def read_header(document: Mapping[str, Any]) -> Header:
+def _read_header(document: Mapping[str, Any]) -> Header:
     """Which document it is. Raises ValueError that names the key that is missing or wrong."""
     return Header(
         _text(document, "$TYPE"),

@@ -15,7 +15,7 @@ from dapu.execute.schema import read_schema
 from dapu.execute.settings import SyncSettings
 from dapu.execute.target import Step, Target
 
-MARK_FILE = "last_sync_date.txt"  # in which the known client keeps its mark
+_MARK_FILE = "last_sync_date.txt"  # in which the known client keeps its mark
 _log = logging.getLogger(__name__)
 
 
@@ -99,7 +99,7 @@ class Sync:
         return self._client
 
     def _open_target(self) -> Target:
-        self._target = open_target(self._settings.database_type, self._settings.dsn)
+        self._target = _open_target(self._settings.database_type, self._settings.dsn)
         return self._target
 
 
@@ -130,12 +130,12 @@ class _Round:
         return self._stored or self._known_clients_mark()
 
     def _known_clients_mark(self) -> str | None:
-        path = self._settings.state_dir / MARK_FILE
+        path = self._settings.state_dir / _MARK_FILE
         try:
             mark = path.read_text("utf-8", "replace").strip()
         except FileNotFoundError:
             if not path.parent.is_dir():
-                _log.warning("there is no folder %s to look for %s in", path.parent, MARK_FILE)
+                _log.warning("there is no folder %s to look for %s in", path.parent, _MARK_FILE)
             return None
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
@@ -158,7 +158,7 @@ class _Round:
         _log.debug("%s documents up to %s", f"{incoming.documents:,}", answer.mark)
 
 
-def open_target(kind: str, dsn: str) -> Target:
+def _open_target(kind: str, dsn: str) -> Target:
     """Connects to a warehouse. Raises DapuError when that cannot be done."""
     if kind == "POSTGRES":
         from dapu.execute.postgres_target import PostgresTarget

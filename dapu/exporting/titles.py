@@ -16,14 +16,14 @@ def title_faults(titles: Iterable[str]) -> Iterator[str]:
     """What is wrong with the names of a workbook's sheets. Excel sees no difference in case."""
     known = set[str]()
     for title in titles:
-        if fault := title_fault(title):
+        if fault := _title_fault(title):
             yield fault
         if title.casefold() in known:
             yield f"two sheets are called {title!r}; Excel sees no difference between a and A"
         known.add(title.casefold())
 
 
-def title_fault(title: str) -> str | None:
+def _title_fault(title: str) -> str | None:
     """What is wrong with the name of a sheet, or None."""
     if not title.strip():
         return "the name of a sheet is empty"

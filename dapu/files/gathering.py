@@ -77,7 +77,7 @@ class _Converter:
         if self.hash_key is None:
             return self._losses.marked(values if self.is_typed else self._converted(values))
         texts = self._converted(values).to_pylist()
-        return pa.array([hashed(self.hash_key, text) for text in texts], pa.string())
+        return pa.array([_hashed(self.hash_key, text) for text in texts], pa.string())
 
     def is_ready(self, values: Values | None) -> bool:
         """Whether texts are what the loader takes just as they are."""
@@ -321,7 +321,7 @@ def told_as_people_do(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
     return JobError(message, error.data)
 
 
-def hashed(key: bytes, text: str | None) -> str | None:
+def _hashed(key: bytes, text: str | None) -> str | None:
     """HMAC-SHA256 (hex, RFC 2104) of a text without the spaces at its ends; None of none."""
     bare = (text or "").strip()
     if REMARK in bare:

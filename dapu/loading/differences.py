@@ -20,7 +20,7 @@ from dapu.loading.rows import Column, Rows, column_list
 from dapu.loading.types import is_exactly_comparable
 from dapu.named_sql import compose, statement
 
-STAGE = sql.Identifier("pg_temp", "dapu_stage")
+_STAGE = sql.Identifier("pg_temp", "dapu_stage")
 ALWAYS, NEVER = sql.SQL("true"), sql.SQL("false")
 
 
@@ -83,7 +83,7 @@ def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> Sta
     columns = column_list(rows.columns)
     cursor.execute(statement("difference.drop_stage"))
     cursor.execute(compose("difference.create_stage", columns=columns, table=target.table))
-    count = rows.fill(cursor, STAGE, freeze=True)
+    count = rows.fill(cursor, _STAGE, freeze=True)
     left_out = _index_keys(cursor, target, newest)
     cursor.execute(
         compose("difference.without_key", null_key=_each(target.key, "{0} is null", " or "))
@@ -107,7 +107,7 @@ def _index_keys(cursor: Cursor, target: Target, newest: str | None) -> int:
     except (psycopg2.errors.UniqueViolation, psycopg2.errors.ProgramLimitExceeded):
         # Keys that come twice, or are too long for an index: the slower way.
         cursor.execute("rollback to savepoint dapu_stage")
-        left_out = keep_newest(cursor, STAGE, target.key, newest)
+        left_out = keep_newest(cursor, _STAGE, target.key, newest)
     cursor.execute("release savepoint dapu_stage")
     few = _each(target.key, "alter column {0} set statistics 10", ", ")
     cursor.execute(compose("difference.sample_few", few=few))
