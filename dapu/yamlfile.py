@@ -27,7 +27,7 @@ _MOST_LISTED = 20
 class Strict(BaseModel):
     """A model that takes no keys but its own and cannot be changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _Loader(yaml.CSafeLoader):

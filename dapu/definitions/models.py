@@ -31,7 +31,14 @@ def _readable_cron(expression: str) -> str:
     return expression
 
 
-Columns = Annotated[list[str], Field(min_length=1)]
+def _once_each(columns: list[str]) -> list[str]:
+    for column in columns:
+        if columns.count(column) > 1:
+            raise ValueError(f"names {column} twice")
+    return columns
+
+
+Columns = Annotated[list[str], Field(min_length=1), AfterValidator(_once_each)]
 
 
 class Run(Strict):

@@ -14,6 +14,8 @@ from dapu.yamlfile import Strict
 LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]
 # YAML reads a bare `null` as nothing, and what is meant is the word.
 Null = BeforeValidator(lambda value: "null" if value is None else value)
+# With less than nothing, rows would be left out that nobody reads later.
+NotNegative = Annotated[float, Field(ge=0)]
 _KEYED = ("merge", "snapshot", "history")
 
 
@@ -39,10 +41,10 @@ class WatermarkOptions(Strict):
     """Which column tells how far the source was read."""
 
     column: str = Field(description="A column of the query's result: number, text, date or time")
-    overlap: Duration | float | None = Field(
+    overlap: Duration | NotNegative | None = Field(
         None, description="How far before the last value to read again: a duration or a number"
     )
-    lag: Duration | float | None = Field(
+    lag: Duration | NotNegative | None = Field(
         None, description="How far from now, or from the highest number, to stop reading"
     )
     nulls: Literal["include", "skip"] = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any
 
 from dapu.errors import JobError
@@ -42,7 +43,7 @@ def end_at(options: WatermarkOptions, highest_now: Any, zone: tzinfo) -> Any:
     if lag is None or highest_now is None:
         return highest_now
     try:
-        if not isinstance(lag, timedelta):
+        if not isinstance(lag, timedelta) or isinstance(highest_now, int | float | Decimal):
             return _less(highest_now, lag)
         return min(highest_now, _less(_now_like(highest_now, zone), lag))
     except (TypeError, ValueError, OverflowError):
@@ -77,7 +78,9 @@ def _less(value: Any, overlap: timedelta | float) -> Any:
     if isinstance(value, date):
         return value + timedelta(days=(-_duration(overlap)).days)  # a part of a day is one more
     if isinstance(overlap, timedelta):
-        raise TypeError
+        if overlap:
+            raise TypeError
+        return value  # a bare 0, which is read as a length of time
     return value - type(value)(overlap)
 
 

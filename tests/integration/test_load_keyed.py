@@ -185,6 +185,7 @@ def test_a_key_needs_not_be_simple(connection: PgSession, load_mode: str) -> Non
 def test_what_does_not_go_together_is_refused_before_anything_runs() -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"load": "merge"}, "needs `key`"),
+        ({"load": "merge", "key": ["id", "id"]}, "names id twice"),
         ({"load": "replace", "watermark": {"column": "id"}}, "needs all rows"),
         ({"load": "period"}, "needs `period:"),
     ]

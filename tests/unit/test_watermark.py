@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
 
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
@@ -24,6 +25,7 @@ def options(**given: Any) -> WatermarkOptions:
     ("last", "overlap", "begin"),
     [
         (100, 30, 70),
+        (100, 0, 100),
         (Decimal("10.5"), 0.5, Decimal("10.0")),
         (datetime(2024, 3, 1, 0, 1), "5 minutes", datetime(2024, 2, 29, 23, 56)),
         (date(2024, 3, 1), "1 day", date(2024, 2, 29)),
@@ -57,6 +59,17 @@ def test_the_first_run_begins_at_initial_or_nowhere() -> None:
 def test_an_overlap_that_does_not_fit_is_told(last: Any, overlap: Any) -> None:
     with pytest.raises(JobError, match=r"watermark\.overlap .* does not fit the column at"):
         begin_at(options(overlap=overlap), last)
+
+
+@pytest.mark.parametrize("wrong", [-5, "-1 day", float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["overlap", "lag"])
+def test_a_length_below_nothing_would_leave_rows_out(name: str, wrong: Any) -> None:
+    with pytest.raises(ValidationError, match=name):
+        options(**{name: wrong})
+
+
+def test_no_lag_is_none_of_a_number_too() -> None:
+    assert end_at(options(lag=0), 7, ZONE) == 7
 
 
 def test_a_lag_stops_short_of_now() -> None:
