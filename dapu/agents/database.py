@@ -80,9 +80,7 @@ class DatabaseAgent(Agent[DatabaseOptions]):
         ):
             result = _pull(cursor, context, options, source, connection)
             if isinstance(options.deletes, KeySweep):
-                sweep = Sweep(
-                    context, options.query, options.key or [], options.deletes, options.watermark
-                )
+                sweep = Sweep(context, options.query, options, options.deletes)
                 return result.also(sweep.run(cursor, source))
             return result
 

@@ -52,11 +52,14 @@ def look_at(
     rows: Rows,
     options: LoadOptions,
     within: sql.Composable | None = None,
+    *,
+    keeps_rejected: bool = True,
 ) -> Looked:
     """Applies the policies for values that do not fit.
 
     relation: the target as it is, or None when it will be made from the rows' columns.
     within: the part of the table that was read (a condition on its first key column).
+    keeps_rejected: rows that are rejected are put aside; else they are left out.
     """
     if isinstance(rows, ArrowRows):
         rows = rows.as_copy()
@@ -71,7 +74,7 @@ def look_at(
     stage = _TextStage(cursor, name, columns, options, _domains(relation), key)
     stage.fill(rows, _required(relation))
     found = stage.bad_rows(rows.locate)
-    if options.on_bad_value == "reject":
+    if options.on_bad_value == "reject" and keeps_rejected:
         stage.reject(within, rows.locate)
     stage.check_watermark(rows.locate)
     return Looked(stage.good(), *found)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import MakeWarehouse
 from tests.integration.sales import TASK, make, run
+from tests.one_task import OneTask
 from tests.rounds import run_task
 
 
@@ -75,3 +79,28 @@ def test_keys_of_a_query_that_asks_for_the_watermark_are_those_since_initial(
     source("delete from shop.sale where id = 3; delete from meta.seen")
     run(folder)
     assert source("select id from staging.sale order by id") == [(2,), (4,)]
+
+
+def test_keys_that_the_load_rejected_are_none(make_warehouse: MakeWarehouse, source: Any) -> None:
+    query = "select case id when 8 then 'x' when 9 then null else id::text end as id, at, amount"
+    options = f"{SWEEP.replace('[id, at]', '[id]')}\n    on_bad_value: reject"
+    folder = make(make_warehouse, options, f"{query} from shop.sale")
+    source("create schema staging")
+    source("create table staging.sale (id bigint primary key, at timestamp, amount numeric)")
+    source("insert into shop.sale select n, date '2024-01-01' + n, n from generate_series(6, 9) n")
+    assert "2 rows rejected" in run(folder).message
+    source("delete from shop.sale where id = 6; delete from meta.seen")
+    assert "1 that the source no longer has deleted" in run(folder).message
+    assert source("select id from staging.sale") == [(7,)]
+    assert source("select count(*) from staging.sale__rejected") == [(2,)], "each of them once"
+
+
+def test_keys_go_through_the_policies_of_the_load(task: OneTask, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as session, session:
+        session.execute("create table t (id text, n integer)")
+        session.executemany("insert into t values (?, ?)", [("a\0", 1), ("b", 2)])
+    action = "do: database\nquery: extract.sql\nload: merge\nkey: [id]\ndeletes: {every: 1 day}"
+    files = {"extract.sql": "select * from t"}
+    task.has(f"url: sqlite:///{tmp_path}/shop.db", f"{action}\nnul_characters: remove", files)
+    assert "0 that the source no longer has deleted" in task.run()
+    assert task.rows() == [("a", 1), ("b", 2)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,10 +10,13 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.agents.base import Context
 from dapu.databases.source import Source
 from dapu.databases.subquery import only
+from dapu.loading.bad_values import telling_of
+from dapu.loading.checked import look_at
 from dapu.loading.deletions import remove_missing
-from dapu.loading.options import KeySweep, WatermarkOptions
+from dapu.loading.options import KeySweep, LoadOptions
 from dapu.loading.rows import Rows
 from dapu.loading.tables import Relation, describe
+from dapu.loading.which_row import row_finder
 
 _SWEPT = "keys swept at"
 
@@ -23,14 +25,13 @@ _SWEPT = "keys swept at"
 class Sweep:
     """A look at all keys of a query.
 
-    query: its SQL file. watermark: the action's, for a query that asks for its value.
+    query: its SQL file. options: the action's.
     """
 
     context: Context
     query: str
-    key: Sequence[str]
+    options: LoadOptions
     sweep: KeySweep
-    watermark: WatermarkOptions | None
 
     def run(self, cursor: Cursor, source: Source) -> tuple[str, ...]:
         """Removes them when it is time to look; returns what to tell of it."""
@@ -43,14 +44,23 @@ class Sweep:
         if target is None:
             return ()
         keys = self._keys(source, target)
-        told = remove_missing(cursor, table, target, keys, self.key, mark=self.sweep.mark)
+        with telling_of(table, row_finder(keys)):
+            # A key that the load rejected is none of the table's.
+            looked = look_at(cursor, table, target, keys, self.options, keeps_rejected=False)
+            mark = self.sweep.mark
+            told = remove_missing(cursor, table, target, looked.rows, self._key, mark=mark)
         self.context.remembered[_SWEPT] = now.isoformat()
         return told
 
+    @property
+    def _key(self) -> list[str]:
+        return self.options.key or []
+
     def _keys(self, source: Source, target: Relation) -> Rows:
         """The keys in the form in which the rows came; from `initial` on, as the rows did."""
-        initial = self.watermark.initial if self.watermark else None
+        watermark = self.options.watermark
+        initial = watermark.initial if watermark else None
         whole = self.context.sql(self.query, watermark=initial)
-        names = ", ".join(source.quote(column) for column in self.key)
+        names = ", ".join(source.quote(column) for column in self._key)
         types = {column.name: column.type for column in target.columns}
-        return source.read(only(whole, names), {column: types[column] for column in self.key})
+        return source.read(only(whole, names), {column: types[column] for column in self._key})
