@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FILE = "connections.yaml"
 MAIN = "main"
 _PLACE = re.compile(r"(\w+)://([^/]*)")
+_SERVICE = re.compile(r"(md|motherduck):")
 _AUTHORITY = re.compile(r"://([^/?#]*)")
 
 
@@ -115,8 +116,8 @@ class UrlConnection(Connection):
     """Any database that SQLAlchemy knows."""
 
     url: SecretStr = Field(
-        description="SQLAlchemy URL; the path of a SQLite file is relative to the warehouse "
-        "directory"
+        description="SQLAlchemy URL; the path of a file of SQLite or DuckDB is relative to the "
+        "warehouse directory"
     )
     extra: dict[str, Any] = Field({}, description="Arguments for the driver's `connect`")
 
@@ -133,13 +134,27 @@ class UrlConnection(Connection):
         name = self.parts.database
         return str(folder / name) if name and name != ":memory:" else name or ""
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """For the driver's `connect`: others can read a DuckDB file too, and it is not made."""
+        return {"read_only": True, **self.extra} if self._is_duckdb_file else self.extra
+
+    @property
+    def _is_duckdb_file(self) -> bool:
+        """Whether it is a file of DuckDB: not one in memory, nor a service."""
+        name = self.parts.database or ":memory:"
+        is_elsewhere = name.startswith(":memory:") or "://" in name or _SERVICE.match(name)
+        return self.parts.backend == "duckdb" and not is_elsewhere
+
     def sqlalchemy_url(self, folder: Path) -> URL:
-        """The URL, with the whole path of a SQLite file."""
+        """The URL, with the whole path of a file of SQLite or DuckDB."""
         from sqlalchemy.engine import make_url
 
         url = make_url(self.url.get_secret_value()).set(drivername=self.parts.drivername)
         if self.parts.backend == "sqlite":
             return url.set(database=self.sqlite_file(folder))
+        if self._is_duckdb_file:
+            return url.set(database=str(folder / (url.database or "")))
         return url
 
     def __str__(self) -> str:

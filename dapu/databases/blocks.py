@@ -134,7 +134,8 @@ class BlockSource:
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_mysql_form(name, column.type) for name, column in pairs)
             case "mssql":
-                return _joined(quoted, "blocks.mssql_column", ", ")
+                pairs = zip(quoted, self.columns, strict=True)
+                return ", ".join(_mssql_form(name, column.type) for name, column in pairs)
         return _joined(quoted, "blocks.oracle_column", " || '|' || ")
 
 
@@ -205,6 +206,13 @@ def _postgres_form(name: str, type_name: str) -> str:
 def _mysql_form(name: str, type_name: str) -> str:
     """A column as text; the server's own text of a FLOAT has six digits."""
     form = "blocks.mysql_float" if type_name == "real" else "blocks.mysql_column"
+    return fragment(form, column=name)
+
+
+def _mssql_form(name: str, type_name: str) -> str:
+    """A column as JSON takes it; of a float that has 16 digits, which are not all of them."""
+    is_float = type_name in ("real", "double precision")
+    form = "blocks.mssql_float" if is_float else "blocks.mssql_column"
     return fragment(form, column=name)
 
 

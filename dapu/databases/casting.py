@@ -6,13 +6,14 @@ types come from the declarations, so that a new table is filled while the source
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from sqlalchemy.engine import URL
 
 from dapu.databases.duckdb_types import duckdb_column
-from dapu.databases.fragments import fragment
+from dapu.databases.fragments import fill_statement, fragment
 from dapu.databases.generic import GenericSource
 from dapu.databases.mssql_types import mssql_column, parameters
 from dapu.databases.oracle_types import oracle_column
@@ -24,12 +25,8 @@ from dapu.errors import JobError
 from dapu.loading.exact import FINEST
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.types import is_number
-from dapu.named_sql import statement
 
-_BY_CURSOR: Mapping[str, Callable[[str, Sequence[Any]], Typed | None]] = {
-    "duckdb": duckdb_column,
-    "oracle": oracle_column,
-}
+_ENDS = {1, 9999}  # the years of the first and last times that Python has
 
 
 class CastingSource(GenericSource):
@@ -45,7 +42,7 @@ class CastingSource(GenericSource):
         Where there is a target its type is told, and each value must fit.
         """
         typed = self._typed(query)
-        columns = [Column(one.name, (into or {}).get(one.name, one.type)) for one in typed]
+        columns = [Column(str(one.name), (into or {}).get(one.name, one.type)) for one in typed]
         checked = [
             "text" if _is_exact(one, column.type) else column.type
             for one, column in zip(typed, columns, strict=True)
@@ -53,11 +50,23 @@ class CastingSource(GenericSource):
         result = self._execute(self._cast(query, typed))
         return self._typed_rows(result, columns, checked, lambda: self.read(query, into))
 
+    def value(self, query: Statement) -> Any:
+        """See `Source.value`. Raises JobError for infinity, which DuckDB's driver makes 9999."""
+        value = super().value(query)
+        is_end = isinstance(value, date) and value.year in _ENDS
+        if is_end and self._engine.dialect.name == "duckdb":
+            text = str(super().value(self._cast(query, self._typed(query))))
+            if "infinity" in text:
+                raise JobError(
+                    f"{text} is no point from which rows can be read on; leave such rows out of "
+                    "the query"
+                )
+        return value
+
     def _typed(self, query: Statement) -> list[Typed]:
+        ask = {"mssql": self._told_by_server, "duckdb": self._told_by_describe}
         try:
-            if self._engine.dialect.name == "mssql":
-                return self._known(self._told_by_server(no_rows(query)))
-            return self._known(self._told_by_cursor(no_rows(query)))
+            return self._known(ask.get(self._engine.dialect.name, self._told_by_cursor)(query))
         except NotNative:
             raise
         except JobError as error:
@@ -65,15 +74,24 @@ class CastingSource(GenericSource):
             raise NotNative(self._name, what) from None
 
     def _told_by_cursor(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
-        result = self._execute(query)
-        column_of = _BY_CURSOR[self._engine.dialect.name]
-        described = zip(map(str, result.keys()), result.cursor.description, strict=True)
-        return [(name, column[1], column_of(name, column)) for name, column in described]
+        result = self._execute(no_rows(query))
+        # SQLAlchemy's names, which know whether Oracle's must be quoted.
+        described = zip(result.keys(), result.cursor.description, strict=True)
+        told = [(name, column[1], oracle_column(name, column)) for name, column in described]
+        result.close()
+        return told
+
+    def _told_by_describe(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
+        ask = fill_statement("casts.duckdb_describe", query=query.without_end())
+        told = [(name, declared) for name, declared, *_ in self.rows(ask)]
+        if len({name.lower() for name, _ in told}) < len(told):
+            raise NotNative(self._name, "it has columns of the same name")
+        return [(name, declared, duckdb_column(name, declared)) for name, declared in told]
 
     def _told_by_server(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
-        text, values = query.for_driver("at", self.quote)
+        text, values = no_rows(query).for_driver("at", self.quote)
         ask = Statement(
-            tuple(statement("casts.mssql_describe").split("?")), (text, parameters(tuple(values)))
+            tuple(fragment("casts.mssql_describe").split("?")), (text, parameters(tuple(values)))
         )
         told = self.rows(ask)
         if told and told[0][2] is not None:

@@ -5,8 +5,7 @@ https://duckdb.org/docs/stable/sql/data_types/overview
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
 
 from dapu.databases.typed import Typed, decimal
 
@@ -19,7 +18,6 @@ _PLAIN = {
     **dict.fromkeys(("HUGEINT", "UHUGEINT"), "numeric(39,0)"),
     **dict.fromkeys(("FLOAT", "DOUBLE"), "double precision"),
     **dict.fromkeys(("VARCHAR", "BIT", "ENUM", '"NULL"'), "text"),
-    **dict.fromkeys(("STRUCT", "MAP"), "jsonb"),
     "BLOB": "bytea",
     "UUID": "uuid",
 }
@@ -39,13 +37,16 @@ _AS_TEXT = {
 }
 """The PostgreSQL type, the SQL that writes a value, and the digits of a second that it has."""
 
+_OF_TIME = re.compile(r"\b(DATE|INTERVAL|TIME(STAMP)?(_\w+)?)\b")
+_OF_JSON = re.compile(r"\bJSON\b")  # whose numbers DuckDB rounds when it writes them once more
 
-def duckdb_column(name: str, description: Sequence[Any]) -> Typed | None:
-    """A column of a cursor's `description` (PEP 249); None when its type is not known."""
-    declared = str(description[1])
+
+def duckdb_column(name: str, declared: str) -> Typed | None:
+    """A column of a type that `describe` tells; None when it is not known."""
     kind = declared.partition("(")[0]
-    if declared.endswith("]"):
-        return Typed(name, "jsonb")
+    if declared.endswith("]") or kind in ("STRUCT", "MAP"):
+        is_changed = _OF_TIME.search(declared) and not _OF_JSON.search(declared)
+        return Typed(name, "jsonb", "casts.duckdb_json" if is_changed else None)
     if kind == "DECIMAL":
         return decimal(name, declared)
     if kind in _AS_TEXT:

@@ -224,7 +224,9 @@ class GenericSource:
             result = self._session.exec_driver_sql(text, values or None)
             if self._is_pymysql:
                 self._unread = [result.cursor._result]
-            return result
+        if not result.returns_rows:
+            raise JobError(f"the source `{self._name}` gives no rows: the query is no SELECT")
+        return result
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:

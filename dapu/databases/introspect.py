@@ -66,7 +66,7 @@ def _engine(warehouse: Warehouse, name: str, connection: Connection) -> Engine:
         dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
         return _postgres({"dsn": dsn} | connection.extra)
     try:
-        return sqlalchemy.create_engine(url, connect_args=connection.extra, poolclass=NullPool)
+        return sqlalchemy.create_engine(url, connect_args=connection.arguments, poolclass=NullPool)
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
         raise ConfigurationError(
             f"the connection `{name}` needs the driver of {url.drivername}: {error}; install it"

@@ -7,7 +7,8 @@ from typing import Any
 from dapu.database_url import DatabaseUrl
 
 _NUMBERS = {"connect_timeout", "read_timeout", "write_timeout", "client_flag", "max_allowed_packet"}
-_SWITCHES = {"local_infile", "ssl_check_hostname"}
+# The latter two SQLAlchemy leaves as texts, of which `false` would be true.
+_SWITCHES = {"local_infile", "ssl_check_hostname", "ssl_disabled", "ssl_verify_identity"}
 _TLS = {"ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "ssl_check_hostname"}
 _YES = ("true", "yes", "on", "y", "t", "1")
 _NO = ("false", "no", "off", "n", "f", "0")

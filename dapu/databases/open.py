@@ -51,14 +51,14 @@ class _Wanted:
         from dapu.databases.generic import GenericSource
 
         url = self.connection.sqlalchemy_url(self.folder)
-        return GenericSource(self.name, url, {**self.connection.extra, **own})
+        return GenericSource(self.name, url, {**self.connection.arguments, **own})
 
     def casting(self) -> Source:
         """The source as SQLAlchemy reads it, with casts inside the query."""
         from dapu.databases.casting import CastingSource
 
         url = self.connection.sqlalchemy_url(self.folder)
-        return CastingSource(self.name, url, self.connection.extra)
+        return CastingSource(self.name, url, self.connection.arguments)
 
     def native_mysql(self) -> Source:
         """The source as PyMySQL reads it."""

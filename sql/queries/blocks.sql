@@ -84,6 +84,9 @@ from (
 -- name: mssql_column
 dapu_query.{column};
 
+-- name: mssql_float
+convert(varchar(32), dapu_query.{column}, 3) as {column};
+
 -- name: oracle
 select count(*), coalesce(sum(to_number(substr(rawtohex(standard_hash({columns}, 'MD5')), 1, 15),
     'XXXXXXXXXXXXXXX')), 0)

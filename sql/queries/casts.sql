@@ -4,8 +4,9 @@
 {text} as {column};
 
 -- name: mssql_describe
--- The columns of a query with its parameters' declarations, or why there are none.
-select name, system_type_name, error_message
+-- The columns of a query with its parameters' declarations, or why there are none. The name of a
+-- type like hierarchyid is that of a user's type.
+select name, coalesce(system_type_name, user_type_name) as type_name, error_message
 from sys.dm_exec_describe_first_result_set(?, ?, 0)
 where is_hidden = 0 or error_message is not null order by column_ordinal;
 
@@ -31,8 +32,8 @@ to_char({value}, 'YYYY-MM-DD HH24:MI:SS')
     || case when {value} < date '0001-01-01' then ' BC' end;
 
 -- name: oracle_zoned
--- In UTC, since a zone may have a name.
-to_char(sys_extract_utc(cast({value} as timestamp with time zone)), 'YYYY-MM-DD HH24:MI:SS.FF9')
+-- In UTC, since a zone may have a name; without its digits the type would round to six.
+to_char(sys_extract_utc(cast({value} as timestamp(9) with time zone)), 'YYYY-MM-DD HH24:MI:SS.FF9')
     || nvl2({value}, '+00', null)
     || case when {value} < timestamp '0001-01-01 00:00:00 +00:00' then ' BC' end;
 
@@ -52,6 +53,14 @@ json_serialize({value} returning clob);
 
 -- name: oracle_xml
 xmlserialize(content {value} as clob);
+
+-- name: duckdb_describe
+-- The columns of a query, those of one name too.
+describe
+{query};
+
+-- name: duckdb_json
+to_json({value});
 
 -- name: duckdb_text
 cast({value} as varchar);

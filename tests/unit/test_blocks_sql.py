@@ -52,6 +52,17 @@ def test_the_statements_are_valid_in_their_dialect(dialect: str, parser: str, qu
         assert "{" not in text
 
 
+def test_sql_server_hashes_all_digits_of_a_float() -> None:
+    """JSON has 16 of them, and two numbers may differ in the 17th."""
+    asked = Asked("[]")
+    columns = [Column("id", "integer"), Column("size", "double precision")]
+    BlockSource(asked, "mssql", Statement(("select 1",)), "id", columns).hashes([])
+    assert (
+        "select dapu_query.[id], convert(varchar(32), dapu_query.[size], 3) as [size]"
+        in (asked.texts[0])
+    )
+
+
 def test_a_database_without_a_hash_expression_is_told() -> None:
     source = BlockSource(Asked('"'), "firebird", Statement(("select 1",)), "id", COLUMNS)
     with pytest.raises(JobError, match="has no hash for firebird"):

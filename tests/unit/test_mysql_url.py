@@ -28,6 +28,11 @@ def test_the_arguments_are_those_of_sqlalchemy(rest: str) -> None:
     assert mysql_keywords(parse_database_url(text)) == expected
 
 
+def test_tls_is_not_switched_off_by_false() -> None:
+    url = parse_database_url("mysql://db/erp?ssl_disabled=false")
+    assert mysql_keywords(url)["ssl_disabled"] is False
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

@@ -15,9 +15,11 @@ from uuid import UUID
 
 import pytest
 import sqlglot
+from sqlalchemy.dialects import oracle
 from sqlglot import exp
 
 from dapu.databases.fragments import fragment
+from dapu.databases.generic import quoted
 from dapu.databases.mssql_types import mssql_column, parameters
 from dapu.databases.oracle_types import oracle_column
 from dapu.databases.typed import Typed
@@ -110,3 +112,15 @@ def test_the_values_of_a_query_are_declared_to_sql_server() -> None:
         "@p6 nvarchar(max), @p7 varbinary(max), @p8 date, @p9 time(6), @p10 datetime2(6), "
         "@p11 datetimeoffset(6), @p12 uniqueidentifier, @p13 nvarchar(max)"
     )
+
+
+def test_oracle_s_nanoseconds_are_not_rounded_on_their_way_to_utc() -> None:
+    """The type without digits has six of them."""
+    assert "timestamp(9) with time zone" in fragment("casts.oracle_zoned", value="c")
+
+
+def test_a_name_that_oracle_must_have_in_quotes_keeps_them() -> None:
+    """SQLAlchemy gives "a" and A as `a`; only it knows which of them it was."""
+    dialect: Any = oracle.dialect()  # type: ignore[no-untyped-call]
+    assert quoted(dialect, dialect.normalize_name("a")) == '"a"'
+    assert quoted(dialect, dialect.normalize_name("A")) == "a"
