@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
+from dapu.loading.belongings import Aside
 from dapu.loading.result import LoadResult
 from dapu.loading.room import make_room
 from dapu.loading.rows import Column, Rows, column_list
-from dapu.loading.swap import Aside, build_aside, drop_aside, finish_aside, hindrance, swap
+from dapu.loading.swap import build_aside, drop_aside, hindrance, put_in_place
 from dapu.loading.tables import Relation, add_key, analyze, check_fit, create, describe
 from dapu.named_sql import compose
 
@@ -45,8 +46,7 @@ def replace(
     if keep_equal and not _differs(cursor, aside, target.columns):
         drop_aside(cursor, aside)
         return LoadResult(count, ("nothing changed",), changed=False)
-    finish_aside(cursor, aside)
-    swap(cursor, aside)
+    put_in_place(cursor, aside)
     return LoadResult(count)
 
 

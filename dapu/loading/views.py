@@ -11,14 +11,14 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
-from dapu.loading.result import LoadResult
-from dapu.loading.swap import (
+from dapu.loading.properties import (
     Properties,
-    SearchPath,
     copy_properties,
     give_properties,
     properties_of,
 )
+from dapu.loading.result import LoadResult
+from dapu.loading.search_path import SearchPath
 from dapu.loading.tables import VIEW, describe, make_schema, oid_of
 from dapu.named_sql import compose, statement
 

@@ -84,7 +84,8 @@ create schema {schema};
 drop schema {schema};
 
 -- name: create_like
-create table {aside} (like {table} including all excluding indexes excluding statistics);
+create table {aside} (
+    like {table} including all excluding comments excluding indexes excluding statistics);
 
 -- name: search_path
 select set_config('search_path', %(path)s, true);
@@ -115,12 +116,12 @@ and not exists (
 order by i.indexrelid;
 
 -- name: details
--- Statements that give the new table what else belongs to the old one: comments on its keys and
--- indexes, how its columns are sampled, the index that CLUSTER goes by.
+-- Statements that give the new table what else belongs to the old one: comments on its columns,
+-- constraints and indexes, how its columns are sampled, the index that CLUSTER goes by.
 with target as (
     select * from pg_class where oid = %(oid)s::oid
 ), columns as (
-    select attname, attstattarget, attoptions from pg_attribute
+    select attnum, attname, attstattarget, attoptions from pg_attribute
     where attrelid = %(oid)s::oid and attnum > 0 and not attisdropped
 ), indexes as (
     select x.oid, x.relname, i.indisclustered
@@ -129,7 +130,10 @@ with target as (
 select format('comment on constraint %%I on %%I.%%I is %%L', k.conname, %(schema)s, t.relname, d.description)
 from target t join pg_constraint k on k.conrelid = t.oid
 join pg_description d on d.objoid = k.oid and d.classoid = 'pg_constraint'::regclass
-where k.contype in ('p', 'u', 'x', 'f')
+union all
+select format('comment on column %%I.%%I.%%I is %%L', %(schema)s, t.relname, c.attname, d.description)
+from target t, columns c
+join pg_description d on d.objoid = %(oid)s::oid and d.classoid = 'pg_class'::regclass and d.objsubid = c.attnum
 union all
 select format('comment on index %%I.%%I is %%L', %(schema)s, i.relname, d.description)
 from indexes i join pg_description d on d.objoid = i.oid and d.classoid = 'pg_class'::regclass
