@@ -2,7 +2,8 @@
 
 libpq looks at what the server says in the middle of a COPY only once all rows were sent, though
 the server throws away all that comes after the one that it refused. So the answer is looked for
-in the socket. It is left there, for libpq to read.
+in the socket. It is left there, for libpq to read. Where a trigger warns of so many rows that the
+socket is full, libpq reads both before they are seen here; then the source is read to its end.
 """
 
 from __future__ import annotations
