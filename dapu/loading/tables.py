@@ -110,9 +110,18 @@ def make_schema(cursor: Cursor, name: str) -> None:
 
 
 def add_key(cursor: Cursor, table: sql.Composable, key: Sequence[str]) -> None:
-    """Makes columns the primary key of a table."""
+    """Makes columns the primary key of a table.
+
+    Raises JobError for a type whose values have no order.
+    """
     columns = sql.SQL(", ").join(map(sql.Identifier, key))
-    cursor.execute(compose("table.create_key", table=table, columns=columns))
+    try:
+        cursor.execute(compose("table.create_key", table=table, columns=columns))
+    except psycopg2.errors.UndefinedObject as error:
+        raise JobError(
+            f"({', '.join(key)}) can be no key: {error.diag.message_primary}; let the query give "
+            "it as text, or take another column"
+        ) from error
 
 
 def analyze(cursor: Cursor, table: sql.Composable) -> None:

@@ -194,6 +194,21 @@ def test_what_does_not_go_together_is_refused_before_anything_runs() -> None:
             LoadOptions.model_validate({"do": "x", **options})
 
 
+@pytest.mark.parametrize("load_mode", ["replace", "append", "merge"])
+def test_a_type_without_order_can_be_no_key(connection: PgSession, load_mode: str) -> None:
+    def write(file: Any) -> None:
+        file.write(b"(1,2)\n")
+
+    rows = CopyRows([Column("place", "point")], "text", write)
+    options = LoadOptions.model_validate({"do": "x", "load": load_mode, "key": ["place"]})
+    with (
+        pytest.raises(JobError, match=r"\(place\) can be no key: data type point has no"),
+        connection,
+        connection.cursor() as cursor,
+    ):
+        load(cursor, NAME, rows, options)
+
+
 @pytest.mark.parametrize("load_mode", ["replace", "append"])
 def test_what_can_be_no_key_is_told_with_what_to_do(connection: PgSession, load_mode: str) -> None:
     with pytest.raises(JobError, match=r"\(id\)=\(1\) .*; give a `key` that tells"):

@@ -116,6 +116,23 @@ def test_values_that_do_not_fit_follow_the_policy(
     assert task.rows() == [(1, None, "ab"), (9, None, "")]
 
 
+def test_what_a_domain_refuses_is_told_with_its_row(
+    make_warehouse: MakeWarehouse, source: Any
+) -> None:
+    options = "key: [id]\n    split: {column: id, parts: 2}"
+    folder = make(make_warehouse, options, "select id, amount from shop.sale")
+    source("create schema staging; create domain price as numeric check (value < 100)")
+    source("create table staging.sale (id integer, amount price)")
+    source("update shop.sale set amount = case id when 8 then 500 else 5 end")
+    said = run_task(folder, TASK).message
+    assert 'column amount of staging.sale cannot hold "500" (row ' in said
+    assert ", id 8)" in said
+    source("update shop.sale set amount = 5")
+    outcome = run_task(folder, TASK)
+    assert outcome.status == "done", outcome.message
+    assert source("select distinct amount from staging.sale") == [(5,)]
+
+
 @pytest.mark.parametrize("policy", ["null", "reject"])
 def test_a_policy_that_parts_cannot_follow_is_refused(
     task: OneTask, tmp_path: Path, policy: str

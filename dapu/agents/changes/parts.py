@@ -157,13 +157,20 @@ class SplitLoad:
         cursor.execute(statement("swap.lock_timeout"), {"timeout": _LOCK_WAIT})
         try:
             cursor.execute(compose("parts.drop_stage", stage=self._stage.identifier))
-            create(cursor, self._stage, columns)
+            create(cursor, self._stage, self._with_domains(cursor, columns))
         except psycopg2.errors.LockNotAvailable as error:
             raise JobError(
                 f"the parts' table {self._stage} cannot be made: somebody has had hold of it for a "
                 f"minute, or an earlier action of this task has made the schema "
                 f"{self._stage.schema} and not committed it yet; make the schema beforehand"
             ) from error
+
+    def _with_domains(self, cursor: Cursor, columns: Sequence[Column]) -> list[Column]:
+        """The columns with the table's domains: what these refuse is told where it is read."""
+        target = describe(cursor, self.context.table)
+        known = target.columns if target else ()
+        domains = {(column.name, column.type): column.domain for column in known}
+        return [Column(c.name, domains.get((c.name, c.type)) or c.type) for c in columns]
 
     def _fingerprint(self, columns: Sequence[Column]) -> str:
         """Parts of another query, or cut otherwise, are of no use."""
