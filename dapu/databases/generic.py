@@ -60,8 +60,13 @@ class GenericSource:
             raise ConfigurationError(
                 f"the connection `{name}` needs the driver of {url.drivername}: {error}; install it"
             ) from None
-        except TypeError as error:  # a keyword that the driver does not know
-            raise ConfigurationError(f"the connection `{name}`: extra: {error}") from None
+        # A keyword that the driver does not know, or a value that it does not take.
+        except (TypeError, ValueError, AttributeError) as error:
+            what = f"the connection `{name}`: its driver does not take its url and extra: {error}"
+            raise ConfigurationError(what) from None
+        except OSError as error:
+            what = f"the connection `{name}`: a file that its url or extra name: {error}"
+            raise ConfigurationError(what) from None
         except SQLAlchemyError as error:
             raise JobError(f"the connection `{name}` is refused: {_reason(error)}") from None
 

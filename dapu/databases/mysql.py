@@ -52,7 +52,7 @@ class MySqlSource:
             self._connect()
         except pymysql.MySQLError as error:
             raise JobError(f"the connection `{name}` is refused: {_reason(error)}") from None
-        except (TypeError, ValueError, NotImplementedError) as error:
+        except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
             what = f"the connection `{name}`: PyMySQL does not take its url and extra: {error}"
             raise ConfigurationError(what) from None
         except OSError as error:

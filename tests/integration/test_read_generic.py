@@ -147,8 +147,13 @@ def test_faults_are_told_as_the_driver_tells_them(mariadb: MariaDB, maria: Any) 
     url = make_url(mariadb.url("generic"))
     with pytest.raises(JobError, match=r"`shop` is refused: Access denied .*\(error 1045\)"):
         GenericSource("shop", url, {"password": "hunter2"})
-    with pytest.raises(ConfigurationError, match=r"connection `shop`: extra: .*'wrong'"):
+    with pytest.raises(ConfigurationError, match=r"connection `shop`: .*url and extra: .*'wrong'"):
         GenericSource("shop", url, {"wrong": 1})
+    for option in ("charset=nonsense", "ssl=true", "read_timeout=0"):
+        with pytest.raises(ConfigurationError, match="its driver does not take its url and extra"):
+            GenericSource("shop", url.update_query_string(option), {})
+    with pytest.raises(ConfigurationError, match=r"a file that .* name: .*No such file"):
+        GenericSource("shop", url.update_query_string("ssl_ca=/no/such/file"), {})
     refused = pytest.raises(JobError, match=r"refuses the query: .*nothing.*\(error 1146\)")
     with closing(open_maria(mariadb)) as source, refused:
         source.read(Statement(("select * from nothing",)), None)

@@ -148,6 +148,7 @@ def test_who_is_not_let_in_is_told_without_the_password(mariadb: MariaDB, shop: 
         ("", {"connect_timeout": "soon"}, "'str'"),
         ("?read_timeout=soon", {}, "`read_timeout` in the url is a whole number, not `soon`"),
         ("?compress=true", {}, "compress .* not supported"),
+        ("?ssl=true", {}, "does not take its url and extra"),
         ("?ssl_ca=/no/such/file", {}, "a file that .* `ssl_.*No such file"),
     ],
 )
