@@ -351,6 +351,8 @@ def _explain(error: BaseException, task: str) -> tuple[str, dict[str, Any] | Non
     trace = "".join(lines)  # for whoever mends dapu or the agent
     if isinstance(error, psycopg2.Error) and error.diag.message_primary:
         detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
+        if isinstance(error, psycopg2.errors.InsufficientPrivilege):
+            detail += "; see `Permissions` in docs/operating.md for what the role of `main` needs"
         return error.diag.message_primary + detail, {"raised_in": trace}
     what = storable(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST // 2)
     hint = f"a fault of dapu or of an agent, `dapu status DIR {task}` shows its traceback"

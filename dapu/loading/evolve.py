@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
-from dapu.loading.retype import Change, Retyping, advice
+from dapu.loading.retype import Change, Retyping, advice, shown
 from dapu.loading.rows import Column
 from dapu.loading.tables import Relation, TargetColumn
 from dapu.named_sql import compose
@@ -101,8 +101,19 @@ def _add(
             )
         )
     for column in added:
-        cursor.execute(_adding(name.identifier, column))
+        _put(cursor, name, column, added)
     return [f"the new column {column.name} ({column.type}) is added" for column in added]
+
+
+def _put(cursor: Cursor, name: TableName, column: Column, added: Sequence[Column]) -> None:
+    try:
+        cursor.execute(_adding(name.identifier, column))
+    except psycopg2.errors.InsufficientPrivilege as error:
+        statements = shown(cursor, [_adding(sql.SQL(str(name)), column) for column in added])
+        raise JobError(
+            f"the source has a new column, and dapu {error.diag.message_primary}; let the owner "
+            f"of the table put: {statements}"
+        ) from error
 
 
 def _remove(

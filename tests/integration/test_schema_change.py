@@ -68,6 +68,22 @@ def test_new_columns_are_added_and_narrow_ones_widened(
     assert 5000000000 in [row[0] for row in rows]
 
 
+def test_the_owner_of_a_table_is_to_add_a_column(connection: PgSession) -> None:
+    put(connection, {"id": "integer"}, "1", load="append")
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "create role dapu_test_guest; grant usage on schema staging to dapu_test_guest;"
+            "grant insert, select on staging.item to dapu_test_guest; set role dapu_test_guest"
+        )
+    try:
+        told = "must be owner of table item; let the owner .*: alter table staging.item add column"
+        with pytest.raises(JobError, match=told):
+            put(connection, {"id": "integer", "size": "integer"}, "1,2", load="append")
+    finally:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("reset role; drop owned by dapu_test_guest; drop role dapu_test_guest")
+
+
 @pytest.mark.parametrize("mode", [{"load": "replace"}, {"load": "merge", "key": ["id"]}])
 def test_readers_do_not_wait_for_the_source_when_a_table_changes(
     connection: PgSession, mode: dict[str, Any]
