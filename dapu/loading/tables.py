@@ -89,7 +89,6 @@ def make_schema(cursor: Cursor, name: str) -> None:
     """Makes a schema when it is missing. Only then does it take the right to make one.
 
     Another session may be making it: then this one waits until that has committed or given up.
-    Raises JobError without that right.
     """
     cursor.execute(statement("server.schema_exists"), {"name": name})
     if cursor.fetchone() == (True,):
@@ -101,11 +100,6 @@ def make_schema(cursor: Cursor, name: str) -> None:
             break
         except (psycopg2.errors.UniqueViolation, psycopg2.errors.DuplicateSchema):
             cursor.execute("rollback to savepoint dapu_schema")
-        except psycopg2.errors.InsufficientPrivilege as error:
-            raise JobError(
-                f"there is no schema {name}, and {error.diag.message_primary}; make it by hand, or "
-                "grant the role of `main` `create` on the database"
-            ) from error
     cursor.execute("release savepoint dapu_schema")
 
 

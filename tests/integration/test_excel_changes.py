@@ -157,8 +157,10 @@ def test_what_is_missing_is_told(excel: FileTask) -> None:
     place = f"in `source` ({excel.share.path})"
     assert f"there is no file a.xlsx {place}" in excel.fails("workbook: a.xlsx")
     assert f"no file matches a*.xlsx {place}" in excel.fails('workbook: "a*.xlsx"')
+    said = excel.fails("workbook: b.xlsx\nsheet: budget")
+    assert "b.xlsx has no sheet 'budget'; known are: Costs" in said
     said = excel.fails("workbook: b.xlsx\nsheet: costs 2024")
-    assert "b.xlsx has no sheet 'costs 2024'; known are: Costs" in said
+    assert "b.xlsx has no sheet 'costs 2024'; did you mean `Costs`?" in said
     assert "ends before its header, row 5: it has 2 rows" in excel.fails(
         "workbook: b.xlsx\nheader: 5"
     )
