@@ -301,10 +301,13 @@ def _shown(value: Any, *, hidden: bool) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean …?` with the known word nearest to a wrong one, or all that are known."""
     names = sorted(set(known))
-    small = {name.casefold(): name for name in names}
-    match = difflib.get_close_matches(word.casefold(), small, n=1, cutoff=0.6)
+    match = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if not match:
+        small = {name.casefold(): name for name in names}
+        match = difflib.get_close_matches(word.casefold(), small, n=1, cutoff=0.6)
+        match = [small[name] for name in match]
     if match:
-        return f"; did you mean `{small[match[0]]}`?"
+        return f"; did you mean `{match[0]}`?"
     return f"; known are: {', '.join(names)}" if 0 < len(names) <= _MOST_LISTED else ""
 
 
