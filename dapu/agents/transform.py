@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from dapu.agents.base import Agent, Context
 from dapu.agents.changes.watermark import bounded_query
+from dapu.databases.source import NO_SLACK
 from dapu.definitions.templates import Statement
 from dapu.errors import Fault, JobError
 from dapu.loading.load import load
@@ -54,7 +55,7 @@ class _Warehouse:
     """The warehouse as its own source, in the job's transaction."""
 
     description = "the warehouse"
-    cuts_times = False
+    time_slack = NO_SLACK
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor

@@ -7,7 +7,7 @@ types come from the declarations, so that a new table is filled while the source
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy.engine import URL
@@ -26,6 +26,9 @@ from dapu.loading.exact import FINEST
 from dapu.loading.rows import Column, CopyRows
 from dapu.loading.types import is_number
 
+# A `datetime` has thirds of hundredths of a second, of which its text has three digits; and
+# pymssql sends no more than three of any time.
+_DATETIME = timedelta(milliseconds=1)
 _ENDS = {1, 9999}  # the years of the first and last times that Python has
 
 
@@ -35,6 +38,8 @@ class CastingSource(GenericSource):
     def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
         super().__init__(name, url, extra)
         self.description += ", exact texts"
+        if self._engine.dialect.name == "mssql":
+            self.time_slack = _DATETIME
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Raises NotNative for a query that it cannot put its casts around.

@@ -17,7 +17,7 @@ class NativeFirst:
         self._native, self._open_generic = native, open_generic
         self._reading = native
         self.description = native.description
-        self.cuts_times = native.cuts_times
+        self.time_slack = native.time_slack
         self.typed_by_values = native.typed_by_values
 
     def quote(self, identifier: str) -> str:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -40,7 +40,7 @@ class GenericSource:
     """A database behind a SQLAlchemy URL."""
 
     description = "SQLAlchemy"
-    cuts_times = True
+    time_slack = timedelta(microseconds=1)  # as Python's times have it
     typed_by_values = True
 
     def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from dapu.databases.mysql_protocol import Described, RowTooLong, columns_of, wri
 from dapu.databases.mysql_types import Field, field_of
 from dapu.databases.mysql_url import mysql_keywords
 from dapu.databases.python_values import in_utc
-from dapu.databases.source import NotNative
+from dapu.databases.source import NO_SLACK, NotNative
 from dapu.databases.subquery import only
 from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
@@ -41,7 +41,7 @@ class MySqlSource:
     """A MySQL or MariaDB database, read in one snapshot."""
 
     description = "MySQL, lines written by the server"
-    cuts_times = False
+    time_slack = NO_SLACK
     typed_by_values = False
 
     def __init__(self, name: str, url: DatabaseUrl, extra: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2 import extensions, sql
 
 from dapu.databases.postgres_values import EXACT_TYPES
+from dapu.databases.source import NO_SLACK
 from dapu.databases.told import base, is_refused, told
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
@@ -61,7 +62,7 @@ class PostgresSource:
     """A PostgreSQL database, read in one snapshot."""
 
     description = "PostgreSQL"
-    cuts_times = False
+    time_slack = NO_SLACK
     typed_by_values = False
 
     def __init__(self, name: str, libpq: dict[str, Any]) -> None:

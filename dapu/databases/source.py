@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.rows import Rows
+
+NO_SLACK = timedelta(0)
+"""See `Asked.time_slack`."""
 
 Reader = Literal["auto", "native", "generic"]
 """Which code reads: one made for the database, or the one that SQLAlchemy has for all."""
@@ -30,10 +34,10 @@ class NotNative(JobError):
 class Asked(Protocol):
     """A database that answers a question.
 
-    cuts_times: its driver may leave digits of a second out, after the sixth.
+    time_slack: by less than this a time may differ from what the driver makes of it.
     """
 
-    cuts_times: bool
+    time_slack: timedelta
 
     def quote(self, identifier: str) -> str:
         """A name as the database quotes it."""

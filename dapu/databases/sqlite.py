@@ -19,6 +19,7 @@ import apsw
 
 from dapu.databases.batches import BatchSize
 from dapu.databases.fragments import fragment
+from dapu.databases.source import NO_SLACK
 from dapu.databases.sqlite_lines import count_lines, lines
 from dapu.databases.sqlite_types import declared_type, survey_types
 from dapu.definitions.templates import Statement
@@ -52,7 +53,7 @@ class SqliteSource:
     """A SQLite file, opened for reading only, in one state for all queries."""
 
     description = "SQLite, lines written by SQLite"
-    cuts_times = False
+    time_slack = NO_SLACK
     typed_by_values = True
 
     def __init__(self, name: str, path: str) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dapu.databases.fragments import fill_statement
+from dapu.databases.source import NO_SLACK
 from dapu.definitions.templates import Statement
 
 
@@ -43,20 +44,21 @@ def between(
     quote: Callable[[str], str],
     *,
     nulls: bool = True,
-    is_cut: bool = False,
+    slack: timedelta = NO_SLACK,
 ) -> Statement:
     """The query's rows from `low` to `high`, both included.
 
     A None bound is no bound. quote: how the database quotes an identifier. nulls: rows without
-    a value are read too. is_cut: `high` may be less than its row has, by less than a microsecond.
+    a value are read too. slack: by less than this `high` may be before what its row has.
     """
     name = f"dapu_query.{quote(column)}"
     bounds = []
     if low is not None:
         bounds.append(Statement((f"{name} >= ", ""), (low,)))
-    if is_cut and isinstance(high, datetime) and high < datetime.max.replace(tzinfo=high.tzinfo):
+    is_time = slack and isinstance(high, datetime)
+    if is_time and datetime.max.replace(tzinfo=high.tzinfo) - high >= slack:
         # Both, since a driver may cut the bound as it cuts what it reads.
-        values = (high, high + timedelta(microseconds=1))
+        values = (high, high + slack)
         bounds.append(Statement((f"({name} <= ", f" or {name} < ", ")"), values))
     elif high is not None:
         bounds.append(Statement((f"{name} <= ", ""), (high,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -14,11 +15,13 @@ from dapu.databases.casting import CastingSource
 from dapu.databases.fallback import NativeFirst
 from dapu.databases.generic import GenericSource
 from dapu.databases.source import NotNative, Source
+from dapu.databases.subquery import between
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from tests.integration.reading import pull
 from tests.services.tsql import as_pyodbc  # noqa: F401 - a fixture
 
+NOW = datetime(2024, 2, 29, 10)
 URL = make_url("mssql+pyodbc://me:secret@db/shop?driver=any")
 SHOP = """
 create table "Order" (id integer, "at" timestamp_ns, sent timestamptz, total decimal(10, 2),
@@ -96,3 +99,12 @@ def test_a_query_that_cannot_stand_inside_another_is_read_by_the_driver(
 def test_a_broken_query_is_told(extra: dict[str, str], connection: PgSession) -> None:
     with pytest.raises(JobError, match=r"`shop` refuses the query: .*nothing"):
         pull(connection, native_first(extra), "select * from nothing")
+
+
+def test_a_watermark_reaches_to_the_end_of_the_millisecond(extra: dict[str, str]) -> None:
+    """A `datetime` of .003 is .00333… to a bound, and pymssql sends three digits of a bound."""
+    with closing(CastingSource("shop", URL, extra)) as source:
+        query = Statement(("select * from [Order]",))
+        bounded = between(query, "at", None, NOW, source.quote, slack=source.time_slack)
+        assert bounded.values == (NOW, NOW + timedelta(milliseconds=1))
+        assert list(source.read(bounded, None).columns)

@@ -8,6 +8,7 @@ import pytest
 import sqlglot
 
 from dapu.databases.blocks import Block, BlockSource, Range, changed_ranges
+from dapu.databases.source import NO_SLACK
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.rows import Column
@@ -18,7 +19,7 @@ COLUMNS = [Column("id", "bigint"), Column("Name", "text"), Column("at", "timesta
 class Asked:
     """A source that keeps what it is asked."""
 
-    cuts_times = False
+    time_slack = NO_SLACK
 
     def __init__(self, quotes: str) -> None:
         self._quotes, self.texts = quotes, list[str]()

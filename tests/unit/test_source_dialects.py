@@ -6,6 +6,7 @@ There is no such server here: the statements are parsed in the dialect of each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -31,6 +32,9 @@ WRAPPED: dict[str, Callable[[Callable[[str], str]], Statement]] = {
     "both": lambda quote: between(QUERY, "changed", 5, 9, quote),
     "without nulls": lambda quote: between(QUERY, "changed", 5, 9, quote, nulls=False),
     "only not null": lambda quote: between(QUERY, "changed", None, None, quote, nulls=False),
+    "up to a cut time": lambda quote: between(
+        QUERY, "changed", None, datetime(2024, 1, 1), quote, slack=timedelta(milliseconds=1)
+    ),
     "highest": lambda quote: highest(QUERY, "changed", quote),
     "no rows": lambda _quote: no_rows(QUERY),
 }

@@ -47,8 +47,8 @@ def bounded_query(
     high = end_at(watermark, highest_now, context.warehouse.settings.zone)
     if high is not None and _is_later(high, context.low, watermark):
         context.high = Watermark(watermark.column, high)
-    is_cut = source.cuts_times
-    return between(query, watermark.column, low, high, source.quote, nulls=nulls, is_cut=is_cut)
+    slack = source.time_slack
+    return between(query, watermark.column, low, high, source.quote, nulls=nulls, slack=slack)
 
 
 def _check_initial(watermark: WatermarkOptions, like: Any) -> None:
