@@ -215,18 +215,20 @@ def test_an_index_that_is_made_concurrently_is_not_lost(
     execute("drop view staging.total")  # so that the table is what is waited for first
     create = "create index concurrently new on staging.invoice (id, amount)"
     thread = Thread(target=execute, args=[create])
-    waits = "select 1 from pg_stat_activity where query = %s and wait_event = 'virtualxid'"
+    seen = "select 1 from pg_stat_activity where query like %s and "
+    reads, waits = seen + "backend_xmin is not null", seen + "wait_event = 'virtualxid'"
 
     def begin() -> None:
-        thread.start()
         with closing(database.connect()) as other, other.cursor() as cursor:
             other.autocommit = True
 
-            def is_waiting() -> bool:
-                cursor.execute(waits, [create])
+            def is_there(query: str, text: str) -> bool:
+                cursor.execute(query, [text])
                 return cursor.fetchone() is not None
 
-            wait_until(is_waiting)
+            wait_until(lambda: is_there(reads, "copy %"))  # else there is nothing to wait for
+            thread.start()
+            wait_until(lambda: is_there(waits, create))
         time.sleep(1.2)  # it has looked for a deadlock, which would end it, and not the load
 
     with pytest.raises(JobError, match="altered by a session that waits for this load to end"):
