@@ -138,9 +138,11 @@ def test_a_read_that_is_stopped_and_a_connection_that_is_killed(
     with closing(open_maria(mariadb)) as source:
         number = source.value(Statement(("select connection_id()",)))
         rows = source.read(slow, into)
-        threading.Timer(0.3, maria.execute, [f"kill {number}"]).start()
+        killing = threading.Timer(0.3, maria.execute, [f"kill {number}"])
+        killing.start()
         with pytest.raises(JobError, match="the source `shop` broke off: "):
             rows.write(io.BytesIO())
+        killing.join()
 
 
 def test_faults_are_told_as_the_driver_tells_them(mariadb: MariaDB, maria: Any) -> None:
