@@ -67,9 +67,10 @@ class CsvLines(io.RawIOBase):
         Raises JobError when the encoding is another.
         """
         while not self._ready and not self._ended:
-            self._ready = piece = self._next()
+            self._ready, count = self._next()
+            piece = self._ready
             if self.keeps and piece:
-                self._kept.append((piece, piece.count(b"\n")))
+                self._kept.append((piece, count))
                 # To the parser a carriage return of its own ends a line; here it does not.
                 self.keeps = b"\r" not in piece or piece.count(b"\r") == piece.count(b"\r\n")
         size = len(self._ready) if size < 0 else size
@@ -98,8 +99,11 @@ class CsvLines(io.RawIOBase):
             count -= lines
         return b"".join(taken) if self.keeps else None
 
-    def _next(self) -> bytes:
-        """The next whole lines that hold rows, up to the end of a row where quotes tell it."""
+    def _next(self) -> tuple[bytes, int]:
+        """The next whole lines that hold rows, up to the end of a row where quotes tell it.
+
+        And how many line ends there are in them.
+        """
         block, end, is_in_text = self._rest, 0, False
         while not self._ended and (not end or is_in_text):
             data = self.file.read(_BLOCK)
@@ -120,7 +124,10 @@ class CsvLines(io.RawIOBase):
         """Whether a text goes on after a place in the block."""
         if self.quote is None:
             return False
-        return self._quoted ^ (block.count(self.quote.encode(), 0, end) % 2 == 1)
+        quote = self.quote.encode()
+        if quote not in block:  # which takes far less than to count them
+            return self._quoted
+        return self._quoted ^ (block.count(quote, 0, end) % 2 == 1)
 
     def _as_utf8(self, data: bytes) -> bytes:
         if self._is_utf8:
@@ -134,7 +141,7 @@ class CsvLines(io.RawIOBase):
                 f"is no character of {self.encoding}; give another `encoding`"
             ) from None
 
-    def _rows(self, block: bytes, ends_in_text: bool) -> bytes:
+    def _rows(self, block: bytes, ends_in_text: bool) -> tuple[bytes, int]:
         has_others = (
             self._line < self.first
             or self.comment is not None
@@ -143,10 +150,12 @@ class CsvLines(io.RawIOBase):
             or (b"\r" in block and b"\n\r\n" in block)
         )
         if has_others:
-            return b"".join(line for line in block.splitlines(keepends=True) if self._keeps(line))
-        self._line += block.count(b"\n")
+            kept = b"".join(line for line in block.splitlines(keepends=True) if self._keeps(line))
+            return kept, kept.count(b"\n")
+        count = block.count(b"\n")
+        self._line += count
         self._quoted = ends_in_text
-        return block
+        return block, count
 
     def _keeps(self, line: bytes) -> bool:
         """Whether a line is part of a row."""
