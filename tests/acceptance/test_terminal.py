@@ -39,7 +39,7 @@ class Terminal:
             stderr=theirs,
             start_new_session=True,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
-            preexec_fn=_take_terminal,  # noqa: PLW1509 - it makes one system call
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - it makes two system calls
         )
         os.close(theirs)
         self.text = ""
@@ -73,6 +73,7 @@ class Terminal:
 def _take_terminal() -> None:
     """Makes the terminal the one whose Ctrl-C reaches the command, and its children."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests in the background may not hear of it
 
 
 @contextmanager
