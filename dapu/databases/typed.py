@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from dapu.databases.told import size
-
-_DIGITS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
