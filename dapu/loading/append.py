@@ -44,7 +44,7 @@ def append(
         count = rows.fill(cursor, name.identifier, freeze=True)
         analyze(cursor, name.identifier)
         return LoadResult(count, ("table made",))
-    check_fit(name, target, rows.columns)
+    check_fit(cursor, name, target, rows.columns)
     if watermark is None or is_empty(cursor, name):
         return LoadResult(rows.fill(cursor, name.identifier))
     no_value = has_nulls and watermark.nulls == "include"

@@ -12,9 +12,9 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
-from dapu.loading.retype import Change, Retyping, advice, shown
+from dapu.loading.retype import Change, Retyping, advice
 from dapu.loading.rows import Column
-from dapu.loading.tables import Relation, TargetColumn
+from dapu.loading.tables import Relation, TargetColumn, adding, shown
 from dapu.named_sql import compose
 
 
@@ -97,7 +97,7 @@ def _add(
             advice(
                 cursor,
                 "the source has a new column",
-                [_adding(sql.SQL(str(name)), column) for column in added],
+                [adding(sql.SQL(str(name)), column) for column in added],
             )
         )
     for column in added:
@@ -107,9 +107,9 @@ def _add(
 
 def _put(cursor: Cursor, name: TableName, column: Column, added: Sequence[Column]) -> None:
     try:
-        cursor.execute(_adding(name.identifier, column))
+        cursor.execute(adding(name.identifier, column))
     except psycopg2.errors.InsufficientPrivilege as error:
-        statements = shown(cursor, [_adding(sql.SQL(str(name)), column) for column in added])
+        statements = shown(cursor, [adding(sql.SQL(str(name)), column) for column in added])
         raise JobError(
             f"the source has a new column, and dapu {error.diag.message_primary}; let the owner "
             f"of the table put: {statements}"
@@ -142,11 +142,6 @@ def _drop(cursor: Cursor, name: TableName, column: str) -> str:
         why = (error.diag.message_detail or "something depends on it").splitlines()[0]
         return f"the column {column}, which is gone, stays without values: {why}"
     return f"the column {column} is gone, and dropped"
-
-
-def _adding(table: sql.Composable, column: Column) -> sql.Composed:
-    pieces = {"column": sql.Identifier(column.name), "type": sql.SQL(column.type)}
-    return compose("table.add_column", table=table, **pieces)
 
 
 def _dropping(table: sql.Composable, column: str) -> sql.Composed:

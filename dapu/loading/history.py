@@ -46,7 +46,7 @@ def history(
     relation = describe(cursor, name)
     if relation is None:
         return _first(cursor, name, rows, key, newest)
-    check_fit(name, relation, rows.columns, OWN_COLUMNS)
+    check_fit(cursor, name, relation, rows.columns, OWN_COLUMNS)
     if relation.key and set(relation.key) <= set(key):
         raise JobError(
             f"the primary key of {name} ({', '.join(relation.key)}) has room for one version of a "

@@ -36,7 +36,7 @@ def merge(
     relation = describe(cursor, name)
     if relation is None:
         return first_load(cursor, name, rows, key, newest, own_columns=own)
-    check_fit(name, relation, rows.columns, own)
+    check_fit(cursor, name, relation, rows.columns, own)
     target = marked_target(name, relation, rows, key, marks=marks)
     staged = differences.stage(cursor, target, rows, newest)
     differences.find(cursor, target, missing=False, newest=None if goes_back else newest)

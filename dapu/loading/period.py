@@ -41,7 +41,7 @@ def period(
     if target is None:
         _as_time(name, rows.columns, options.column)
         return append(cursor, name, rows, key)
-    check_fit(name, target, rows.columns)
+    check_fit(cursor, name, target, rows.columns)
     _as_time(name, rows.columns, options.column)
     value = _as_time(name, target.columns, options.column)
     columns, table = column_list(rows.columns), name.identifier

@@ -37,7 +37,7 @@ def replace(
     target = describe(cursor, name)
     if target is None:
         return _first_load(cursor, name, rows, key)
-    check_fit(name, target, rows.columns)
+    check_fit(cursor, name, target, rows.columns)
     why_not = hindrance(cursor, target.oid)
     if why_not is not None:
         return _in_place(cursor, name, target, rows, why_not)

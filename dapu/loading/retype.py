@@ -13,7 +13,7 @@ from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
 from dapu.loading.rows import Column
-from dapu.loading.tables import Relation, TargetColumn, has_values, seems_empty
+from dapu.loading.tables import Relation, TargetColumn, has_values, seems_empty, shown
 from dapu.loading.types import grown, holds, is_text
 from dapu.loading.views import drop_readers, readers
 from dapu.named_sql import compose, statement
@@ -152,11 +152,6 @@ class Retyping:
 def advice(cursor: Cursor, what: str, statements: Iterable[sql.Composable]) -> str:
     """What is to be done by hand."""
     return f"{what}; put this into the next step in ver/: {shown(cursor, statements)}"
-
-
-def shown(cursor: Cursor, statements: Iterable[sql.Composable]) -> str:
-    """Statements as a person puts them."""
-    return " ".join(one.as_string(cursor).strip().rstrip(";") + ";" for one in statements)
 
 
 def _reason(error: Exception) -> str:

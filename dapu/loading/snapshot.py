@@ -36,7 +36,7 @@ def snapshot(
     relation = describe(cursor, name)
     if relation is None:
         return first_load(cursor, name, rows, key, None, own_columns=own)
-    check_fit(name, relation, rows.columns, own)
+    check_fit(cursor, name, relation, rows.columns, own)
     mark = sql.Identifier(DELETED_AT) if soft else None
     target = marked_target(name, relation, rows, key, marks=soft, within=within)
     staged = differences.stage(cursor, target, rows, None)

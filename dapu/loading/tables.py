@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import psycopg2
@@ -173,8 +173,23 @@ def check_names(name: TableName, columns: Sequence[Column], reserved: Collection
         seen.add(column.name)
 
 
+def adding(table: sql.Composable, column: Column) -> sql.Composed:
+    """The statement that gives a table a column."""
+    pieces = {"column": sql.Identifier(column.name), "type": sql.SQL(column.type)}
+    return compose("table.add_column", table=table, **pieces)
+
+
+def shown(cursor: Cursor, statements: Iterable[sql.Composable]) -> str:
+    """Statements as a person puts them."""
+    return " ".join(one.as_string(cursor).strip().rstrip(";") + ";" for one in statements)
+
+
 def check_fit(
-    name: TableName, target: Relation, columns: Sequence[Column], own: Sequence[Column] = ()
+    cursor: Cursor,
+    name: TableName,
+    target: Relation,
+    columns: Sequence[Column],
+    own: Sequence[Column] = (),
 ) -> None:
     """Raises JobError when the rows' columns cannot go into the table.
 
@@ -185,12 +200,12 @@ def check_fit(
     known = {column.name: column for column in target.columns}
     for column in columns:
         if column.name not in known:
-            raise JobError(_missing_column(name, column, list(known)))
+            raise JobError(_missing_column(cursor, name, column, list(known)))
         if known[column.name].computed:
             raise JobError(f"{name}.{column.name} is computed; leave it out of the query")
     missing = [column for column in own if column.name not in known]
     if missing:
-        raise JobError(_missing_own_columns(name, missing))
+        raise JobError(_missing_own_columns(cursor, name, missing))
     _check_required(name, target, {column.name for column in (*columns, *own)})
 
 
@@ -202,19 +217,16 @@ def _check_required(name: TableName, target: Relation, given: set[str]) -> None:
             )
 
 
-def _missing_column(name: TableName, column: Column, known: list[str]) -> str:
-    add = f'alter table {name} add column "{column.name}" {column.type};'
+def _missing_column(cursor: Cursor, name: TableName, column: Column, known: list[str]) -> str:
+    add = shown(cursor, [adding(sql.SQL(str(name)), column)])
     return (
         f"{name} has no column {column.name}, which the query gives{nearest(column.name, known)} "
         f"Leave it out of the query, or add it in the next step in ver/: {add}"
     )
 
 
-def _missing_own_columns(name: TableName, columns: Sequence[Column]) -> str:
+def _missing_own_columns(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> str:
     names = ", ".join(column.name for column in columns)
-    add = ", ".join(f'add column "{column.name}" {column.type}' for column in columns)
+    add = shown(cursor, [adding(sql.SQL(str(name)), column) for column in columns])
     what = "no column" if len(columns) == 1 else "no columns"
-    return (
-        f"{name} has {what} {names}, which this way of loading fills; "
-        f"add what is missing: alter table {name} {add};"
-    )
+    return f"{name} has {what} {names}, which this way of loading fills; add what is missing: {add}"
