@@ -332,3 +332,14 @@ def test_the_lock_is_not_waited_for_for_ever(
         cursor.execute("select * from staging.invoice")
         with pytest.raises(JobError, match="in use by others"):
             load(connection, "2,2")
+
+
+def test_the_advice_quotes_a_name_as_postgresql_does(connection: PgSession) -> None:
+    load(connection, "1,1")
+    rows = CopyRows([Column("id", "bigint"), Column('a"b', "text")], "csv", lambda _file: None)
+    with (
+        connection,
+        connection.cursor() as cursor,
+        pytest.raises(JobError, match='add column "a""b" text;'),
+    ):
+        replace(cursor, NAME, rows)
