@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from scripts.bench_environments import dapu_program
 from scripts.bench_load_measure import BenchError, Measured, run
 from scripts.bench_load_servers import TABLE, Postgres
 
@@ -92,8 +92,8 @@ class Warehouse:
 
 
 def dapu(*words: str | Path) -> Measured:
-    """Runs dapu as a process of its own."""
-    return run((sys.executable, "-m", "dapu", *words), env={"PYTHONUNBUFFERED": "1"})
+    """Runs dapu as whoever installs it does."""
+    return run((dapu_program(), *words), env={"PYTHONUNBUFFERED": "1"})
 
 
 def run_task(folder: Path, task: str, *options: str) -> Job:

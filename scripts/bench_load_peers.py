@@ -7,14 +7,13 @@ table, and is asked for a target with the same key.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.bench_load_measure import BenchError, Command, Measured, run
+from scripts.bench_environments import environment, install
+from scripts.bench_load_measure import Command, Measured, run
 from scripts.bench_load_servers import TABLE, Postgres, program_version
 
 # sling and ingestr of newer versions than these have their program outside the package index.
@@ -115,7 +114,7 @@ class Peers:
         return self.target.uri(self.database).replace(f"{user}@", f"{user}:none@")
 
     def _program(self, peer: str) -> Path:
-        folder = cache() / peer
+        folder = environment(peer)
         if peer == "sling":
             return folder / str(_SLING).format(*sys.version_info)
         return folder / "bin" / ("python" if peer == "dlt" else peer)
@@ -123,10 +122,8 @@ class Peers:
     def install(self) -> None:
         """Makes what is missing of the environments, and asks all for their versions."""
         for peer, packages in _PACKAGES.items():
-            folder = cache() / peer
             if not self._program(peer).is_file():
-                print(f"installs {peer} into {folder}", file=sys.stderr)
-                _pip(folder, packages)
+                install(peer, packages)
         script = "from importlib.metadata import version as v; print('dlt', v('dlt'))"
         self.versions = {
             "sling": program_version((self._program("sling"), "--version")).replace(
@@ -135,17 +132,3 @@ class Peers:
             "dlt": program_version((self._program("dlt"), "-c", script)),
             "ingestr": program_version((self._program("ingestr"), "--version")),
         }
-
-
-def cache() -> Path:
-    """The folder of the environments, kept from run to run."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "dapu-bench"
-
-
-def _pip(folder: Path, packages: list[str]) -> None:
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", *packages]
-    done = subprocess.run(install, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BenchError(f"cannot install {' '.join(packages)}: {done.stderr[-1000:]}")

@@ -6,12 +6,12 @@ import platform
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
+from scripts.bench_environments import dapu_libraries
 from scripts.bench_load_dapu import postgres_connection
 from scripts.bench_load_measure import Command, Measured, run, run_pipe
 from scripts.bench_load_peers import PeerSource
@@ -151,12 +151,12 @@ def _sling(connection: str, schema: str) -> Command:
 
 def versions(places: Places) -> str:
     """What this measures with, in a line."""
-    installed = {one.name for one in metadata.distributions()}
+    installed = dapu_libraries()
     found = [
         f"PostgreSQL {places.postgres.version()}",
         f"SQLite {sqlite3.sqlite_version}",
         f"Python {platform.python_version()}",
         f"libpq {psycopg2.extensions.libpq_version()}",
-        *(f"{name} {metadata.version(name)}" for name in _LIBRARIES if name in installed),
+        *(f"{name} {installed[name]}" for name in _LIBRARIES if name in installed),
     ]
     return ", ".join(found)
