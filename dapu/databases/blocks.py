@@ -6,12 +6,12 @@ hashes up, which needs no order; only a number and a hash a block come over the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
+from dapu.databases.block_key import BlockKey, Range
 from dapu.databases.fragments import fill_statement, fragment
 from dapu.databases.source import Asked
 from dapu.definitions.templates import Statement
@@ -20,6 +20,7 @@ from dapu.loading.rows import Column
 from dapu.loading.types import is_exactly_comparable, is_text
 
 _STATEMENTS = {
+    "postgresql": "blocks.postgresql",
     "mysql": "blocks.mysql",
     "mariadb": "blocks.mysql",
     "sqlite": "blocks.sqlite",
@@ -40,83 +41,69 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Range:
-    """Keys from `low` to before `high`; None is no bound."""
-
-    low: Any
-    high: Any
-
-    def condition(self, key: str) -> Statement:
-        """The range as a condition on a quoted column; the first one has what has no key, too."""
-        if self.low is None and self.high is not None:
-            return Statement((f"({key} < ", f" or {key} is null)"), (self.high,))
-        bounds = [(f"{key} >= ", self.low), (f"{key} < ", self.high)]
-        condition = Statement(("1 = 1",))
-        for text, value in bounds:
-            if value is not None:
-                condition = condition.then(Statement((f" and {text}", ""), (value,)))
-        return condition
-
-
-@dataclass(frozen=True)
 class BlockSource:
     """A query of a source in blocks.
 
-    dialect: the database's name as SQLAlchemy has it.
     columns: of the query, with the PostgreSQL types that hold them.
-    Raises JobError for a database that dapu has no hash expression for.
     """
 
     source: Asked
-    dialect: str
     query: Statement
-    key: str
+    key: BlockKey
     columns: Sequence[Column]
 
     def lows(self, within: Range) -> list[Any]:
         """The keys in a range at which blocks of SIZE rows begin, the first left out."""
-        name = "blocks.lows_mssql" if self.dialect == "mssql" else "blocks.lows"
+        name = "blocks.lows_mssql" if self.key.dialect == "mssql" else "blocks.lows"
         asked = self._fill(name, within, size=str(SIZE))
-        return [row[0] for row in self.source.rows(asked)]
+        return [self.key.low(row[0]) for row in self.source.rows(asked) if row[0] is not None]
 
     def hashes(self, lows: Sequence[Any]) -> list[Block]:
-        """The blocks that begin at these keys, and the one before them all, as they are now."""
-        if self.dialect == "postgresql":
-            return self._all_at_once(lows)
-        if self.dialect not in _STATEMENTS:
+        """The blocks that begin at these keys, and the one before them all, as they are now.
+
+        Raises JobError for a database that dapu has no hash expression for.
+        """
+        if self.key.dialect not in _STATEMENTS:
             raise JobError(
-                f"`changes: blocks` has no hash for {self.dialect}; it has for PostgreSQL, "
+                f"`changes: blocks` has no hash for {self.key.dialect}; it has for PostgreSQL, "
                 "MariaDB, MySQL, SQLite, SQL Server and Oracle"
             )
-        asked = _STATEMENTS[self.dialect]
-        found = []
-        for low, high in zip([None, *lows], [*lows, None], strict=True):
-            within = Range(low, high)
-            rows, digest = self.source.rows(self._fill(asked, within))[0]
-            found.append(Block(low, int(rows), str(digest)))
-        return found
+        if self.key.dialect == "postgresql" or self.key.is_text:
+            return self._hashed(Range(None, None), lows)
+        # An index finds the rows of a range; they are of no use to it as texts.
+        ranges = [Range(low, high) for low, high in zip([None, *lows], [*lows, None], strict=True)]
+        return [block for one in ranges for block in self._hashed(one, [])]
 
-    def _all_at_once(self, lows: Sequence[Any]) -> list[Block]:
-        number = Statement(("0",))
-        if lows:
-            commas = [", "] * (len(lows) - 1)
-            number = Statement(("width_bucket(k, array[", *commas, "])"), tuple(lows))
-        asked = self._fill("blocks.postgresql", Range(None, None), number=number)
-        self.source.rows(Statement((fragment("blocks.postgresql_in_parallel"),)))
-        found = {number: (rows, digest) for number, rows, digest in self.source.rows(asked)}
-        self.source.rows(Statement((fragment("blocks.postgresql_as_before"),)))
+    def _hashed(self, within: Range, lows: Sequence[Any]) -> list[Block]:
+        """The blocks of a range, in one pass."""
+        number = self.key.number(lows, self._quoted_key)
+        asked = self._fill(_STATEMENTS[self.key.dialect], within, number=number)
+        with self._in_parallel():
+            found = {number: (int(rows), str(h)) for number, rows, h in self.source.rows(asked)}
         if None in found:
-            raise JobError(f"the key column {self.key} has rows without a value")
-        numbered = enumerate([None, *lows])
+            raise JobError(f"the key column {self.key.name} has rows without a value")
+        numbered = enumerate([within.low, *lows])
         return [Block(low, *found.get(number, (0, "0"))) for number, low in numbered]
+
+    @contextmanager
+    def _in_parallel(self) -> Iterator[None]:
+        if self.key.dialect != "postgresql":
+            yield
+            return
+        self.source.rows(Statement((fragment("blocks.postgresql_in_parallel"),)))
+        yield
+        self.source.rows(Statement((fragment("blocks.postgresql_as_before"),)))
+
+    @property
+    def _quoted_key(self) -> str:
+        return self.source.quote(self.key.name)
 
     def _fill(self, name: str, within: Range, **more: str | Statement) -> Statement:
         """A named statement with its braces filled; what is filled in may have bound values."""
-        key = self.source.quote(self.key)
         pieces: dict[str, str | Statement] = {
-            "key": key,
+            "key": self.key.ordered(self._quoted_key),
             "query": self.query.without_end(),
-            "range": within.condition(key),
+            "range": self.key.within(within, self._quoted_key),
             "columns": self._columns(),
             **more,
         }
@@ -124,7 +111,7 @@ class BlockSource:
 
     def _columns(self) -> str:
         quoted = [self.source.quote(column.name) for column in self.columns]
-        match self.dialect:
+        match self.key.dialect:
             case "postgresql":
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_postgres_form(name, column.type) for name, column in pairs)
@@ -151,14 +138,7 @@ def current_blocks(asked: BlockSource, lows: Sequence[Any]) -> list[Block]:
         for block, end in zip(found, ends, strict=True)
         if block.rows > 2 * SIZE
         for low in asked.lows(Range(block.low, end))
-        if low is not None
     ]
-    for low in cuts:
-        if not isinstance(low, int | float | Decimal | date):
-            raise JobError(
-                f"`changes: blocks` needs a key whose first column ({asked.key}) is a number, a "
-                "date or a timestamp: others have another order in each database"
-            )
     # A key that more rows share than a block has can be cut no further.
     return asked.hashes(sorted({*lows, *cuts})) if set(cuts) - set(lows) else found
 
@@ -181,15 +161,6 @@ def changed_ranges(before: Iterable[Block], now: Sequence[Block]) -> list[Range]
 def _same_end(known: dict[Any, Block], now: Sequence[Block], position: int) -> bool:
     """Whether a block ends where it ended: its hash is of the same range."""
     return position + 1 >= len(now) or now[position + 1].low in known
-
-
-def any_of(ranges: Sequence[Range], key: str) -> Statement:
-    """A condition on a quoted column: that it lies in one of the ranges."""
-    condition = Statement(("(",))
-    for position, one in enumerate(ranges):
-        joint = Statement((") or (",)) if position else Statement(("",))
-        condition = condition.then(joint).then(one.condition(key))
-    return condition.then(Statement((")",)))
 
 
 def _postgres_form(name: str, type_name: str) -> str:
@@ -217,7 +188,7 @@ def _mssql_form(name: str, type_name: str) -> str:
 
 
 def _in_groups(values: Sequence[str]) -> str:
-    """The arguments of SQLite's `dapu_digest`: as they are, or more than it takes, in groups."""
+    """The arguments of SQLite's `dapu_hash`: as they are, or more than it takes, in groups."""
     if len(values) <= _MOST_ARGUMENTS:
         return ", ".join(values)
     groups = (values[at : at + _MOST_ARGUMENTS] for at in range(0, len(values), _MOST_ARGUMENTS))

@@ -18,7 +18,7 @@ class AnyText(sqlite3.Connection):
         super().__init__(*given, **named)
         self.text_factory = _decoded
         self.create_function("dapu_hash", -1, row_hash, deterministic=True)
-        self.create_aggregate("dapu_digest", -1, Digest)  # type: ignore[arg-type]
+        self.create_aggregate("dapu_digest", 1, Digest)  # type: ignore[arg-type]
 
 
 def _decoded(text: bytes) -> str:

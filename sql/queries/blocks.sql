@@ -20,17 +20,15 @@ select k from (
 where n > 1 and (n - 1) %% {size} = 0 order by k;
 
 -- name: postgresql
--- All blocks in one pass: number, rows and hash of each; {number} is that of the block in which
--- the key k lies. hash_record_extended is the hash that joins use: fast, of 64 bits, and the same
--- for the same values. With `offset 0` the rows are hashed first: else PostgreSQL expects as many
--- blocks as keys, and sorts whole rows.
+-- All blocks in one pass: number, rows and hash of each. hash_record_extended is the hash that
+-- joins use: fast, of 64 bits, and the same for the same values. With `offset 0` the rows are
+-- hashed first: else PostgreSQL expects as many blocks as keys, and sorts whole rows.
 select block, count(*), sum(h::numeric)::text from (
-    select {number} as block, hash_record_extended(r, 0) as h
-    from (select {key} as k, row({columns}) as r from (
+    select {number} as block, hash_record_extended(row({columns}), 0) as h from (
 {query}
-) dapu_query) dapu_rows
+) dapu_query
     offset 0) dapu_hashes
-group by block order by block;
+group by block;
 
 -- name: postgresql_in_parallel
 -- A hash is small and takes long to work out, which the costs of rows know nothing of.
@@ -40,14 +38,22 @@ select set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_
 select set_config(name, reset_val, true) from pg_settings
 where name in ('parallel_setup_cost', 'parallel_tuple_cost');
 
+-- name: postgresql_key
+convert_to({column}::text, 'UTF8');
+
 -- name: mysql
 -- A row longer than max_allowed_packet has no hash: its block is another one each time.
-select count(*), case when count(h) = count(*) then cast(coalesce(sum(h), 0) as char)
+select block, count(*), case when count(h) = count(*) then cast(coalesce(sum(h), 0) as char)
     else cast(uuid() as char) end from (
-    select cast(conv(left(md5(concat_ws('|', {columns})), 15), 16, 10) as unsigned) as h
+    select {number} as block,
+        cast(conv(left(md5(concat_ws('|', {columns})), 15), 16, 10) as unsigned) as h
     from (
 {query}
-) dapu_query where {range}) dapu_hashes;
+) dapu_query where {range}) dapu_hashes
+group by block;
+
+-- name: mysql_key
+cast(convert({column} using utf8mb4) as binary);
 
 -- name: postgresql_text
 {column}::text collate "C";
@@ -59,10 +65,16 @@ quote({column} * 1e0);
 quote({column});
 
 -- name: sqlite
--- dapu_digest is a function that dapu gives to SQLite, which has no hash of its own.
-select count(*), dapu_digest({columns}) from (
+-- dapu_hash and dapu_digest are functions that dapu gives to SQLite, which has no hash of its own.
+-- With `offset 0` the rows are hashed first: else SQLite sorts whole rows.
+select block, count(*), dapu_digest(h) from (
+    select {number} as block, dapu_hash({columns}) as h from (
 {query}
-) dapu_query where {range};
+) dapu_query where {range} limit -1 offset 0) dapu_hashes
+group by block;
+
+-- name: sqlite_key
+cast({column} || '' as blob);
 
 -- name: sqlite_column
 -- A text may be no UTF-8, and must not be taken for a blob of the same bytes.
@@ -70,16 +82,19 @@ case typeof({column})
     when 'text' then cast({column} as blob) when 'blob' then hex({column}) else {column} end;
 
 -- name: sqlite_group
--- A function takes no more than 127 arguments, or 1,000. This one is dapu's too.
+-- A function takes no more than 127 arguments, or 1,000.
 dapu_hash({columns});
 
 -- name: mssql
-select count_big(*), coalesce(sum(cast(cast(substring(hashbytes('SHA2_256',
-    (select {columns} for json path, without_array_wrapper, include_null_values)), 1, 7) as bigint)
-    as decimal(38, 0))), 0)
-from (
+-- No sum may have a subquery in it, so the hashes are made before.
+select block, count_big(*), sum(h) from (
+    select {number} as block, cast(cast(substring(hashbytes('SHA2_256',
+        (select {columns} for json path, without_array_wrapper, include_null_values)), 1, 7)
+        as bigint) as decimal(38, 0)) as h
+    from (
 {query}
-) dapu_query where {range};
+) dapu_query where {range}) dapu_hashes
+group by block;
 
 -- name: mssql_column
 dapu_query.{column};
@@ -88,11 +103,13 @@ dapu_query.{column};
 convert(varchar(32), dapu_query.{column}, 3) as {column};
 
 -- name: oracle
-select count(*), coalesce(sum(to_number(substr(rawtohex(standard_hash({columns}, 'MD5')), 1, 15),
-    'XXXXXXXXXXXXXXX')), 0)
-from (
+select block, count(*), sum(h) from (
+    select {number} as block, to_number(substr(rawtohex(standard_hash({columns}, 'MD5')), 1, 15),
+        'XXXXXXXXXXXXXXX') as h
+    from (
 {query}
-) dapu_query where {range};
+) dapu_query where {range}) dapu_hashes
+group by block;
 
 -- name: oracle_session
 -- What to_char gives is the whole of a value, whatever the database's settings are.

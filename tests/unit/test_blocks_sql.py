@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import sqlglot
 
-from dapu.databases.blocks import Block, BlockSource, Range, changed_ranges
+from dapu.databases.block_key import BlockKey, Range
+from dapu.databases.blocks import Block, BlockSource, changed_ranges
 from dapu.databases.source import NO_SLACK
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
@@ -33,7 +34,7 @@ class Asked:
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
         text, _ = query.for_driver("qmark", self.quote)
         self.texts.append(text)
-        return [(7, 12345)]
+        return [(0, 7, 12345)]
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,8 @@ class Asked:
 def test_the_statements_are_valid_in_their_dialect(dialect: str, parser: str, quotes: str) -> None:
     asked = Asked(quotes)
     query = Statement(("select * from shop where x = ", ""), ("y",))
-    source = BlockSource(asked, dialect, query, "id", COLUMNS)
-    source.lows(Range(5, 9))
+    source = BlockSource(asked, query, BlockKey("id", dialect), COLUMNS)
+    assert source.lows(Range(5, 9)) == [0]
     assert source.hashes([10]) == [Block(None, 7, "12345"), Block(10, 7, "12345")]
     assert len(asked.texts) == 3
     for text in asked.texts:
@@ -57,7 +58,7 @@ def test_sql_server_hashes_all_digits_of_a_float() -> None:
     """JSON has 16 of them, and two numbers may differ in the 17th."""
     asked = Asked("[]")
     columns = [Column("id", "integer"), Column("size", "double precision")]
-    BlockSource(asked, "mssql", Statement(("select 1",)), "id", columns).hashes([])
+    BlockSource(asked, Statement(("select 1",)), BlockKey("id", "mssql"), columns).hashes([])
     assert (
         "select dapu_query.[id], convert(varchar(32), dapu_query.[size], 3) as [size]"
         in (asked.texts[0])
@@ -65,7 +66,7 @@ def test_sql_server_hashes_all_digits_of_a_float() -> None:
 
 
 def test_a_database_without_a_hash_expression_is_told() -> None:
-    source = BlockSource(Asked('"'), "firebird", Statement(("select 1",)), "id", COLUMNS)
+    source = BlockSource(Asked('"'), Statement(("select 1",)), BlockKey("id", "firebird"), COLUMNS)
     with pytest.raises(JobError, match="has no hash for firebird"):
         source.hashes([])
 

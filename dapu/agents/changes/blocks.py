@@ -11,16 +11,10 @@ from psycopg2 import extensions
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Context
-from dapu.databases.blocks import (
-    Block,
-    BlockSource,
-    Range,
-    any_of,
-    changed_ranges,
-    current_blocks,
-)
+from dapu.databases.block_key import BlockKey, Range, can_order_texts
+from dapu.databases.blocks import Block, BlockSource, changed_ranges, current_blocks
 from dapu.databases.source import Source
-from dapu.databases.subquery import no_rows, where
+from dapu.databases.subquery import no_rows, only, where
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.load import load
@@ -50,17 +44,18 @@ class ChangedBlocks:
 
     def run(self, cursor: Cursor) -> LoadResult:
         """The hashes are asked for first: what changes while rows are read is read next time."""
-        context, key = self.context, (self.options.key or [""])[0]
+        context = self.context
         # The source's own types tell how it hashes them, whatever they become in the table.
         columns = self.source.read(no_rows(self.query), None).columns
-        read_as = self._read_as(columns)
+        key = self._key(columns)
+        read_as = self._read_as(columns, key)
         before = self._before(cursor, read_as)
-        asked = BlockSource(self.source, self.dialect, self.query, key, columns)
+        asked = BlockSource(self.source, self.query, key, columns)
         now = current_blocks(asked, [block.low for block in before[1:]])
         ranges = changed_ranges(before, now)
         stored = [(block.low, block.rows, block.hash) for block in now]
         blocks.store(
-            cursor, context.registry, context.task, context.position, key, stored, context.job
+            cursor, context.registry, context.task, context.position, key.name, stored, context.job
         )
         if context.seen.get(_READ_AS) != read_as:
             context.remembered[_READ_AS] = read_as
@@ -69,13 +64,33 @@ class ChangedBlocks:
             return LoadResult(0, (note,), changed=False)
         return self._load(cursor, ranges if before else [], len(now), key)
 
-    def _load(self, cursor: Cursor, ranges: Sequence[Range], count: int, key: str) -> LoadResult:
+    def _key(self, columns: Sequence[Column]) -> BlockKey:
+        name = (self.options.key or [""])[0]
+        table = None if self.into is None else self.into.get(name)
+        is_text = can_order_texts(self._type(name, columns), table, self.dialect)
+        # A text that loses characters on its way has another place in the table.
+        return BlockKey(name, self.dialect, is_text and self.options.nul_characters == "fail")
+
+    def _type(self, name: str, columns: Sequence[Column]) -> str:
+        """The type of a column's values."""
+        if not self.source.typed_by_values:
+            # MariaDB says of a table's own column alone that it is a uuid.
+            columns = self.source.read(self.query, None).columns
+        elif self.into is None:
+            query = only(self.query, f"dapu_query.{self.source.quote(name)}")
+            columns = self.source.read(query, None).columns
+        return next((column.type for column in columns if column.name == name), "")
+
+    def _load(
+        self, cursor: Cursor, ranges: Sequence[Range], count: int, key: BlockKey
+    ) -> LoadResult:
         query, within = self.query, None
         if ranges:
-            condition = any_of(ranges, f"dapu_query.{self.source.quote(key)}")
-            query = where(query, condition)
-            quoted = extensions.quote_ident(key, cursor)
-            within = any_of(ranges, quoted).composed()
+            query = where(
+                query, key.within_any(ranges, f"dapu_query.{self.source.quote(key.name)}")
+            )
+            quoted = extensions.quote_ident(key.name, cursor)
+            within = key.in_table().within_any(ranges, quoted).composed()
         rows = self.source.read(query, self.into)
         self.context.note(f"reads changed blocks ({self.source.description})")
         result = load(
@@ -89,10 +104,11 @@ class ChangedBlocks:
         )
         return result.also((f"{len(ranges)} ranges of {count} blocks read",)) if ranges else result
 
-    def _read_as(self, columns: Sequence[Column]) -> str:
+    def _read_as(self, columns: Sequence[Column], key: BlockKey) -> str:
         """What the same values become in the table: a hash of a block says nothing of that."""
         told = [[column.name, column.type] for column in columns]
-        text = json.dumps([self.options.model_dump(mode="json"), told])
+        facts = [self.options.model_dump(mode="json"), told]
+        text = json.dumps([*facts, "texts"] if key.is_text else facts)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _before(self, cursor: Cursor, read_as: str) -> list[Block]:

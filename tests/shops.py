@@ -1,0 +1,43 @@
+"""A source database of one of the kinds that tests can start, to be changed between runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import Database
+
+
+class Shop:
+    """A source database of one of several kinds."""
+
+    def __init__(self, kind: str, folder: Path, database: Database, request: Any) -> None:
+        self.kind = kind
+        if kind == "sqlite":
+            self.url = f"sqlite:///{folder}/shop.db"
+            self.session: Any = sqlite3.connect(folder / "shop.db", isolation_level=None)
+        elif kind == "postgresql":
+            self.url = f"postgresql://{database.server.username}@/{database.name}" + (
+                f"?host={database.server.socket_directory}"
+            )
+            self.session = database.connect()
+            self.session.autocommit = True
+        else:
+            server = request.getfixturevalue("mariadb")
+            self.session = server.connect()
+            self.run("create or replace database blocks")
+            self.session = server.connect("blocks")
+            self.url = server.url("blocks")
+        self.run("create table item (id int primary key, name varchar(40), price decimal(10,4))")
+        self.run("create table numbers (n int)")
+        many = ",".join(f"({n})" for n in range(1, 1501))
+        self.run(f"insert into numbers values {many}")
+
+    def run(self, statement: str) -> None:
+        cursor = self.session.cursor()
+        if self.kind == "mysql":
+            statement = statement.replace("'item ' || n", "concat('item ', n)")
+        cursor.execute(statement)
+        if self.kind == "mysql":
+            self.session.commit()
