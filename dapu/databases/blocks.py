@@ -131,6 +131,8 @@ def current_blocks(asked: BlockSource, lows: Sequence[Any]) -> list[Block]:
 
     lows: where the blocks began last time, the first left out; none at the first time.
     """
+    if not lows:
+        return asked.hashes(sorted({*asked.lows(Range(None, None))}))
     found = asked.hashes(lows)
     ends = [block.low for block in found[1:]] + [None]
     cuts = [
