@@ -83,7 +83,7 @@ def _copy_again(server: Postgres, documents: int) -> float:
     with tempfile.NamedTemporaryFile(prefix="dapu-bench-") as file:
         run(server.psql(_DATABASE, f"\\copy execute_documents to '{file.name}'"))
         server.execute(_DATABASE, "truncate execute_documents")
-        server.settle()
+        server.settle(_DATABASE)
         copied = run(server.psql(_DATABASE, f"\\copy execute_documents from '{file.name}'"))
     _check_count(server, "execute_documents", documents)
     return copied.seconds
@@ -154,7 +154,7 @@ def _serving(documents: int, items: int = 0) -> Iterator[str]:
 def _push(server: Postgres, url: str, limit: int, documents: int) -> Measured:
     dsn = server.uri(_DATABASE)
     environment = ExecuteWarehouse("POSTGRES", dsn, ExecuteServer(url=url), Path()).environment
-    server.settle()
+    server.settle(_DATABASE)
     command = [sys.executable, "-m", "dapu", "execute", "push", "-m", f"{limit}"]
     done = run(command, env=environment)
     _check_count(server, "execute_documents_current", documents)

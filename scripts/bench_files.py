@@ -83,7 +83,7 @@ class Bench:
         target = f"staging.{way}"
         if way in (_CSV_NEW, _EXCEL_NEW):
             self.server.execute(_DATABASE, f"drop table if exists {target}")
-        self.server.settle()
+        self.server.settle(_DATABASE)
         job = self.warehouse.run(f"files.{target}", "--full")
         table.add(_NAMES[way], job.seconds, job.memory)
         count = self.server.execute(_DATABASE, f"select count(*) from {target}")[0][0]
@@ -92,7 +92,7 @@ class Bench:
 
     def _empty(self, table: str) -> None:
         self.server.execute(_DATABASE, f"truncate {table}")
-        self.server.settle()
+        self.server.settle(_DATABASE)
 
 
 @contextmanager

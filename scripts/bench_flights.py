@@ -55,7 +55,7 @@ class Bench:
 
     def _empty(self) -> None:
         self.server.execute(_DATABASE, f"truncate {_TARGET}")
-        self.server.settle()
+        self.server.settle(_DATABASE)
 
     def _check(self) -> None:
         count = self.server.execute(_DATABASE, f"select count(*) from {_TARGET}")[0][0]

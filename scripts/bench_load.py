@@ -107,7 +107,7 @@ class Bench:
             table.add(peer, measured.seconds, measured.memory)
 
     def _settle(self) -> None:
-        self.places.postgres.settle()
+        self.places.postgres.settle(WAREHOUSE)
 
     def _check(self, table: str) -> None:
         """No way may be fast because it left rows out, or did without the key."""

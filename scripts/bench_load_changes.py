@@ -108,7 +108,8 @@ class Changes:
         series = Series(task, [])
         for number in range(self.runs):
             before(number)
-            self.server.settle()
+            self.server.settle(SOURCE)
+            self.server.settle(WAREHOUSE)
             job = self.warehouse.run(task)
             series.seconds.append(job.seconds)
             series.memory = max(series.memory, job.memory)
