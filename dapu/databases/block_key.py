@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from dapu.databases.fragments import fragment
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
-from dapu.loading.types import is_text
+from dapu.loading.types import is_number, is_padded, is_text
 
 _BYTES_OF_TEXTS = {
     "postgresql": "blocks.postgresql_key",
@@ -23,6 +23,10 @@ _BYTES_OF_TEXTS = {
     "mariadb": "blocks.mysql_key",
     "sqlite": "blocks.sqlite_key",
 }
+
+
+Order = Literal["own", "texts", "none"]
+"""What is compared: the values, the bytes of their texts, or nothing that is the same in both."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,17 @@ class Range:
 class BlockKey:
     """A column in a database.
 
-    dialect: the database's name as SQLAlchemy has it. is_text: its values are compared as texts.
+    dialect: the database's name as SQLAlchemy has it. order: see `order_of`.
     """
 
     name: str
     dialect: str
-    is_text: bool = False
+    order: Order = "own"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values are compared as texts."""
+        return self.order == "texts"
 
     def in_table(self) -> BlockKey:
         """The same column of the table that is loaded."""
@@ -62,21 +71,30 @@ class BlockKey:
         Raises JobError when its order is another in another database.
         """
         if self.is_text:
-            try:
-                return bytes(found).decode()
-            except UnicodeDecodeError as error:
-                raise JobError(
-                    f"the key column {self.name} has a text that is no UTF-8: {bytes(found)!r}; "
-                    "`changes: blocks` cannot order it"
-                ) from error
-        if not isinstance(found, int | float | Decimal | date):
+            return self._text(bytes(found))
+        if self.order == "none" or not isinstance(found, int | float | Decimal | date):
             raise JobError(
                 f"`changes: blocks` needs a key whose first column ({self.name}) is a number, a "
-                "date or a timestamp; with PostgreSQL, MariaDB, MySQL and SQLite it may be a text "
-                "or a uuid, if it is one in the table too. Others have another order in each "
-                "database"
+                "date or a timestamp, and in the table too; with PostgreSQL, MariaDB, MySQL and "
+                "SQLite it may be a text or a uuid, if it is one in the table too (and `char(n)` "
+                "in both or in none). Others have another order in each database. It has "
+                f"{found!r}"
             )
         return found
+
+    def _text(self, found: bytes) -> str:
+        if b"\0" in found:
+            raise JobError(
+                f"the key column {self.name} has a text with a NUL character: {found!r}; "
+                "PostgreSQL has no such text: leave such rows out of the query"
+            )
+        try:
+            return found.decode()
+        except UnicodeDecodeError as error:
+            raise JobError(
+                f"the key column {self.name} has a text that is no UTF-8: {found!r}; "
+                "`changes: blocks` cannot order it"
+            ) from error
 
     def within(self, one: Range, column: str) -> Statement:
         """A range as a condition on a quoted column; the first one has what has no key, too."""
@@ -91,11 +109,13 @@ class BlockKey:
 
     def within_any(self, ranges: Sequence[Range], column: str) -> Statement:
         """The condition that a quoted column lies in one of the ranges."""
-        condition = Statement(("(",))
-        for position, one in enumerate(ranges):
-            joint = Statement((") or (",)) if position else Statement(("",))
-            condition = condition.then(joint).then(self.within(one, column))
-        return condition.then(Statement((")",)))
+        if len(ranges) == 1:
+            inside = self.within(ranges[0], column)
+        else:  # halved, since SQLite lets no expression be deeper than 1,000
+            middle = len(ranges) // 2
+            inside = self.within_any(ranges[:middle], column).then(Statement((" or ",)))
+            inside = inside.then(self.within_any(ranges[middle:], column))
+        return Statement(("(",)).then(inside).then(Statement((")",)))
 
     def number(self, lows: Sequence[Any], column: str) -> Statement:
         """The number of the block in which a quoted column lies, from 0; null where it is null."""
@@ -109,16 +129,29 @@ class BlockKey:
         return start.then(_halved(key, values, 0)).then(Statement((" end",)))
 
 
-def can_order_texts(source: str, table: str | None, dialect: str) -> bool:
-    """Whether a key of these types is compared as text.
+def order_of(source: str, table: str | None, dialect: str) -> Order:
+    """What of a key is compared.
 
     source, table: the PostgreSQL types of what the source gives, and of the table's column.
     """
-    if dialect not in _BYTES_OF_TEXTS:
-        return False
+    held = source if table is None else table
+    if dialect == "sqlite":  # its columns have values of any type, whatever they are declared as
+        source = "double precision" if is_number(held) else "text"
+    if source == "uuid" or is_text(source):
+        if dialect not in _BYTES_OF_TEXTS:
+            return "own"
+        return "texts" if _are_same_texts(source, held) else "none"
+    if is_text(held) or (source == "boolean") != (held == "boolean"):
+        return "none"
+    # 0.1 of 32 bits is not 0.1 of 64 bits.
+    return "none" if (source == "real") != (held == "real") else "own"
+
+
+def _are_same_texts(source: str, held: str) -> bool:
+    """Whether a text is the same in the table, to the last blank."""
     if source == "uuid":
-        return table is None or table == "uuid" or is_text(table)
-    return is_text(source) and (table is None or is_text(table))
+        return held == "uuid" or is_text(held)
+    return is_text(held) and is_padded(source) == is_padded(held)
 
 
 def _halved(key: str, lows: Sequence[Any], first: int) -> Statement:

@@ -14,6 +14,7 @@ from typing import Any
 from dapu.databases.block_key import BlockKey, Range
 from dapu.databases.fragments import fill_statement, fragment
 from dapu.databases.source import Asked
+from dapu.databases.subquery import highest
 from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.rows import Column
@@ -53,10 +54,34 @@ class BlockSource:
     columns: Sequence[Column]
 
     def lows(self, within: Range) -> list[Any]:
-        """The keys in a range at which blocks of SIZE rows begin, the first left out."""
+        """The keys in a range at which blocks of SIZE rows begin, the first left out.
+
+        Raises JobError for keys that have another order in the table.
+        """
         name = "blocks.lows_mssql" if self.key.dialect == "mssql" else "blocks.lows"
         asked = self._fill(name, within, size=str(SIZE))
-        return [self.key.low(row[0]) for row in self.source.rows(asked) if row[0] is not None]
+        found = [row[0] for row in self.source.rows(asked) if row[0] is not None]
+        if found:
+            self.check()
+        return [self.key.low(low) for low in found]
+
+    def check(self) -> None:
+        """Raises JobError for values of SQLite that have another order in the table."""
+        if self.key.dialect != "sqlite":
+            return
+        if not self.key.is_text:  # texts come after all numbers
+            last = self.source.value(highest(self.query, self.key.name, self.source.quote))
+            if last is not None:
+                self.key.low(last)
+            return
+        column = self._quoted_key
+        kind = self.source.value(self._fill("blocks.sqlite_odd", Range(None, None), column=column))
+        if kind is not None:
+            raise JobError(
+                f"the key column {self.key.name} has values that `changes: blocks` cannot order: "
+                f"{kind}; SQLite's texts must be UTF-8, with none but whole numbers among them. "
+                "Cast them in the query, or begin the key with another column"
+            )
 
     def hashes(self, lows: Sequence[Any]) -> list[Block]:
         """The blocks that begin at these keys, and the one before them all, as they are now.
@@ -133,6 +158,7 @@ def current_blocks(asked: BlockSource, lows: Sequence[Any]) -> list[Block]:
     """
     if not lows:
         return asked.hashes(sorted({*asked.lows(Range(None, None))}))
+    asked.check()
     found = asked.hashes(lows)
     ends = [block.low for block in found[1:]] + [None]
     cuts = [

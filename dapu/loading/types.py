@@ -98,6 +98,11 @@ def is_text(type_name: str) -> bool:
     return _parse(type_name)[0] in _STRINGS
 
 
+def is_padded(type_name: str) -> bool:
+    """Whether values of a type are texts whose blanks at the end do not count."""
+    return _parse(type_name)[0] in ("character", "bpchar")
+
+
 _Parsed = tuple[str, int | None, int]
 
 

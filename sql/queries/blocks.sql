@@ -59,10 +59,11 @@ cast(convert({column} using utf8mb4) as binary);
 {column}::text collate "C";
 
 -- name: mysql_float
-quote({column} * 1e0);
+cast(quote({column} * 1e0) as binary);
 
 -- name: mysql_column
-quote({column});
+-- Bytes, since texts of two character sets cannot always be put together.
+cast(quote({column}) as binary);
 
 -- name: sqlite
 -- dapu_hash and dapu_digest are functions that dapu gives to SQLite, which has no hash of its own.
@@ -75,6 +76,13 @@ group by block;
 
 -- name: sqlite_key
 cast({column} || '' as blob);
+
+-- name: sqlite_odd
+-- What kind of values there is, if any, whose text in the table has other bytes.
+select case when hex('a') <> '61' then 'UTF-16' else typeof({column}) end from (
+{query}
+) dapu_query
+where typeof({column}) in ('real', 'blob') or (hex('a') <> '61' and {column} is not null) limit 1;
 
 -- name: sqlite_column
 -- A text may be no UTF-8, and must not be taken for a blob of the same bytes.

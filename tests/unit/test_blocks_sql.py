@@ -48,7 +48,8 @@ def test_the_statements_are_valid_in_their_dialect(dialect: str, parser: str, qu
     source = BlockSource(asked, query, BlockKey("id", dialect), COLUMNS)
     assert source.lows(Range(5, 9)) == [0]
     assert source.hashes([10]) == [Block(None, 7, "12345"), Block(10, 7, "12345")]
-    assert len(asked.texts) == 3
+    looks_at_values = dialect == "sqlite"
+    assert len(asked.texts) == 3 + looks_at_values
     for text in asked.texts:
         assert sqlglot.parse_one(text, dialect=parser).key == "select"
         assert "{" not in text

@@ -11,7 +11,7 @@ from psycopg2 import extensions
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Context
-from dapu.databases.block_key import BlockKey, Range, can_order_texts
+from dapu.databases.block_key import BlockKey, Range, order_of
 from dapu.databases.blocks import Block, BlockSource, changed_ranges, current_blocks
 from dapu.databases.source import Source
 from dapu.databases.subquery import no_rows, only, where
@@ -67,9 +67,11 @@ class ChangedBlocks:
     def _key(self, columns: Sequence[Column]) -> BlockKey:
         name = (self.options.key or [""])[0]
         table = None if self.into is None else self.into.get(name)
-        is_text = can_order_texts(self._type(name, columns), table, self.dialect)
+        order = order_of(self._type(name, columns), table, self.dialect)
         # A text that loses characters on its way has another place in the table.
-        return BlockKey(name, self.dialect, is_text and self.options.nul_characters == "fail")
+        if order == "texts" and self.options.nul_characters != "fail":
+            order = "none"
+        return BlockKey(name, self.dialect, order)
 
     def _type(self, name: str, columns: Sequence[Column]) -> str:
         """The type of a column's values."""
@@ -108,7 +110,7 @@ class ChangedBlocks:
         """What the same values become in the table: a hash of a block says nothing of that."""
         told = [[column.name, column.type] for column in columns]
         facts = [self.options.model_dump(mode="json"), told]
-        text = json.dumps([*facts, "texts"] if key.is_text else facts)
+        text = json.dumps(facts if key.order == "own" else [*facts, key.order])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _before(self, cursor: Cursor, read_as: str) -> list[Block]:
