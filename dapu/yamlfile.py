@@ -22,6 +22,7 @@ from dapu.errors import Fault, FaultyFile
 Model = TypeVar("Model", bound=BaseModel)
 Steps = tuple[int | str, ...]
 _MOST_LISTED = 20
+_TABS = "; the line begins with a tab: indent with spaces"
 
 
 class Strict(BaseModel):
@@ -107,9 +108,15 @@ class Document:
             return yaml.load(self.text, _Loader)  # noqa: S506
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise FaultyFile([Fault(self.path, line, f"YAML: {error.problem}")]) from None
+            hint = _TABS if self._has_tab(line) else ""
+            raise FaultyFile([Fault(self.path, line, f"YAML: {error.problem}{hint}")]) from None
         except (yaml.YAMLError, ValueError) as error:
             raise FaultyFile([Fault(self.path, 1, f"YAML: {error}")]) from None
+
+    def _has_tab(self, line: int) -> bool:
+        """Whether a line is indented with a tab."""
+        text = (self.text.split("\n")[line - 1 : line] or [""])[0]
+        return "\t" in text[: len(text) - len(text.lstrip())]
 
     def fault(self, message: str, *steps: int | str) -> Fault:
         """What is wrong at some steps, on the line on which they stand."""
@@ -253,6 +260,7 @@ _KINDS = {
     "model_attributes_type": _MAPPING,
     "literal_error": "must be {expected}",
     "too_short": "needs at least {min_length}",
+    "string_too_long": "must have {max_length} character(s) at most",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than": "must be less than {lt}",

@@ -30,7 +30,8 @@ def bounds(context: Context, watermark: WatermarkOptions | None) -> Bounds:
             raise JobError("--from and --to need an action with a `watermark`")
         return Bounds()
     if context.span is not None:
-        return Bounds(*(_given(context, name) for name in ("from", "to")))
+        low = context.low  # the source knows no kinds: the last run's value tells which one it is
+        return ends_of_span(context, low and low.value, low.column if low else "")
     return Bounds(begin(context, watermark))
 
 
@@ -48,11 +49,25 @@ def begin(context: Context, watermark: WatermarkOptions) -> Any:
     return begin_at(watermark, last.value if last else None)
 
 
-def end_of_span(context: Context, name: str, like: Any, column: str) -> Any:
-    """A value that an operator gave (`from` or `to`), in the kind of a value that the column has.
+def ends_of_span(context: Context, like: Any, column: str) -> Bounds:
+    """What an operator gave as `from` and `to`, in the kind of a value that the column has.
 
-    A time without a zone is one of the warehouse's, where the column's have a zone.
+    A time without a zone is one of the warehouse's, where the column's have a zone. Raises
+    JobError for a value of another kind, and for a range that ends before it begins; the order
+    of texts is the source's own, so that of these is not looked at.
     """
+    low, high = (_end(context, name, like, column) for name in ("from", "to"))
+    known = low is not None and high is not None and not isinstance(low, str)
+    if known and high < low:
+        given = context.span or {}
+        raise JobError(
+            f"--from {given.get('from')} is after --to {given.get('to')}; no row can be between: "
+            "change places"
+        )
+    return Bounds(low, high)
+
+
+def _end(context: Context, name: str, like: Any, column: str) -> Any:
     text = (context.span or {}).get(name)
     if text is None or like is None:
         return text
@@ -77,9 +92,3 @@ def keep_newest(context: Context, watermark: WatermarkOptions, newest: Newest) -
     known.see(high)
     if known.value is high:
         context.high = Watermark(watermark.column, high)
-
-
-def _given(context: Context, name: str) -> Any:
-    """The source knows no kinds: the last run's value tells which one it is."""
-    low = context.low
-    return end_of_span(context, name, low and low.value, low.column if low else "")

@@ -74,7 +74,8 @@ def _now(row: Overview) -> str:
     if row.state != "ready":
         return row.state
     if row.next_try_at is not None:
-        return f"next try at {row.next_try_at:%H:%M:%S}"
+        what = "next try at" if row.tries else "waits until"
+        return f"{what} {row.next_try_at:%Y-%m-%d %H:%M:%S}"
     return row.now or ("blacklisted" if row.blacklisted else "")
 
 
@@ -207,8 +208,8 @@ def schema(warehouse: Warehouse | None) -> None:
     With DIR the warehouse's own agents are in it.
 
     \b
-    Example: dapu schema > task.schema.json
-    and in task.yaml:  # yaml-language-server: $schema=../task.schema.json
+    Example: dapu schema finances > finances/task.schema.json
+    and in each task.yaml:  # yaml-language-server: $schema=../../../../task.schema.json
     """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.agents.known import known_agents
     from dapu.definitions.models import task_model

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -65,6 +66,9 @@ def _engine(warehouse: Warehouse, name: str, connection: Connection) -> Engine:
     if url.get_backend_name() == "postgresql":
         dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
         return _postgres({"dsn": dsn} | connection.extra)
+    # SQLite would make the file.
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise JobError(f"the connection `{name}`: there is no file {url.database}")
     try:
         return sqlalchemy.create_engine(url, connect_args=connection.arguments, poolclass=NullPool)
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:

@@ -38,7 +38,9 @@ def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement |
         names = [column.name for column in cursor.description]
         count = f"more than {MOST_ROWS}" if len(rows) > MOST_ROWS else str(len(rows))
         shown = [dict(zip(names, map(_shown, row), strict=True)) for row in rows[:MOST_ROWS]]
-        first = ", ".join(f"{name} = {value!s}" for name, value in shown[0].items())
+        first = ", ".join(
+            f"{name} = {'null' if value is None else value}" for name, value in shown[0].items()
+        )
         raise JobError(
             f"the check {label} failed: {count} offending row(s), the first: {first}",
             {"check": label, "rows": shown},

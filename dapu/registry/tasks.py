@@ -23,7 +23,7 @@ State = Literal["ready", "upgrading"]
 class Overview(NamedTuple):
     """A task as `status` shows it.
 
-    now, next_try_at, now_message: of the job that is waiting or running.
+    now, next_try_at, tries, now_message: of the job that is waiting or running.
     """
 
     task: str
@@ -32,6 +32,7 @@ class Overview(NamedTuple):
     description: str | None
     now: str | None
     next_try_at: datetime | None
+    tries: int
     now_message: str | None
     last_status: str | None
     last_ended_at: datetime | None

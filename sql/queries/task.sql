@@ -91,6 +91,7 @@ from (values %s) as v (task, at) where t.task = v.task;
 select t.task, t.state, t.fault, t.description, coalesce(running.status, waiting.status) as now,
     case when running.job is null and waiting.not_before > now() then waiting.not_before end
         as next_try_at,
+    coalesce(running.tries, waiting.tries, 0) as tries,
     case when running.job is null then waiting.message end as now_message,
     t.last_status, t.last_ended_at, t.last_ended_at - t.last_started_at as took,
     last.rows, last.message, coalesce(o.blacklisted, false) as blacklisted

@@ -51,6 +51,14 @@ def test_init_leaves_a_folder_alone_that_is_not_empty(
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_report_of_the_first_warehouse_runs_as_soon_as_its_masters_have_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A `pause` among the starter's defaults would hold back each report for so long.
+    here(capsys, "init", tmp_path / "first")
+    assert "pause" not in (tmp_path / "first" / "warehouse.yaml").read_text()
+
+
 def test_init_fills_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = here(capsys, "init", tmp_path)
     assert done.status == 0

@@ -79,7 +79,7 @@ def test_a_missing_value_is_shown_with_its_row(
         "failed",
         0,
         "the check `not_null: [id, amount]` failed: 1 offending row(s), the first: "
-        "id = 7, amount = None",
+        "id = 7, amount = null",
     )
     assert details(connection)["rows"] == [{"id": 7, "amount": None}]
 

@@ -99,6 +99,15 @@ def test_the_tables_of_sqlite(discover: Discover, tmp_path: Path) -> None:
     ]
 
 
+def test_a_missing_sqlite_file_is_told_and_not_made(discover: Discover, tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere.db"
+    discover.has(f"url: sqlite:///{missing}")
+    done = discover.run()
+    said = f"dapu: the connection `source`: there is no file {missing}\n"
+    assert (done.status, done.err) == (1, said)
+    assert not missing.exists()
+
+
 def test_the_tables_of_mariadb(discover: Discover, mariadb: MariaDB) -> None:
     with closing(mariadb.connect()) as session, session.cursor() as cursor:
         cursor.execute("create or replace database discovered")
@@ -153,7 +162,7 @@ def test_a_web_service_gives_a_hint(discover: Discover, server: MisbehavingServe
         ("driver: files\npath: .", "sauce", "there is no route `sauce`; did you mean `source`?"),
         ("driver: files\npath: /nowhere", "source", "/nowhere"),
         ("url: nodb://host/x", "source", "needs the driver of nodb"),
-        ("url: sqlite:////nowhere/x.db", "source", "unable to open database file"),
+        ("url: sqlite:////nowhere/x.db", "source", "there is no file /nowhere/x.db"),
         (
             "url: postgresql://me:s3cr3t@127.0.0.1:9/x",
             "source",

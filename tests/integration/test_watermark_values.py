@@ -87,6 +87,8 @@ def test_a_range_before_the_first_run_is_in_the_kind_of_the_source(
     assert task.types() == {"id": "bigint", "w": "bigint"}
     outcome = run_task(task.folder, "source.staging.thing", span={"from": "soon", "to": None})
     assert "--from soon: write it like the watermark, 9" in outcome.message
+    outcome = run_task(task.folder, "source.staging.thing", span={"from": "10", "to": "8"})
+    assert "--from 10 is after --to 8" in outcome.message
 
 
 @pytest.mark.parametrize(("kind", "value"), [("numeric", "NaN"), ("real", "Infinity")])

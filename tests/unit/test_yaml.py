@@ -39,7 +39,10 @@ def with_action(text: str) -> str:
 
 @pytest.mark.parametrize(("text", "message"), [
     ("a: 1\nb: [1, 2\nc: 3", "3: YAML: did not find expected ',' or ']'"),
-    ("a: 1\n\tb: 2", "2: YAML: found a tab character that violates indentation"),
+    ("a: 1\n\tb: 2", "2: YAML: found a tab character that violates indentation; "
+     "the line begins with a tab: indent with spaces"),
+    ("a:\n\t- b: 2", "2: YAML: found character that cannot start any token; "
+     "the line begins with a tab: indent with spaces"),
     ("a: b: c", "1: YAML: mapping values are not allowed in this context"),
     ("a: 1\nb: 2\na: 3", "3: YAML: the key `a` is given twice"),
     ("run:\n  pause: 1 h\n  pause: 2 h", "3: YAML: the key `pause` is given twice"),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from dapu.agents.base import Context
-from dapu.agents.reading_on import begin, end_of_span
+from dapu.agents.reading_on import begin, ends_of_span
 from dapu.databases.source import Asked
 from dapu.databases.subquery import between, highest
 from dapu.definitions.templates import Statement
@@ -101,6 +101,6 @@ def _spanning_query(
     else:
         whole = context.sql(file, watermark=watermark.initial)
         like = source.value(highest(whole, column, source.quote))
-    low, high = (end_of_span(context, name, like, column) for name in ("from", "to"))
+    low, high = ends_of_span(context, like, column)
     query = context.sql(file, watermark=low)
     return between(query, column, low, high, source.quote, nulls=False)
