@@ -113,6 +113,8 @@ def run(warehouse: Warehouse, task: str, full: bool, low: str | None, high: str 
     Takes up changed definitions first, so that an analyst can edit and run. --from and --to fill
     a gap: they read that range once more and leave the watermark where it is.
 
+    Exit status 0 when the job is done, 1 when it is not: failed, cancelled, or told to stop.
+
     \b
     Examples:
       dapu run finances erp.staging.invoice --full
@@ -134,6 +136,8 @@ def run(warehouse: Warehouse, task: str, full: bool, low: str | None, high: str 
         raise DapuError(f"{task} cannot start now: {_hindrance(warehouse, job)}")
     if tally.failing or not is_terminal():
         _show_tally(warehouse, tally)
+    if not tally.endings["done"]:  # told to stop: a script must not go on as if it were loaded
+        sys.exit(1)
 
 
 def _register(warehouse: Warehouse, task: str) -> None:

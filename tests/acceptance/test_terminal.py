@@ -161,3 +161,16 @@ def test_ctrl_c_ends_a_statement_on_the_server_too(
 def _plain(text: str) -> str:
     """Without the terminal's control sequences."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_ctrl_c_in_a_run_of_one_task_is_no_success(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    folder = queued(make_warehouse, a_task("r.s.t", {"run.sql": "select pg_sleep(60)"}))
+    with terminal("run", folder, "r.s.t") as window:
+        busy = "select count(*) from meta.agenda where status = 'running'"
+        wait_until(lambda: window.read(0.01) and one(connection, busy))
+        time.sleep(0.2)
+        window.press(b"\x03")
+        assert window.wait() == 1, window.text
+    assert "given back: the worker was told to stop" in _plain(window.text)
