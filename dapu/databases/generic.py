@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dapu.databases.batches import BatchSize
 from dapu.databases.described import described_type
 from dapu.databases.fragments import fragment
-from dapu.databases.python_values import TypeSurvey, exact_writer, in_utc
+from dapu.databases.python_values import TypeSurvey, exact_writer, from_utc, in_utc
 from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.rows import Column, CopyRows
@@ -33,7 +33,7 @@ _ROWS = 64  # at once, at most
 _IN_MEMORY = 16 << 20  # bytes
 _MYSQL = ("mysql", "mariadb")
 _MYSQL_FLOAT, _MYSQL_TIMESTAMP = 4, 7  # in a cursor's description
-_TIMES = ("date", "timestamp", "interval")
+_TIMES = ("date", "timestamp", "timestamp with time zone", "interval")
 
 
 class GenericSource:
@@ -86,13 +86,8 @@ class GenericSource:
 
     def value(self, query: Statement) -> Any:
         """See `Source.value`."""
-        result = self._execute(query)
-        code = result.cursor.description[0][1]
-        rows = self._all(result)
-        value = rows[0][0] if rows else None
-        if self._is_mysql and code == _MYSQL_TIMESTAMP and isinstance(value, datetime):
-            return value.replace(tzinfo=UTC)  # a moment, which the session has in UTC
-        return value
+        rows = self.rows(query)
+        return rows[0][0] if rows else None
 
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
         """See `Source.rows`."""
@@ -123,10 +118,9 @@ class GenericSource:
         again: Callable[[], CopyRows],
     ) -> CopyRows:
         """Rows of known types. checked: what values must fit, so that none is changed."""
-        exact_line = exact_writer(checked)
 
         def write(file: BinaryIO) -> None:
-            for _, lines in self._lines(result, exact_line):
+            for _, lines in self._lines(result, checked):
                 file.writelines(lines)
 
         return CopyRows(columns, "text", write, self._cut, again=again)
@@ -167,8 +161,8 @@ class GenericSource:
         survey = TypeSurvey(len(names))
         # Closed when it has been written on, in another thread.
         spool = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
-        exact_line = exact_writer([known.get(name, "text") for name in names])
-        for rows, lines in self._lines(result, exact_line):
+        checked = [known.get(name, "text") for name in names]
+        for rows, lines in self._lines(result, checked):
             survey.see(rows)
             spool.writelines(lines)
         spool.seek(0)
@@ -203,19 +197,33 @@ class GenericSource:
         return described
 
     def _lines(
-        self, result: sqlalchemy.CursorResult[Any], line: Callable[[Sequence[Any]], bytes]
-    ) -> Iterator[tuple[Sequence[sqlalchemy.Row[Any]], list[bytes]]]:
-        """Rows, and the lines that they are."""
-        batch = BatchSize(_ROWS)
+        self, result: sqlalchemy.CursorResult[Any], types: Sequence[str]
+    ) -> Iterator[tuple[Sequence[Sequence[Any]], list[bytes]]]:
+        """Rows, and the lines that they are. types: what values must fit."""
+        line = exact_writer(types)
+        batch, moments = BatchSize(_ROWS), self._moments(result, types)
         with self._asking("broke off"):
-            while rows := result.fetchmany(batch.rows):
+            while fetched := result.fetchmany(batch.rows):
+                rows = [from_utc(row, moments) for row in fetched] if moments else fetched
                 lines = list(map(line, rows))
                 batch.took(len(rows), sum(map(len, lines)))
                 yield rows, lines
 
     def _all(self, result: sqlalchemy.CursorResult[Any]) -> list[tuple[Any, ...]]:
+        moments = self._moments(result)
         with self._asking("broke off"):
-            return [tuple(row) for row in result.fetchall()]
+            return [from_utc(row, moments) for row in result.fetchall()]
+
+    def _moments(
+        self, result: sqlalchemy.CursorResult[Any], types: Sequence[str] | None = None
+    ) -> list[int]:
+        """The places of MySQL's TIMESTAMP columns, whose times the session has in UTC.
+
+        types: of the target's columns; one without a zone gets the time in UTC as it is.
+        """
+        codes = [column[1] for column in result.cursor.description or () if self._is_mysql]
+        places = [place for place, code in enumerate(codes) if code == _MYSQL_TIMESTAMP]
+        return [place for place in places if types is None or not _is_plain(types[place])]
 
     def _execute(self, query: Statement) -> sqlalchemy.CursorResult[Any]:
         if self._is_cut:
@@ -263,6 +271,11 @@ def quoted(dialect: Dialect, name: str) -> str:
     text = str(preparer.quote(name) if bare else preparer.quote_identifier(name))
     # Statements double their percent signs themselves where the driver wants that.
     return text.replace("%%", "%") if preparer._double_percents else text
+
+
+def _is_plain(type_name: str) -> bool:
+    """Whether times of a type have no zone."""
+    return type_name.startswith("timestamp") and not type_name.endswith("with time zone")
 
 
 def _reason(error: BaseException) -> str:

@@ -11,7 +11,6 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import pymysql
@@ -22,7 +21,7 @@ from dapu.databases.fragments import fragment
 from dapu.databases.mysql_protocol import Described, RowTooLong, columns_of, write_values
 from dapu.databases.mysql_types import Field, field_of
 from dapu.databases.mysql_url import mysql_keywords
-from dapu.databases.python_values import in_utc
+from dapu.databases.python_values import from_utc, in_utc
 from dapu.databases.source import NO_SLACK, NotNative
 from dapu.databases.subquery import only
 from dapu.definitions.templates import Statement
@@ -208,13 +207,9 @@ class MySqlSource:
 
 
 def _with_zone(description: Any, row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values of a row; those of TIMESTAMP columns are moments, which the session has in UTC."""
-    return tuple(
-        value.replace(tzinfo=UTC)
-        if column[1] == FIELD_TYPE.TIMESTAMP and isinstance(value, datetime)
-        else value
-        for column, value in zip(description, row, strict=True)
-    )
+    """The values of a row; those of TIMESTAMP columns are moments."""
+    codes = [column[1] for column in description]
+    return from_utc(row, [n for n, code in enumerate(codes) if code == FIELD_TYPE.TIMESTAMP])
 
 
 def _reason(error: pymysql.MySQLError) -> str:

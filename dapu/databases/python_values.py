@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -149,6 +149,14 @@ def in_utc(value: Any) -> Any:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).replace(tzinfo=None)
     return value
+
+
+def from_utc(row: Sequence[Any], moments: Collection[int]) -> tuple[Any, ...]:
+    """A row of a session in UTC, whose times have no zone; those in these places are moments."""
+    return tuple(
+        value.replace(tzinfo=UTC) if place in moments and isinstance(value, datetime) else value
+        for place, value in enumerate(row)
+    )
 
 
 class TypeSurvey:

@@ -51,7 +51,11 @@ MARIA = {
     "d date": ("'0001-01-01'", "0001-01-01", "date"),
     "e time(6)": ("'-838:59:59.000001'", "-838:59:59.000001", "interval"),
     "f datetime(6)": ("'2024-01-01 00:00:00.000001'", "2024-01-01 00:00:00.000001", "timestamp"),
-    "g timestamp": ("'2024-03-31 01:30:00'", "2024-03-31 01:30:00", "timestamp"),
+    "g timestamp": (
+        "'2024-03-31 01:30:00'",
+        "2024-03-31 01:30:00+00",
+        "timestamp with time zone",
+    ),
     "h varchar(9) character set latin1": ("'é\\t\\\\N'", "é\t\\N", "text"),
     "i varbinary(9)": ("x'00ff'", "\\x00ff", "bytea"),
     "j bit(9)": ("b'100000001'", "\\x0101", "bytea"),
@@ -72,6 +76,21 @@ def test_mariadb_arrives_through_its_python_driver(
     kinds = [name.removesuffix(" without time zone") for name in arrived.types.values()]
     assert kinds == [type_name for _, _, type_name in MARIA.values()]
     assert pull(connection, open_maria(mariadb), "select * from t") == arrived
+
+
+@pytest.mark.parametrize(
+    ("declared", "arrives"),
+    [("timestamptz", "2024-03-31 01:30:00+00"), ("timestamp", "2024-03-31 01:30:00")],
+)
+def test_a_moment_of_mariadb_is_the_same_in_a_warehouse_of_any_time_zone(
+    mariadb: MariaDB, maria: Any, connection: PgSession, declared: str, arrives: str
+) -> None:
+    maria.execute("create table t (t timestamp)")
+    maria.execute("insert into t values ('2024-03-31 01:30:00')")
+    make_target(connection, f"t {declared}")
+    with connection, connection.cursor() as cursor:
+        cursor.execute("set timezone = 'Europe/Tallinn'")
+    assert pull(connection, open_maria(mariadb), "select t from t").rows == [(arrives,)]
 
 
 def test_names_with_percent_signs_are_asked_for(mariadb: MariaDB, maria: Any) -> None:
