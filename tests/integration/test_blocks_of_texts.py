@@ -65,7 +65,7 @@ def test_texts_in_any_collation(shop: Shop, task: OneTask) -> None:
     assert task.run().startswith("332 rows, table made")
     assert task.rows("select count(*) > 20 from meta.block") == [(True,)]
     assert task.run().startswith("0 rows, none of ")
-    for number in range(12):
+    for number in range(6):
         for key in chance.sample(sorted(rows), 3):
             del rows[key]
         for key in chance.sample(ODD, 2):
@@ -74,7 +74,7 @@ def test_texts_in_any_collation(shop: Shop, task: OneTask) -> None:
         put(shop, rows)
         assert "ranges of" in task.run()
         assert dict(task.rows()) == rows
-        assert task.run().startswith("0 rows, none of ")
+    assert task.run().startswith("0 rows, none of ")
 
 
 def test_one_change_reads_one_block(shop: Shop, task: OneTask) -> None:
@@ -88,9 +88,8 @@ def test_one_change_reads_one_block(shop: Shop, task: OneTask) -> None:
     assert task.run().startswith("11 rows, 1 inserted, 0 updated, 0 deleted, 10 unchanged")
 
 
+@pytest.mark.parametrize("shop", ["postgresql", "mysql"], indirect=True)
 def test_uuids(shop: Shop, task: OneTask) -> None:
-    if shop.kind == "sqlite":
-        pytest.skip("SQLite has no uuid")
     shop.run("create table thing (k uuid primary key, v varchar(40))")
     task.has(f"url: {shop.url}", ACTION, {"q.sql": "select * from thing"})
     chance = random.Random(7)
@@ -132,7 +131,8 @@ def test_a_row_without_a_key_is_told(shop: Shop, task: OneTask) -> None:
     assert "the key column k has rows without a value" in task.fails()
 
 
-def test_numbers_without_a_type_are_no_texts(task: OneTask, tmp_path: Path, shop: Shop) -> None:
+@pytest.mark.parametrize("shop", ["sqlite"], indirect=True)
+def test_numbers_without_a_type_are_no_texts(shop: Shop, task: OneTask) -> None:
     """An expression of SQLite has no type of its own: its values have."""
     shop.run("create table thing (k integer, v varchar(40))")
     task.has(f"url: {shop.url}", ACTION, {"q.sql": "select k + 0 as k, v from thing"})
