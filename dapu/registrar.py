@@ -68,7 +68,11 @@ def register(
         check_registry(cursor, registry)
         _take_turn(cursor, registry, wait)
         session.commit()
-        return _Round(warehouse, reader, registry, session, note).run()
+        registration = _Round(warehouse, reader, registry, session, note).run()
+        # The server sees the session's end a moment later, when the next one may be there already.
+        cursor.execute(statement("server.unlock"), {"key": registry.lock_key("registrar")})
+        session.commit()
+        return registration
 
 
 def _take_turn(cursor: Cursor, registry: Registry, wait: bool) -> None:

@@ -22,6 +22,9 @@ select pg_advisory_lock(%(key)s);
 -- name: try_lock
 select pg_try_advisory_lock(%(key)s);
 
+-- name: unlock
+select pg_advisory_unlock(%(key)s);
+
 -- name: reset_session
 -- What one job set or left behind in its session is not there for the next.
 reset all;
