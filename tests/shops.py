@@ -8,6 +8,15 @@ from typing import Any
 
 from tests.conftest import Database
 
+IN_BLOCKS = """
+    do: database
+    query: q.sql
+    load: snapshot
+    key: [k]
+    changes: blocks
+    """
+"""An action whose table has the key `k`."""
+
 
 class Shop:
     """A source database of one of several kinds."""

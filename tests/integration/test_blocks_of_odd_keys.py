@@ -17,15 +17,8 @@ from dapu.databases import blocks
 from tests.conftest import Database
 from tests.one_task import OneTask
 from tests.services.mariadb import MariaDB
-from tests.shops import Shop
+from tests.shops import IN_BLOCKS, Shop
 
-ACTION = """
-    do: database
-    query: q.sql
-    load: snapshot
-    key: [k]
-    changes: blocks
-    """
 REFUSED = "`changes: blocks` needs a key whose first column (k) is a number"
 
 
@@ -37,7 +30,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def lite(task: OneTask, tmp_path: Path) -> Iterable[sqlite3.Connection]:
     """A SQLite database whose table `thing (k, v)` is read."""
-    task.has(f"url: sqlite:///{tmp_path}/shop.db", ACTION, {"q.sql": "select * from thing"})
+    task.has(f"url: sqlite:///{tmp_path}/shop.db", IN_BLOCKS, {"q.sql": "select * from thing"})
     with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as session:
         yield session
 
@@ -115,7 +108,7 @@ def test_a_key_of_another_kind_in_the_table_is_told(
     shop.run(f"create table thing as select ({value})::{source} as k from numbers where n < 40")
     shop.session.close()
     task.make_table(f"k {table} primary key")
-    task.has(f"url: {shop.url}", ACTION, {"q.sql": "select * from thing"})
+    task.has(f"url: {shop.url}", IN_BLOCKS, {"q.sql": "select * from thing"})
     assert REFUSED in task.fails()
 
 
@@ -125,7 +118,7 @@ def maria(task: OneTask, mariadb: MariaDB) -> Iterable[Any]:
         session.autocommit(True)
         cursor.execute("create or replace database blocks")
         cursor.execute("use blocks")
-        task.has(f"url: {mariadb.url('blocks')}", ACTION, {"q.sql": "select * from thing"})
+        task.has(f"url: {mariadb.url('blocks')}", IN_BLOCKS, {"q.sql": "select * from thing"})
         yield cursor
 
 

@@ -12,15 +12,8 @@ import pytest
 from dapu.databases import blocks
 from tests.conftest import Database
 from tests.one_task import OneTask
-from tests.shops import Shop
+from tests.shops import IN_BLOCKS, Shop
 
-ACTION = """
-    do: database
-    query: q.sql
-    load: snapshot
-    key: [k]
-    changes: blocks
-    """
 # What collations put in another order than bytes do, pad with spaces, or take for the same.
 ODD = ["", " ", "a", "A", "a ", "a\t", "a\n", "ä", "Ä", "b", "B", "é", "z", "Z", "~", "_x", "-1",
        "10", "9", "010", "it's", "back\\slash", '"', "%s", ":p1", "?", "{k}", "ß", "ss",
@@ -44,6 +37,12 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "SIZE", 10)
 
 
+def has_texts(shop: Shop, task: OneTask) -> None:
+    """A source's table whose key is a text, and the task that reads it."""
+    shop.run(f"create table thing (k {TYPES[shop.kind]}, v varchar(40))")
+    task.has(f"url: {shop.url}", IN_BLOCKS, {"q.sql": "select * from thing"})
+
+
 def put(shop: Shop, rows: dict[str, str]) -> None:
     """Makes these the rows of the source's table."""
     mark = "?" if shop.kind == "sqlite" else "%s"
@@ -57,8 +56,7 @@ def put(shop: Shop, rows: dict[str, str]) -> None:
 
 def test_texts_in_any_collation(shop: Shop, task: OneTask) -> None:
     """Rows come, go and change at random; afterwards source and table are the same, each time."""
-    shop.run(f"create table thing (k {TYPES[shop.kind]}, v varchar(40))")
-    task.has(f"url: {shop.url}", ACTION, {"q.sql": "select * from thing"})
+    has_texts(shop, task)
     chance = random.Random(5)
     rows = dict.fromkeys(ODD, "0") | {f"item {n}": "0" for n in range(300)}
     put(shop, rows)
@@ -78,8 +76,7 @@ def test_texts_in_any_collation(shop: Shop, task: OneTask) -> None:
 
 
 def test_one_change_reads_one_block(shop: Shop, task: OneTask) -> None:
-    shop.run(f"create table thing (k {TYPES[shop.kind]}, v varchar(40))")
-    task.has(f"url: {shop.url}", ACTION, {"q.sql": "select * from thing"})
+    has_texts(shop, task)
     put(shop, {f"item {n:03}": "0" for n in range(200)})
     task.run()
     shop.run("update thing set v = '1' where k = 'item 055'")
@@ -91,7 +88,7 @@ def test_one_change_reads_one_block(shop: Shop, task: OneTask) -> None:
 @pytest.mark.parametrize("shop", ["postgresql", "mysql"], indirect=True)
 def test_uuids(shop: Shop, task: OneTask) -> None:
     shop.run("create table thing (k uuid primary key, v varchar(40))")
-    task.has(f"url: {shop.url}", ACTION, {"q.sql": "select * from thing"})
+    task.has(f"url: {shop.url}", IN_BLOCKS, {"q.sql": "select * from thing"})
     chance = random.Random(7)
     keys = [str(UUID(int=chance.getrandbits(128), version=4)) for _ in range(200)]
     put(shop, dict.fromkeys(keys, "0"))
@@ -108,7 +105,7 @@ def test_a_key_that_is_no_text_in_the_table_is_told(shop: Shop, task: OneTask) -
     """There 010 and 10 are one, and 9 comes before 10."""
     shop.run(f"create table thing (k {TYPES[shop.kind]}, v varchar(40))")
     task.make_table("k bigint primary key, v text")
-    task.has(f"url: {shop.url}", ACTION, {"q.sql": "select * from thing"})
+    task.has(f"url: {shop.url}", IN_BLOCKS, {"q.sql": "select * from thing"})
     put(shop, {str(n): "0" for n in range(100)})
     assert "it may be a text or a uuid, if it is one in the table too" in task.fails()
 
@@ -116,15 +113,14 @@ def test_a_key_that_is_no_text_in_the_table_is_told(shop: Shop, task: OneTask) -
 def test_a_text_that_loses_characters_is_told(shop: Shop, task: OneTask) -> None:
     """It would have another place among the rows of the table than among those of the source."""
     shop.run(f"create table thing (k {TYPES[shop.kind]}, v varchar(40))")
-    action = ACTION + "nul_characters: remove\n"
+    action = IN_BLOCKS + "nul_characters: remove\n"
     task.has(f"url: {shop.url}", action, {"q.sql": "select * from thing"})
     put(shop, {f"item {n:03}": "0" for n in range(100)})
     assert "needs a key whose first column (k) is a number" in task.fails()
 
 
 def test_a_row_without_a_key_is_told(shop: Shop, task: OneTask) -> None:
-    shop.run(f"create table thing (k {TYPES[shop.kind]}, v varchar(40))")
-    task.has(f"url: {shop.url}", ACTION, {"q.sql": "select * from thing"})
+    has_texts(shop, task)
     put(shop, {f"item {n:03}": "0" for n in range(100)})
     task.run()
     shop.run("insert into thing values (null, 'new')")
@@ -135,7 +131,7 @@ def test_a_row_without_a_key_is_told(shop: Shop, task: OneTask) -> None:
 def test_numbers_without_a_type_are_no_texts(shop: Shop, task: OneTask) -> None:
     """An expression of SQLite has no type of its own: its values have."""
     shop.run("create table thing (k integer, v varchar(40))")
-    task.has(f"url: {shop.url}", ACTION, {"q.sql": "select k + 0 as k, v from thing"})
+    task.has(f"url: {shop.url}", IN_BLOCKS, {"q.sql": "select k + 0 as k, v from thing"})
     put(shop, {str(n): "0" for n in range(100)})
     task.run()
     assert task.run().startswith("0 rows, none of 10 blocks changed")
