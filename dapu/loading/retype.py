@@ -134,7 +134,8 @@ class Retyping:
             self.cursor.execute("rollback to savepoint dapu_column")
             views = [view for _, view, _ in readers(self.cursor, oid, names)]
             must = " and ".join(f"{self.name}.{one.name} must become {one.type}" for one in changes)
-            by_hand = _by_hand(shown(self.cursor, by_person), views)
+            drops = [compose("table.drop_view", view=sql.SQL(str(one))) for one in reversed(views)]
+            by_hand = _by_hand(shown(self.cursor, by_person), shown(self.cursor, drops))
             raise JobError(f"{must}, and cannot: {_reason(error)}. {by_hand}") from error
         self.cursor.execute("release savepoint dapu_column")
         again = [f"views that read it made again: {', '.join(made)}"] if made else []
@@ -161,9 +162,8 @@ def _reason(error: Exception) -> str:
     return "; ".join(filter(None, said)).rstrip(".")
 
 
-def _by_hand(alters: str, views: Sequence[TableName]) -> str:
-    """The statements that do it; the views that read the table stand in the way."""
-    if not views:
+def _by_hand(alters: str, drops: str) -> str:
+    """The statements that do it. drops: those for the views that stand in the way."""
+    if not drops:
         return f"Change what hinders it, then: {alters}"
-    drops = " ".join(f"drop view {view};" for view in reversed(views))
     return f"By hand, in one transaction: {drops} {alters} and make the views again"
