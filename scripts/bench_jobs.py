@@ -24,16 +24,16 @@ from pathlib import Path
 
 import psutil
 
-from dapu.agents.known import known_agents
-from dapu.job import Outcome
-from dapu.manager import queue_due_tasks
-from dapu.processes import run_processes
-from dapu.registrar import register
+from dapu.agents.installed import known_agents
+from dapu.components.manager import queue_due_tasks
+from dapu.components.registrar import register
+from dapu.components.versioner import bring_up_to_date
 from dapu.registry.agenda import Job
 from dapu.registry.events import Level
-from dapu.versioner import bring_up_to_date
-from dapu.warehouse import Warehouse, open_warehouse
-from dapu.worker import Tally, Worker
+from dapu.warehouse.warehouse import Warehouse, open_warehouse
+from dapu.worker.job import Outcome
+from dapu.worker.processes import run_processes
+from dapu.worker.worker import Tally, Worker
 
 _FILES = {
     "warehouse.yaml": "",
@@ -47,16 +47,16 @@ class Silent:
     """A reporter that shows nothing."""
 
     def started(self, job: Job) -> None:
-        """See `dapu.worker.Reporter`."""
+        """See `dapu.worker.worker.Reporter`."""
 
     def progress(self, job: Job, rows: int) -> None:
-        """See `dapu.worker.Reporter`."""
+        """See `dapu.worker.worker.Reporter`."""
 
     def ended(self, job: Job, outcome: Outcome) -> None:
-        """See `dapu.worker.Reporter`."""
+        """See `dapu.worker.worker.Reporter`."""
 
     def note(self, level: Level, task: str, message: str) -> None:
-        """See `dapu.worker.Reporter`."""
+        """See `dapu.worker.worker.Reporter`."""
 
 
 @contextmanager

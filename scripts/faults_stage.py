@@ -20,13 +20,13 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as PgSession
 
-from dapu.agents.known import known_agents
+from dapu.agents.installed import known_agents
 from dapu.cli.main import main
-from dapu.registrar import register
+from dapu.components.registrar import register
+from dapu.components.versioner import bring_up_to_date
 from dapu.registry import agenda
 from dapu.registry.store import Registry
-from dapu.versioner import bring_up_to_date
-from dapu.warehouse import open_warehouse
+from dapu.warehouse.warehouse import open_warehouse
 from tests.services.postgres import (
     Postgres,
     StoppablePostgres,
@@ -41,7 +41,7 @@ _LOG = "worker.log"
 
 # Workers are forked from a process that has read their code already: it takes longer than a job.
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(["dapu.cli.main", "dapu.cli.run", "dapu.worker", __name__])
+_FORKS.set_forkserver_preload(["dapu.cli.main", "dapu.cli.run", "dapu.worker.worker", __name__])
 
 
 class Proxy:

@@ -22,14 +22,14 @@ from typing import Any
 import click
 from pydantic import BaseModel
 
-from dapu.agents.known import known_agents
+from dapu.agents.installed import known_agents
 from dapu.cli.main import cli
-from dapu.connections import Connection
 from dapu.definitions.models import Route, Task
 from dapu.loading.options import LoadOptions
 from dapu.named_sql import registry_scripts
-from dapu.settings import Settings
-from dapu.yamlfile import json_schema
+from dapu.warehouse.connections import Connection
+from dapu.warehouse.settings import Settings
+from dapu.warehouse.yamlfile import json_schema
 from scripts.figures import HEADING, loading_figures
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,11 +10,11 @@ from typing import Any
 
 from psycopg2.extensions import connection as PgSession
 
-from dapu.agents.known import known_agents
-from dapu.manager import Round, queue_due_tasks
-from dapu.registrar import Registration, register
-from dapu.versioner import Versions, bring_up_to_date
-from dapu.warehouse import open_warehouse
+from dapu.agents.installed import known_agents
+from dapu.components.manager import Round, queue_due_tasks
+from dapu.components.registrar import Registration, register
+from dapu.components.versioner import Versions, bring_up_to_date
+from dapu.warehouse.warehouse import open_warehouse
 from tests.conftest import write_files
 
 ROUTE = {"routes/r/route.yaml": ""}

@@ -12,7 +12,6 @@ from typing import Any
 import psycopg2
 import pytest
 
-from dapu.definitions.templates import TableName
 from dapu.execute import sync
 from dapu.execute.client import Answer
 from dapu.execute.documents import Incoming
@@ -21,6 +20,7 @@ from dapu.execute.postgres_views import PostgresViews
 from dapu.execute.schema import read_schema
 from dapu.execute.settings import read_settings
 from dapu.execute.sync import Sync
+from dapu.statement import TableName
 from tests.services.execute_server import KEY_ID, KEY_SECRET, ExecuteServer
 
 VERSIONS = (

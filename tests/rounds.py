@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dapu.job import Outcome
-from dapu.registrar import Registration
+from dapu.components.registrar import Registration
 from dapu.registry import agenda
 from dapu.registry.agenda import Job
 from dapu.registry.events import Level
-from dapu.versioner import registry_of
-from dapu.warehouse import open_warehouse
-from dapu.worker import Worker
+from dapu.registry.version import registry_of
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.job import Outcome
+from dapu.worker.worker import Worker
 from tests.components import manager, registrar, versioner
 
 

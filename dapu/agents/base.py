@@ -18,14 +18,15 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.definitions.models import ActionOptions
 from dapu.definitions.placeholders import settled
-from dapu.definitions.templates import Statement, TableName, read_template
+from dapu.definitions.templates import read_template
 from dapu.loading.load import Extent, load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.rows import Rows
 from dapu.registry.store import Registry
 from dapu.registry.watermarks import Watermark
-from dapu.warehouse import Warehouse
+from dapu.rows.rows import Rows
+from dapu.statement import Statement, TableName
+from dapu.warehouse.warehouse import Warehouse
 
 Options = TypeVar("Options", bound=ActionOptions)
 LoadingOptions = TypeVar("LoadingOptions", bound=LoadOptions)

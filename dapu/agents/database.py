@@ -10,18 +10,18 @@ from psycopg2.extensions import cursor as Cursor
 from pydantic import Field, model_validator
 
 from dapu.agents.base import Agent, Context
-from dapu.agents.changes.blocks import ChangedBlocks
-from dapu.agents.changes.deletions import Sweep
-from dapu.agents.changes.growth import Into, Misfits, growing, known_types
-from dapu.agents.changes.parts import SplitLoad, SplitOptions
-from dapu.agents.changes.watermark import bounded_query
-from dapu.databases.open import dialect_of, open_source
-from dapu.databases.source import Reader, Source
-from dapu.definitions.templates import Statement
+from dapu.agents.incremental.changed_blocks import ChangedBlocks
+from dapu.agents.incremental.key_sweep import Sweep
+from dapu.agents.incremental.query import bounded_query
+from dapu.agents.incremental.regrow import Into, Misfits, growing, known_types
+from dapu.agents.incremental.split import SplitLoad, SplitOptions
 from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import KeySweep, LoadOptions
 from dapu.loading.result import LoadResult
+from dapu.sources.databases.open import dialect_of, open_source
+from dapu.sources.databases.source import Reader, Source
+from dapu.statement import Statement
 
 
 class DatabaseOptions(LoadOptions):

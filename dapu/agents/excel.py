@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from dapu.agents.reading import FilesAgent, Parts
-from dapu.files.options import ReadingOptions
-from dapu.files.place import FoundFile
-from dapu.files.sheet_part import ParsedSheets, SheetPart, SheetStyle
-from dapu.files.texts import TextStyle
-from dapu.files.workbook import open_workbook
+from dapu.agents.files_agent import FilesAgent, Parts
+from dapu.agents.files_options import ReadingOptions
+from dapu.sources.files.formats.sheet_part import ParsedSheets, SheetPart, SheetStyle
+from dapu.sources.files.formats.workbook import open_workbook
+from dapu.sources.files.places.place import FoundFile
+from dapu.sources.files.values.texts import TextStyle
 
 
 class ExcelOptions(ReadingOptions):

@@ -15,17 +15,17 @@ from psycopg2.extensions import cursor as Cursor
 from pydantic import Field
 
 from dapu.agents.base import Agent, Context
-from dapu.connections import ExecuteConnection
 from dapu.definitions.models import ActionOptions
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.result import LoadResult
 from dapu.registry.watermarks import Watermark
+from dapu.warehouse.connections import ExecuteConnection
 
 if TYPE_CHECKING:
     from dapu.execute.client import Answer, ExecuteClient
     from dapu.execute.documents import Incoming
     from dapu.execute.postgres import PostgresDocuments
-    from dapu.execute.round import Tally
+    from dapu.execute.read_all import Tally
     from dapu.execute.schema import Schema
 
 _MARK = "mark"  # the watermark is of no column: it is what Execute says
@@ -106,7 +106,7 @@ class _Reading:
         )
 
     def _read(self, since: str | None) -> Tally:
-        from dapu.execute.round import Wanted, read_all
+        from dapu.execute.read_all import Wanted, read_all
 
         options, context = self._options, self._context
         wanted = Wanted(options.limit, options.chunk_size, options.calculated, options.types)
@@ -136,7 +136,7 @@ class _Reading:
 
     def _until(self) -> datetime | None:
         """The end of the range that an operator has read once more."""
-        from dapu.execute.round import as_moment
+        from dapu.execute.read_all import as_moment
 
         text = (self._context.span or {}).get("to")
         if text is None:

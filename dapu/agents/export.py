@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from pydantic import AfterValidator, Field, model_validator
 
 from dapu.agents.base import Agent, Context
-from dapu.agents.writing import (
+from dapu.agents.file_output import (
     FileName,
     own_mark,
     remember,
@@ -27,11 +27,11 @@ from dapu.exporting.content import content_hash
 from dapu.exporting.query import Query
 from dapu.exporting.text import write_csv, write_ndjson
 from dapu.exporting.titles import LONGEST_TITLE, title_faults
-from dapu.files.memory import State
-from dapu.files.place import FoundFile, Place, open_place
-from dapu.files.placing import clear_leftovers, placing
-from dapu.files.settled import check_closed
 from dapu.loading.result import LoadResult
+from dapu.sources.files.places.atomic_write import clear_leftovers, placing
+from dapu.sources.files.places.changed_files import State
+from dapu.sources.files.places.in_use import check_closed
+from dapu.sources.files.places.place import FoundFile, Place, open_place
 
 Format = Literal["xlsx", "csv", "tsv", "ndjson", "parquet"]
 Packing = Literal["gzip", "snappy", "zstd", "none"]

@@ -10,17 +10,17 @@ from typing import ClassVar, Literal
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from dapu.agents.base import Context
-from dapu.agents.reading import FilesAgent, Parts
+from dapu.agents.files_agent import FilesAgent, Parts
+from dapu.agents.files_options import ReadingOptions
 from dapu.errors import JobError
-from dapu.files.csv_dialect import CsvStyle
-from dapu.files.csv_part import open_csv
-from dapu.files.json_part import JsonPart, open_json
-from dapu.files.options import ReadingOptions
-from dapu.files.place import FoundFile
-from dapu.files.texts import TextStyle
-from dapu.files.unpack import Content, Format, contents_of, format_of
-from dapu.files.xml_part import XmlPart
-from dapu.loading.rows import Rows
+from dapu.rows.rows import Rows
+from dapu.sources.files.formats.csv_dialect import CsvStyle
+from dapu.sources.files.formats.csv_part import open_csv
+from dapu.sources.files.formats.json_part import JsonPart, open_json
+from dapu.sources.files.formats.xml_part import XmlPart
+from dapu.sources.files.places.place import FoundFile
+from dapu.sources.files.places.unpack import Content, Format, contents_of, format_of
+from dapu.sources.files.values.texts import TextStyle
 
 
 class FileOptions(ReadingOptions):
@@ -107,7 +107,7 @@ class FileAgent(FilesAgent[FileOptions]):
             return []  # another format's columns are there, or the part says so
         return [
             column.name
-            for key, column in (options.wanted_columns() or {}).items()
+            for key, column in (options.chosen_columns().wanted or {}).items()
             if not any(part.find(key) in part.found for part in documents)
         ]
 
@@ -148,7 +148,9 @@ class FileAgent(FilesAgent[FileOptions]):
                 by_line = kind == "ndjson"
                 parts.add(open_json(content, options.encoding, *where, by_line=by_line), style)
             case "parquet":
-                from dapu.files.parquet_part import open_parquet  # libraries of their own
+                from dapu.sources.files.formats.parquet_part import (
+                    open_parquet,  # libraries of their own
+                )
 
                 parts.add(open_parquet(content), style)
             case "xml":

@@ -14,14 +14,15 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dapu.agents.base import Agent, Context
-from dapu.agents.writing import FileName, own_mark, render_name, told, working_folder
+from dapu.agents.file_output import FileName, own_mark, render_name, told, working_folder
+from dapu.checksum import sha256_of
 from dapu.definitions.models import ActionOptions
 from dapu.errors import JobError
-from dapu.files.memory import Reading, State, sha256_of, state_of, what_to_read
-from dapu.files.place import FoundFile, Place, fixed_folders, open_place
-from dapu.files.placing import clear_leftovers, placing
-from dapu.files.settled import check_closed, check_settled, check_unchanged
 from dapu.loading.result import LoadResult
+from dapu.sources.files.places.atomic_write import clear_leftovers, placing
+from dapu.sources.files.places.changed_files import Reading, State, state_of, what_to_read
+from dapu.sources.files.places.in_use import check_closed, check_settled, check_unchanged
+from dapu.sources.files.places.place import FoundFile, Place, fixed_folders, open_place
 
 
 class FileCopyOptions(ActionOptions):

@@ -15,23 +15,24 @@ from pydantic import Discriminator, Tag, model_validator
 from pydantic import Field as Key
 
 from dapu.agents.base import Context, SourceAgent
-from dapu.agents.reading_on import bounds, keep_newest
-from dapu.connections import RestConnection
-from dapu.documents.column_types import ColumnType
-from dapu.documents.newest import Newest
-from dapu.documents.paths import FaultyPath, Path
-from dapu.documents.rows import Batch, DocumentRows, Field, NulPolicy
+from dapu.agents.incremental.newest import Newest
+from dapu.agents.incremental.resume import bounds, keep_newest
 from dapu.errors import ConfigurationError, JobError
-from dapu.http.changes import condition, marks
-from dapu.http.messages import Request, below
-from dapu.http.pages import Format, Pages
-from dapu.http.paging import AnyPaging, JmesPath, Page
-from dapu.http.placeholders import fill_body, fill_parameters, fill_path, names_in
-from dapu.http.session import HttpSession
 from dapu.loading.options import LoadOptions
-from dapu.loading.rows import Rows
-from dapu.loading.tables import describe
-from dapu.yamlfile import Strict, nearest
+from dapu.loading.table.tables import describe
+from dapu.rows.rows import Rows
+from dapu.sources.documents.column_types import ColumnType
+from dapu.sources.documents.paths import FaultyPath, Path
+from dapu.sources.documents.rows import Batch, DocumentRows, Field, NulPolicy
+from dapu.sources.http.conditional import condition, marks
+from dapu.sources.http.messages import Request, below
+from dapu.sources.http.pages import Format, Pages
+from dapu.sources.http.paging import AnyPaging, JmesPath, Page
+from dapu.sources.http.placeholders import fill_body, fill_parameters, fill_path, names_in
+from dapu.sources.http.session import HttpSession
+from dapu.suggest import nearest
+from dapu.warehouse.connections import RestConnection
+from dapu.warehouse.yamlfile import Strict
 
 Take = Callable[[Any, Mapping[str, Any]], Any]
 

@@ -20,31 +20,32 @@ from pydantic import AfterValidator
 from pydantic import Field as Key
 
 from dapu.agents.base import Context, SourceAgent
-from dapu.agents.reading_on import bounds, keep_newest
-from dapu.connections import WfsConnection
-from dapu.documents.column_types import ColumnType
-from dapu.documents.newest import Newest
+from dapu.agents.incremental.newest import Newest
+from dapu.agents.incremental.resume import bounds, keep_newest
 from dapu.errors import ConfigurationError, JobError
-from dapu.http.session import HttpSession
 from dapu.loading.options import LoadOptions
-from dapu.loading.rows import ArrowRows, Rows
-from dapu.loading.tables import describe
+from dapu.loading.table.tables import describe
 from dapu.named_sql import statement
-from dapu.wfs.account import Account
-from dapu.wfs.checks import Checks
-from dapu.wfs.columns import FeatureColumn, converted, geometry_columns, property_column
-from dapu.wfs.feature_type import FeatureType, read_feature_type
-from dapu.wfs.features import Features, PageSize, Question
-from dapu.wfs.gml import Axes, read_piece
-from dapu.wfs.selection import Conditions, Selection, question, select
-from dapu.wfs.service import Layer, Service
-from dapu.yamlfile import Strict, nearest
+from dapu.rows.rows import ArrowRows, Rows
+from dapu.sources.documents.column_types import ColumnType
+from dapu.sources.http.session import HttpSession
+from dapu.sources.wfs.checks import Checks
+from dapu.sources.wfs.columns import FeatureColumn, converted, geometry_columns, property_column
+from dapu.sources.wfs.duplicates import Account
+from dapu.sources.wfs.feature_type import FeatureType, read_feature_type
+from dapu.sources.wfs.features import Features, PageSize, Question
+from dapu.sources.wfs.gml import Axes, read_piece
+from dapu.sources.wfs.selection import Conditions, Selection, question, select
+from dapu.sources.wfs.service import Layer, Service
+from dapu.suggest import nearest
+from dapu.warehouse.connections import WfsConnection
+from dapu.warehouse.yamlfile import Strict
 
 _REMEMBERED = "update sequence"
 
 
 def _condition(text: str) -> str:
-    from dapu.wfs.filters import parse_condition
+    from dapu.sources.wfs.filters import parse_condition
 
     parse_condition(text)  # a FaultyCondition is a ValueError, which pydantic tells with the line
     return text

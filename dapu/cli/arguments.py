@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from dapu.warehouse import Warehouse
+    from dapu.warehouse.warehouse import Warehouse
 
 
 class _WarehouseDirectory(click.ParamType["Warehouse"]):
@@ -24,7 +24,7 @@ class _WarehouseDirectory(click.ParamType["Warehouse"]):
         ctx: click.Context | None,  # noqa: ARG002
     ) -> Warehouse:
         """See `click.ParamType`. Raises ConfigurationError for what is no such directory."""
-        from dapu.warehouse import open_warehouse
+        from dapu.warehouse.warehouse import open_warehouse
 
         return open_warehouse(Path(value))
 

@@ -12,9 +12,9 @@ from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import complain, counted, show_json, silent, stamped
 
 if TYPE_CHECKING:
-    from dapu.manager import Round
-    from dapu.registrar import Registration
-    from dapu.warehouse import Warehouse
+    from dapu.components.manager import Round
+    from dapu.components.registrar import Registration
+    from dapu.warehouse.warehouse import Warehouse
 
 
 @click.command("versioner")
@@ -29,7 +29,7 @@ def versioner(warehouse: Warehouse, as_json: bool) -> None:
     Example: dapu versioner finances
     """
     from dapu.cli.interrupts import statements_stopped_by_ctrl_c
-    from dapu.versioner import bring_up_to_date
+    from dapu.components.versioner import bring_up_to_date
 
     line = stamped(warehouse.settings.zone)
     with statements_stopped_by_ctrl_c():
@@ -51,9 +51,9 @@ def registrar(warehouse: Warehouse, as_json: bool) -> None:
 
     Example: dapu registrar finances
     """
-    from dapu.agents.known import known_agents
+    from dapu.agents.installed import known_agents
     from dapu.cli.interrupts import statements_stopped_by_ctrl_c
-    from dapu.registrar import register
+    from dapu.components.registrar import register
 
     line = stamped(warehouse.settings.zone)
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
@@ -106,7 +106,7 @@ def manager(warehouse: Warehouse, as_json: bool) -> None:
 
     Example: dapu manager finances
     """
-    from dapu.manager import queue_due_tasks
+    from dapu.components.manager import queue_due_tasks
 
     line = stamped(warehouse.settings.zone)
     done = queue_due_tasks(warehouse)
@@ -145,7 +145,7 @@ def cleaner(warehouse: Warehouse, as_json: bool) -> None:
 
     Example: dapu cleaner finances
     """
-    from dapu.cleaner import clean
+    from dapu.components.cleaner import clean
 
     pruned = clean(warehouse)
     if as_json:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
     from dapu.registry.store import Registry
-    from dapu.warehouse import Warehouse
+    from dapu.warehouse.warehouse import Warehouse
 
 _POLL = 0.5  # seconds
 
@@ -123,7 +123,7 @@ def cancel(warehouse: Warehouse, job: int, as_json: bool) -> None:
 @contextmanager
 def _transactions(warehouse: Warehouse, purpose: str) -> Iterator[tuple[Cursor, Registry]]:
     """A session on a warehouse whose registry is there; committed at the end."""
-    from dapu.versioner import check_registry, registry_of
+    from dapu.registry.version import check_registry, registry_of
 
     registry = registry_of(warehouse)
     with warehouse.session(purpose) as session, session, session.cursor() as cursor:

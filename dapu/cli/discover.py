@@ -10,7 +10,7 @@ from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import counted, say, show_json, show_table
 
 if TYPE_CHECKING:
-    from dapu.warehouse import Warehouse
+    from dapu.warehouse.warehouse import Warehouse
 
 
 @click.command("discover")
@@ -27,7 +27,7 @@ def discover(warehouse: Warehouse, route: str, as_json: bool) -> None:
       dapu discover finances erp
       dapu discover finances erp --json
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from dapu.discovery import discover
+    from dapu.sources.discovery import discover
 
     offer = discover(warehouse, route)
     if as_json:

@@ -205,8 +205,8 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(options: dict[str, Any]) -> SyncSettings:
-    from dapu.environment import read_environment
     from dapu.execute.settings import read_settings
+    from dapu.warehouse.environment import read_environment
 
     return read_settings(read_environment(Path.cwd()), options)
 
@@ -214,9 +214,9 @@ def _read(options: dict[str, Any]) -> SyncSettings:
 @contextmanager
 def _running(given: dict[str, Any], options: dict[str, Any]) -> Iterator[tuple[SyncSettings, Sync]]:
     """The settings, and what works by them; what fails is in the log file too."""
-    from dapu.environment import read_environment
     from dapu.execute.settings import unknown_variables
     from dapu.execute.sync import Sync
+    from dapu.warehouse.environment import read_environment
 
     settings = _read(given | _given(options))
     log, file = _open_log(settings)

@@ -49,8 +49,8 @@ def conf_prep(file: Path, output: Path | None) -> None:
     """
     import tempfile
 
-    from dapu.environment import fill_in_text, read_environment
-    from dapu.yamlfile import read_text
+    from dapu.warehouse.environment import fill_in_text, read_environment
+    from dapu.warehouse.yamlfile import read_text
 
     text = fill_in_text(read_text(file), read_environment(file.parent), file)
     if str(output) == "-":

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dapu.cli.console import is_terminal, stamped
-from dapu.job import Outcome
 from dapu.registry.agenda import Job
 from dapu.registry.events import Level
-from dapu.warehouse import Warehouse
-from dapu.worker import Reporter
+from dapu.warehouse.warehouse import Warehouse
+from dapu.worker.job import Outcome
+from dapu.worker.worker import Reporter
 
 
 class Lines:
@@ -42,7 +42,7 @@ def open_reporter(warehouse: Warehouse) -> Iterator[Reporter]:
     if not is_terminal():
         yield Lines(warehouse)
         return
-    from dapu.cli.bars import open_bars  # what draws them takes time to import
+    from dapu.cli.progress import open_bars  # what draws them takes time to import
 
     with open_bars() as bars:
         yield bars

@@ -13,8 +13,8 @@ from dapu.cli.console import complain, counted, is_terminal, stamped
 from dapu.errors import ConfigurationError, DapuError
 
 if TYPE_CHECKING:
-    from dapu.warehouse import Warehouse
-    from dapu.worker import Tally
+    from dapu.warehouse.warehouse import Warehouse
+    from dapu.worker.worker import Tally
 
 _ONE_DAY = 24 * 60  # minutes
 _ENDINGS = {"waiting": "to be tried again"}
@@ -38,8 +38,8 @@ def worker(warehouse: Warehouse, minutes: float | None, processes: int | None) -
     Example: dapu worker finances --processes 4
     """
     from dapu.cli.reporting import open_reporter
-    from dapu.processes import run_processes
-    from dapu.worker import Worker, stop_on_signals
+    from dapu.worker.processes import run_processes
+    from dapu.worker.worker import Worker, stop_on_signals
 
     settings = warehouse.settings.worker
     time, count = minutes or settings.minutes, processes or settings.processes
@@ -71,7 +71,7 @@ def _show_tally(warehouse: Warehouse, tally: Tally) -> None:
 
 def _why_idle(warehouse: Warehouse) -> str:
     from dapu.registry import control
-    from dapu.versioner import registry_of
+    from dapu.registry.version import registry_of
 
     with warehouse.session("worker") as session, session.cursor() as cursor:
         pause = control.paused(cursor, registry_of(warehouse))
@@ -123,7 +123,7 @@ def run(warehouse: Warehouse, task: str, full: bool, low: str | None, high: str 
     if full and (low or high):
         raise click.UsageError("--full reads everything: give it, or --from and --to, not both")
     from dapu.cli.reporting import open_reporter
-    from dapu.worker import Worker, stop_on_signals
+    from dapu.worker.worker import Worker, stop_on_signals
 
     _register(warehouse, task)
     span = {"from": low, "to": high} if low or high else None
@@ -142,9 +142,9 @@ def run(warehouse: Warehouse, task: str, full: bool, low: str | None, high: str 
 
 def _register(warehouse: Warehouse, task: str) -> None:
     """Takes up the definitions. Raises ConfigurationError when the task's own has a fault."""
-    from dapu.agents.known import known_agents
+    from dapu.agents.installed import known_agents
     from dapu.cli.components import show_changes
-    from dapu.registrar import register
+    from dapu.components.registrar import register
 
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
     line = stamped(warehouse.settings.zone)
@@ -158,8 +158,8 @@ def _register(warehouse: Warehouse, task: str) -> None:
 
 def _queue(warehouse: Warehouse, task: str, full: bool, span: dict[str, str | None] | None) -> int:
     from dapu.registry import agenda, tasks
-    from dapu.versioner import registry_of
-    from dapu.yamlfile import nearest
+    from dapu.registry.version import registry_of
+    from dapu.suggest import nearest
 
     registry = registry_of(warehouse)
     with warehouse.session("run") as session, session, session.cursor() as cursor:
@@ -172,7 +172,7 @@ def _queue(warehouse: Warehouse, task: str, full: bool, span: dict[str, str | No
 
 def _hindrance(warehouse: Warehouse, job: int) -> str:
     from dapu.registry import agenda
-    from dapu.versioner import registry_of
+    from dapu.registry.version import registry_of
 
     with warehouse.session("run") as session, session.cursor() as cursor:
         why = agenda.hindrance(cursor, registry_of(warehouse), job)

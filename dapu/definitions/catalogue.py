@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dapu.connections import FILE as CONNECTIONS_FILE
 from dapu.definitions.folders import ROUTE_FILE, Scan, TaskFolder
 from dapu.definitions.graph import find_cycles
 from dapu.definitions.models import Route
 from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import Document, nearest, read_document
+from dapu.suggest import nearest
+from dapu.warehouse.connections import FILE as CONNECTIONS_FILE
+from dapu.warehouse.yamlfile import Document, read_document
 
 _MOST_NEAREST = 20
 

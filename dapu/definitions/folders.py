@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dapu.definitions.models import Route
-from dapu.definitions.templates import LONGEST_NAME
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import read_model, read_text
+from dapu.statement import LONGEST_NAME
+from dapu.warehouse.yamlfile import read_model, read_text
 
 TASK_FILE = "task.yaml"
 ROUTE_FILE = "route.yaml"

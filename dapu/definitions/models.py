@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from dapu.durations import Duration
-from dapu.yamlfile import Strict
+from dapu.warehouse.yamlfile import Strict
 
 
 def _readable_cron(expression: str) -> str:

@@ -6,9 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from dapu.definitions.script import PASSED_OVER
-from dapu.definitions.templates import Statement, TableName
 from dapu.errors import Fault, FaultyFile
+from dapu.statement import PASSED_OVER, Statement, TableName
 
 _EXPRESSION = re.compile(r"\{\{-?\s*(\w*).*?\}\}", re.DOTALL)
 _HERE = "\0"

@@ -21,9 +21,10 @@ from dapu.definitions.templates import (
     read_template,
 )
 from dapu.errors import Fault, FaultyFile
-from dapu.settings import FILE as SETTINGS_FILE
-from dapu.settings import Settings
-from dapu.yamlfile import Document, fault_in, nearest, read_document, validate
+from dapu.suggest import nearest
+from dapu.warehouse.settings import FILE as SETTINGS_FILE
+from dapu.warehouse.settings import Settings
+from dapu.warehouse.yamlfile import Document, fault_in, read_document, validate
 
 
 @dataclass(frozen=True)

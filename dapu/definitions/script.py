@@ -10,17 +10,11 @@ from typing import NamedTuple
 import psycopg2
 
 from dapu.errors import Fault
+from dapu.statement import PASSED_OVER
 
 _WORDS = r"(commit|rollback|begin|end|abort|savepoint|(?:start|prepare)\s+transaction)\b"
 _ENDS_TRANSACTION = re.compile(rf"\s*{_WORDS}", re.IGNORECASE)
 _WORTH_A_LOOK = re.compile(rf"(?:^|;|\*/|\}})\s*{_WORDS}", re.IGNORECASE | re.MULTILINE)
-# Comments, texts, quoted names, dollar quotes, and what Jinja2 reads.
-PASSED_OVER = re.compile(
-    r"--[^\n]*|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*.*?\*/)*\*/"
-    r"|\b[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'|'[^']*(?:''[^']*)*'|\"[^\"]*(?:\"\"[^\"]*)*\""
-    r"|\$(\w*)\$.*?\$\1\$|\{([{%#]).*?[}%#]\}",
-    re.DOTALL,
-)
 # What may hide a semicolon that ends no statement: brackets, and a function's body in standard
 # SQL, in which `case` has an `end` too.
 _TOKEN = re.compile(r"[;()]|\bbegin\s+atomic\b|\bcase\b|\bend\b", re.IGNORECASE)
@@ -43,19 +37,6 @@ def split(script: str) -> list[Part]:
             parts.append(Part(line, script[begin:end]))
             counted = begin
     return parts
-
-
-def without_end(query: str) -> str:
-    """A query without the semicolons and comments at its end, so that it can stand in another."""
-    bare = PASSED_OVER.sub(_blank, query).rstrip()
-    while bare.endswith(";"):
-        bare = bare[:-1].rstrip()
-    return query[: len(bare)]
-
-
-def _blank(match: re.Match[str]) -> str:
-    """Comments as space, and what else is passed over as something."""
-    return (" " if match[0].startswith(("--", "/*")) else "x") * len(match[0])
 
 
 def fault_in_part(path: Path, part: Part, error: psycopg2.Error) -> Fault:

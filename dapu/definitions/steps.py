@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dapu.definitions.script import transaction_faults
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import read_text
+from dapu.warehouse.yamlfile import read_text
 
 _FILE = re.compile(r"(\d{1,6})_.+\.sql")
 

@@ -8,7 +8,7 @@ tables become quoted identifiers.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -17,12 +17,12 @@ from typing import Any
 from uuid import UUID
 
 from jinja2 import TemplateNotFound, TemplateSyntaxError, meta, nodes
-from psycopg2 import sql
 
-from dapu.definitions import script
 from dapu.definitions.sandbox import sql_environment
 from dapu.errors import Fault, FaultyFile
-from dapu.yamlfile import nearest, read_text
+from dapu.statement import Statement, TableName
+from dapu.suggest import nearest
+from dapu.warehouse.yamlfile import read_text
 
 BUILT_IN = frozenset({"rows", "this", "task", "watermark"})
 BUILT_IN_TEXTS = frozenset({"now", "task", "today"})
@@ -31,100 +31,7 @@ _IS_TEMPLATE = re.compile(r"\{[{%#]")
 _NAMES_ANOTHER = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
-LONGEST_NAME = 63  # bytes of a name, PostgreSQL's NAMEDATALEN - 1
-
-
-@dataclass(frozen=True)
-class TableName:
-    """A table of the warehouse."""
-
-    schema: str
-    table: str
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.table}"
-
-    @property
-    def identifier(self) -> sql.Identifier:
-        """The quoted name."""
-        return sql.Identifier(self.schema, self.table)
-
-    def beside(self, suffix: str) -> TableName:
-        """A table whose name is this one's with a suffix; a name too long for that is cut."""
-        cut = self.table.encode()[: LONGEST_NAME - len(suffix)].decode(errors="ignore")
-        return TableName(self.schema, cut + suffix)
-
-
 _VALUES = (bool, int, float, Decimal, str, bytes, date, time, timedelta, UUID, TableName)
-
-
-@dataclass(frozen=True)
-class Statement:
-    """SQL with its values apart: `parts[0] values[0] parts[1] … parts[-1]`."""
-
-    parts: tuple[str, ...]
-    values: tuple[Any, ...] = ()
-
-    def composed(self) -> sql.Composed:
-        """For psycopg2, with its own quoting of values and identifiers."""
-        pieces: list[sql.Composable] = [sql.SQL(self.parts[0])]
-        for value, part in zip(self.values, self.parts[1:], strict=True):
-            is_name = isinstance(value, TableName)
-            pieces += [value.identifier if is_name else sql.Literal(value), sql.SQL(part)]
-        return sql.Composed(pieces)
-
-    def for_driver(
-        self, paramstyle: str, quote: Callable[[str], str]
-    ) -> tuple[str, dict[str, Any] | tuple[Any, ...]]:
-        """Text and parameters for a DB-API driver of that paramstyle (PEP 249).
-
-        paramstyle: or `at`, which is how SQL Server itself names them.
-        quote: how the database quotes an identifier.
-        """
-        percent = paramstyle in ("format", "pyformat")
-        text, bound = _plain(self.parts[0], percent), []
-        for value, part in zip(self.values, self.parts[1:], strict=True):
-            if isinstance(value, TableName):
-                text += f"{quote(value.schema)}.{quote(value.table)}"
-            else:
-                bound.append(value)
-                text += _PLACEHOLDERS[paramstyle].format(len(bound))
-            text += _plain(part, percent)
-        if paramstyle in ("named", "pyformat"):
-            return text, {f"p{number}": value for number, value in enumerate(bound, start=1)}
-        return text, tuple(bound)
-
-    def text(self) -> str:
-        """The values in their places, for a text that is no SQL. Raises ValueError for None."""
-        if None in self.values:
-            raise ValueError("a name in it has no value")
-        return self.parts[0] + "".join(
-            f"{value}{part}" for value, part in zip(self.values, self.parts[1:], strict=True)
-        )
-
-    def without_end(self) -> Statement:
-        """Without a semicolon at its end, so that it can stand in another."""
-        return Statement((*self.parts[:-1], script.without_end(self.parts[-1])), self.values)
-
-    def then(self, other: Statement) -> Statement:
-        """This statement and another as one."""
-        joint = self.parts[-1] + other.parts[0]
-        return Statement((*self.parts[:-1], joint, *other.parts[1:]), self.values + other.values)
-
-
-_PLACEHOLDERS = {
-    "qmark": "?",
-    "format": "%s",
-    "pyformat": "%(p{0})s",
-    "named": ":p{0}",
-    "numeric": ":{0}",
-    "numeric_dollar": "${0}",
-    "at": "@p{0}",
-}
-
-
-def _plain(text: str, percent: bool) -> str:
-    return text.replace("%", "%%") if percent else text
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ import urllib3
 from requests.auth import HTTPBasicAuth
 
 from dapu.errors import ConfigurationError, JobError
-from dapu.http.patience import PASSING, Passing, Patience, asked_wait
-from dapu.http.session import innermost
-from dapu.http.sockets import StoppableAdapter
+from dapu.sources.http.retry import PASSING, Passing, Patience, asked_wait
+from dapu.sources.http.session import innermost
+from dapu.sources.http.stoppable_adapter import StoppableAdapter
 
 BEGINNING = "1900-01-01"  # the `since` of the first question
 _TIMEOUT = (30, 300)  # seconds to connect, and without a byte

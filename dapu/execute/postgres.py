@@ -15,14 +15,14 @@ from typing import Any, BinaryIO
 
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.templates import LONGEST_NAME, TableName
 from dapu.errors import JobError
+from dapu.execute.chunking import parse
 from dapu.execute.documents import Header, Incoming, Row, next_batch
-from dapu.execute.split import parse
 from dapu.execute.views import shortened
-from dapu.loading.rows import Column, CopyRows
-from dapu.loading.tables import analyze, describe, is_empty, is_table, make_schema
+from dapu.loading.table.tables import analyze, describe, is_empty, is_table, make_schema
 from dapu.named_sql import compose
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import LONGEST_NAME, TableName
 
 _COLUMNS = ("batch_date", "type", "id", "version", "chunk", "author", "date", "deleted", "data")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")

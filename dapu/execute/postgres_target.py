@@ -11,7 +11,6 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.templates import TableName
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
 from dapu.execute.documents import Incoming
@@ -21,6 +20,7 @@ from dapu.execute.schema import Schema
 from dapu.execute.target import DOCUMENTS, MARKS, Step, moved_meanwhile
 from dapu.named_sql import compose, statement
 from dapu.secrets import redact
+from dapu.statement import TableName
 
 # What libpq says before it asks any server, of an option that cannot be: a port of letters.
 _WRONG_OPTION = re.compile(r"^invalid |for connection option|^could not match \d+ port numbers")

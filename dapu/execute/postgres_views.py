@@ -15,15 +15,15 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.templates import LONGEST_NAME, TableName
 from dapu.errors import JobError
 from dapu.execute.postgres import PostgresDocuments
 from dapu.execute.schema import Schema
 from dapu.execute.target import MARKS
 from dapu.execute.views import Kind, View, plan_views
-from dapu.loading.tables import VIEW, Relation, describe
-from dapu.loading.views import make_anew, put_view
+from dapu.loading.table.tables import VIEW, Relation, describe
+from dapu.loading.table.views import make_anew, put_view
 from dapu.named_sql import compose, statement
+from dapu.statement import LONGEST_NAME, TableName
 
 _TYPES: dict[Kind, str] = {
     "text": "text",

@@ -13,7 +13,8 @@ from pydantic_core import PydanticCustomError
 
 from dapu.errors import ConfigurationError
 from dapu.secrets import is_secret_name, remember
-from dapu.yamlfile import Strict, nearest
+from dapu.suggest import nearest
+from dapu.warehouse.yamlfile import Strict
 
 PREFIX = "EXECUTESYNC_"
 TYPES = ("POSTGRES", "SQLITE", "SNOWFLAKE", "MSSQL")

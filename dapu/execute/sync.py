@@ -10,7 +10,7 @@ from datetime import datetime
 from dapu.errors import ConfigurationError, DapuError
 from dapu.execute.client import Answer, ExecuteClient
 from dapu.execute.documents import Incoming
-from dapu.execute.round import Tally, Wanted, read_all
+from dapu.execute.read_all import Tally, Wanted, read_all
 from dapu.execute.schema import read_schema
 from dapu.execute.settings import SyncSettings
 from dapu.execute.target import Step, Target

@@ -6,7 +6,7 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from dapu.files.memory import sha256_of
+from dapu.checksum import sha256_of
 
 _PIECE = 1 << 20  # bytes
 _TIMES = "docProps/core.xml"  # of a workbook: when and by whom it was written

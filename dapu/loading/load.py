@@ -9,23 +9,23 @@ from typing import Literal
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
-from dapu.loading.append import append
-from dapu.loading.bad_values import telling_of
-from dapu.loading.checked import ROW_NUMBER, look_at
-from dapu.loading.evolve import plan
-from dapu.loading.history import OWN_COLUMNS, history
-from dapu.loading.keyed import DELETED_AT, check_given, check_key
-from dapu.loading.merge import merge
+from dapu.loading.modes.append import append
+from dapu.loading.modes.history import OWN_COLUMNS, history
+from dapu.loading.modes.keyed import DELETED_AT, check_given, check_key
+from dapu.loading.modes.merge import merge
+from dapu.loading.modes.period import period
+from dapu.loading.modes.replace import replace
+from dapu.loading.modes.snapshot import snapshot
 from dapu.loading.options import LoadOptions
-from dapu.loading.period import period
-from dapu.loading.replace import replace
 from dapu.loading.result import LoadResult
-from dapu.loading.rows import Rows, read_first, without_columns
-from dapu.loading.snapshot import snapshot
-from dapu.loading.tables import Relation, check_names, describe, is_table
-from dapu.loading.which_row import key_of, row_finder
+from dapu.loading.table.evolve import plan
+from dapu.loading.table.tables import Relation, check_names, describe, is_table
+from dapu.loading.values.bad_value_policy import ROW_NUMBER, look_at
+from dapu.loading.values.find_row import key_of, row_finder
+from dapu.rows.misfit import telling_of
+from dapu.rows.rows import Rows, read_first, without_columns
+from dapu.statement import TableName
 
 Extent = Literal["whole", "new", "range"]
 """What was read of a source: all; what is new since the watermark, and what has none; or a range

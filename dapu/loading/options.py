@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from dapu.definitions.models import ActionOptions, Columns
 from dapu.durations import Duration
-from dapu.yamlfile import Strict
+from dapu.warehouse.yamlfile import Strict
 
 LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]
 # YAML reads a bare `null` as nothing, and what is meant is the word.

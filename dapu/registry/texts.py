@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dapu.secrets import redact
+from dapu.text import shortened
 
 _LONGEST = 20_000  # characters of one text among an event's details
-
-
-def shortened(text: str, most: int) -> str:
-    """A text of at most so many characters, and how many there were."""
-    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 def storable(text: str, most: int = _LONGEST) -> str:

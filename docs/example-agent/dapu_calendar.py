@@ -11,7 +11,7 @@ from pydantic import Field
 from dapu.agents.base import Context, SourceAgent
 from dapu.errors import JobError
 from dapu.loading.options import LoadOptions
-from dapu.loading.rows import ArrowRows, Column, Rows
+from dapu.rows.rows import ArrowRows, Column, Rows
 
 
 class CalendarOptions(LoadOptions):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dapu.warehouse import open_warehouse
-from dapu.worker import Worker
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.worker import Worker
 from tests.components import ROUTE, a_task, manager
 from tests.conftest import MakeWarehouse
 from tests.rounds import Seen, prepare

@@ -11,8 +11,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from dapu.manager import queue_due_tasks
-from dapu.warehouse import open_warehouse
+from dapu.components.manager import queue_due_tasks
+from dapu.warehouse.warehouse import open_warehouse
 from scripts.demo_data import BUDGET, DATABASES, HOLIDAYS, Table, Value, build_files
 from tests.conftest import Database
 from tests.rounds import prepare, run_due

@@ -15,13 +15,13 @@ from typing import NamedTuple
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.agents.known import known_agents
-from dapu.connections import read_connections
+from dapu.agents.installed import known_agents
 from dapu.definitions.folders import TaskFolder
 from dapu.definitions.models import Route
 from dapu.definitions.templates import read_template
-from dapu.settings import Settings, read_settings
-from dapu.yamlfile import read_model
+from dapu.warehouse.connections import read_connections
+from dapu.warehouse.settings import Settings, read_settings
+from dapu.warehouse.yamlfile import read_model
 from scripts.generated_docs import ROOT, agent_page, agents, commands, pages
 from tests.command import dapu
 from tests.components import rows, versioner

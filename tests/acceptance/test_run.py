@@ -9,7 +9,7 @@ import pytest
 
 from dapu.registry import workers
 from dapu.registry.store import Registry
-from dapu.warehouse import open_warehouse
+from dapu.warehouse.warehouse import open_warehouse
 from tests.command import dapu, here
 from tests.components import ROUTE, a_task, manager, write
 from tests.conftest import MakeWarehouse

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.registry import agenda, workers
 from dapu.registry.store import Registry
-from dapu.warehouse import open_warehouse
+from dapu.warehouse.warehouse import open_warehouse
 from tests.command import here, running
 from tests.components import ROUTE, a_task, manager, rows
 from tests.conftest import MakeWarehouse

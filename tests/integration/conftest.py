@@ -84,7 +84,7 @@ def excel(task: OneTask, tmp_path: Path) -> FileTask:
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets requests be sent again soon."""
-    monkeypatch.setattr("dapu.http.patience.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("dapu.sources.http.retry.FIRST_WAIT", 0.01)
 
 
 @pytest.fixture(scope="session")

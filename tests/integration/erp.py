@@ -7,7 +7,7 @@ from contextlib import closing
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 
-from dapu.databases.postgres import PostgresSource
+from dapu.sources.databases.postgres.source import PostgresSource
 from tests.conftest import Database
 from tests.integration.reading import Pulled, as_texts, pull
 from tests.services.postgres import Postgres

@@ -6,8 +6,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as PgSession
 
-from dapu.database_url import parse_database_url
-from dapu.databases.mysql import MySqlSource
+from dapu.sources.databases.mysql.source import MySqlSource
+from dapu.warehouse.database_url import parse_database_url
 from tests.integration.reading import Pulled, pull
 from tests.services.mariadb import MariaDB
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from psycopg2.extensions import connection as PgSession
 
-from dapu.databases.source import Source
-from dapu.definitions.templates import Statement, TableName
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
-from dapu.loading.tables import columns_of, describe
+from dapu.loading.table.tables import columns_of, describe
+from dapu.sources.databases.source import Source
+from dapu.statement import Statement, TableName
 
 NAME = TableName("staging", "pulled")
 NASTY = [

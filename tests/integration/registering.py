@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as PgSession
 
-from dapu.registrar import Registration
+from dapu.components.registrar import Registration
 from tests.components import rows
 
 MakeRoute = Callable[[dict[str, str]], Path]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dapu.job import Outcome
+from dapu.worker.job import Outcome
 from tests.conftest import MakeWarehouse
 from tests.rounds import run_task
 

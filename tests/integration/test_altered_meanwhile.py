@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
-from dapu.loading import swap
-from dapu.loading.replace import replace
-from dapu.loading.rows import Column, CopyRows
+from dapu.loading.modes.replace import replace
+from dapu.loading.table import swap
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import TableName
 from tests.command import wait_until
 from tests.conftest import Database
 

@@ -12,13 +12,13 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.database_url import parse_database_url
-from dapu.databases.generic import GenericSource
-from dapu.databases.mysql import MySqlSource
-from dapu.databases.postgres import PostgresSource
-from dapu.databases.source import Source
-from dapu.databases.sqlite import SqliteSource
 from dapu.errors import JobError
+from dapu.sources.databases.mysql.source import MySqlSource
+from dapu.sources.databases.postgres.source import PostgresSource
+from dapu.sources.databases.source import Source
+from dapu.sources.databases.sqlalchemy.source import GenericSource
+from dapu.sources.databases.sqlite.source import SqliteSource
+from dapu.warehouse.database_url import parse_database_url
 from tests.conftest import Database
 from tests.integration.reading import make_target, pull
 from tests.one_task import OneTask

@@ -10,7 +10,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 
 from dapu.errors import JobError
-from dapu.loading.rows import ArrowRows, Column
+from dapu.rows.rows import ArrowRows, Column
 
 TEXTS = ["plain", "a\nb\nc", "a\r\nb", "a\rb", ""]
 

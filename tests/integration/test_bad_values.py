@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import TableName
 
 NAME = TableName("staging", "reading")
 COLUMNS = [Column("id", "bigint"), Column("at", "date"), Column("note", "character varying(5)")]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dapu.databases import blocks
+from dapu.sources.databases.blocks import hashes
 from tests.conftest import Database, MakeWarehouse
 from tests.one_task import OneTask
 from tests.rounds import run_task
@@ -42,7 +42,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, database: Database) -> 
 @pytest.fixture
 def folder(make_warehouse: MakeWarehouse, database: Database, shop: Shop,
            monkeypatch: pytest.MonkeyPatch) -> Path:  # fmt: skip
-    monkeypatch.setattr(blocks, "SIZE", 100)
+    monkeypatch.setattr(hashes, "SIZE", 100)
     connections = database.connections_yaml() + f"- name: shop\n  url: {shop.url}\n"
     return make_warehouse({**FILES, "connections.yaml": connections})
 
@@ -117,7 +117,7 @@ def test_a_change_of_the_last_digit_is_seen(folder: Path, shop: Shop, database: 
 def test_rejected_rows_of_blocks_that_are_not_read_stay(
     task: OneTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "SIZE", 3)
+    monkeypatch.setattr(hashes, "SIZE", 3)
     shop = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
     shop.execute("create table item (id integer primary key, n integer)")
     shop.executemany("insert into item values (?, ?)", [(n, n) for n in range(1, 31)])
@@ -297,8 +297,8 @@ def test_a_text_that_is_no_utf8_is_hashed_too(task: OneTask, tmp_path: Path, rea
 def test_a_row_that_mariadb_cannot_hash_is_read_each_time(task: OneTask, mariadb: MariaDB) -> None:
     with closing(mariadb.connect()) as session, session.cursor() as cursor:
         cursor.execute("create or replace database blocks")
-        cursor.execute("create table blocks.item (id int primary key, a longtext, b longtext)")
-        cursor.execute("insert into blocks.item values (1, repeat('x', 9e6), repeat('x', 9e6))")
+        cursor.execute("create table hashes.item (id int primary key, a longtext, b longtext)")
+        cursor.execute("insert into hashes.item values (1, repeat('x', 9e6), repeat('x', 9e6))")
         session.commit()
         options = "load: snapshot, key: [id], changes: blocks, reader: generic"
         files = {"q.sql": "select * from item"}
@@ -306,6 +306,6 @@ def test_a_row_that_mariadb_cannot_hash_is_read_each_time(task: OneTask, mariadb
             f"url: {mariadb.url('blocks')}", f"{{do: database, query: q.sql, {options}}}", files
         )
         task.run()
-        cursor.execute("update blocks.item set a = repeat('z', 9e6)")
+        cursor.execute("update hashes.item set a = repeat('z', 9e6)")
         session.commit()
     assert "1 updated" in task.run()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dapu.databases import blocks
+from dapu.sources.databases.blocks import hashes
 from tests.conftest import Database
 from tests.one_task import OneTask
 from tests.services.mariadb import MariaDB
@@ -24,7 +24,7 @@ REFUSED = "`changes: blocks` needs a key whose first column (k) is a number"
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "SIZE", 10)
+    monkeypatch.setattr(hashes, "SIZE", 10)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_texts_in_utf_16_are_told(task: OneTask, lite: sqlite3.Connection) -> No
 def test_more_ranges_than_sqlite_has_depth(
     task: OneTask, lite: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "SIZE", 1)
+    monkeypatch.setattr(hashes, "SIZE", 1)
     fill(lite, range(2200), "k integer primary key")
     task.run()
     lite.execute("update thing set v = 1 where k % 2 = 0")

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from dapu.databases import blocks
+from dapu.sources.databases.blocks import hashes
 from tests.conftest import Database
 from tests.one_task import OneTask
 from tests.shops import IN_BLOCKS, Shop
@@ -34,7 +34,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, database: Database) -> 
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "SIZE", 10)
+    monkeypatch.setattr(hashes, "SIZE", 10)
 
 
 def has_texts(shop: Shop, task: OneTask) -> None:

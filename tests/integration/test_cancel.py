@@ -11,12 +11,12 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as PgCursor
 
-from dapu.job import Outcome
 from dapu.registry import agenda
 from dapu.registry.store import Registry
-from dapu.warehouse import open_warehouse
-from dapu.watch import Watch
-from dapu.worker import Worker
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.job import Outcome
+from dapu.worker.job_watch import Watch
+from dapu.worker.worker import Worker
 from tests.components import a_task, manager, one, rows
 from tests.conftest import MakeWarehouse
 from tests.rounds import Seen, prepare
@@ -78,7 +78,7 @@ def test_cancel_of_a_job_at_its_very_end_keeps_nothing(
     )
     prepare(folder)
     manager(folder)
-    monkeypatch.setattr("dapu.watch._INTERVAL", 60)  # it does not see it
+    monkeypatch.setattr("dapu.worker.job_watch._INTERVAL", 60)  # it does not see it
 
     def cancel_then_check(watch: Watch) -> None:
         with connection, connection.cursor() as cursor:

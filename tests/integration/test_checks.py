@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.job import Outcome
+from dapu.worker.job import Outcome
 from tests.components import a_task, one, rows
 from tests.conftest import MakeWarehouse
 from tests.rounds import prepare, run_due, run_task

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.cleaner import clean
+from dapu.components.cleaner import clean
 from dapu.errors import ConfigurationError
-from dapu.warehouse import open_warehouse
+from dapu.warehouse.warehouse import open_warehouse
 from tests.components import one, rows, versioner, write
 from tests.conftest import MakeWarehouse
 

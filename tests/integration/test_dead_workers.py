@@ -13,8 +13,8 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.registry import agenda, workers
 from dapu.registry.store import Registry
-from dapu.warehouse import open_warehouse
-from dapu.worker import Worker
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.worker import Worker
 from tests.command import running, wait_until
 from tests.components import ROUTE, a_task, manager, one, rows
 from tests.conftest import MakeWarehouse

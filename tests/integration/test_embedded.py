@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dapu import embedded
 from dapu.errors import ConfigurationError
+from dapu.warehouse import embedded
 
 _USE = """
 import sys, time

@@ -6,7 +6,7 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 
-from dapu.loading.exact import exactness
+from dapu.rows.exactness import exactness
 
 CHANGED = [
     ("numeric(10,2)", "1.239"), ("numeric(10,2)", "1e-3"), ("numeric(5,-1)", "15"),

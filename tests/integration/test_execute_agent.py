@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dapu.registry import agenda
-from dapu.versioner import registry_of
-from dapu.warehouse import open_warehouse
+from dapu.registry.version import registry_of
+from dapu.warehouse.warehouse import open_warehouse
 from tests.command import running, wait_until
 from tests.one_task import TASK, OneTask
 from tests.services.execute_server import KEY_ID, KEY_SECRET, ExecuteServer, Fault

@@ -13,7 +13,7 @@ import pytest
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer, ExecuteClient
 from dapu.execute.documents import Incoming, next_batch
-from dapu.execute.round import Tally, Wanted, check_mark, read_all
+from dapu.execute.read_all import Tally, Wanted, check_mark, read_all
 from tests.services.execute_server import KEY_ID, KEY_SECRET, ExecuteServer, Fault
 
 pytestmark = pytest.mark.usefixtures("short_waits")

@@ -12,10 +12,10 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.execute.postgres import PostgresDocuments
 from dapu.execute.postgres_views import PostgresViews
+from dapu.statement import TableName
 from tests.conftest import Database
 from tests.execute_warehouse import ExecuteWarehouse
 from tests.services.execute_server import ExecuteServer

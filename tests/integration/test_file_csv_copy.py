@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from dapu.agents.file import FileOptions
-from dapu.files.csv_dialect import CsvStyle
-from dapu.files.csv_part import open_csv
-from dapu.files.gathering import Gathering
-from dapu.files.texts import TextStyle
-from dapu.files.unpack import Content
-from dapu.loading.arrow import CsvText
+from dapu.rows.arrow_csv import CsvText
+from dapu.sources.files.combine import Gathering
+from dapu.sources.files.formats.csv_dialect import CsvStyle
+from dapu.sources.files.formats.csv_part import open_csv
+from dapu.sources.files.places.unpack import Content
+from dapu.sources.files.values.texts import TextStyle
 from tests.file_task import FileTask
 
 TABLE = {"n": "integer", "d": "date", "t": "text"}
@@ -26,7 +26,7 @@ def goes_as_it_stands(path: Path, content: str) -> list[bool]:
     options = FileOptions(do="file", file=path.name, load="replace")
     rows = Gathering(
         [part],
-        options,
+        options.chosen_columns(),
         TABLE,
         [TextStyle()],
         of_cells=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dapu.files import placing
+from dapu.sources.files.places import atomic_write
 from tests.copy_task import CopyTask
 from tests.one_task import FOLDER, OneTask
 
@@ -68,7 +68,7 @@ def test_a_source_is_kept_when_what_arrived_is_not_what_was_sent(
     def broken(place: object, local: Path, aside: Path) -> None:
         aside.write_text(local.read_text().replace("1", "2"))
 
-    monkeypatch.setattr(placing, "_copy", broken)
+    monkeypatch.setattr(atomic_write, "_copy", broken)
     copy.source.put("a.csv", "1")
     said = copy.fails("file: a.csv\nmove: true")
     assert "a.csv in `target`" in said

@@ -10,15 +10,15 @@ from typing import Any, Literal
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.agents import known
+from dapu.agents import installed
 from dapu.agents.base import Agent, Context
 from dapu.definitions.models import ActionOptions
-from dapu.job import Outcome
 from dapu.loading.result import LoadResult
 from dapu.registry import agenda
-from dapu.versioner import registry_of
-from dapu.warehouse import open_warehouse
-from dapu.worker import Tally, Worker
+from dapu.registry.version import registry_of
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.job import Outcome
+from dapu.worker.worker import Tally, Worker
 from tests.components import ROUTE, a_task, manager, one, rows, write
 from tests.conftest import MakeWarehouse
 from tests.rounds import Seen, prepare, run_due, run_task
@@ -72,7 +72,7 @@ ERRORS: dict[str, BaseException] = {
 
 @pytest.fixture
 def odd_agent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "_installed", lambda: iter([OddAgent]))
+    monkeypatch.setattr(installed, "_installed", lambda: iter([OddAgent]))
 
 
 def work(folder: Path) -> tuple[Tally, Seen]:
@@ -103,7 +103,7 @@ def test_rows_watermark_ending_and_dependents_are_there_together(
 def test_a_connection_that_breaks_between_load_and_commit_keeps_nothing(
     make_warehouse: MakeWarehouse, connection: PgSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dapu.worker._RECONNECT", 0.05)
+    monkeypatch.setattr("dapu.worker.worker._RECONNECT", 0.05)
     # The check runs after the load, in the job's session, and breaks it.
     check = "select pg_terminate_backend(pg_backend_pid())"
     folder = make_warehouse({**LOADING, "routes/r/s/t/break.sql": check})
@@ -137,9 +137,9 @@ def test_a_job_that_was_lost_is_not_ended_where_somebody_else_has_it(
     meanwhile: str,
     status: str,
 ) -> None:
-    monkeypatch.setattr("dapu.worker._RECONNECT", 0.05)
+    monkeypatch.setattr("dapu.worker.worker._RECONNECT", 0.05)
     taken = f"update meta.agenda set {meanwhile}"
-    monkeypatch.setattr("dapu.worker.Worker._say_away", lambda *_: rows(connection, taken))
+    monkeypatch.setattr("dapu.worker.worker.Worker._say_away", lambda *_: rows(connection, taken))
     broken = {"run.sql": "select pg_terminate_backend(pg_backend_pid())"}
     outcome = run_task(make_warehouse({**ROUTE, **a_task(TASK, broken)}), TASK)
     assert outcome.status == status
@@ -149,7 +149,7 @@ def test_a_job_that_was_lost_is_not_ended_where_somebody_else_has_it(
 def test_a_connection_that_breaks_in_dapu_run_ends_it(
     make_warehouse: MakeWarehouse, connection: PgSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dapu.worker._RECONNECT", 0.05)
+    monkeypatch.setattr("dapu.worker.worker._RECONNECT", 0.05)
     broken = {"run.sql": "select pg_terminate_backend(pg_backend_pid())"}
     outcome = run_task(make_warehouse({**ROUTE, **a_task(TASK, broken)}), TASK)
     assert outcome.status == "waiting"
@@ -182,7 +182,7 @@ def test_an_agent_that_is_no_longer_installed_is_named(
     odd = "run: {retries: 0}\nactions: [{do: odd, error: KeyError}]\n"
     folder = make_warehouse({**ROUTE, "routes/r/s/t/task.yaml": odd})
     with monkeypatch.context() as installed:
-        installed.setattr(known, "_installed", lambda: iter([OddAgent]))
+        monkeypatch.setattr(installed, "_installed", lambda: iter([OddAgent]))
         prepare(folder)
     manager(folder)
     _, seen = work(folder)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
-from dapu.loading.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import TableName
 
 NAME = TableName("staging", "customer")
 COLUMNS = [Column("id", "bigint"), Column("name", "text"), Column("score", "numeric")]

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
+from dapu.loading.modes.period import period
 from dapu.loading.options import PeriodOptions
-from dapu.loading.period import period
-from dapu.loading.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import TableName
 
 NAME = TableName("staging", "invoice")
 

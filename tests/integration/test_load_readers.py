@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.templates import TableName
-from dapu.loading.replace import replace
-from dapu.loading.rows import Column, CopyRows
-from dapu.loading.tables import create
+from dapu.loading.modes.replace import replace
+from dapu.loading.table.tables import create
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import TableName
 from tests.conftest import Database
 
 NAME = TableName("staging", "line")

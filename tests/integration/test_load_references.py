@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
-from dapu.loading.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import TableName
 
 NAME = TableName("staging", "invoice")
 COLUMNS = [Column("id", "integer"), Column("at", "date")]

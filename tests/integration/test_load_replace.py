@@ -10,10 +10,10 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
-from dapu.loading.replace import replace
-from dapu.loading.rows import Column, CopyRows
+from dapu.loading.modes.replace import replace
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import TableName
 
 NAME = TableName("staging", "invoice")
 COLUMNS = [Column("id", "bigint"), Column("amount", "numeric")]
@@ -326,8 +326,8 @@ def test_the_lock_is_not_waited_for_for_ever(
     connection: PgSession, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(connection, "1,1")
-    monkeypatch.setattr("dapu.loading.swap._LOCK_WAIT", 0.01)
-    monkeypatch.setattr("dapu.loading.swap._LOCK_PATIENCE", 0.02)
+    monkeypatch.setattr("dapu.loading.table.swap._LOCK_WAIT", 0.01)
+    monkeypatch.setattr("dapu.loading.table.swap._LOCK_PATIENCE", 0.02)
     with database.connect() as other, other.cursor() as cursor:
         cursor.execute("select * from staging.invoice")
         with pytest.raises(JobError, match="in use by others"):

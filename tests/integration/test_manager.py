@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.manager import day_parts_at, next_cron_time
-from dapu.settings import Settings
+from dapu.warehouse.clock import day_parts_at, next_cron_time
+from dapu.warehouse.settings import Settings
 from tests.components import a_task, manager, one, queued, registrar, rows, versioner, write
 from tests.conftest import MakeWarehouse
 from tests.rounds import run_due, run_task

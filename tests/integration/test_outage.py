@@ -13,8 +13,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from dapu.warehouse import NoDatabase, open_warehouse
-from dapu.worker import Tally, Worker
+from dapu.warehouse.warehouse import NoDatabase, open_warehouse
+from dapu.worker.worker import Tally, Worker
 from tests.command import wait_until
 from tests.components import a_task, manager, one, rows
 from tests.conftest import Database, MakeWarehouse
@@ -87,7 +87,7 @@ class Working:
 
 @pytest.fixture(autouse=True)
 def quick_return(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dapu.worker._RECONNECT", 0.1)
+    monkeypatch.setattr("dapu.worker.worker._RECONNECT", 0.1)
 
 
 @pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT])

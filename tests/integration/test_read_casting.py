@@ -14,13 +14,13 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.databases.casting import CastingSource
-from dapu.databases.fallback import NativeFirst
-from dapu.databases.generic import GenericSource
-from dapu.databases.source import NotNative
-from dapu.definitions.templates import Statement
 from dapu.errors import JobError
-from dapu.loading.exact import exactness
+from dapu.rows.exactness import exactness
+from dapu.sources.databases.native_first import NativeFirst
+from dapu.sources.databases.source import NotNative
+from dapu.sources.databases.sqlalchemy.casting import CastingSource
+from dapu.sources.databases.sqlalchemy.source import GenericSource
+from dapu.statement import Statement
 from tests.integration.reading import make_target, pull
 
 Open = Callable[[], CastingSource]

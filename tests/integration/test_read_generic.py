@@ -15,16 +15,16 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.databases.casting import CastingSource
-from dapu.databases.fallback import NativeFirst
-from dapu.databases.generic import GenericSource
-from dapu.databases.mysql import MySqlSource
-from dapu.databases.open import open_source
-from dapu.databases.source import Reader, Source
-from dapu.databases.sqlite import SqliteSource
-from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
-from dapu.warehouse import Warehouse, open_warehouse
+from dapu.sources.databases.mysql.source import MySqlSource
+from dapu.sources.databases.native_first import NativeFirst
+from dapu.sources.databases.open import open_source
+from dapu.sources.databases.source import Reader, Source
+from dapu.sources.databases.sqlalchemy.casting import CastingSource
+from dapu.sources.databases.sqlalchemy.source import GenericSource
+from dapu.sources.databases.sqlite.source import SqliteSource
+from dapu.statement import Statement
+from dapu.warehouse.warehouse import Warehouse, open_warehouse
 from tests.conftest import MakeWarehouse
 from tests.integration.reading import Pulled, make_target, pull
 from tests.services.mariadb import MariaDB

@@ -11,13 +11,13 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.databases.casting import CastingSource
-from dapu.databases.fallback import NativeFirst
-from dapu.databases.generic import GenericSource
-from dapu.databases.source import NotNative, Source
-from dapu.databases.subquery import between
-from dapu.definitions.templates import Statement
 from dapu.errors import JobError
+from dapu.sources.databases.native_first import NativeFirst
+from dapu.sources.databases.source import NotNative, Source
+from dapu.sources.databases.sqlalchemy.casting import CastingSource
+from dapu.sources.databases.sqlalchemy.source import GenericSource
+from dapu.sources.databases.subquery import between
+from dapu.statement import Statement
 from tests.integration.reading import pull
 from tests.services.tsql import as_pyodbc  # noqa: F401 - a fixture
 

@@ -12,10 +12,10 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.databases.fallback import NativeFirst
-from dapu.databases.generic import GenericSource
-from dapu.definitions.templates import Statement
 from dapu.errors import JobError
+from dapu.sources.databases.native_first import NativeFirst
+from dapu.sources.databases.sqlalchemy.source import GenericSource
+from dapu.statement import Statement
 from tests.integration.maria_shop import Shop
 from tests.integration.reading import NASTY, make_target, pull
 

@@ -13,13 +13,13 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.database_url import parse_database_url
-from dapu.databases.fallback import NativeFirst
-from dapu.databases.generic import GenericSource
-from dapu.databases.mysql import MySqlSource
-from dapu.databases.source import NotNative
-from dapu.definitions.templates import Statement
 from dapu.errors import ConfigurationError, JobError
+from dapu.sources.databases.mysql.source import MySqlSource
+from dapu.sources.databases.native_first import NativeFirst
+from dapu.sources.databases.source import NotNative
+from dapu.sources.databases.sqlalchemy.source import GenericSource
+from dapu.statement import Statement
+from dapu.warehouse.database_url import parse_database_url
 from tests.integration.maria_shop import Shop
 from tests.integration.reading import make_target, pull
 from tests.services.mariadb import MariaDB

@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.databases.postgres import PostgresSource
-from dapu.definitions.templates import Statement
 from dapu.errors import JobError
+from dapu.sources.databases.postgres.source import PostgresSource
+from dapu.statement import Statement
 from tests.conftest import Database
 from tests.integration.erp import make_source, open_it, run
 from tests.integration.reading import make_target, pull

@@ -20,10 +20,10 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 
-from dapu.databases import sqlite as reader
-from dapu.databases.sqlite import SqliteSource
-from dapu.definitions.templates import Statement
 from dapu.errors import JobError
+from dapu.sources.databases.sqlite import source as reader
+from dapu.sources.databases.sqlite.source import SqliteSource
+from dapu.statement import Statement
 from tests.integration.reading import NASTY, Pulled, make_target, pull
 
 
@@ -150,7 +150,7 @@ def test_types_do_not_depend_on_which_rows_come_first(
             return [source.read(query, None).columns[0].type for query in queries]
 
     of_both = types()
-    monkeypatch.setattr("dapu.databases.sqlite_types._SAMPLE", "1")
+    monkeypatch.setattr("dapu.sources.databases.sqlite.types._SAMPLE", "1")
     of_the_first_and_a_check = types()
     assert dict(zip(pairs, of_the_first_and_a_check, strict=True)) == dict(
         zip(pairs, of_both, strict=True)

@@ -14,17 +14,17 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.database_url import parse_database_url
-from dapu.databases.generic import GenericSource
-from dapu.databases.mysql import MySqlSource
-from dapu.databases.postgres import PostgresSource
-from dapu.databases.source import Source
-from dapu.databases.sqlite import SqliteSource
-from dapu.definitions.templates import Statement
 from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
-from dapu.loading.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows
+from dapu.sources.databases.mysql.source import MySqlSource
+from dapu.sources.databases.postgres.source import PostgresSource
+from dapu.sources.databases.source import Source
+from dapu.sources.databases.sqlalchemy.source import GenericSource
+from dapu.sources.databases.sqlite.source import SqliteSource
+from dapu.statement import Statement
+from dapu.warehouse.database_url import parse_database_url
 from tests.conftest import Database
 from tests.integration.reading import NAME, make_target, pull
 from tests.services.mariadb import MariaDB

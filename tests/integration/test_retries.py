@@ -11,12 +11,12 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.job import Outcome
 from dapu.registry import agenda
 from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
-from dapu.warehouse import open_warehouse
-from dapu.worker import Worker
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.job import Outcome
+from dapu.worker.worker import Worker
 from tests.components import a_task, manager, one, rows
 from tests.conftest import MakeWarehouse
 from tests.rounds import Seen, prepare

@@ -12,11 +12,11 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.templates import TableName
 from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
-from dapu.loading.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows
+from dapu.statement import TableName
 from tests.one_task import OneTask
 
 NAME = TableName("staging", "item")

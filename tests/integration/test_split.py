@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from dapu.databases.parts import equal_parts, regular_parts
-from dapu.databases.postgres import PostgresSource
+from dapu.agents.incremental.ranges import equal_parts, regular_parts
 from dapu.errors import JobError
-from dapu.warehouse import open_warehouse
-from dapu.worker import Worker
+from dapu.sources.databases.postgres.source import PostgresSource
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.worker import Worker
 from tests.conftest import Database, MakeWarehouse
 from tests.integration.sales import TASK, make
 from tests.one_task import OneTask
@@ -170,7 +170,7 @@ def test_two_actions_may_be_split(task: OneTask, database: Database) -> None:
 def test_a_schema_that_is_not_committed_is_told(
     task: OneTask, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dapu.agents.changes.parts._LOCK_WAIT", "100ms")
+    monkeypatch.setattr("dapu.agents.incremental.split._LOCK_WAIT", "100ms")
     two_actions(task, "", "split: {column: id, parts: 2}", database)
     assert "an earlier action of this task has made the schema staging" in task.fails()
 

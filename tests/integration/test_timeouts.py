@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.job import Outcome
 from dapu.registry.store import Registry
-from dapu.warehouse import open_warehouse
-from dapu.worker import Worker
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.job import Outcome
+from dapu.worker.worker import Worker
 from tests.command import wait_until
 from tests.components import a_task, manager, one, rows
 from tests.conftest import Database, MakeWarehouse
@@ -32,7 +32,7 @@ ENDLESS = (
 @pytest.fixture(autouse=True)
 def quick_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch looks often, so that a test need not wait for seconds."""
-    monkeypatch.setattr("dapu.watch._INTERVAL", 0.05)
+    monkeypatch.setattr("dapu.worker.job_watch._INTERVAL", 0.05)
 
 
 @pytest.fixture(autouse=True)

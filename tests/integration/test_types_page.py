@@ -11,12 +11,12 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.database_url import parse_database_url
-from dapu.databases.casting import CastingSource
-from dapu.databases.mysql import MySqlSource
-from dapu.databases.postgres import PostgresSource
-from dapu.databases.sqlite import SqliteSource
-from dapu.definitions.templates import Statement
+from dapu.sources.databases.mysql.source import MySqlSource
+from dapu.sources.databases.postgres.source import PostgresSource
+from dapu.sources.databases.sqlalchemy.casting import CastingSource
+from dapu.sources.databases.sqlite.source import SqliteSource
+from dapu.statement import Statement
+from dapu.warehouse.database_url import parse_database_url
 from tests.conftest import Database
 from tests.integration.reading import pull
 from tests.services.mariadb import MariaDB

@@ -12,12 +12,12 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.cleaner import clean
+from dapu.components.cleaner import clean
+from dapu.components.versioner import StepFault
 from dapu.errors import ConfigurationError, FaultyFile
 from dapu.named_sql import registry_scripts
-from dapu.versioner import StepFault
-from dapu.warehouse import NoDatabase, open_warehouse
-from dapu.worker import Worker
+from dapu.warehouse.warehouse import NoDatabase, open_warehouse
+from dapu.worker.worker import Worker
 from tests.components import a_task, manager, one, queued, registrar, rows, versioner, write
 from tests.conftest import Database, MakeWarehouse
 from tests.rounds import Seen, run_due
@@ -299,7 +299,7 @@ def test_the_session_has_the_warehouse_s_time_zone_and_utf8(
 def test_a_server_that_cannot_look_for_its_clients_is_taken_without(
     make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dapu.warehouse._CHECK", {"a_setting_of_another_system": "5s"})
+    monkeypatch.setattr("dapu.warehouse.warehouse._CHECK", {"a_setting_of_another_system": "5s"})
     with open_warehouse(make_warehouse()).session("test") as session, session.cursor() as cursor:
         cursor.execute("show datestyle")
         assert cursor.fetchone() == ("ISO, MDY",)

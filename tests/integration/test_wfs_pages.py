@@ -26,8 +26,8 @@ def test_a_server_that_ignores_paging(wfs: WfsServer, task: OneTask) -> None:
 
 
 def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dapu.wfs.answer._PIECE", 2_000)
-    monkeypatch.setattr("dapu.http.session._BLOCK", 777)
+    monkeypatch.setattr("dapu.sources.wfs.gml_stream._PIECE", 2_000)
+    monkeypatch.setattr("dapu.sources.http.session._BLOCK", 777)
 
 
 def test_an_answer_is_read_in_pieces_while_it_comes(
@@ -67,7 +67,7 @@ def test_features_that_are_all_in_one_element(
 def test_an_answer_that_broke_off_is_gone_on_with(
     wfs: WfsServer, task: OneTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dapu.http.patience.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("dapu.sources.http.retry.FIRST_WAIT", 0.01)
     in_small_pieces(monkeypatch)
     wfs.features = features(500)
     left = [300, 400]

@@ -12,12 +12,12 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 
 from dapu.errors import ConfigurationError
-from dapu.job import Outcome
 from dapu.registry import agenda, control
 from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
-from dapu.warehouse import open_warehouse
-from dapu.worker import Tally, Worker
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.job import Outcome
+from dapu.worker.worker import Tally, Worker
 from tests.components import ROUTE, a_task, manager, one, rows, write
 from tests.conftest import MakeWarehouse
 from tests.rounds import Seen, prepare, run_due
@@ -331,7 +331,7 @@ def test_the_tally_forgets_what_a_later_try_mended() -> None:
 def test_a_watch_that_looks_all_the_time_disturbs_no_job(
     make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dapu.watch._INTERVAL", 0.001)
+    monkeypatch.setattr("dapu.worker.job_watch._INTERVAL", 0.001)
     files = {**ROUTE}
     for number in range(150):
         files |= a_task(f"r.s.t{number}")

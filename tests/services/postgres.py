@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import sql
 
-from dapu.embedded import start_server
+from dapu.warehouse.embedded import start_server
 from tests.command import wait_until
 
 if TYPE_CHECKING:

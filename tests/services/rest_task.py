@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 from typing import Any
 
-from dapu.connections import RestConnection
-from dapu.http.messages import Request
-from dapu.http.session import HttpSession
+from dapu.sources.http.messages import Request
+from dapu.sources.http.session import HttpSession
+from dapu.warehouse.connections import RestConnection
 from tests.one_task import OneTask
 from tests.services.misbehaving_http import MisbehavingServer
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from dapu.agents.known import known_agents
+from dapu.agents.installed import known_agents
 from dapu.definitions.catalogue import Catalogue, check_dependencies, read_catalogue
 from dapu.definitions.folders import scan
-from dapu.warehouse import open_warehouse
+from dapu.warehouse.warehouse import open_warehouse
 from tests.components import write
 
 MAIN = "- {name: main, driver: pg, database: dwh}\n- {name: erp, url: 'sqlite://'}\n"

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import sqlglot
 
-from dapu.databases.block_key import BlockKey, Range
-from dapu.databases.blocks import Block, BlockSource, changed_ranges
-from dapu.databases.source import NO_SLACK
-from dapu.definitions.templates import Statement
 from dapu.errors import JobError
-from dapu.loading.rows import Column
+from dapu.rows.rows import Column
+from dapu.sources.databases.blocks.hashes import Block, BlockSource, changed_ranges
+from dapu.sources.databases.blocks.key import BlockKey, Range
+from dapu.sources.databases.source import NO_SLACK
+from dapu.statement import Statement
 
 COLUMNS = [Column("id", "bigint"), Column("Name", "text"), Column("at", "timestamp")]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dapu import secrets
-from dapu.connections import Connections, PgConnection, UrlConnection, read_connections
 from dapu.errors import ConfigurationError, FaultyFile
+from dapu.warehouse.connections import Connections, PgConnection, UrlConnection, read_connections
 
 MAIN = "- name: main\n  driver: pg\n  database: dwh\n"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from dapu.database_url import DatabaseUrl, parse_database_url
+from dapu.warehouse.database_url import DatabaseUrl, parse_database_url
 
 
 def as_sqlalchemy_does(text: str) -> DatabaseUrl | None:

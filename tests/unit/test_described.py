@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from dapu.databases.described import described_type
+from dapu.sources.databases.sqlalchemy.driver_types import described_type
 
 PYTHON = [
     (int, "bigint"), (bool, "boolean"), (float, "double precision"), (Decimal, "numeric"),

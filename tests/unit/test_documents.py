@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dapu.documents import exact_json, exact_xml
-from dapu.documents.exact_json import FaultyDocument
-from dapu.documents.newest import Newest
-from dapu.documents.paths import FaultyPath, Path
+from dapu.agents.incremental.newest import Newest
 from dapu.errors import JobError
+from dapu.sources.documents import exact_json, exact_xml
+from dapu.sources.documents.exact_json import FaultyDocument
+from dapu.sources.documents.paths import FaultyPath, Path
 
 NUMBERS = [
     b"0",

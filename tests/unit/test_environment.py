@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dapu.environment import fill_in, fill_in_text, read_environment
 from dapu.errors import FaultyFile
-from dapu.yamlfile import Document
+from dapu.warehouse.environment import fill_in, fill_in_text, read_environment
+from dapu.warehouse.yamlfile import Document
 
 FILE = Path("connections.yaml")
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dapu.execute import split
-from dapu.execute.split import NotJson, SplitDocument
+from dapu.execute import chunking
+from dapu.execute.chunking import NotJson, SplitDocument
 
 DOCUMENT = (
     '{"$TYPE": "AFE", "OWNER": [{"N": 1.10, "S": [1, 2, 3, 4]}, '
@@ -93,7 +93,7 @@ def longest_list(value: Any) -> int:
 @given(st.text('{}[]",:\\ 01ae-', max_size=30), st.integers(1, 5))
 def test_what_is_no_json_is_refused(text: str, block: int) -> None:
     try:
-        is_object = isinstance(split.parse(text.encode()), dict)
+        is_object = isinstance(chunking.parse(text.encode()), dict)
     except NotJson:
         is_object = False
     try:
@@ -130,13 +130,13 @@ def test_what_is_wrong_is_said(text: str, message: str) -> None:
 
 
 def test_a_chunk_has_so_many_bytes_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(split, "_CHUNK_BYTES", 10)
+    monkeypatch.setattr(chunking, "_CHUNK_BYTES", 10)
     found = chunks('{"A": ["' + "x" * 20 + '", 2, 3]}', 100)
     assert [json.loads(text).get("A") for text in found] == [None, ["x" * 20], [2, 3]]
 
 
 def test_a_very_long_item_goes_through_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(split, "_CHECKED", 100)
+    monkeypatch.setattr(chunking, "_CHECKED", 100)
     item = json.dumps({"SUB": [{"I": i, "T": '}]"\\'} for i in range(100)]})
     found = chunks(f'{{"A": [1, {item}, 2], "DOCUMENT_ID": "x"}}', 1)
     assert found[2] == f'{{"DOCUMENT_ID":"x","A":[{item}]}}'
@@ -146,7 +146,7 @@ def test_a_very_long_item_goes_through_as_it_is(monkeypatch: pytest.MonkeyPatch)
 def test_no_piece_begins_or_ends_within_an_escape(
     monkeypatch: pytest.MonkeyPatch, offset: int
 ) -> None:
-    monkeypatch.setattr(split, "_BLOCK", 16)
+    monkeypatch.setattr(chunking, "_BLOCK", 16)
     escapes = "x" * offset + r"\\u0000\u0000\\\n\\\\" * 9
     text = f'{{"A": "{escapes}"}}'
     document = SplitDocument(iter([text.encode()]), 10)
@@ -161,7 +161,7 @@ def test_no_piece_begins_or_ends_within_an_escape(
 
 def test_numbers_may_have_any_length() -> None:
     digits = "7" * 6_000
-    assert split.parse(f"[{digits}]".encode()) == [split.parse(digits.encode())]
+    assert chunking.parse(f"[{digits}]".encode()) == [chunking.parse(digits.encode())]
     assert chunks(f'{{"A": {digits}}}', 1) == [f'{{"A":{digits}}}']
 
 

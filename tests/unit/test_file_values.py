@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dapu.files.cells import cells_to_text
-from dapu.files.kinds import Kind, kind_of
-from dapu.files.numbers import Mark, decimal, integer
-from dapu.files.parts import column_names
-from dapu.files.survey import KindSurvey
-from dapu.files.texts import TextColumn, TextStyle
-from dapu.files.times import DateStyle, iso_date, iso_time
-from dapu.loading.arrow import write_csv
-from dapu.loading.exact import REMARK
+from dapu.rows.arrow_csv import write_csv
+from dapu.rows.column_names import column_names
+from dapu.rows.exactness import REMARK
+from dapu.sources.files.values.cells import cells_to_text
+from dapu.sources.files.values.infer_kind import KindSurvey
+from dapu.sources.files.values.kinds import Kind, kind_of
+from dapu.sources.files.values.numbers import Mark, decimal, integer
+from dapu.sources.files.values.texts import TextColumn, TextStyle
+from dapu.sources.files.values.times import DateStyle, iso_date, iso_time
 
 NUMBERS = [
     # text, without a known mark, with a decimal comma, with a decimal point

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.engine import make_url
 
-from dapu.database_url import parse_database_url
-from dapu.databases.mysql_url import mysql_keywords
+from dapu.sources.databases.mysql.url import mysql_keywords
+from dapu.warehouse.database_url import parse_database_url
 
 
 @pytest.mark.parametrize(

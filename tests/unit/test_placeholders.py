@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dapu.definitions.placeholders import quoted_names, settled
-from dapu.definitions.templates import Statement, TableName, read_template
+from dapu.definitions.templates import read_template
 from dapu.errors import FaultyFile
+from dapu.statement import Statement, TableName
 
 KNOWN = ["name", "names", "watermark"]
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dapu.definitions.script import split, transaction_faults, without_end
+from dapu.definitions.script import split, transaction_faults
 from dapu.definitions.steps import read_steps
 from dapu.errors import FaultyFile
+from dapu.statement import without_end
 from tests.components import write
 
 FILE = Path("001_x.sql")

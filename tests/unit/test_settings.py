@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dapu.errors import ConfigurationError, FaultyFile
-from dapu.settings import DayPart, Settings, read_settings
-from dapu.warehouse import open_warehouse
+from dapu.warehouse.settings import DayPart, Settings, read_settings
+from dapu.warehouse.warehouse import open_warehouse
 
 
 def settings(folder: Path, text: str, **environment: str) -> Settings:

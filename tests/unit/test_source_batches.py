@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from dapu.databases.batches import BatchSize
-from dapu.databases.generic import GenericSource
-from dapu.databases.sqlite import SqliteSource
-from dapu.definitions.templates import Statement
+from dapu.sources.databases.batch_size import BatchSize
+from dapu.sources.databases.sqlalchemy.source import GenericSource
+from dapu.sources.databases.sqlite.source import SqliteSource
+from dapu.statement import Statement
 
 MEGABYTE = 1 << 20
 

@@ -18,11 +18,11 @@ import sqlglot
 from sqlalchemy.dialects import oracle
 from sqlglot import exp
 
-from dapu.databases.fragments import fragment
-from dapu.databases.generic import quoted
-from dapu.databases.mssql_types import mssql_column, parameters
-from dapu.databases.oracle_types import oracle_column
-from dapu.databases.typed import Typed
+from dapu.sources.databases.fragments import fragment
+from dapu.sources.databases.sqlalchemy.mssql_types import mssql_column, parameters
+from dapu.sources.databases.sqlalchemy.oracle_types import oracle_column
+from dapu.sources.databases.sqlalchemy.source import quoted
+from dapu.sources.databases.typed_column import Typed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "types.md").read_text("utf-8")
 

@@ -15,9 +15,9 @@ from sqlalchemy import make_url
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, sqlite
 from sqlglot import exp
 
-from dapu.databases.generic import for_driver, quoted
-from dapu.databases.subquery import between, highest, no_rows
-from dapu.definitions.templates import Statement
+from dapu.sources.databases.sqlalchemy.source import for_driver, quoted
+from dapu.sources.databases.subquery import between, highest, no_rows
+from dapu.statement import Statement
 
 DIALECTS = {
     "tsql": (mssql.dialect(), "qmark"),  # type: ignore[no-untyped-call]

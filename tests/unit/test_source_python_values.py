@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from dapu.databases.python_values import TypeSurvey, line
+from dapu.rows.python_text import TypeSurvey, line
 
 
 class Color(enum.IntEnum):

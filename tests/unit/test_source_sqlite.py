@@ -12,10 +12,10 @@ from itertools import islice
 import apsw
 import pytest
 
-from dapu.databases.fragments import fragment
-from dapu.databases.sqlite_lines import count_lines, lines
-from dapu.loading.lines import LineIndex
-from dapu.loading.rows import Column
+from dapu.rows.csv_line_index import LineIndex
+from dapu.rows.rows import Column
+from dapu.sources.databases.fragments import fragment
+from dapu.sources.databases.sqlite.lines import count_lines, lines
 
 SEED = 20130101
 EDGES = [
@@ -138,7 +138,9 @@ def test_a_row_of_expected_values_is_written_as_any_other(monkeypatch: pytest.Mo
         return [line for (line,) in session.execute(query)]
 
     at_once = written()
-    monkeypatch.setattr("dapu.databases.sqlite_lines._AT_ONCE", 2)  # as rows of many columns are
+    monkeypatch.setattr(
+        "dapu.sources.databases.sqlite.lines._AT_ONCE", 2
+    )  # as rows of many columns are
     assert at_once == written()
 
 

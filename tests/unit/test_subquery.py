@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dapu.databases.subquery import between, highest
-from dapu.definitions.templates import Statement
+from dapu.sources.databases.subquery import between, highest
+from dapu.statement import Statement
 
 
 def _quote(name: str) -> str:

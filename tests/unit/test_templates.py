@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.templates import Statement, TableName, read_template
+from dapu.definitions.templates import read_template
 from dapu.errors import FaultyFile
+from dapu.statement import Statement, TableName
 from tests.components import one, rows, write
 
 EVIL = "x'; drop table t; --"

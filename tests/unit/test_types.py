@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dapu.loading.types import holds, widened
+from dapu.rows.types import holds, widened
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
+from dapu.agents.incremental.bounds import begin_at, end_at
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
-from dapu.loading.watermark import begin_at, end_at
 
 ZONE = ZoneInfo("Europe/Tallinn")
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from dapu.agents.known import known_agents
+from dapu.agents.installed import known_agents
 from dapu.definitions.models import task_model
 from dapu.errors import FaultyFile
-from dapu.settings import Settings
-from dapu.yamlfile import Document, nearest, read_document, validate
+from dapu.suggest import nearest
+from dapu.warehouse.settings import Settings
+from dapu.warehouse.yamlfile import Document, read_document, validate
 
 FILE = Path("task.yaml")
 TASK = task_model(tuple(agent.options for agent in known_agents(Settings()).values()))

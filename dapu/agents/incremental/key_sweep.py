@@ -1,0 +1,66 @@
+"""Looks from time to time for rows that the source no longer has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.agents.base import Context
+from dapu.loading.modes.missing_keys import remove_missing
+from dapu.loading.options import KeySweep, LoadOptions
+from dapu.loading.table.tables import Relation, describe
+from dapu.loading.values.bad_value_policy import look_at
+from dapu.loading.values.find_row import row_finder
+from dapu.rows.misfit import telling_of
+from dapu.rows.rows import Rows
+from dapu.sources.databases.source import Source
+from dapu.sources.databases.subquery import only
+
+_SWEPT = "keys swept at"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A look at all keys of a query.
+
+    query: its SQL file. options: the action's.
+    """
+
+    context: Context
+    query: str
+    options: LoadOptions
+    sweep: KeySweep
+
+    def run(self, cursor: Cursor, source: Source) -> tuple[str, ...]:
+        """Removes them when it is time to look; returns what to tell of it."""
+        last = self.context.seen.get(_SWEPT)
+        now = datetime.now(UTC)
+        if last is not None and now - datetime.fromisoformat(last) < self.sweep.every:
+            return ()
+        table = self.context.table
+        target = describe(cursor, table)
+        if target is None:
+            return ()
+        keys = self._keys(source, target)
+        with telling_of(table, row_finder(keys)):
+            # A key that the load rejected is none of the table's.
+            looked = look_at(cursor, table, target, keys, self.options, keeps_rejected=False)
+            mark = self.sweep.mark
+            told = remove_missing(cursor, table, target, looked.rows, self._key, mark=mark)
+        self.context.remembered[_SWEPT] = now.isoformat()
+        return told
+
+    @property
+    def _key(self) -> list[str]:
+        return self.options.key or []
+
+    def _keys(self, source: Source, target: Relation) -> Rows:
+        """The keys in the form in which the rows came; from `initial` on, as the rows did."""
+        watermark = self.options.watermark
+        initial = watermark.initial if watermark else None
+        whole = self.context.sql(self.query, watermark=initial)
+        names = ", ".join(source.quote(column) for column in self._key)
+        types = {column.name: column.type for column in target.columns}
+        return source.read(only(whole, names), {column: types[column] for column in self._key})

@@ -1,0 +1,106 @@
+"""A query from the watermark on, or of a range that an operator wants once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from dapu.agents.base import Context
+from dapu.agents.incremental.bounds import end_at
+from dapu.agents.incremental.resume import begin, ends_of_span
+from dapu.errors import JobError
+from dapu.loading.options import WatermarkOptions
+from dapu.registry.values import to_text
+from dapu.registry.watermarks import Watermark
+from dapu.sources.databases.source import Asked
+from dapu.sources.databases.subquery import between, highest
+from dapu.statement import Statement
+
+
+def bounded_query(
+    context: Context, file: str, watermark: WatermarkOptions, source: Asked
+) -> Statement:
+    """A query from the watermark on, up to the highest value that is there now.
+
+    The upper bound is asked for first, so that the watermark is in the source's own terms and
+    rows that come while others are read are left for the next run.
+    """
+    if context.span is not None:
+        return _spanning_query(context, file, watermark, source)
+    nulls = watermark.nulls == "include"
+    low = begin(context, watermark)
+    query = context.sql(file, watermark=low)
+    if context.low is not None and watermark.overlap is not None:
+        # The source compares: what `initial` is there, only it knows.
+        query = between(query, watermark.column, watermark.initial, None, source.quote)
+    from_low = between(query, watermark.column, low, None, source.quote)
+    highest_now = source.value(highest(from_low, watermark.column, source.quote))
+    if context.low is None and watermark.initial is not None:
+        like = highest_now
+        if like is None:
+            like = source.value(highest(query, watermark.column, source.quote))
+        _check_initial(watermark, like)
+    if highest_now is not None:
+        to_text(highest_now, watermark.column)  # refuses what has no order
+    high = end_at(watermark, highest_now, context.warehouse.settings.zone)
+    if high is not None and _is_later(high, context.low, watermark):
+        context.high = Watermark(watermark.column, high)
+    slack = source.time_slack
+    return between(query, watermark.column, low, high, source.quote, nulls=nulls, slack=slack)
+
+
+def _check_initial(watermark: WatermarkOptions, like: Any) -> None:
+    """Raises JobError when `initial` is of another kind than a value of the column.
+
+    Some databases compare a text with a number, or with a time, and find nothing or all.
+    """
+    parse: Callable[[str], Any]
+    if isinstance(like, int | float | Decimal):
+        parse = Decimal
+    elif isinstance(like, date):  # or a datetime, which is one too
+        parse = datetime.fromisoformat
+    else:
+        return
+    initial = watermark.initial
+    try:
+        parse(str(initial))
+    except (ValueError, ArithmeticError):
+        raise JobError(
+            f"watermark.initial {initial} does not fit the column {watermark.column}, which has "
+            f"values like {like}"
+        ) from None
+
+
+def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) -> bool:
+    """Whether the watermark moves; never back."""
+    if last is None:
+        return True
+    if isinstance(high, str) and isinstance(last.value, str) and not watermark.overlap:
+        # What the source gave is not before the last value in the source's own order of texts,
+        # and may be in another order.
+        return high != last.value and (watermark.lag is None or high > last.value)
+    try:
+        return bool(high > last.value)
+    except TypeError:
+        raise JobError(
+            f"the column {watermark.column} has values of several kinds, {last.value!r} and "
+            f"{high!r}; let the query give one kind, and read everything once with "
+            "`dapu run --full`"
+        ) from None
+
+
+def _spanning_query(
+    context: Context, file: str, watermark: WatermarkOptions, source: Asked
+) -> Statement:
+    """The range that an operator wants read once more."""
+    column = watermark.column
+    if context.low is not None:
+        like = context.low.value
+    else:
+        whole = context.sql(file, watermark=watermark.initial)
+        like = source.value(highest(whole, column, source.quote))
+    low, high = ends_of_span(context, like, column)
+    query = context.sql(file, watermark=low)
+    return between(query, column, low, high, source.quote, nulls=False)

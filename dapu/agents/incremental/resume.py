@@ -1,0 +1,94 @@
+"""Where to go on reading: from the watermark, or over a range that an operator gives."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from dapu.agents.base import Context
+from dapu.agents.incremental.bounds import begin_at, end_at
+from dapu.agents.incremental.newest import Newest
+from dapu.errors import JobError
+from dapu.loading.options import WatermarkOptions
+from dapu.registry.values import from_text, to_text
+from dapu.registry.watermarks import Watermark
+
+
+class Bounds(NamedTuple):
+    """The values of the watermark's column to read, both included; None is no bound."""
+
+    low: Any = None
+    high: Any = None
+
+
+def bounds(context: Context, watermark: WatermarkOptions | None) -> Bounds:
+    """From the last run's value on; or the range that an operator wants read once more.
+
+    Raises JobError when the watermark was kept for another column.
+    """
+    if watermark is None:
+        if context.span is not None:
+            raise JobError("--from and --to need an action with a `watermark`")
+        return Bounds()
+    if context.span is not None:
+        low = context.low  # the source knows no kinds: the last run's value tells which one it is
+        return ends_of_span(context, low and low.value, low.column if low else "")
+    return Bounds(begin(context, watermark))
+
+
+def begin(context: Context, watermark: WatermarkOptions) -> Any:
+    """The value to read on from; None at the first run.
+
+    Raises JobError when the watermark was kept for another column.
+    """
+    last = context.low
+    if last is not None and last.column != watermark.column:
+        raise JobError(
+            f"the watermark was kept for the column {last.column}, and is {watermark.column} now; "
+            "read everything once with `dapu run --full`"
+        )
+    return begin_at(watermark, last.value if last else None)
+
+
+def ends_of_span(context: Context, like: Any, column: str) -> Bounds:
+    """What an operator gave as `from` and `to`, in the kind of a value that the column has.
+
+    A time without a zone is one of the warehouse's, where the column's have a zone. Raises
+    JobError for a value of another kind, and for a range that ends before it begins; the order
+    of texts is the source's own, so that of these is not looked at.
+    """
+    low, high = (_end(context, name, like, column) for name in ("from", "to"))
+    known = low is not None and high is not None and not isinstance(low, str)
+    if known and high < low:
+        given = context.span or {}
+        raise JobError(
+            f"--from {given.get('from')} is after --to {given.get('to')}; no row can be between: "
+            "change places"
+        )
+    return Bounds(low, high)
+
+
+def _end(context: Context, name: str, like: Any, column: str) -> Any:
+    text = (context.span or {}).get(name)
+    if text is None or like is None:
+        return text
+    kind, kept = to_text(like, column)
+    try:
+        value = from_text(kind, text)
+    except (ValueError, ArithmeticError):
+        raise JobError(f"--{name} {text}: write it like the watermark, {kept}") from None
+    if kind == "timestamptz" and value.tzinfo is None:
+        return value.replace(tzinfo=context.warehouse.settings.zone)
+    return value
+
+
+def keep_newest(context: Context, watermark: WatermarkOptions, newest: Newest) -> None:
+    """Moves the watermark to the highest value that was read, never backwards."""
+    high = end_at(watermark, newest.value, context.warehouse.settings.zone)
+    if high is None or context.span is not None:
+        return
+    known = Newest(watermark.column)
+    if context.low is not None:
+        known.see(context.low.value)
+    known.see(high)
+    if known.value is high:
+        context.high = Watermark(watermark.column, high)

@@ -1,0 +1,287 @@
+"""`split`: a large table is read in parts, several at once, and a load that breaks goes on.
+
+Each part goes into a staging table beside the target, in one commit with its record. When all
+are there, the job loads the target from the staging table, in its own one commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor
+from pydantic import Field, model_validator
+
+from dapu.agents.base import Context
+from dapu.agents.incremental.ranges import equal_parts, regular_parts
+from dapu.errors import JobError
+from dapu.loading.load import load
+from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.loading.table.tables import create, describe
+from dapu.loading.values.bad_value_policy import look_at
+from dapu.loading.values.find_row import key_of, row_finder
+from dapu.named_sql import compose, statement
+from dapu.registry import split_parts
+from dapu.registry.split_parts import Part
+from dapu.registry.values import from_text, to_text
+from dapu.registry.watermarks import Watermark
+from dapu.rows.misfit import telling_of
+from dapu.rows.rows import Column, QueryRows, column_list
+from dapu.sources.databases.fragments import fill_statement
+from dapu.sources.databases.source import SharesState, Source
+from dapu.sources.databases.subquery import where
+from dapu.statement import Statement, TableName
+from dapu.warehouse.yamlfile import Strict
+
+_SUFFIX = "__parts"  # and the action's number, from the second on
+_LOCK_WAIT = "60s"
+_KEEP_EVERY = 30.0  # seconds; a connection that is silent for longer may be cut by the network
+
+
+class SplitOptions(Strict):
+    """How a table is cut into parts."""
+
+    column: str | None = Field(None, description="A column of the query: number, date or time")
+    expression: str | None = Field(None, description="Instead of a column: SQL of the source")
+    parts: int | None = Field(None, ge=1, le=10_000, description="So many parts of equal width")
+    every: str | float | None = Field(
+        None, description="Parts of this length: `1 month`, `7 days`, or a number"
+    )
+    at_once: int = Field(4, ge=1, le=32, description="Connections to the source at once")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> SplitOptions:
+        if (self.column is None) == (self.expression is None):
+            raise ValueError("give `column` or `expression`")
+        if (self.parts is None) == (self.every is None):
+            raise ValueError("give `parts` or `every`")
+        return self
+
+
+@dataclass(frozen=True)
+class SplitLoad:
+    """A load in parts.
+
+    open_source: a new connection to the source, for a part of its own. misfits: see `plan`.
+    """
+
+    context: Context
+    options: LoadOptions
+    split: SplitOptions
+    query: Statement
+    open_source: Callable[[], Source]
+    misfits: Mapping[str, JobError]
+
+    def run(self, cursor: Cursor, source: Source, into: Mapping[str, str] | None) -> LoadResult:
+        """Plans, or goes on with the plan that is there; reads what is missing; loads."""
+        columns = source.read(self.query, into).columns
+        planned = self._plan(source, columns)
+        missing = [part for part in planned if part.rows is None]
+        context = self.context
+        context.note(
+            f"reads {len(missing)} of {len(planned)} parts, {self.split.at_once} at once "
+            f"({source.description})"
+        )
+        later = self._read(missing, columns, source)
+        self._take_high(planned)
+        result = self._load(cursor, columns)
+        cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
+        split_parts.forget(cursor, context.registry, context.task, context.position)
+        kept = len(planned) - len(missing)
+        before = f", {kept} of them read before" if kept else ""
+        states = f", {later} of them in later states of the source" if later else ""
+        return result.also((f"{len(planned)} parts{before}{states}",))
+
+    def _load(self, cursor: Cursor, columns: Sequence[Column]) -> LoadResult:
+        """From the staging table. Rows that come twice are not good for another try."""
+        context = self.context
+        try:
+            steps, rows = context.has_steps, self._staged(columns)
+            misfits = self.misfits
+            return load(cursor, context.table, rows, self.options, has_steps=steps, misfits=misfits)
+        except JobError as error:
+            if isinstance(error.__cause__, psycopg2.errors.UniqueViolation):
+                with context.warehouse.session("split") as session, session:
+                    where = (context.registry, context.task, context.position)
+                    split_parts.forget(session.cursor(), *where)
+                raise JobError(
+                    f"{error}; where the query itself gives no row twice, rows moved to another "
+                    "part between two tries: split by a value that never changes"
+                ) from error
+            raise
+
+    @property
+    def _stage(self) -> TableName:
+        # Each action has its own: the job's transaction holds those of earlier ones to its end.
+        position = self.context.position
+        return self.context.table.beside(_SUFFIX if position == 1 else f"{_SUFFIX}{position}")
+
+    def _staged(self, columns: Sequence[Column]) -> QueryRows:
+        listed = column_list(columns)
+        query = compose("split_parts.rows", columns=listed, stage=self._stage.identifier)
+        return QueryRows(columns, query)
+
+    def _plan(self, source: Source, columns: Sequence[Column]) -> list[Part]:
+        """The plan that is under way, if it is of the same query and not old, or a new one."""
+        context = self.context
+        with (
+            context.warehouse.session("split") as session,
+            context.stoppable(session.cancel),
+            session,
+            session.cursor() as cursor,
+        ):
+            where = (context.registry, context.task, context.position)
+            found = split_parts.of_action(cursor, *where)
+            usable = (
+                found
+                and (not context.full or {part.job for part in found} == {context.job})
+                and json.loads(found[0].plan)["of"] == self._fingerprint(columns)
+                and not split_parts.are_too_old(cursor, *where)
+                and describe(cursor, self._stage) is not None
+            )
+            if usable:
+                return found
+            planned = self._new_plan(source, columns)
+            self._make_stage(cursor, columns)
+            split_parts.plan(cursor, *where, planned)
+            return planned
+
+    def _make_stage(self, cursor: Cursor, columns: Sequence[Column]) -> None:
+        cursor.execute(statement("swap.lock_timeout"), {"timeout": _LOCK_WAIT})
+        try:
+            cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
+            create(cursor, self._stage, self._with_domains(cursor, columns))
+        except psycopg2.errors.LockNotAvailable as error:
+            raise JobError(
+                f"the parts' table {self._stage} cannot be made: somebody has had hold of it for a "
+                f"minute, or an earlier action of this task has made the schema "
+                f"{self._stage.schema} and not committed it yet; make the schema beforehand"
+            ) from error
+
+    def _with_domains(self, cursor: Cursor, columns: Sequence[Column]) -> list[Column]:
+        """The columns with the table's domains: what these refuse is told where it is read."""
+        target = describe(cursor, self.context.table)
+        known = target.columns if target else ()
+        domains = {(column.name, column.type): column.domain for column in known}
+        return [Column(c.name, domains.get((c.name, c.type)) or c.type) for c in columns]
+
+    def _fingerprint(self, columns: Sequence[Column]) -> str:
+        """Parts of another query, or cut otherwise, are of no use."""
+        text = json.dumps(
+            [
+                self.context.sql(self.options.sql_files()[0]).parts,
+                [str(value) for value in self.context.variables.values()],
+                self.split.model_dump(),
+                [(column.name, column.type) for column in columns],
+            ]
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _new_plan(self, source: Source, columns: Sequence[Column]) -> list[Part]:
+        asked = fill_statement(
+            "split_parts.range", value=self._value(source), query=self.query.without_end()
+        )
+        low, high = source.rows(asked)[0]
+        cuts: list[Any] = []
+        if low is not None and self.split.parts is not None:
+            cuts = equal_parts(low, high, self.split.parts)
+        elif low is not None and self.split.every is not None:
+            cuts = regular_parts(low, high, self.split.every)
+        name = self.split.column or "split.expression"
+        kind = to_text(low, name)[0] if low is not None else "text"
+        mark = self.context.high
+        plan = json.dumps(
+            {
+                "of": self._fingerprint(columns),
+                "kind": kind,
+                "high": mark and to_text(mark.value, mark.column),
+            }
+        )
+        texts = [to_text(_like(cut, low), name)[1] for cut in cuts]
+        bounds = zip([None, *texts], [*texts, None], strict=True)
+        return [
+            Part(n, plan, *bound, None, self.context.job) for n, bound in enumerate(bounds, start=1)
+        ]
+
+    def _take_high(self, planned: Sequence[Part]) -> None:
+        """The watermark is that of the plan: newer rows of parts read later come once more."""
+        high = json.loads(planned[0].plan)["high"]
+        if high is not None and self.context.high is not None:
+            self.context.high = Watermark(self.context.high.column, from_text(*high))
+
+    def _read(self, missing: Sequence[Part], columns: Sequence[Column], source: Source) -> int:
+        """Reads the parts, all in the state that `source` reads if the database can do that.
+
+        Returns how many were read in a later state, since that one was lost on the way.
+        """
+        shared = source if isinstance(source, SharesState) else None
+        state = shared.share() if shared and missing else None
+        with ThreadPoolExecutor(self.split.at_once, "dapu-part") as pool:
+            waiting = {pool.submit(self._read_part, part, columns, state) for part in missing}
+            later = 0
+            try:
+                while waiting:
+                    done, waiting = wait(waiting, _KEEP_EVERY, FIRST_EXCEPTION)
+                    later += sum(not future.result() for future in done)
+                    if shared and state:
+                        shared.keep()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return later
+
+    def _read_part(self, part: Part, columns: Sequence[Column], state: str | None) -> bool:
+        """Rows and record of a part in one commit.
+
+        state: of the source; False when it could not be had and is to be.
+        """
+        context = self.context
+        with (
+            closing(self.open_source()) as source,
+            context.warehouse.session("split") as session,
+            context.stoppable(source.stop),
+            context.stoppable(session.cancel),
+            session,
+            session.cursor() as cursor,
+        ):
+            same = state is None or (isinstance(source, SharesState) and source.adopt(state))
+            query = self._of_range(part, source, columns)
+            rows = source.read(query, {column.name: column.type for column in columns})
+            key = key_of(self.options.key, describe(cursor, context.table), columns)
+            with telling_of(context.table, row_finder(rows), key):
+                staged = describe(cursor, self._stage)
+                looked = look_at(cursor, context.table, staged, rows, self.options)
+                count = looked.rows.fill(cursor, self._stage.identifier)
+            where = (context.registry, context.task, context.position)
+            if not split_parts.done(cursor, *where, part.number, count, context.job):
+                session.rollback()
+            return same
+
+    def _of_range(self, part: Part, source: Source, columns: Sequence[Column]) -> Statement:
+        kind = json.loads(part.plan)["kind"]
+        value, condition = self._value(source), Statement(("(1 = 1",))
+        for sign, text in ((">=", part.low), ("<", part.high)):
+            if text is not None:
+                bound = Statement((f" and {value} {sign} ", ""), (from_text(kind, text),))
+                condition = condition.then(bound)
+        if part.low is None:  # rows without a value belong to the first part
+            condition = condition.then(Statement((f" or {value} is null",)))
+        names = ", ".join(source.quote(column.name) for column in columns)
+        return where(self.query, condition.then(Statement((")",))), names)
+
+    def _value(self, source: Source) -> str:
+        if self.split.column is not None:
+            return f"dapu_query.{source.quote(self.split.column)}"
+        return f"({self.split.expression})"
+
+
+def _like(cut: Any, value: Any) -> Any:
+    """Decimals cut between floats go back to the source as floats."""
+    return float(cut) if isinstance(value, float) else cut

@@ -1,0 +1,223 @@
+"""The commands that only look."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, WAREHOUSE
+from dapu.cli.console import complain, counted, say, show_json, show_table
+from dapu.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+
+    from dapu.registry.store import Registry
+    from dapu.registry.tasks import Overview
+    from dapu.warehouse.warehouse import Warehouse
+
+_JOBS, _EVENTS = 10, 30
+
+
+@click.command("status")
+@WAREHOUSE
+@click.argument("task", required=False)
+@AS_JSON
+def status(warehouse: Warehouse, task: str | None, as_json: bool) -> None:
+    """Show how all tasks are, or the jobs and events of one TASK.
+
+    \b
+    Examples:
+      dapu status finances
+      dapu status finances erp.staging.invoice --json
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from dapu.registry.version import check_registry, registry_of
+
+    registry = registry_of(warehouse)
+    with warehouse.session("status") as session, session.cursor() as cursor:
+        check_registry(cursor, registry)
+        if task is None:
+            _show_all(cursor, registry, warehouse.name, as_json)
+        else:
+            _show_task(cursor, registry, task, as_json)
+
+
+def _show_all(cursor: Cursor, registry: Registry, name: str, as_json: bool) -> None:
+    from dapu.registry import agenda, control, tasks
+
+    rows = tasks.overview(cursor, registry)
+    pause = control.paused(cursor, registry)
+    counts = agenda.counts(cursor, registry)
+    if as_json:
+        show_json(
+            {
+                "warehouse": name,
+                "paused_by": pause and pause.get("by"),
+                "jobs": counts,
+                "tasks": [row._asdict() for row in rows],
+            }
+        )
+        return
+    show_table(
+        ("task", "now", "last", "ended", "took", "rows", "message"),
+        [(r.task, _now(r), *_last(r)) for r in rows],
+    )
+    listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    say(f"{name}: {counted(len(rows), 'task')}; jobs now and of the last day: {listed or 'none'}")
+    if pause is not None:
+        say(f"The warehouse is paused (by {pause.get('by')}).")
+
+
+def _now(row: Overview) -> str:
+    if row.state != "ready":
+        return row.state
+    if row.next_try_at is not None:
+        what = "next try at" if row.tries else "waits until"
+        return f"{what} {row.next_try_at:%Y-%m-%d %H:%M:%S}"
+    return row.now or ("blacklisted" if row.blacklisted else "")
+
+
+def _last(row: Overview) -> tuple[Any, ...]:
+    message = row.fault or row.now_message or row.message
+    return row.last_status, row.last_ended_at, row.took, row.rows, message
+
+
+def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> None:
+    from dapu.registry import agenda, tasks
+    from dapu.registry.events import events_of_task
+    from dapu.suggest import nearest
+
+    found = tasks.overview(cursor, registry, task)
+    if not found:
+        known = tasks.names(cursor, registry)
+        raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
+    jobs = agenda.history(cursor, registry, task, _JOBS)
+    events = events_of_task(cursor, registry, task, _EVENTS)
+    if as_json:
+        show_json(
+            {
+                "task": found[0]._asdict(),
+                "jobs": [job._asdict() for job in jobs],
+                "events": [event._asdict() for event in events],
+            }
+        )
+        return
+    say(f"{task}: {found[0].description or ''}".rstrip(": "))
+    if found[0].fault:
+        say(f"faulty: {found[0].fault}")
+    elif _now(found[0]):
+        say(f"now: {_now(found[0])}")
+    show_table(
+        ("job", "status", "cause", "try", "started", "ended", "rows", "message"),
+        [
+            (j.number, j.status, j.cause, j.tries, j.started_at, j.ended_at, j.rows, j.message)
+            for j in jobs
+        ],
+    )
+    show_table(
+        ("at", "job", "level", "event"),
+        [(e.at, e.job, e.level, e.message) for e in reversed(events)],
+    )
+    _show_details([e.data or {} for e in events if jobs and e.job == jobs[0].number])
+
+
+def _show_details(data: list[dict[str, Any]]) -> None:
+    """What a check found, or where a fault is, as the newest job's events have it."""
+    offending = next((one["rows"] for one in data if "rows" in one), None)
+    if offending:
+        say("Offending rows:")
+        show_table(list(offending[0]), [list(row.values()) for row in offending])
+    trace = next((one["traceback"] for one in data if "traceback" in one), None)
+    if trace:
+        say(trace)
+
+
+@click.command("query")
+@WAREHOUSE
+@click.argument("sql")
+@AS_JSON
+def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
+    """Print what a SQL query gives in the warehouse.
+
+    It only reads. `-` takes the query from standard input.
+
+    Example: dapu query finances 'select count(*) from staging.invoice'
+    """
+    import psycopg2
+
+    from dapu.cli.interrupts import statements_stopped_by_ctrl_c
+    from dapu.registry.version import check_registry, registry_of
+
+    text = sys.stdin.read() if sql == "-" else sql
+    with (
+        statements_stopped_by_ctrl_c(),
+        warehouse.session("query") as session,
+        session.cursor() as cursor,
+    ):
+        session.set_session(readonly=True)
+        check_registry(cursor, registry_of(warehouse), needed=False)
+        try:
+            cursor.execute(text)
+            rows = cursor.fetchall() if cursor.description else []
+        except psycopg2.Error as error:
+            raise ConfigurationError(f"the query fails: {str(error).strip()}") from None
+        names = [column.name for column in cursor.description or ()]
+    if not as_json:
+        show_table(names, rows)
+        return
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigurationError(f"two columns are called {', '.join(sorted(twice))}; rename one")
+    show_json([dict(zip(names, row, strict=True)) for row in rows])
+
+
+@click.command("validate")
+@WAREHOUSE
+@AS_JSON
+def validate(warehouse: Warehouse, as_json: bool) -> None:
+    """Check all files of a warehouse directory; needs no database.
+
+    Example: dapu validate finances
+    """
+    from dapu.agents.installed import known_agents
+    from dapu.definitions.catalogue import check_dependencies, read_catalogue
+    from dapu.definitions.folders import scan
+    from dapu.definitions.steps import step_faults
+
+    reader = known_agents(warehouse.settings).reader(warehouse.settings)
+    catalogue = read_catalogue(scan(warehouse.folder), reader, warehouse.connections, registered={})
+    check_dependencies(catalogue, masters={})
+    faults = [str(fault) for fault in [*step_faults(warehouse.folder / "ver"), *catalogue.faults]]
+    if as_json:
+        show_json({"tasks": len(catalogue.definitions), "faults": faults})
+    else:
+        for fault in faults:
+            complain(fault)
+        right = counted(len(catalogue.definitions), "task")
+        say(f"{right} without fault; {counted(len(faults), 'fault')}")
+    sys.exit(1 if faults else 0)
+
+
+@click.command("schema")
+@OPTIONAL_WAREHOUSE
+def schema(warehouse: Warehouse | None) -> None:
+    """Print the JSON Schema of task.yaml, for editors.
+
+    With DIR the warehouse's own agents are in it.
+
+    \b
+    Example: dapu schema finances > finances/task.schema.json
+    and in each task.yaml:  # yaml-language-server: $schema=../../../../task.schema.json
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from dapu.agents.installed import known_agents
+    from dapu.definitions.models import task_model
+    from dapu.warehouse.settings import Settings
+    from dapu.warehouse.yamlfile import json_schema
+
+    agents = known_agents(warehouse.settings if warehouse else Settings())
+    show_json(json_schema(task_model(tuple(agent.options for agent in agents.values()))))
+
+
+COMMANDS = (status, query, validate, schema)

@@ -1,0 +1,1 @@
+"""What cron starts beside the worker: Versioner, Registrar, Manager, Cleaner."""

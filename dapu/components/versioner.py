@@ -1,0 +1,175 @@
+"""The Versioner: brings the registry, and the warehouse's own schemas and roles, up to date.
+
+Each step is applied once, in order, in a transaction of its own together with its record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg2
+from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.script import Part, fault_in_part, split
+from dapu.definitions.steps import Step, read_steps
+from dapu.errors import DapuError, Fault
+from dapu.loading.table.tables import make_schema
+from dapu.named_sql import Script, registry_scripts, statement
+from dapu.registry import migrations
+from dapu.registry.migrations import Applied
+from dapu.registry.store import Registry
+from dapu.registry.version import REGISTRY, WAREHOUSE, check_registry, exists, registry_of
+from dapu.warehouse.warehouse import Warehouse
+
+
+class StepFault(DapuError):
+    """A step that cannot be applied."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+@dataclass
+class Versions:
+    """What the Versioner applied, by file name."""
+
+    registry: list[str] = field(default_factory=list)
+    warehouse: list[str] = field(default_factory=list)
+
+
+def bring_up_to_date(warehouse: Warehouse, note: Callable[[str], None]) -> Versions:
+    """Applies the registry's own migrations, then the steps in the warehouse's ver/.
+
+    note: told of each step before it is applied.
+    Raises StepFault when a step fails (those before it stay), or one was changed after it was
+    applied; ConfigurationError when the registry is newer than this dapu.
+    """
+    registry = registry_of(warehouse)
+    steps = read_steps(warehouse.folder / "ver")
+    applied = Versions()
+    with warehouse.session("versioner") as session:
+        with session.cursor() as cursor:
+            cursor.execute(statement("server.lock"), {"key": registry.lock_key("versioner")})
+        session.commit()
+        applied.registry = _migrate_registry(session, registry, note)
+        with session.cursor() as cursor:
+            pending = pending_steps(steps, migrations.applied(cursor, registry, WAREHOUSE))
+        session.commit()
+        applied.warehouse = apply_steps(session, registry, WAREHOUSE, pending, note)
+    return applied
+
+
+def _migrate_registry(
+    session: PgSession, registry: Registry, note: Callable[[str], None]
+) -> list[str]:
+    with session.cursor() as cursor:
+        make_schema(cursor, registry.schema)
+        done = {}
+        if exists(cursor, registry):
+            done = migrations.applied(cursor, registry, REGISTRY)
+            if max(done, default=0) > max(script.number for script in registry_scripts()):
+                check_registry(cursor, registry)
+        session.commit()
+        names = []
+        for script in registry_scripts():
+            if script.number not in done:
+                note(f"registry: {script.name}")
+                cursor.execute(registry.fill(script.text, cursor))
+                migrations.record(cursor, registry, REGISTRY, _as_applied(script))
+                session.commit()
+                names.append(script.name)
+    return names
+
+
+def _as_applied(script: Script) -> Applied:
+    checksum = hashlib.sha256(script.text.encode()).hexdigest()
+    return Applied(script.number, script.name, checksum)
+
+
+def apply_steps(
+    session: PgSession,
+    registry: Registry,
+    scope: str,
+    steps: Iterable[Step],
+    note: Callable[[str], None],
+    along: Callable[[Cursor, Step], bool] | None = None,
+) -> list[str]:
+    """Applies steps of a ver/ folder; returns their file names.
+
+    along: what else belongs into the transaction of a step; False keeps it open for the next.
+    Raises StepFault that names the file and line of what is wrong; what was not committed then
+    is undone.
+    """
+    names = []
+    for step in steps:
+        note(f"{scope}: {step.path.name}")
+        applied = Applied(step.number, step.path.name, step.checksum)
+        with session.cursor() as cursor, _faults_told(session, step):
+            _execute(cursor, step)
+            migrations.record(cursor, registry, scope, applied)
+            if along is None or along(cursor, step):
+                session.commit()
+        names.append(step.path.name)
+    return names
+
+
+def _execute(cursor: Cursor, step: Step) -> None:
+    """Runs a step statement by statement, for the server does not tell which one failed."""
+    for part in split(step.text):
+        try:
+            cursor.execute(part.text)
+        except psycopg2.Error as error:
+            if cursor.connection.closed:
+                raise
+            raise StepFault(fault_in_part(step.path, part, error)) from error
+    # Who a step became, and what it set, is not for the next one, nor for dapu.
+    cursor.execute(statement("server.reset_session"))
+
+
+@contextmanager
+def _faults_told(session: PgSession, step: Step) -> Iterator[None]:
+    """Undoes a step that fails, at the commit too: a constraint may be deferred until then."""
+    try:
+        yield
+    except StepFault:
+        session.rollback()
+        raise
+    except psycopg2.Error as error:
+        if session.closed:
+            raise
+        session.rollback()
+        raise StepFault(fault_in_part(step.path, Part(1, ""), error)) from error
+
+
+def pending_steps(steps: Iterable[Step], done: Mapping[int, Applied]) -> list[Step]:
+    """The steps that were not applied yet.
+
+    done: those that were, by number.
+    Raises StepFault when one was changed after it was applied, or a new one has a number below
+    the last that was applied.
+    """
+    last = max(done, default=0)
+    pending = []
+    for step in steps:
+        if step.number in done:
+            _check_unchanged(step, done[step.number])
+        elif step.number < last:
+            message = f"number {step.number} comes before {last}, which was applied already; "
+            raise StepFault(Fault(step.path, 1, message + "give the new step the next free number"))
+        else:
+            pending.append(step)
+    return pending
+
+
+def _check_unchanged(step: Step, applied: Applied) -> None:
+    if step.checksum != applied.checksum:
+        message = (
+            f"was changed after it was applied (as {applied.name}); "
+            "put it back as it was, and write the change as a new step"
+        )
+        raise StepFault(Fault(step.path, 1, message))

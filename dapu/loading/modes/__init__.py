@@ -1,0 +1,1 @@
+"""One file a load mode, and what several of them share."""

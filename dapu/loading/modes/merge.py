@@ -1,0 +1,47 @@
+"""`load: merge`: one row a key, the newest. Rows that did not change are not written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.loading.modes import differences
+from dapu.loading.modes.keyed import DELETED_AT, DELETED_COLUMN, first_load, marked_target
+from dapu.loading.result import LoadResult
+from dapu.loading.table.tables import check_fit, describe
+from dapu.rows.rows import Rows
+from dapu.statement import TableName
+
+
+def merge(
+    cursor: Cursor,
+    name: TableName,
+    rows: Rows,
+    key: Sequence[str],
+    newest: str | None,
+    *,
+    marks: bool = False,
+    goes_back: bool = True,
+) -> LoadResult:
+    """Inserts rows with a new key, and updates those that changed.
+
+    newest: the column that tells which of the rows with one key is the newest; without it the
+    last that was read is.
+    marks: the table marks rows that the source no longer has; one that is back loses its mark.
+    goes_back: a row may take the place of a newer one, since all that the source has were read.
+    """
+    own = [DELETED_COLUMN] if marks else []
+    relation = describe(cursor, name)
+    if relation is None:
+        return first_load(cursor, name, rows, key, newest, own_columns=own)
+    check_fit(cursor, name, relation, rows.columns, own)
+    target = marked_target(name, relation, rows, key, marks=marks)
+    staged = differences.stage(cursor, target, rows, newest)
+    differences.find(cursor, target, missing=False, newest=None if goes_back else newest)
+    mark = sql.Identifier(DELETED_AT) if marks else None
+    done = differences.write(cursor, target, deletes=False, mark=mark)
+    return LoadResult.of_changes(
+        staged.rows, inserted=done.inserted, updated=done.updated, left_out=staged.left_out
+    )

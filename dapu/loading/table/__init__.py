@@ -1,0 +1,1 @@
+"""The target table: its description, its changes, and what hangs on it."""

@@ -1,0 +1,1 @@
+"""Values that a column cannot hold, and what becomes of their rows."""

@@ -1,0 +1,1 @@
+"""Rows on their way: what every source gives and every target takes."""

@@ -1,0 +1,42 @@
+"""Names of columns, from the texts that a source has for them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from dapu.statement import LONGEST_NAME
+
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+
+
+def column_names(headers: Iterable[str]) -> list[str]:
+    """Names for columns from the texts above them: lower case, ASCII, each once.
+
+    A text without any letter or digit gives `column_N`, N from 1.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for position, header in enumerate(headers, start=1):
+        base = column_name(header) or f"column_{position}"
+        name, number = base, 1
+        while name in taken:
+            number += 1
+            end = f"_{number}"
+            name = base[: LONGEST_NAME - len(end)] + end
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def column_name(text: str) -> str:
+    """`Käive (EUR)` is `kaive_eur`; empty when no letter or digit is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = _NOT_IN_NAMES.sub("_", plain).strip("_")[:LONGEST_NAME].strip("_")
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def same_text(text: str) -> str:
+    """A text as people compare it: without case, and with single spaces."""
+    return " ".join(text.split()).casefold()

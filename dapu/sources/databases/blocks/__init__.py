@@ -1,0 +1,1 @@
+"""Blocks of rows by key, compared by hashes."""

@@ -1,0 +1,1 @@
+"""MySQL and MariaDB: rows as the server itself writes them."""

@@ -1,0 +1,135 @@
+"""MySQL's and MariaDB's types: the PostgreSQL type that holds each value, and its text for COPY.
+
+https://mariadb.com/kb/en/data-types/ and https://dev.mysql.com/doc/refman/en/data-types.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pymysql.constants import FIELD_TYPE as T
+
+from dapu.rows.exactness import exactness
+from dapu.rows.rows import Column
+from dapu.rows.types import is_number
+from dapu.sources.databases.expected_type import base, size, told
+from dapu.sources.databases.fragments import fragment
+from dapu.sources.databases.mysql.protocol import Described
+
+_UTF8 = {"utf8mb4", "utf8mb3", "utf8", "ascii"}
+_INTEGERS = {
+    T.TINY: ("smallint", "smallint"),
+    T.SHORT: ("smallint", "integer"),
+    T.INT24: ("integer", "integer"),
+    T.LONG: ("integer", "bigint"),
+    T.LONGLONG: ("bigint", "numeric(20,0)"),
+}
+"""For each integer the types of its signed and its unsigned form."""
+
+_STRINGS = {
+    *(T.VARCHAR, T.VAR_STRING, T.STRING, T.ENUM, T.SET),
+    *(T.TINY_BLOB, T.BLOB, T.MEDIUM_BLOB, T.LONG_BLOB),
+}
+_SIMPLE = {
+    T.FLOAT: ("real", "floating"),
+    T.DOUBLE: ("double precision", "floating"),
+    T.YEAR: ("smallint", "plain"),
+    T.DATE: ("date", "plain"),
+    T.NEWDATE: ("date", "plain"),
+    T.TIME: ("interval", "plain"),
+    T.TIMESTAMP: ("timestamp with time zone", "utc"),
+    T.DATETIME: ("timestamp without time zone", "plain"),
+    T.GEOMETRY: ("bytea", "geometry"),
+    T.NULL: ("text", "plain"),
+}
+_TIMES = ("time", "interval")
+_OWN = {"json": "jsonb", "uuid": "uuid", "inet4": "inet", "inet6": "inet"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a result. text: the SQL for a value's text in COPY's text format."""
+
+    column: Column
+    text: str
+
+
+def field_of(
+    field: Described,
+    own_type: str | None,
+    target: str | None,
+    quote: Callable[[str], str],
+) -> Field | None:
+    """How a column travels; None when its type is not known here.
+
+    own_type: `json`, `uuid`, `inet4`, `inet6` where MariaDB says so, which shows them as text.
+    target: the type of the target's column, when there is one.
+    """
+    found = _form(field, own_type)
+    if found is None:
+        return None
+    pg_type, form = found
+    if form == "bits" and target is not None and is_number(target):
+        form = "bits_number"
+    value = quote(field.name)
+    text = _text(form, value, field)
+    tells = _told(field, pg_type, target)
+    exact = exactness(tells) if pg_type == "text" else None
+    if exact is not None:
+        text = fragment("mysql.if_exact", value=value, text=text, pattern=exact.pattern)
+    return Field(Column(field.name, tells), fragment("mysql.field", value=value, text=text))
+
+
+def _form(field: Described, own_type: str | None) -> tuple[str, str] | None:
+    """The PostgreSQL type, and the name of the SQL that writes a value."""
+    code = field.code
+    if code in _INTEGERS:
+        return _INTEGERS[code][field.unsigned], "plain"
+    if code in (T.DECIMAL, T.NEWDECIMAL):
+        return _decimal(field), "plain"
+    if code == T.BIT:
+        return f"bit({field.length})", "bits"
+    if code == T.JSON:
+        return "jsonb", "converted"
+    if code in _STRINGS:
+        return _string_form(field, own_type)
+    return _SIMPLE.get(code)
+
+
+def _decimal(field: Described) -> str:
+    """What a table's column was declared as. Of what is computed the server tells an estimate."""
+    digits = field.length - (field.scale > 0) - (not field.unsigned)
+    return f"numeric({digits},{field.scale})" if field.origin[1] else "numeric"
+
+
+def _string_form(field: Described, own_type: str | None) -> tuple[str, str]:
+    if field.charset == "binary":
+        return "bytea", "bytes"
+    pg_type = _OWN.get(own_type or "", "text")
+    return pg_type, "utf8" if field.charset in _UTF8 else "other_charset"
+
+
+def _text(form: str, value: str, field: Described) -> str:
+    if form == "other_charset":
+        utf8 = fragment("mysql.utf8", value=fragment("mysql.converted", value=value))
+        return fragment("mysql.other_charset", value=value, utf8=utf8)
+    if form == "converted":
+        return fragment("mysql.utf8", value=fragment("mysql.converted", value=value))
+    return fragment(f"mysql.{form}", value=value, length=str(field.length))
+
+
+def _told(field: Described, own: str, target: str | None) -> str:
+    """The type to tell, see `told`. COPY takes what is no number as it is, or refuses it."""
+    tells = told(own, target, computed=not field.origin[1], scale=field.scale)
+    if target is None or tells == target:
+        return tells
+    if is_number(own) and is_number(target):
+        is_id = (own, target) == ("numeric(20,0)", "bigint")  # seldom above 2^63
+        return target if is_id else own
+    digits = size(target)
+    if base(target).startswith(_TIMES) and digits is not None and digits[0] < field.scale:
+        return own  # a time that would be rounded
+    if own.startswith("timestamp") and base(target).startswith(("date", "time ")):
+        return own  # and one of which a part would be lost
+    return target

@@ -1,0 +1,1 @@
+"""PostgreSQL: rows from `COPY` to `COPY`."""

@@ -1,0 +1,103 @@
+"""What a source database is to an agent, whichever database it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from dapu.errors import JobError
+from dapu.rows.rows import Rows
+from dapu.statement import Statement
+
+NO_SLACK = timedelta(0)
+"""See `Asked.time_slack`."""
+
+Reader = Literal["auto", "native", "generic"]
+"""Which code reads: one made for the database, or the one that SQLAlchemy has for all."""
+
+
+class NotNative(JobError):
+    """The native reader cannot read this query, and another reader can.
+
+    why: the reason, to stand after `since`.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"the native reader cannot read this query of `{name}`: {why}; "
+            "with `reader: auto` the generic one reads it"
+        )
+        self.why = why
+
+
+class Asked(Protocol):
+    """A database that answers a question.
+
+    time_slack: by less than this a time may differ from what the driver makes of it.
+    """
+
+    time_slack: timedelta
+
+    def quote(self, identifier: str) -> str:
+        """A name as the database quotes it."""
+        ...
+
+    def value(self, query: Statement) -> Any:
+        """The one value that a query gives, as the driver gives it."""
+        ...
+
+    def rows(self, query: Statement) -> list[tuple[Any, ...]]:
+        """The few rows that a query gives, as the driver gives them."""
+        ...
+
+
+class Source(Asked, Protocol):
+    """An open connection to a database, reading one state of it.
+
+    typed_by_values: the types of columns that are not in `into` come from their values, and are
+    others when those are; rows can be read again after a `stop` of those before.
+    """
+
+    description: str
+    typed_by_values: bool
+
+    def read(self, query: Statement, into: Mapping[str, str] | None) -> Rows:
+        """The rows of a query.
+
+        into: the types of the target's columns by name; None when there is no target yet. A
+        column that is not in it must come with a type that holds each of its values.
+        Raises JobError when the source refuses the query.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Ends a running query; may be called from another thread, and more than once."""
+        ...
+
+    def close(self) -> None:
+        """Lets the connection go."""
+        ...
+
+
+@runtime_checkable
+class SharesState(Protocol):
+    """A source that several connections can read in one state."""
+
+    def share(self) -> str | None:
+        """A name of the state that this connection reads; None when the server has none.
+
+        It is good for as long as the connection is open.
+        """
+        ...
+
+    def keep(self) -> None:
+        """Lets the network see that the connection is in use."""
+        ...
+
+    def adopt(self, state: str) -> bool:
+        """Reads that state from now on; False when it is gone, or is another server's.
+
+        For a connection that has read nothing yet.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""SQLite files, with values that keep their own types."""

@@ -1,0 +1,217 @@
+"""How a CSV file is written: what the options leave open is guessed from its beginning, and told.
+
+The guess looks at whole records. A delimiter is the one by which the most records have the same
+number of fields; the first record is a header when it could not be a row like the others.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dapu.errors import JobError
+from dapu.rows.column_names import column_names
+from dapu.sources.files.formats.encodings import ONE_BYTE, guess_encoding
+from dapu.sources.files.values.numbers import Mark
+
+SAMPLE = 1 << 18  # bytes
+
+_DELIMITERS = (",", ";", "\t", "|")
+_VALUE = re.compile(r"[+-]?[\d.,\u00a0 ]*\d|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|(?i:true|false)|")
+_COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([. \u00a0]\d{3})+),\d+")
+_POINT_OR_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
+_POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
+
+
+@dataclass(frozen=True)
+class CsvStyle:
+    """What the options say of a CSV file; None is guessed.
+
+    quote: the character around texts, or empty for none.
+    header: the line of the header, or False when there is none.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    header: int | Literal[False] | None = None
+    comment: str | None = None
+    decimal: Mark | None = None
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written.
+
+    first: the line of the first row, from 1. returns: carriage returns end the lines, each alone.
+    """
+
+    encoding: str
+    delimiter: str
+    quote: str | None
+    comment: str | None
+    decimal: Mark | None
+    header: tuple[str, ...] | None
+    width: int
+    first: int
+    returns: bool
+    guessed: tuple[str, ...]
+
+
+def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[str]) -> Dialect:
+    """The dialect of a file by its first bytes.
+
+    known: names that columns have, so that a record of such names is a header.
+    Raises JobError when the file is empty or not in the encoding that is given.
+    """
+    guessed: list[str] = []
+    encoding = style.encoding or guess_encoding(name, sample)
+    if style.encoding is None and encoding == ONE_BYTE:
+        guessed.append(f"encoding {encoding}")
+    text = _decode(name, sample, encoding)
+    quote = '"' if style.quote is None else style.quote or None
+    comment = style.comment or _guess_comment(text, guessed)
+    preamble = style.header - 1 if style.header else 0
+    lines, before = _without_comments(text, comment, preamble)
+    if not lines:
+        raise JobError(f"{name} has no line with anything in it")
+    delimiter = style.delimiter or _guess_delimiter(lines, quote, guessed)
+    records, ends = _records(lines, delimiter, quote)
+    width = max(Counter(map(len, records)).items(), key=lambda item: (item[1], item[0]))[0]
+    header = _header(style, records, known, guessed)
+    if header is not None:
+        width = len(header)
+    decimal = style.decimal or _guess_decimal(records[header is not None :], delimiter, guessed)
+    first = before + 1 + (ends[0] if header is not None else 0)
+    returns = "\r" in text and "\n" not in text
+    if returns:
+        guessed.append("lines that end with carriage returns")
+    return Dialect(
+        encoding, delimiter, quote, comment, decimal, header, width, first, returns, tuple(guessed)
+    )
+
+
+def _decode(name: str, sample: bytes, encoding: str) -> str:
+    try:
+        "".encode(encoding)  # which only character sets can
+        return codecs.getincrementaldecoder(encoding)().decode(sample)
+    except LookupError:
+        raise JobError(f"the encoding {encoding} of {name} is unknown") from None
+    except UnicodeDecodeError as error:
+        line = 1 + sample[: error.start].count(b"\n")
+        raise JobError(
+            f"{name}, line {line}: {error.object[error.start]:#04x} is no character of {encoding}; "
+            "give another `encoding`"
+        ) from None
+
+
+def _guess_comment(text: str, guessed: list[str]) -> str | None:
+    if not text.startswith("#"):
+        return None
+    guessed.append("comments begin with #")
+    return "#"
+
+
+def _without_comments(text: str, comment: str | None, skip: int) -> tuple[list[str], int]:
+    """The lines from the first that is no comment and not blank, and how many are before."""
+    lines = list(io.StringIO(text, newline=""))
+    before = skip
+    for line in lines[skip:]:
+        if line.strip("\r\n") and not (comment and line.startswith(comment)):
+            break
+        before += 1
+    rest = lines[before:]
+    # The last line may be cut off by the end of the sample.
+    return (rest[:-1] if len(rest) > 1 and not rest[-1].endswith(("\n", "\r")) else rest), before
+
+
+def _records(
+    lines: Sequence[str], delimiter: str, quote: str | None
+) -> tuple[list[list[str]], list[int]]:
+    """The records, and after how many lines each of them ends."""
+    reader = csv.reader(
+        io.StringIO("".join(lines), newline=""),
+        delimiter=delimiter,
+        quotechar=quote,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+    )
+    records, ends = [], []
+    try:
+        for record in reader:
+            if record:
+                records.append(record)
+                ends.append(reader.line_num)
+    except csv.Error:  # a field longer than the sample: what was read before tells enough
+        pass
+    return records or [[""]], ends or [1]
+
+
+def _guess_delimiter(lines: Sequence[str], quote: str | None, guessed: list[str]) -> str:
+    def fit(delimiter: str) -> tuple[float, int]:
+        widths = Counter(len(record) for record in _records(lines, delimiter, quote)[0])
+        width, times = max(widths.items(), key=lambda item: (item[1], item[0]))
+        return (times / widths.total() if width > 1 else 0.0), width
+
+    best = max(_DELIMITERS, key=fit)
+    if fit(best)[0] == 0:
+        return ","  # one column: it does not matter
+    guessed.append(f"delimiter {_NAMES[best]}")
+    return best
+
+
+def _header(
+    style: CsvStyle, records: list[list[str]], known: Collection[str], guessed: list[str]
+) -> tuple[str, ...] | None:
+    if style.header is False:
+        return None
+    first = tuple(records[0])
+    if style.header is not None:
+        return first
+    is_header = _is_header(records, known)
+    guessed.append("a header" if is_header else "no header")
+    return first if is_header else None
+
+
+def _is_header(records: list[list[str]], known: Collection[str]) -> bool:
+    first = records[0]
+    while first and not first[-1].strip():  # lines that end with a delimiter
+        first = first[:-1]
+    if any(_VALUE.fullmatch(text.strip()) for text in first):
+        return any(text in known for text in first)
+    if _stands_out(records):
+        return True
+    if known:
+        return bool({*first, *column_names(first)} & set(known))
+    return len(set(first)) == len(first)
+
+
+def _stands_out(records: list[list[str]]) -> bool:
+    """Whether a column has numbers or dates below a text."""
+    below = list(zip(*[record for record in records[1:] if len(record) == len(records[0])],
+                     strict=True))  # fmt: skip
+    return any(
+        any(column) and all(_VALUE.fullmatch(text.strip()) for text in column) for column in below
+    )
+
+
+def _guess_decimal(records: list[list[str]], delimiter: str, guessed: list[str]) -> Mark | None:
+    """A comma, when numbers have one and none has a point."""
+    texts = [text.strip() for record in records for text in record]
+    commas = sum(_COMMA_NUMBER.fullmatch(text) is not None for text in texts)
+    unclear = sum(re.fullmatch(r"[+-]?\d{1,3},\d{3}", text) is not None for text in texts)
+    if not commas and any(_POINT_OR_GROUP.fullmatch(text) for text in texts):
+        guessed.append("decimal point")
+    if delimiter == "," or commas <= unclear:
+        return None
+    if any(_POINT_NUMBER.fullmatch(text) and not re.fullmatch(r"\d{1,3}\.\d{3}", text)
+           for text in texts):  # fmt: skip
+        return None
+    guessed.append("decimal comma")
+    return ","

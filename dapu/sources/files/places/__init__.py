@@ -1,0 +1,1 @@
+"""Where files are: folders and servers, unpacking, and which of them changed."""

@@ -1,0 +1,77 @@
+"""The fsspec file system of a connection, each protocol with its own words for who enters."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec import AbstractFileSystem
+
+from dapu.errors import ConfigurationError, JobError
+from dapu.secrets import redact
+from dapu.warehouse.connections import FilesConnection
+
+
+def open_file_system(connection: FilesConnection) -> AbstractFileSystem:
+    """Opens it, without fsspec's caches: what they know is old by the next job.
+
+    Raises ConfigurationError when a package is missing, JobError when the server refuses.
+    """
+    parts = urlsplit(connection.path)
+    protocol = parts.scheme if "://" in connection.path else "file"
+    arguments = {
+        "file": _of_folder,
+        "s3": _of_s3,
+        "sftp": _of_sftp,
+        "http": _of_http,
+        "https": _of_http,
+    }[protocol](connection)
+    protocol = "ssh" if protocol == "sftp" else protocol
+    try:
+        return fsspec.filesystem(protocol, **arguments, skip_instance_cache=True)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the connection `{connection.name}` needs a package that is not installed "
+            f"({error}); install dapu[files]"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - each protocol's library has its own errors
+        raise JobError(
+            f"the connection `{connection.name}` ({connection}) is refused: {redact(str(error))}"
+        ) from None
+
+
+def _password(connection: FilesConnection) -> str | None:
+    return connection.password.get_secret_value() if connection.password else None
+
+
+def _of_folder(connection: FilesConnection) -> dict[str, Any]:
+    return dict(connection.extra)
+
+
+def _of_s3(connection: FilesConnection) -> dict[str, Any]:
+    given = {"key": connection.username, "secret": _password(connection)}
+    known = {key: value for key, value in given.items() if value is not None}
+    return {"use_listings_cache": False} | known | connection.extra
+
+
+def _of_sftp(connection: FilesConnection) -> dict[str, Any]:
+    """The server's key must be known: in ~/.ssh/known_hosts, unless `known_hosts` says where."""
+    import sshfs  # noqa: F401 - registers the protocol
+
+    parts = urlsplit(connection.path)
+    given = {"port": parts.port, "username": connection.username, "password": _password(connection)}
+    known = {key: value for key, value in given.items() if value is not None}
+    return {"host": parts.hostname, "known_hosts": ()} | known | connection.extra
+
+
+def _of_http(connection: FilesConnection) -> dict[str, Any]:
+    """The server's certificate must be trusted by this machine, or by SSL_CERT_FILE."""
+    arguments = {"ssl": ssl.create_default_context()} | connection.extra
+    if connection.username is not None:
+        known = f"{connection.username}:{_password(connection) or ''}".encode()
+        proof = {"Authorization": f"Basic {base64.b64encode(known).decode()}"}
+        arguments["headers"] = arguments.get("headers", {}) | proof
+    return arguments

@@ -1,0 +1,1 @@
+"""Values of files: what kind they are, and how texts become them."""

@@ -1,0 +1,124 @@
+"""A statement with its values apart, and the names of tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2 import sql
+
+# Comments, texts, quoted names, dollar quotes, and what Jinja2 reads.
+PASSED_OVER = re.compile(
+    r"--[^\n]*|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*.*?\*/)*\*/"
+    r"|\b[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'|'[^']*(?:''[^']*)*'|\"[^\"]*(?:\"\"[^\"]*)*\""
+    r"|\$(\w*)\$.*?\$\1\$|\{([{%#]).*?[}%#]\}",
+    re.DOTALL,
+)
+
+
+def without_end(query: str) -> str:
+    """A query without the semicolons and comments at its end, so that it can stand in another."""
+    bare = PASSED_OVER.sub(_blank, query).rstrip()
+    while bare.endswith(";"):
+        bare = bare[:-1].rstrip()
+    return query[: len(bare)]
+
+
+def _blank(match: re.Match[str]) -> str:
+    """Comments as space, and what else is passed over as something."""
+    return (" " if match[0].startswith(("--", "/*")) else "x") * len(match[0])
+
+
+LONGEST_NAME = 63  # bytes of a name, PostgreSQL's NAMEDATALEN - 1
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table of the warehouse."""
+
+    schema: str
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The quoted name."""
+        return sql.Identifier(self.schema, self.table)
+
+    def beside(self, suffix: str) -> TableName:
+        """A table whose name is this one's with a suffix; a name too long for that is cut."""
+        cut = self.table.encode()[: LONGEST_NAME - len(suffix)].decode(errors="ignore")
+        return TableName(self.schema, cut + suffix)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with its values apart: `parts[0] values[0] parts[1] … parts[-1]`."""
+
+    parts: tuple[str, ...]
+    values: tuple[Any, ...] = ()
+
+    def composed(self) -> sql.Composed:
+        """For psycopg2, with its own quoting of values and identifiers."""
+        pieces: list[sql.Composable] = [sql.SQL(self.parts[0])]
+        for value, part in zip(self.values, self.parts[1:], strict=True):
+            is_name = isinstance(value, TableName)
+            pieces += [value.identifier if is_name else sql.Literal(value), sql.SQL(part)]
+        return sql.Composed(pieces)
+
+    def for_driver(
+        self, paramstyle: str, quote: Callable[[str], str]
+    ) -> tuple[str, dict[str, Any] | tuple[Any, ...]]:
+        """Text and parameters for a DB-API driver of that paramstyle (PEP 249).
+
+        paramstyle: or `at`, which is how SQL Server itself names them.
+        quote: how the database quotes an identifier.
+        """
+        percent = paramstyle in ("format", "pyformat")
+        text, bound = _plain(self.parts[0], percent), []
+        for value, part in zip(self.values, self.parts[1:], strict=True):
+            if isinstance(value, TableName):
+                text += f"{quote(value.schema)}.{quote(value.table)}"
+            else:
+                bound.append(value)
+                text += _PLACEHOLDERS[paramstyle].format(len(bound))
+            text += _plain(part, percent)
+        if paramstyle in ("named", "pyformat"):
+            return text, {f"p{number}": value for number, value in enumerate(bound, start=1)}
+        return text, tuple(bound)
+
+    def text(self) -> str:
+        """The values in their places, for a text that is no SQL. Raises ValueError for None."""
+        if None in self.values:
+            raise ValueError("a name in it has no value")
+        return self.parts[0] + "".join(
+            f"{value}{part}" for value, part in zip(self.values, self.parts[1:], strict=True)
+        )
+
+    def without_end(self) -> Statement:
+        """Without a semicolon at its end, so that it can stand in another."""
+        return Statement((*self.parts[:-1], without_end(self.parts[-1])), self.values)
+
+    def then(self, other: Statement) -> Statement:
+        """This statement and another as one."""
+        joint = self.parts[-1] + other.parts[0]
+        return Statement((*self.parts[:-1], joint, *other.parts[1:]), self.values + other.values)
+
+
+_PLACEHOLDERS = {
+    "qmark": "?",
+    "format": "%s",
+    "pyformat": "%(p{0})s",
+    "named": ":p{0}",
+    "numeric": ":{0}",
+    "numeric_dollar": "${0}",
+    "at": "@p{0}",
+}
+
+
+def _plain(text: str, percent: bool) -> str:
+    return text.replace("%", "%%") if percent else text

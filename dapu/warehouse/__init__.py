@@ -1,0 +1,1 @@
+"""The warehouse directory and the database behind it: settings, connections, environment."""

@@ -1,0 +1,388 @@
+"""connections.yaml: the named places that a warehouse reads from and writes to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from dapu.durations import Duration
+from dapu.errors import ConfigurationError, Fault, FaultyFile
+from dapu.secrets import is_secret_name, remember
+from dapu.suggest import nearest
+from dapu.warehouse.database_url import DatabaseUrl, parse_database_url
+from dapu.warehouse.environment import fill_in
+from dapu.warehouse.yamlfile import Document, Strict, read_document, validate
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+FILE = "connections.yaml"
+MAIN = "main"
+_PLACE = re.compile(r"(\w+)://([^/]*)")
+_SERVICE = re.compile(r"(md|motherduck):")
+_AUTHORITY = re.compile(r"://([^/?#]*)")
+
+
+def _known_place(path: str) -> str:
+    match = _PLACE.match(path)
+    if match is None:
+        return path
+    scheme, host = match.groups()
+    if scheme not in ("s3", "sftp", "https", "http"):
+        raise ValueError(f"{scheme}:// is unknown; give a folder, s3://, sftp:// or https://")
+    if "@" in host:
+        raise ValueError("give `username` and `password` as keys of their own, not in the path")
+    return path
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no address of the web; write, for example, https://api.example.com/v2")
+    if "@" in parts.netloc:
+        raise ValueError("give `username` and `password` under `auth`, not in the url")
+    return url
+
+
+def _no_dsn(word: str) -> str:
+    """For libpq it would be a whole address, with a password perhaps that messages then show."""
+    if "://" in word or "=" in word:
+        raise ValueError("is one word; give `host`, `username` and `password` as keys of their own")
+    return word
+
+
+Word = Annotated[str, AfterValidator(_no_dsn)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Connection(Strict):
+    """What every connection has. `folder` is the warehouse directory, for relative paths."""
+
+    name: str = Field(description="What routes and actions call it; `main` is the warehouse")
+
+
+class PgConnection(Connection):
+    """A PostgreSQL server: the warehouse itself, or a source."""
+
+    driver: Literal["pg"] = Field(description="A PostgreSQL server")
+    host: Word | None = Field(
+        None, description="Name, address or socket folder; default as libpq has it (`PGHOST`)"
+    )
+    port: int = Field(5432, ge=1, le=65535, description="Its port")
+    database: Word = Field(description="Name of the database")
+    username: str | None = Field(None, description="Role to log in as; default as libpq has it")
+    password: SecretStr | None = Field(
+        None, description="Write `${NAME}`, never the password itself; default as libpq has it"
+    )
+    extra: dict[str, str | int] = Field(
+        {}, description="Further keywords of libpq, for example `sslmode` or `connect_timeout`"
+    )
+
+    def libpq(self) -> dict[str, Any]:
+        """The keywords that libpq takes."""
+        known = {
+            "host": self.host,
+            "port": self.port,
+            "dbname": self.database,
+            "user": self.username,
+            "password": self.password.get_secret_value() if self.password else None,
+        }
+        return {key: value for key, value in known.items() if value is not None} | self.extra
+
+    def __str__(self) -> str:
+        return f"{self.username or ''}@{self.host or 'local socket'}:{self.port}/{self.database}"
+
+
+class EmbeddedConnection(Connection):
+    """A private PostgreSQL that dapu starts under `path`."""
+
+    driver: Literal["embedded"] = Field(description="A private PostgreSQL that dapu starts")
+    path: str = Field(
+        ".dapu/postgres", description="Its data folder, relative to the warehouse directory"
+    )
+    database: str = Field("warehouse", description="Name of the database, made when missing")
+
+    def __str__(self) -> str:
+        return f"embedded PostgreSQL, {self.path}, {self.database}"
+
+
+class UrlConnection(Connection):
+    """Any database that SQLAlchemy knows."""
+
+    url: SecretStr = Field(
+        description="SQLAlchemy URL; the path of a file of SQLite or DuckDB is relative to the "
+        "warehouse directory"
+    )
+    extra: dict[str, Any] = Field({}, description="Arguments for the driver's `connect`")
+
+    @property
+    def parts(self) -> DatabaseUrl:
+        """The URL in its parts. PyMySQL is the driver of MySQL where none is named."""
+        parts = parse_database_url(self.url.get_secret_value())
+        if parts.drivername in ("mysql", "mariadb"):
+            return replace(parts, drivername=f"{parts.drivername}+pymysql")
+        return parts
+
+    def sqlite_file(self, folder: Path) -> str:
+        """The path of a SQLite file; a relative one is sought in the warehouse directory."""
+        name = self.parts.database
+        return str(folder / name) if name and name != ":memory:" else name or ""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """For the driver's `connect`: others can read a DuckDB file too, and it is not made."""
+        return {"read_only": True, **self.extra} if self._is_duckdb_file else self.extra
+
+    @property
+    def _is_duckdb_file(self) -> bool:
+        """Whether it is a file of DuckDB: not one in memory, nor a service."""
+        name = self.parts.database or ":memory:"
+        is_elsewhere = name.startswith(":memory:") or "://" in name or _SERVICE.match(name)
+        return self.parts.backend == "duckdb" and not is_elsewhere
+
+    def sqlalchemy_url(self, folder: Path) -> URL:
+        """The URL, with the whole path of a file of SQLite or DuckDB."""
+        from sqlalchemy.engine import make_url
+
+        url = make_url(self.url.get_secret_value()).set(drivername=self.parts.drivername)
+        if self.parts.backend == "sqlite":
+            return url.set(database=self.sqlite_file(folder))
+        if self._is_duckdb_file:
+            return url.set(database=str(folder / (url.database or "")))
+        return url
+
+    def __str__(self) -> str:
+        from sqlalchemy.engine import make_url
+
+        return make_url(self.url.get_secret_value()).render_as_string(hide_password=True)
+
+
+class FilesConnection(Connection):
+    """A folder with files: a mounted share, for example, or a place on a server."""
+
+    driver: Literal["files"] = Field(description="A folder with files")
+    path: Annotated[str, AfterValidator(_known_place)] = Field(
+        description="The folder, relative to the warehouse directory; or `s3://bucket/folder`, "
+        "`sftp://host/folder`, `https://host/folder`"
+    )
+    username: str | None = Field(
+        None, description="Who enters the server; for S3 the access key's id"
+    )
+    password: SecretStr | None = Field(
+        None, description="Its password; for S3 the secret access key"
+    )
+    extra: dict[str, Any] = Field(
+        {},
+        description="Arguments for fsspec's file system: `endpoint_url` of an S3 server, "
+        "`client_keys` and `known_hosts` for SFTP, `headers` for HTTPS",
+    )
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class BasicAuth(Strict):
+    """User name and password with each request (RFC 7617)."""
+
+    type: Literal["basic"]
+    username: str = Field(description="Who asks")
+    password: SecretStr = Field(description="Write `${NAME}`, never the password itself")
+
+
+class BearerAuth(Strict):
+    """A token with each request (RFC 6750)."""
+
+    type: Literal["bearer"]
+    token: SecretStr = Field(description="Write `${NAME}`, never the token itself")
+
+
+class ApiKeyAuth(Strict):
+    """A key with each request, in a header or as a parameter of the address."""
+
+    type: Literal["api_key"]
+    api_key: SecretStr = Field(description="Write `${NAME}`, never the key itself")
+    header: str | None = Field(None, description="The header that takes it: `X-Api-Key`")
+    parameter: str | None = Field(None, description="Or the parameter that takes it")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> ApiKeyAuth:
+        if (self.header is None) == (self.parameter is None):
+            raise ValueError("an API key goes into either a `header` or a `parameter`")
+        return self
+
+
+class OAuth2Auth(Strict):
+    """A token that is fetched when it is needed: client credentials (RFC 6749, section 4.4)."""
+
+    type: Literal["oauth2"]
+    url: HttpUrl = Field(description="Where tokens are given out")
+    client_id: str = Field(description="Who asks")
+    client_secret: SecretStr = Field(description="Write `${NAME}`, never the secret itself")
+    scope: str | None = Field(None, description="What the token is to allow")
+    parameters: dict[str, str] = Field({}, description="More to say, such as `audience`")
+    send_in: Literal["header", "body"] = Field(
+        "header", description="How client_id and client_secret are sent"
+    )
+
+
+HttpAuth = Annotated[BasicAuth | BearerAuth | ApiKeyAuth | OAuth2Auth, Field(discriminator="type")]
+
+
+class RateLimit(Strict):
+    """How often a server may be asked."""
+
+    requests: int = Field(ge=1, description="So many requests")
+    per: Duration = Field(description="In this time, spread evenly")
+
+
+class HttpConnection(Connection):
+    """A server that is asked over HTTP."""
+
+    url: HttpUrl = Field(description="Its address; paths of actions are below it")
+    headers: dict[str, str] = Field({}, description="Sent with each request")
+    auth: HttpAuth | None = Field(None, description="How to prove who asks")
+    timeout: Duration = Field(
+        timedelta(minutes=1), description="How long the server may say nothing"
+    )
+    retries: int = Field(
+        5, ge=0, le=20, description="Tries after the first, when a request fails for a while"
+    )
+    rate_limit: RateLimit | None = Field(
+        None, description="How often each process may ask; default as fast as answers come"
+    )
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class RestConnection(HttpConnection):
+    """A web service."""
+
+    driver: Literal["rest"] = Field(description="A web service that answers in JSON or XML")
+
+
+class WfsConnection(HttpConnection):
+    """An OGC Web Feature Service."""
+
+    driver: Literal["wfs"] = Field(description="An OGC Web Feature Service")
+    version: Literal["2.0.0", "1.1.0", "1.0.0"] | None = Field(
+        None, description="Of the protocol; default the newest that the server speaks"
+    )
+
+
+class ExecuteConnection(Connection):
+    """An Execute server."""
+
+    driver: Literal["execute"] = Field(description="A server with the Execute API")
+    url: HttpUrl = Field(description="Its address, as in a browser")
+    key_id: str = Field(description="Id of the API key")
+    key_secret: SecretStr = Field(description="Write `${NAME}`, never the secret itself")
+
+    def __str__(self) -> str:
+        return self.url
+
+
+_BY_DRIVER: dict[str, type[Connection]] = {
+    "pg": PgConnection,
+    "embedded": EmbeddedConnection,
+    "files": FilesConnection,
+    "rest": RestConnection,
+    "wfs": WfsConnection,
+    "execute": ExecuteConnection,
+}
+
+
+class Connections(dict[str, Connection]):
+    """The connections by name."""
+
+    def named(self, name: str) -> Connection:
+        """Raises ConfigurationError that names the nearest known connection."""
+        if name not in self:
+            raise ConfigurationError(
+                f"there is no connection `{name}` in {FILE}{nearest(name, self)}"
+            )
+        return self[name]
+
+
+def read_connections(folder: Path, environment: Mapping[str, str]) -> Connections:
+    """Reads connections.yaml of a warehouse directory.
+
+    Raises FaultyFile with the faults of the file.
+    """
+    document = read_document(folder / FILE)
+    entries = fill_in(document.parse(), environment, document)
+    if not isinstance(entries, list):
+        raise FaultyFile([document.fault("is not a list of connections (`- name: main` …)")])
+    connections, faults = Connections(), list[Fault]()
+    for position, entry in enumerate(entries):
+        place = document.below(position)
+        try:
+            connection = _read_one(entry, place)
+        except FaultyFile as error:
+            faults += error.faults
+            continue
+        if connection.name in connections:
+            faults.append(place.fault(f"connection `{connection.name}` is there twice"))
+        connections[connection.name] = connection
+    if not faults and not isinstance(connections.get(MAIN), PgConnection | EmbeddedConnection):
+        faults.append(
+            document.fault("needs a connection `main` with `driver: pg` or `driver: embedded`")
+        )
+    if faults:
+        raise FaultyFile(faults)
+    return connections
+
+
+def _read_one(entry: Any, place: Document) -> Connection:
+    keys = entry if isinstance(entry, dict) else {}
+    driver = str(keys.get("driver", ""))
+    _remember_secrets(keys)
+    if "url" in keys and not driver:
+        connection: Connection = validate(UrlConnection, entry, [place])
+        _check_url(keys["url"], place)
+        return connection
+    if driver not in _BY_DRIVER:
+        what = f"unknown driver `{driver}`" if driver else "needs `driver:` or `url:`"
+        raise FaultyFile([place.fault(f"{what}{nearest(driver, _BY_DRIVER)}", "driver")])
+    return validate(_BY_DRIVER[driver], entry, [place])
+
+
+def _remember_secrets(keys: dict[Any, Any]) -> None:
+    for key, value in keys.items():
+        if isinstance(value, dict):
+            _remember_secrets(value)
+        elif key == "url":
+            _remember_secrets_of_url(str(value))
+        elif is_secret_name(str(key)) and isinstance(value, str | int):
+            remember(str(value))
+
+
+def _remember_secrets_of_url(url: str) -> None:
+    try:
+        parts = parse_database_url(url)
+    except ValueError:
+        remember(url)
+        return
+    remember(parts.password or "")
+    for option in parts.options:
+        _remember_secrets(dict([option]))
+
+
+def _check_url(url: str, place: Document) -> None:
+    try:
+        parse_database_url(url)
+    except ValueError:
+        message = "url: is no database URL; write, for example, mysql+pymysql://user:pwd@host/name"
+        raise FaultyFile([place.fault(message, "url")]) from None
+    # All after the first `@` would be taken for the host, and told in messages.
+    authority = _AUTHORITY.search(url)
+    if authority is not None and authority[1].count("@") > 1:
+        message = "url: an `@` in a user's name or password is written as %40 (`:` as %3A)"
+        raise FaultyFile([place.fault(message, "url")])

@@ -1,0 +1,158 @@
+"""`${NAME}` and `${NAME:-default}` in files, filled from the environment or a `.env` file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from dapu.errors import Fault, FaultyFile
+from dapu.warehouse.yamlfile import Document, Steps, read_text
+
+_NAME = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+# `//${USER}:${PASSWORD}@`, but no further than the host's name.
+_USER_IN_URL = re.compile(r"(?<=://)(?:\$\{[^}]*\}|[^\s/?#@])*@")
+_MISREAD = "what is filled in here would be read as something else; put it in other quotes, or none"
+_LINE = re.compile(r"\s*(?:export\s+)?(\w+)\s*=(.*)")
+_QUOTED = re.compile(r"""\s*(['"])(.*?)\1\s*(?:\s#.*)?""")
+_COMMENT = re.compile(r"\s#")
+
+
+def read_environment(folder: Path) -> dict[str, str]:
+    """The process's environment, over what `.env` in the folder says (if it is there)."""
+    path = folder / ".env"
+    values = _read_dotenv(path) if path.exists() else {}
+    return values | os.environ
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    values, faults = {}, []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            faults.append(Fault(path, number, "is not NAME=value"))
+        else:
+            values[match[1]] = _unquote(match[2])
+    if faults:
+        raise FaultyFile(faults)
+    return values
+
+
+def _unquote(value: str) -> str:
+    """What stands behind the `=`, less quotes around it and a comment after it."""
+    if quoted := _QUOTED.fullmatch(value):
+        return quoted[2]
+    return _COMMENT.split(value, maxsplit=1)[0].strip()
+
+
+def fill_in_text(text: str, environment: Mapping[str, str], path: Path) -> str:
+    """The text of a file with every `${NAME}` replaced.
+
+    Raises FaultyFile that tells name, file and line of every name that is not set, and where the
+    text of a YAML file would say something else than the values that were filled in.
+    """
+    missing: list[Fault] = []
+    lines = []
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+        filling = _Filling(environment)
+        lines.append(filling.replace(line))
+        missing += [Fault(path, number, message) for message in filling.missing]
+    if missing:
+        raise FaultyFile(missing)
+    filled = "".join(lines)
+    if path.suffix in (".yaml", ".yml"):
+        _check_meaning(Document(path, text), Document(path, filled), environment)
+    return filled
+
+
+def _check_meaning(before: Document, after: Document, environment: Mapping[str, str]) -> None:
+    """A password with a `#` or a quote in it may be cut off, or end the text around it."""
+    meant = fill_in(before.parse(), environment, before)
+    try:
+        steps = _difference(meant, after.parse())
+    except FaultyFile as error:
+        line = error.faults[0].line
+        raise FaultyFile([Fault(before.path, line, _MISREAD)]) from None
+    if steps is not None:
+        raise FaultyFile([before.fault(_MISREAD, *steps)])
+
+
+def _difference(meant: Any, said: Any, *steps: int | str) -> Steps | None:
+    """Where two contents differ; None when they say the same."""
+    if isinstance(meant, dict) and isinstance(said, dict) and meant.keys() == said.keys():
+        parts = [(key, meant[key], said[key]) for key in meant]
+    elif isinstance(meant, list) and isinstance(said, list) and len(meant) == len(said):
+        parts = [(place, *pair) for place, pair in enumerate(zip(meant, said, strict=True))]
+    else:
+        same = str(meant).lower() == ("" if said is None else str(said).lower())
+        return None if same or meant == said else steps
+    found = (_difference(one, other, *steps, step) for step, one, other in parts)
+    return next((steps for steps in found if steps is not None), None)
+
+
+def fill_in(value: Any, environment: Mapping[str, str], document: Document) -> Any:
+    """The parsed content of a file with every `${NAME}` in its strings replaced.
+
+    It works on parsed values so that a password may hold any character; in the user's part of a
+    URL it is percent-encoded.
+    Raises FaultyFile that tells name, file and line of every name that is not set.
+    """
+    faults: list[Fault] = []
+    filled = _fill_in(value, environment, document, faults)
+    if faults:
+        raise FaultyFile(faults)
+    return filled
+
+
+def _fill_in(
+    value: Any, environment: Mapping[str, str], document: Document, faults: list[Fault]
+) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _fill_in(item, environment, document.below(key), faults)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _fill_in(item, environment, document.below(position), faults)
+            for position, item in enumerate(value)
+        ]
+    if isinstance(value, str) and "${" in value:
+        filling = _Filling(environment)
+        value = filling.replace(value)
+        faults += [document.fault(message) for message in filling.missing]
+    return value
+
+
+@dataclass
+class _Filling:
+    environment: Mapping[str, str]
+    missing: list[str] = field(default_factory=list)
+
+    def replace(self, text: str) -> str:
+        encoded = _USER_IN_URL.sub(
+            lambda user: _NAME.sub(lambda name: quote(self._value(name), safe=""), user[0]), text
+        )
+        return _NAME.sub(self._value, encoded)
+
+    def _value(self, match: re.Match[str]) -> str:
+        name, default = match.groups()
+        known = self.environment
+        if name in known and (known[name] or default is None):
+            return known[name]
+        if default is None:
+            # All names that there are would tell nothing: only one that may be meant.
+            near = get_close_matches(name, known, n=1, cutoff=0.8)
+            similar = f" (did you mean {near[0]}?)" if near else ""
+            self.missing.append(
+                f"the environment has no {name}{similar}"
+                "; set it, or write it into .env beside this file"
+            )
+        return str(default or "")

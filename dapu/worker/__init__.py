@@ -1,0 +1,1 @@
+"""Runs the jobs of the agenda: processes, jobs, and the watch over a running one."""

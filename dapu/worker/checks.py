@@ -1,0 +1,69 @@
+"""What must hold after a task's actions; a failed check fails the job, and nothing is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.definitions.models import Check
+from dapu.errors import JobError
+from dapu.named_sql import compose
+from dapu.secrets import redact
+from dapu.statement import Statement, TableName
+from dapu.text import shortened
+
+MOST_ROWS = 20  # that the event of a failed check shows
+_LONGEST = 200  # characters of a value that is shown
+
+
+def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement | None) -> None:
+    """Runs one check. query: the statement of a `sql` check.
+
+    Raises JobError with up to 20 offending rows in its data.
+    """
+    label, text = _query(table, check, query)
+    try:
+        cursor.execute(text)
+    except psycopg2.errors.QueryCanceled:
+        raise
+    except psycopg2.Error as error:
+        raise JobError(f"the check {label} cannot be run: {error.diag.message_primary}") from error
+    if cursor.description is None:
+        raise JobError(f"the check {label} is no query: it must give the offending rows")
+    rows = cursor.fetchmany(MOST_ROWS + 1)
+    if rows:
+        names = [column.name for column in cursor.description]
+        count = f"more than {MOST_ROWS}" if len(rows) > MOST_ROWS else str(len(rows))
+        shown = [dict(zip(names, map(_shown, row), strict=True)) for row in rows[:MOST_ROWS]]
+        first = ", ".join(
+            f"{name} = {'null' if value is None else value}" for name, value in shown[0].items()
+        )
+        raise JobError(
+            f"the check {label} failed: {count} offending row(s), the first: {first}",
+            {"check": label, "rows": shown},
+        )
+
+
+def _shown(value: Any) -> Any:
+    """The value, or the beginning of a long one."""
+    text = redact(str(value))
+    return value if len(text) <= _LONGEST else shortened(text, _LONGEST)
+
+
+def _query(table: TableName, check: Check, query: Statement | None) -> tuple[str, sql.Composable]:
+    most = sql.Literal(MOST_ROWS + 1)
+    if query is not None:
+        return f"`sql: {check.sql}`", query.composed()
+    columns = check.unique or check.not_null or []
+    names = [sql.Identifier(column) for column in columns]
+    if check.unique is not None:
+        listed = sql.SQL(", ").join(names)
+        label = f"`unique: [{', '.join(columns)}]`"
+        text = compose("check.unique", table=table.identifier, columns=listed, most=most)
+        return label, text
+    missing = sql.SQL(" or ").join(sql.SQL("{} is null").format(name) for name in names)
+    label = f"`not_null: [{', '.join(columns)}]`"
+    return label, compose("check.not_null", table=table.identifier, missing=missing, most=most)

@@ -1,0 +1,359 @@
+"""One run of one task: all its actions, checks, watermarks and its ending in one commit."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Literal, NamedTuple
+
+import psycopg2
+from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import cursor as Cursor
+from pydantic import ValidationError
+
+from dapu.agents.base import Context
+from dapu.agents.installed import Agents
+from dapu.definitions.folders import fingerprint
+from dapu.definitions.models import ActionOptions, Task
+from dapu.definitions.reader import DefinitionReader
+from dapu.durations import show_duration
+from dapu.errors import (
+    DapuError,
+    JobError,
+    JobInterrupted,
+    TaskChanged,
+    TaskVanished,
+)
+from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.named_sql import statement
+from dapu.registry import agenda, source_state, watermarks
+from dapu.registry.agenda import Claim, Ending, Job
+from dapu.registry.events import EventLog, Level, Told, tell
+from dapu.registry.store import Registry
+from dapu.registry.texts import storable
+from dapu.statement import TableName
+from dapu.warehouse.warehouse import Warehouse
+from dapu.worker.checks import run_check
+from dapu.worker.job_watch import Watch
+
+_LONGEST = 2_000  # characters of a job's message
+Status = Ending | Literal["waiting", "given back"]
+# How a job came out that this worker lost, by its status now.
+_TAKEN: dict[str, Status] = {
+    "waiting": "waiting",
+    "running": "waiting",
+    "failed": "failed",
+}
+
+
+class Outcome(NamedTuple):
+    """How a job went."""
+
+    status: Status
+    rows: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs jobs of one worker, one after the other.
+
+    session: the warehouse's database, for the jobs' transactions.
+    """
+
+    warehouse: Warehouse
+    registry: Registry
+    agents: Agents
+    reader: DefinitionReader
+    worker: int
+    session: PgSession
+    events: EventLog
+    watch: Watch
+
+    def run(self, claim: Claim) -> Outcome:
+        """Runs a job to its end.
+
+        Raises psycopg2.Error when the warehouse's database is gone: the job then is no longer
+        this worker's to end.
+        """
+        job, started = claim.job, time.monotonic()
+        self.watch.begin(job, self.session.get_backend_pid(), self.session.cancel)
+        try:
+            rows, message = _Run(self, claim).run()
+            took = show_duration(timedelta(seconds=time.monotonic() - started))
+            return Outcome("done", rows, f"{message} in {took}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever an agent raises ends its job only
+            self.watch.end()
+            if self.session.closed or self.events.session.closed:
+                # A source in the same server may have been the first to notice.
+                raise psycopg2.OperationalError(str(_first_cause(error))) from error
+            self.session.rollback()
+            return self._failed(job, error)
+        finally:
+            self.watch.end()
+
+    def end_lost(self, job: Job, worker: int, why: str) -> Outcome:
+        """Ends a job whose session broke, unless somebody else has.
+
+        worker: the number under which this process had it. why: what the server said.
+        """
+        error = JobError(f"the connection to the warehouse's database broke: {why}")
+        return replace(self, worker=worker)._failed(job, error)
+
+    def _failed(self, job: Job, error: BaseException) -> Outcome:
+        message, data = _explain(error, job.task)
+        if self.watch.reason is not None:
+            message, data = self.watch.reason, None
+        message = storable(message, _LONGEST)
+        while True:
+            try:
+                with self.session, self.session.cursor() as cursor:
+                    outcome = self._settle(cursor, job, error, message)
+                break
+            except psycopg2.errors.UniqueViolation:
+                continue  # the task was queued this very moment: now that job is seen
+        level: Level = "error" if outcome.status in ("failed", "waiting") else "warning"
+        try:
+            self.events.write(level, outcome.message, task=job.task, job=job.number, data=data)
+        except psycopg2.Error:
+            if self.events.session.closed:
+                raise
+            # The outcome is in the agenda, and the next job is not to suffer.
+        return outcome
+
+    def _settle(self, cursor: Cursor, job: Job, error: BaseException, message: str) -> Outcome:
+        """Ends the job, or lets it wait for its next try."""
+        ending: Ending = "failed"
+        if isinstance(error, TaskVanished):
+            ending = "lost"
+        elif isinstance(error, TaskChanged):
+            ending = "skipped"
+        elif self.watch.given_back:
+            if agenda.give_back(cursor, self.registry, job, self.worker, message):
+                return Outcome("given back", 0, message)
+            ending, message = "cancelled", f"{message}; another job of the task is waiting"
+        else:
+            wait = agenda.try_again(cursor, self.registry, job, self.worker, message)
+            if wait is not None:
+                return Outcome("waiting", 0, f"{message}; next try in {show_duration(wait)}")
+        if not agenda.finish(cursor, self.registry, job, self.worker, ending, None, message):
+            found = agenda.find(cursor, self.registry, job.number)
+            if found and found.status == "done":  # the server was stopped after the commit
+                return Outcome("done", found.rows or 0, found.message or "")
+            return Outcome(_TAKEN.get(found.status if found else "", "cancelled"), 0, message)
+        return Outcome(ending, 0, message)
+
+
+class _Run:
+    """The good way through a job."""
+
+    def __init__(self, runner: Runner, claim: Claim) -> None:
+        self._runner, self._claim, self._job = runner, claim, claim.job
+        job = claim.job
+        _, schema, table = job.task.split(".")
+        self._table = TableName(schema, table)
+        self._folder = runner.warehouse.folder.joinpath("routes", *job.task.split("."))
+        self._scope = ExitStack()
+        self._sources: list[str] = []
+
+    def run(self) -> tuple[int, str]:
+        """Returns the number of rows and the outcome in a line."""
+        runner = self._runner
+        self._check_files()
+        task = self._restore()
+        self._sources = task.sources(self._claim.connection)
+        with runner.session.cursor() as cursor:
+            results: list[LoadResult] = []
+            told: Told | None = None
+            with self._scope:  # at its end files that the actions wrote get their names
+                for position, options in enumerate(task.actions, start=1):
+                    result = self._act(cursor, task, position, options)
+                    results.append(result)
+                    text = f"{options.do}: {result}"
+                    if position == len(task.actions) and not task.checks:
+                        told = tell(position, text, result.data)  # goes with the commit
+                    else:
+                        self._note(position)(text, result.data)
+                self._check(cursor, task)
+                runner.watch.check()
+            rows, message = sum(result.rows for result in results), "; ".join(map(str, results))
+            self._finish(cursor, rows, message, told)
+        return rows, message
+
+    def _check(self, cursor: Cursor, task: Task) -> None:
+        context = self._context(task, len(task.actions))
+        for check in task.checks:
+            query = context.sql(check.sql) if check.sql else None
+            run_check(cursor, self._table, check, query)
+
+    def _check_files(self) -> None:
+        """Raises TaskVanished, or TaskChanged when they are not as they were registered."""
+        try:
+            now = fingerprint(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            raise TaskVanished(f"the folder {self._folder} is gone") from None
+        if now != self._claim.hash.partition(":")[0]:
+            raise TaskChanged(
+                f"the files in {self._folder} changed since they were registered; "
+                "the registrar takes them up"
+            )
+
+    def _restore(self) -> Task:
+        """Raises JobError when this machine's dapu and agents are not those that registered it."""
+        definition, agents = self._claim.definition, self._runner.agents
+        for name in {action["do"] for action in definition["actions"]} - set(agents):
+            raise JobError(
+                f"there is no agent `{name}` on this machine any more: install the package that "
+                f"brings it, or name its class under `agents:` in warehouse.yaml"
+            )
+        try:
+            return self._runner.reader.restore(definition)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise JobError(
+                f"what was registered does not fit the agents of this machine ({place}: "
+                f"{first['msg']}): mend task.yaml, or install here what it was registered with"
+            ) from error
+
+    def _act(self, cursor: Cursor, task: Task, position: int, options: ActionOptions) -> LoadResult:
+        runner, job = self._runner, self._job
+        context = self._context(task, position)
+        if not job.full_load:
+            self._recall(cursor, context, options)
+        result = runner.agents[options.do]().run(context, options)
+        if context.high is not None:
+            watermarks.move(
+                cursor, runner.registry, job.task, context.source, context.high, job.number
+            )
+        result = self._compare_columns(cursor, context.source, result)
+        if context.remembered:
+            source_state.remember(
+                cursor, runner.registry, job.task, context.source, context.remembered, job.number
+            )
+        return result
+
+    def _compare_columns(self, cursor: Cursor, source: str, result: LoadResult) -> LoadResult:
+        """Tells which columns the source no longer has, at the first run that finds them gone."""
+        item = _columns_of(source)
+        before = self._claim.seen.get(item, {}).get("columns", [])
+        if not result.columns or before == list(result.columns):
+            return result
+        where = (cursor, self._runner.registry, self._job.task, item)
+        source_state.remember(*where, {"columns": list(result.columns)}, self._job.number)
+        gone = [column for column in before if column in result.kept]
+        return result.also(
+            tuple(f"the column {column} is gone at the source, and stays" for column in gone)
+        )
+
+    def _recall(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
+        """What earlier runs remembered; nothing where the table that they loaded is gone."""
+        low = self._claim.watermarks.get(context.source)
+        seen = self._claim.seen.get(context.source, {})
+        if isinstance(options, LoadOptions):
+            stale = self._claim.watermarks.keys() - set(self._sources)
+            stale = stale if options.watermark and low is None else set()
+            if (low or seen or stale) and self._is_dropped(cursor):
+                return
+            if stale:
+                raise JobError(
+                    f"the watermark is that of `{min(stale)}`, and the action reads "
+                    f"`{context.source}`: read everything once with `dapu run --full`; empty the "
+                    "table before if its rows are to go"
+                )
+        context.low, context.seen = low, seen
+
+    def _forget_others(self, cursor: Cursor) -> None:
+        """What the task no longer reads."""
+        registry, task, claim = self._runner.registry, self._job.task, self._claim
+        kept = [*self._sources, *map(_columns_of, self._sources)]
+        if (claim.watermarks.keys() | claim.seen.keys()) - set(kept):
+            watermarks.forget_others(cursor, registry, task, self._sources)
+            source_state.forget_others(cursor, registry, task, kept)
+
+    def _is_dropped(self, cursor: Cursor) -> bool:
+        name = self._table.identifier.as_string(cursor)
+        cursor.execute(statement("server.relation_exists"), {"name": name})
+        return cursor.fetchone() != (True,)
+
+    def _context(self, task: Task, position: int) -> Context:
+        runner = self._runner
+        return Context(
+            warehouse=runner.warehouse,
+            session=runner.session,
+            folder=self._folder,
+            table=self._table,
+            task=self._job.task,
+            connection=self._claim.connection,
+            position=position,
+            source=self._sources[position - 1],
+            variables=task.variables,
+            registry=runner.registry,
+            job=self._job.number,
+            stops=runner.watch,
+            note=self._note(position),
+            scope=self._scope,
+            full=self._job.full_load,
+            span=self._job.span,
+        )
+
+    def _note(self, position: int) -> Callable[..., None]:
+        def note(message: str, data: dict[str, Any] | None = None) -> None:
+            self._runner.events.write(
+                "info",
+                message,
+                task=self._job.task,
+                job=self._job.number,
+                action=position,
+                data=data,
+            )
+
+        return note
+
+    def _finish(self, cursor: Cursor, rows: int, message: str, told: Told | None) -> None:
+        """The one commit: rows, watermarks, the job's end, and the jobs of its dependents."""
+        runner = self._runner
+        self._forget_others(cursor)
+        owned = agenda.finish(
+            cursor, runner.registry, self._job, runner.worker, "done", rows, message, told
+        )
+        if not owned:
+            raise JobInterrupted("it was cancelled, or another worker has it")
+        runner.session.commit()
+
+
+def _columns_of(source: str) -> str:
+    """What the columns are remembered for that a source gave."""
+    return f"columns of {source}"
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What the database said, if that is what an error comes from."""
+    while error.__cause__ is not None and not isinstance(error, psycopg2.Error):
+        error = error.__cause__
+    return error
+
+
+def _explain(error: BaseException, task: str) -> tuple[str, dict[str, Any] | None]:
+    """What went wrong in a line, and the details for the event."""
+    if isinstance(error, JobError):
+        return str(error), error.data or None
+    if isinstance(error, DapuError):
+        return str(error), None
+    lines = (storable(line, _LONGEST) for line in traceback.format_exception(error))
+    trace = "".join(lines)  # for whoever mends dapu or the agent
+    if isinstance(error, psycopg2.Error) and error.diag.message_primary:
+        detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
+        if isinstance(error, psycopg2.errors.InsufficientPrivilege):
+            detail += "; see `Permissions` in docs/operating.md for what the role of `main` needs"
+        return error.diag.message_primary + detail, {"raised_in": trace}
+    what = storable(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST // 2)
+    hint = f"a fault of dapu or of an agent, `dapu status DIR {task}` shows its traceback"
+    return f"{what} ({hint})", {"traceback": trace}

@@ -1,0 +1,281 @@
+"""The Worker: takes jobs from the agenda and runs them, until its time is over or none is left."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+import psycopg2
+from psycopg2.extensions import connection as PgSession
+
+from dapu.agents.installed import known_agents
+from dapu.registry import agenda, workers
+from dapu.registry.agenda import Claim, Job
+from dapu.registry.events import EventLog, Level
+from dapu.registry.store import Registry
+from dapu.registry.version import check_registry, registry_of
+from dapu.warehouse.warehouse import NoDatabase, Warehouse
+from dapu.worker.job import Outcome, Runner
+from dapu.worker.job_watch import Watch
+
+_POLL = 0.5  # seconds between looks for a job that may start now
+_LOOK_FOR_DEAD = 3.0  # seconds between looks for dead workers
+_RECONNECT = 2.0  # seconds between tries to reach a database that is away
+GRACE = 20.0  # seconds that the job in hand has to end after SIGTERM
+
+
+class Reporter(Protocol):
+    """Shows a worker's doings to a person."""
+
+    def started(self, job: Job) -> None:
+        """A job begins."""
+
+    def progress(self, job: Job, rows: int) -> None:
+        """A running job has brought so many rows until now."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """A job is over."""
+
+    def note(self, level: Level, task: str, message: str) -> None:
+        """Something happened. `task` may be empty."""
+
+
+@dataclass
+class Tally:
+    """How many jobs came out how.
+
+    failing: tasks whose last job went wrong, with how it ended: failed, lost, or waiting for its
+    next try.
+    faults: what else went wrong.
+    """
+
+    endings: Counter[str] = field(default_factory=Counter)
+    failing: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, job: Job, outcome: Outcome) -> None:
+        """Counts a job."""
+        self.endings[outcome.status] += 1
+        self.failing.pop(job.task, None)  # a later try may mend it
+        if outcome.status in ("failed", "waiting", "lost"):
+            self.failing[job.task] = outcome.status
+
+    @property
+    def jobs(self) -> int:
+        """All jobs that were run."""
+        return self.endings.total()
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A job whose session broke. worker: the number under which it was claimed."""
+
+    job: Job
+    worker: int
+    why: str
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, warehouse: Warehouse, reporter: Reporter, minutes: float) -> None:
+        self._warehouse, self._reporter = warehouse, reporter
+        self._until = time.monotonic() + minutes * 60
+        self._stopping = threading.Event()
+        self._watch: Watch | None = None
+        self._tally = Tally()
+        self._lost: _Lost | None = None
+        self._waits_for: tuple[str | None, datetime | None] = (None, None)
+
+    def run(self, only: int | None = None) -> Tally:
+        """Takes jobs until the minutes are over, none is left, or it is told to stop.
+
+        only: the one job to run, instead of the most urgent ones.
+        When the warehouse's database goes away, it waits for it and goes on.
+        Raises DapuError when there is no database at the start, or no registry.
+        """
+        connected, away = False, False
+        while not self._over():
+            try:
+                with _Desk(self._warehouse, self._reporter) as desk:
+                    if away:
+                        self._reporter.note("info", "", "the warehouse's database is back")
+                    connected, away = True, False
+                    self._watch = desk.watch
+                    self._end_lost(desk)
+                    if only is None or not self._tally.jobs:
+                        self._work(desk, only)
+                    desk.leave("stopped" if self._stopping.is_set() else "done", self._tally.jobs)
+                    return self._tally
+            except (psycopg2.OperationalError, psycopg2.InterfaceError, NoDatabase) as error:
+                if not connected:
+                    raise
+                if not away:
+                    self._say_away(error)
+                away = True
+                self._stopping.wait(_RECONNECT)
+        if self._lost is not None:
+            self._ended(self._lost.job, Outcome("waiting", 0, self._lost.why))
+        return self._tally
+
+    def stop(self, grace: float = GRACE) -> None:
+        """Takes no further job; the one in hand has `grace` seconds before it is given back."""
+        self._stopping.set()
+        timer = threading.Timer(grace, self._give_back)
+        timer.daemon = True
+        timer.start()
+
+    def _give_back(self) -> None:
+        if self._watch is not None:
+            self._watch.give_back("the worker was told to stop")
+
+    def _over(self) -> bool:
+        return self._stopping.is_set() or time.monotonic() > self._until
+
+    def _work(self, desk: _Desk, only: int | None) -> None:
+        looked, last_look = -math.inf, False
+        while not self._over():
+            if time.monotonic() - looked > _LOOK_FOR_DEAD:
+                desk.free_jobs_of_the_dead()
+                looked = time.monotonic()
+            claim = desk.claim(only)
+            if claim is not None:
+                self._run(desk, claim)
+            if only is not None or (claim is None and last_look):
+                break
+            # What ends between a claim and a look at what is running may leave a job to claim.
+            last_look = claim is None and not self._wait(desk)
+
+    def _run(self, desk: _Desk, claim: Claim) -> None:
+        self._reporter.started(claim.job)
+        try:
+            outcome = desk.runner.run(claim)
+        except psycopg2.Error as error:
+            if type(error) is psycopg2.DatabaseError:  # so psycopg2 tells of a loss during COPY
+                error = psycopg2.OperationalError(str(error))
+            if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+                self._lost = _Lost(claim.job, desk.runner.worker, _reason(error))
+            raise error
+        self._ended(claim.job, outcome)
+
+    def _end_lost(self, desk: _Desk) -> None:
+        """The job whose session broke fails as any other: with a wait, and not for ever."""
+        if self._lost is not None:
+            lost = self._lost
+            outcome = desk.runner.end_lost(lost.job, lost.worker, lost.why)
+            self._lost = None
+            self._ended(lost.job, outcome)
+
+    def _ended(self, job: Job, outcome: Outcome) -> None:
+        self._tally.add(job, outcome)
+        self._reporter.ended(job, outcome)
+
+    def _wait(self, desk: _Desk) -> bool:
+        """Waits until a job may be there; False when there is nothing to wait for."""
+        running, task, at, seconds = desk.outlook()
+        in_time = seconds is not None and time.monotonic() + seconds < self._until
+        if not running and not in_time:
+            return False
+        if not running and self._waits_for != (task, at):
+            self._waits_for = (task, at)
+            self._reporter.note("info", task or "", f"waits for its next try at {at:%H:%M:%S}")
+        longest = _POLL if running else _LOOK_FOR_DEAD
+        self._stopping.wait(longest if seconds is None else min(seconds, longest))
+        return True
+
+    def _say_away(self, error: Exception) -> None:
+        self._reporter.note(
+            "warning", "", f"the warehouse's database is away ({_reason(error)}); waiting for it"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+class _Desk:
+    """What a worker works with while its database answers: two sessions, a number, a watch."""
+
+    def __init__(self, warehouse: Warehouse, reporter: Reporter) -> None:
+        self._registry: Registry = registry_of(warehouse)
+        self._reporter = reporter
+        self._aside: PgSession = warehouse.connect("worker")
+        self._aside.autocommit = True
+        with self._aside.cursor() as cursor:
+            check_registry(cursor, self._registry)
+            self._registry.run(cursor, "worker.commit_without_waiting")
+            self._worker = workers.enrol(cursor, self._registry)
+        self._session = warehouse.connect(f"worker {self._worker}")
+        self._backend = self._session.get_backend_pid()
+        agents = known_agents(warehouse.settings)
+        self.watch = Watch(self._registry, self._aside, self._worker, reporter.progress)
+        self.runner = Runner(
+            warehouse,
+            self._registry,
+            agents,
+            agents.reader(warehouse.settings),
+            self._worker,
+            self._session,
+            EventLog(self._registry, self._aside),
+            self.watch,
+        )
+
+    def __enter__(self) -> _Desk:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.watch.close()
+        self._session.close()
+        self._aside.close()
+
+    def claim(self, only: int | None) -> Claim | None:
+        with self._aside.cursor() as cursor:
+            if only is not None:
+                return agenda.claim_job(cursor, self._registry, self._worker, self._backend, only)
+            return agenda.claim(cursor, self._registry, self._worker, self._backend)
+
+    def free_jobs_of_the_dead(self) -> None:
+        with self._aside.cursor() as cursor:
+            try:
+                freed = workers.free_jobs_of_the_dead(cursor, self._registry)
+            except psycopg2.errors.UniqueViolation:
+                return  # one of their tasks was queued this very moment; the next look sees it
+        for _, task, status in freed:
+            self._reporter.note("warning", task, f"its worker died; the job is {status}")
+
+    def outlook(self) -> agenda.Outlook:
+        with self._aside.cursor() as cursor:
+            return agenda.outlook(cursor, self._registry)
+
+    def leave(self, ending: Literal["done", "stopped"], jobs: int) -> None:
+        with self._aside.cursor() as cursor:
+            workers.leave(cursor, self._registry, self._worker, ending, jobs)
+
+
+def stop_on_signals(worker: Worker, *signals: int) -> None:
+    """SIGTERM lets the job in hand end; a second one, or Ctrl-C, gives it back at once.
+
+    The main thread may be inside a query, where Python runs no signal handler; so the signal is
+    read from a pipe by a thread.
+    signals: those to listen to; default both.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    for number in signals or (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+    def listen() -> None:
+        grace = GRACE
+        while number := os.read(reader, 1):
+            worker.stop(0 if number[0] == signal.SIGINT else grace)
+            grace = 0
+
+    threading.Thread(target=listen, name="dapu-signals", daemon=True).start()
