@@ -21,19 +21,19 @@ def remember(
 ) -> None:
     """Stores how parts are now, in the caller's transaction. source: what they are parts of."""
     rows = [(task, source, item, Json(state), job) for item, state in parts.items()]
-    registry.many(cursor, "seen.put", rows)
+    registry.many(cursor, "source_state.put", rows)
 
 
 def forget_others(cursor: Cursor, registry: Registry, task: str, sources: Collection[str]) -> None:
     """Forgets the parts of what a task no longer reads. sources: what it reads."""
-    registry.run(cursor, "seen.forget_others", task=task, sources=list(sources))
+    registry.run(cursor, "source_state.forget_others", task=task, sources=list(sources))
 
 
 def reset(cursor: Cursor, registry: Registry, task: str) -> None:
     """Forgets all parts: the task's next run reads everything."""
-    registry.run(cursor, "seen.reset", task=task)
+    registry.run(cursor, "source_state.reset", task=task)
 
 
 def take_over(cursor: Cursor, registry: Registry, task: str, old: str) -> None:
     """What a task that is gone has read, another has."""
-    registry.run(cursor, "seen.take_over", task=task, old=old)
+    registry.run(cursor, "source_state.take_over", task=task, old=old)

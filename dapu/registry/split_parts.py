@@ -26,13 +26,13 @@ class Part(NamedTuple):
 
 def of_action(cursor: Cursor, registry: Registry, task: str, action: int) -> list[Part]:
     """The parts of a load that is under way; none when there is no such load."""
-    rows = registry.rows(cursor, "parts.of_action", task=task, action=action)
+    rows = registry.rows(cursor, "split_parts.of_action", task=task, action=action)
     return [Part(*row) for row in rows]
 
 
 def are_too_old(cursor: Cursor, registry: Registry, task: str, action: int) -> bool:
     """Whether the first part was read more than a day ago."""
-    row = registry.row(cursor, "parts.too_old", task=task, action=action)
+    row = registry.row(cursor, "split_parts.too_old", task=task, action=action)
     return bool(row and row[0])
 
 
@@ -40,7 +40,7 @@ def plan(cursor: Cursor, registry: Registry, task: str, action: int, parts: Sequ
     """Begins a load of these parts."""
     forget(cursor, registry, task, action)
     rows = [(task, action, part.number, part.plan, part.low, part.high, part.job) for part in parts]
-    registry.many(cursor, "parts.put", rows)
+    registry.many(cursor, "split_parts.put", rows)
 
 
 def done(
@@ -48,9 +48,9 @@ def done(
 ) -> bool:
     """Notes a part as read, in the transaction of its rows; False when it was read already."""
     values = {"task": task, "action": action, "number": number, "rows": rows, "job": job}
-    return registry.row(cursor, "parts.done", **values) is not None
+    return registry.row(cursor, "split_parts.done", **values) is not None
 
 
 def forget(cursor: Cursor, registry: Registry, task: str, action: int) -> None:
     """The load is over."""
-    registry.run(cursor, "parts.forget", task=task, action=action)
+    registry.run(cursor, "split_parts.forget", task=task, action=action)

@@ -208,7 +208,7 @@ import pathlib, sys, time
 path = pathlib.Path(sys.argv[1])
 while not (path / "postmaster.pid").exists():
     time.sleep(0.05)
-from dapu import embedded
+from dapu.warehouse import embedded
 embedded.start(path, "postgres")
 sys.stdin.read()
 """

@@ -18,7 +18,7 @@ _USE = """
 import sys, time
 from pathlib import Path
 import psycopg2
-from dapu import embedded
+from dapu.warehouse import embedded
 
 keywords = embedded.start(Path(sys.argv[1]), "it's mine")
 with psycopg2.connect(**keywords) as session, session.cursor() as cursor:

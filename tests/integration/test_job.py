@@ -181,8 +181,8 @@ def test_an_agent_that_is_no_longer_installed_is_named(
 ) -> None:
     odd = "run: {retries: 0}\nactions: [{do: odd, error: KeyError}]\n"
     folder = make_warehouse({**ROUTE, "routes/r/s/t/task.yaml": odd})
-    with monkeypatch.context() as installed:
-        monkeypatch.setattr(installed, "_installed", lambda: iter([OddAgent]))
+    with monkeypatch.context() as patch:
+        patch.setattr(installed, "_installed", lambda: iter([OddAgent]))
         prepare(folder)
     manager(folder)
     _, seen = work(folder)
