@@ -297,8 +297,8 @@ def test_a_text_that_is_no_utf8_is_hashed_too(task: OneTask, tmp_path: Path, rea
 def test_a_row_that_mariadb_cannot_hash_is_read_each_time(task: OneTask, mariadb: MariaDB) -> None:
     with closing(mariadb.connect()) as session, session.cursor() as cursor:
         cursor.execute("create or replace database blocks")
-        cursor.execute("create table hashes.item (id int primary key, a longtext, b longtext)")
-        cursor.execute("insert into hashes.item values (1, repeat('x', 9e6), repeat('x', 9e6))")
+        cursor.execute("create table blocks.item (id int primary key, a longtext, b longtext)")
+        cursor.execute("insert into blocks.item values (1, repeat('x', 9e6), repeat('x', 9e6))")
         session.commit()
         options = "load: snapshot, key: [id], changes: blocks, reader: generic"
         files = {"q.sql": "select * from item"}
@@ -306,6 +306,6 @@ def test_a_row_that_mariadb_cannot_hash_is_read_each_time(task: OneTask, mariadb
             f"url: {mariadb.url('blocks')}", f"{{do: database, query: q.sql, {options}}}", files
         )
         task.run()
-        cursor.execute("update hashes.item set a = repeat('z', 9e6)")
+        cursor.execute("update blocks.item set a = repeat('z', 9e6)")
         session.commit()
     assert "1 updated" in task.run()
