@@ -75,10 +75,11 @@ def load(
             changes = evolution.make()
             if evolution.adds and extent != "whole":
                 changes.append("rows that were read before get its values with `dapu run --full`")
-            relation = describe(cursor, name)
+            if evolution.alters:  # the one time that what was described is no longer so
+                relation = describe(cursor, name)
         fitting = _fitting(rows, relation, options)
         looked = look_at(cursor, name, relation, fitting, options, within)
-        result = _run(cursor, name, looked.rows, options, extent, keep_equal, within)
+        result = _run(cursor, name, relation, looked.rows, options, extent, keep_equal, within)
     notes = (*result.notes, *changes, *looked.notes)
     given = tuple(column.name for column in rows.columns)
     kept = _kept(relation, given) if policy.removed == "keep" else ()
@@ -109,6 +110,7 @@ def _fitting(rows: Rows, relation: Relation | None, options: LoadOptions) -> Row
 def _run(
     cursor: Cursor,
     name: TableName,
+    relation: Relation | None,
     rows: Rows,
     options: LoadOptions,
     extent: Extent,
@@ -120,17 +122,21 @@ def _run(
     match options.load:
         case "append":
             mark, has_nulls = options.watermark, extent != "range"
-            return append(cursor, name, rows, options.key, watermark=mark, has_nulls=has_nulls)
+            return append(
+                cursor, name, relation, rows, options.key, watermark=mark, has_nulls=has_nulls
+            )
         case "merge":
             marks, whole = options.marks_deleted, extent == "whole"
-            return merge(cursor, name, rows, key, newest, marks=marks, goes_back=whole)
+            return merge(cursor, name, relation, rows, key, newest, marks=marks, goes_back=whole)
         case "snapshot":
-            return snapshot(cursor, name, rows, key, soft=options.marks_deleted, within=within)
+            return snapshot(
+                cursor, name, relation, rows, key, soft=options.marks_deleted, within=within
+            )
         case "history":
             whole = extent == "whole"
             return history(
-                cursor, name, rows, key, newest, complete=newest is None, goes_back=whole
+                cursor, name, relation, rows, key, newest, complete=newest is None, goes_back=whole
             )
     if options.period is not None:
-        return period(cursor, name, rows, options.period, options.key)
-    return replace(cursor, name, rows, options.key, keep_equal=keep_equal)
+        return period(cursor, name, relation, rows, options.period, options.key)
+    return replace(cursor, name, relation, rows, options.key, keep_equal=keep_equal)

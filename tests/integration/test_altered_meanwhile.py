@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as PgSession
 from dapu.errors import JobError
 from dapu.loading.modes.replace import replace
 from dapu.loading.table import swap
+from dapu.loading.table.tables import describe
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import TableName
 from tests.command import wait_until
@@ -55,7 +56,7 @@ def load(session: PgSession, while_read: Callable[[], object] = lambda: None) ->
 
     rows = CopyRows([Column("id", "bigint"), Column("amount", "numeric")], "csv", write)
     with session, session.cursor() as cursor:
-        return str(replace(cursor, NAME, rows))
+        return str(replace(cursor, NAME, describe(cursor, NAME), rows))
 
 
 def fetch(session: PgSession, query: str) -> list[Any]:

@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as PgSession
 from dapu.errors import JobError
 from dapu.loading.modes.period import period
 from dapu.loading.options import PeriodOptions
+from dapu.loading.table.tables import describe
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import TableName
 
@@ -29,7 +30,9 @@ def load(
 
     rows = CopyRows([Column("day", kind), Column("amount", "bigint")], "csv", write)
     with session, session.cursor() as cursor:
-        return str(period(cursor, NAME, rows, PeriodOptions(column=column, by=by)))
+        return str(
+            period(cursor, NAME, describe(cursor, NAME), rows, PeriodOptions(column=column, by=by))
+        )
 
 
 def fetch(session: PgSession) -> list[tuple[str | None, int]]:

@@ -13,7 +13,7 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 
 from dapu.loading.modes.replace import replace
-from dapu.loading.table.tables import create
+from dapu.loading.table.tables import create, describe
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import TableName
 from tests.conftest import Database
@@ -56,7 +56,7 @@ def _write(file: Any) -> None:
 def _replace(session: PgSession) -> str:
     rows = CopyRows([Column("invoice", "integer")], "csv", _write)
     with session, session.cursor() as cursor:
-        return str(replace(cursor, NAME, rows))
+        return str(replace(cursor, NAME, describe(cursor, NAME), rows))
 
 
 def _wait_for_lock(session: PgSession, pid: int) -> None:

@@ -12,6 +12,7 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.errors import JobError
 from dapu.loading.modes.replace import replace
+from dapu.loading.table.tables import describe
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import TableName
 
@@ -36,7 +37,7 @@ def fetch(session: PgSession, query: str) -> list[tuple[Any, ...]]:
 
 def load(session: PgSession, *lines: str, **options: Any) -> str:
     with session, session.cursor() as cursor:
-        return str(replace(cursor, NAME, rows(*lines), **options))
+        return str(replace(cursor, NAME, describe(cursor, NAME), rows(*lines), **options))
 
 
 def test_makes_a_missing_table_with_its_key(connection: PgSession) -> None:
@@ -153,7 +154,12 @@ def test_readers_see_the_old_rows_until_the_commit(connection: PgSession, databa
     reader = database.connect()
     reader.autocommit = True  # it holds no lock between its queries
     with connection.cursor() as cursor:
-        replace(cursor, NAME, _then(lambda: fetch(reader, "select id from staging.invoice"), "2,2"))
+        replace(
+            cursor,
+            NAME,
+            describe(cursor, NAME),
+            _then(lambda: fetch(reader, "select id from staging.invoice"), "2,2"),
+        )
     connection.commit()
     assert fetch(reader, "select id from staging.invoice") == [(2,)]
     reader.close()
@@ -317,7 +323,7 @@ def test_a_source_that_fails_is_not_taken_for_the_end_of_its_rows(connection: Pg
         raise JobError("the line went dead")
 
     with pytest.raises(JobError, match="the line went dead"), connection.cursor() as cursor:
-        replace(cursor, NAME, CopyRows(COLUMNS, "csv", write))
+        replace(cursor, NAME, describe(cursor, NAME), CopyRows(COLUMNS, "csv", write))
     connection.rollback()
     assert fetch(connection, "select id from staging.invoice") == [(1,)]
 
@@ -342,4 +348,4 @@ def test_the_advice_quotes_a_name_as_postgresql_does(connection: PgSession) -> N
         connection.cursor() as cursor,
         pytest.raises(JobError, match='add column "a""b" text;'),
     ):
-        replace(cursor, NAME, rows)
+        replace(cursor, NAME, describe(cursor, NAME), rows)

@@ -21,7 +21,6 @@ from dapu.loading.table.tables import (
     analyze,
     check_fit,
     create,
-    describe,
     is_empty,
 )
 from dapu.named_sql import compose
@@ -32,6 +31,7 @@ from dapu.statement import TableName
 def append(
     cursor: Cursor,
     name: TableName,
+    target: Relation | None,
     rows: Rows,
     key: Sequence[str] | None = None,
     *,
@@ -40,11 +40,11 @@ def append(
 ) -> LoadResult:
     """Adds the rows; makes the table when it is missing.
 
+    target: the table as it is; None when it is missing.
     key: the primary key of a table that is made here.
     watermark: the column whose values come whole, each with all rows that have it.
     has_nulls: the rows have all that are without a value there, unless `nulls: skip`.
     """
-    target = describe(cursor, name)
     if target is None:
         create(cursor, name, rows.columns)
         if key:

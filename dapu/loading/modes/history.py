@@ -14,7 +14,7 @@ from dapu.errors import JobError
 from dapu.loading.modes import differences
 from dapu.loading.modes.keyed import comparable, first_load
 from dapu.loading.result import LoadResult, left_out_note
-from dapu.loading.table.tables import check_fit, describe
+from dapu.loading.table.tables import Relation, check_fit
 from dapu.named_sql import compose
 from dapu.rows.rows import Column, Rows
 from dapu.statement import TableName
@@ -31,6 +31,7 @@ OWN_COLUMNS = (
 def history(
     cursor: Cursor,
     name: TableName,
+    relation: Relation | None,
     rows: Rows,
     key: Sequence[str],
     newest: str | None,
@@ -40,10 +41,10 @@ def history(
 ) -> LoadResult:
     """Ends the versions that no longer hold and begins those that do from now on.
 
+    relation: the table as it is; None when it is missing.
     complete: the rows are all that the source has, so that a key that is not there is gone.
     goes_back: see `merge`.
     """
-    relation = describe(cursor, name)
     if relation is None:
         return _first(cursor, name, rows, key, newest)
     check_fit(cursor, name, relation, rows.columns, OWN_COLUMNS)

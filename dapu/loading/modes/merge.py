@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.loading.modes import differences
 from dapu.loading.modes.keyed import DELETED_AT, DELETED_COLUMN, first_load, marked_target
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import check_fit, describe
+from dapu.loading.table.tables import Relation, check_fit
 from dapu.rows.rows import Rows
 from dapu.statement import TableName
 
@@ -18,6 +18,7 @@ from dapu.statement import TableName
 def merge(
     cursor: Cursor,
     name: TableName,
+    relation: Relation | None,
     rows: Rows,
     key: Sequence[str],
     newest: str | None,
@@ -27,13 +28,13 @@ def merge(
 ) -> LoadResult:
     """Inserts rows with a new key, and updates those that changed.
 
+    relation: the table as it is; None when it is missing.
     newest: the column that tells which of the rows with one key is the newest; without it the
     last that was read is.
     marks: the table marks rows that the source no longer has; one that is back loses its mark.
     goes_back: a row may take the place of a newer one, since all that the source has were read.
     """
     own = [DELETED_COLUMN] if marks else []
-    relation = describe(cursor, name)
     if relation is None:
         return first_load(cursor, name, rows, key, newest, own_columns=own)
     check_fit(cursor, name, relation, rows.columns, own)

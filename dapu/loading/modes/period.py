@@ -17,7 +17,7 @@ from dapu.loading.modes.append import append
 from dapu.loading.modes.delete_replaced import make_room
 from dapu.loading.options import PeriodOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import Relation, check_fit, describe
+from dapu.loading.table.tables import Relation, check_fit
 from dapu.named_sql import compose
 from dapu.rows.rows import Column, Rows, column_list
 from dapu.statement import TableName
@@ -28,19 +28,20 @@ _STAGE = sql.Identifier("pg_temp", "dapu_period")
 def period(
     cursor: Cursor,
     name: TableName,
+    target: Relation | None,
     rows: Rows,
     options: PeriodOptions,
     key: Sequence[str] | None = None,
 ) -> LoadResult:
     """Replaces the periods that occur in the rows; makes the table when it is missing.
 
+    target: the table as it is; None when it is missing.
     key: the primary key of a table that is made here.
     Raises JobError when the rows have no such column, or it is neither a date nor a time.
     """
-    target = describe(cursor, name)
     if target is None:
         _as_time(name, rows.columns, options.column)
-        return append(cursor, name, rows, key)
+        return append(cursor, name, None, rows, key)
     check_fit(cursor, name, target, rows.columns)
     _as_time(name, rows.columns, options.column)
     value = _as_time(name, target.columns, options.column)

@@ -15,7 +15,7 @@ from dapu.loading.modes.delete_replaced import make_room
 from dapu.loading.result import LoadResult
 from dapu.loading.table.attachments import Aside
 from dapu.loading.table.swap import build_aside, drop_aside, hindrance, put_in_place
-from dapu.loading.table.tables import Relation, add_key, analyze, check_fit, create, describe
+from dapu.loading.table.tables import Relation, add_key, analyze, check_fit, create
 from dapu.named_sql import compose
 from dapu.rows.rows import Column, Rows, column_list
 from dapu.statement import TableName
@@ -24,6 +24,7 @@ from dapu.statement import TableName
 def replace(
     cursor: Cursor,
     name: TableName,
+    target: Relation | None,
     rows: Rows,
     key: Sequence[str] | None = None,
     *,
@@ -31,10 +32,10 @@ def replace(
 ) -> LoadResult:
     """Loads all rows in place of those that are there; makes the table when it is missing.
 
+    target: the table as it is; None when it is missing.
     key: the primary key of a table that is made here.
     keep_equal: leave the table untouched when it has the same rows already.
     """
-    target = describe(cursor, name)
     if target is None:
         return _first_load(cursor, name, rows, key)
     check_fit(cursor, name, target, rows.columns)

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.loading.modes import differences
 from dapu.loading.modes.keyed import DELETED_AT, DELETED_COLUMN, first_load, marked_target
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import check_fit, describe
+from dapu.loading.table.tables import Relation, check_fit
 from dapu.rows.rows import Rows
 from dapu.statement import TableName
 
@@ -21,6 +21,7 @@ from dapu.statement import TableName
 def snapshot(
     cursor: Cursor,
     name: TableName,
+    relation: Relation | None,
     rows: Rows,
     key: Sequence[str],
     *,
@@ -29,11 +30,11 @@ def snapshot(
 ) -> LoadResult:
     """Makes the table equal to the rows.
 
+    relation: the table as it is; None when it is missing.
     soft: rows that are gone are marked, not deleted.
     within: the part of the table that is to be equal (a condition); default the whole.
     """
     own = [DELETED_COLUMN] if soft else []
-    relation = describe(cursor, name)
     if relation is None:
         return first_load(cursor, name, rows, key, None, own_columns=own)
     check_fit(cursor, name, relation, rows.columns, own)
