@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as PgSession
 from dapu.definitions.models import ActionOptions
 from dapu.definitions.placeholders import settled
 from dapu.definitions.templates import read_template
-from dapu.loading.load import Extent, load
+from dapu.loading.load import Scope, load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.registry.store import Registry
@@ -58,8 +58,8 @@ class Context:
     registry, job: for an agent that remembers more than a watermark, in the job's transaction.
     span: the values `from` and `to` of the watermark's column, where an operator has a range read
     once more; the watermark is not moved then.
-    scope: context managers that are entered here end when all actions and checks are done, right
-    before the commit; what is raised through them says that the job failed.
+    exit_stack: context managers that are entered here end when all actions and checks are done,
+    right before the commit; what is raised through them says that the job failed.
     low: the watermark as the last run left it; None at the first run and with `--full`.
     high: what the agent read up to; the job stores it when the action is done.
     full: everything is to be read, changed or not; `low` and `seen` are empty then.
@@ -80,7 +80,7 @@ class Context:
     job: int
     stops: Stops
     note: Note
-    scope: ExitStack
+    exit_stack: ExitStack
     full: bool = False
     span: Mapping[str, str | None] | None = None
     low: Watermark | None = None
@@ -94,11 +94,11 @@ class Context:
         return (self.folder / "ver").is_dir()
 
     @property
-    def extent(self) -> Extent:
+    def scope(self) -> Scope:
         """What an agent reads that goes by `span` and `low`."""
         if self.span is not None:
-            return "range"
-        return "whole" if self.low is None else "new"
+            return "backfill"
+        return "full" if self.low is None else "incremental"
 
     def sql(self, file: str, **values: Any) -> Statement:
         """A SQL file of the task as a statement, with the names that a template may use.
@@ -138,8 +138,8 @@ class SourceAgent(Agent[LoadingOptions]):
         with self.read(context, options) as rows, context.session.cursor() as cursor:
             if rows is None:
                 return LoadResult(0, ("the source is unchanged and was not read",), changed=False)
-            steps, extent = context.has_steps, context.extent
-            return load(cursor, context.table, rows, options, has_steps=steps, extent=extent)
+            steps, scope = context.has_steps, context.scope
+            return load(cursor, context.table, rows, options, has_steps=steps, scope=scope)
 
     @abstractmethod
     @contextmanager

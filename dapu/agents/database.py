@@ -13,8 +13,8 @@ from dapu.agents.base import Agent, Context
 from dapu.agents.incremental.changed_blocks import ChangedBlocks
 from dapu.agents.incremental.key_sweep import Sweep
 from dapu.agents.incremental.query import bounded_query
-from dapu.agents.incremental.regrow import Into, Misfits, growing, known_types
 from dapu.agents.incremental.split import SplitLoad, SplitOptions
+from dapu.agents.incremental.widen import ColumnTypes, RefusedValues, known_types, load_and_widen
 from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import KeySweep, LoadOptions
@@ -90,30 +90,34 @@ def _pull(
 ) -> LoadResult:
     query = _query(context, options, source)
 
-    def attempt(into: Into, misfits: Misfits) -> LoadResult:
+    def attempt(column_types: ColumnTypes, refused_values: RefusedValues) -> LoadResult:
         if options.changes == "blocks":
             dialect = dialect_of(context.warehouse, connection)
-            blocks = ChangedBlocks(context, options, source, dialect, query, into, misfits)
+            blocks = ChangedBlocks(
+                context, options, source, dialect, query, column_types, refused_values
+            )
             return blocks.run(cursor)
         reads_all = options.watermark is None or context.low is None
         if options.split is not None and reads_all and context.span is None:
             reader = partial(open_source, context.warehouse, connection, options.reader)
-            parts = SplitLoad(context, options, options.split, query, reader, misfits)
-            return parts.run(cursor, source, into)
-        rows = source.read(query, into)
+            parts = SplitLoad(context, options, options.split, query, reader, refused_values)
+            return parts.run(cursor, source, column_types)
+        rows = source.read(query, column_types)
         context.note(f"reads {options.query} ({source.description})")
-        steps, extent = context.has_steps, context.extent
+        steps, scope = context.has_steps, context.scope
         return load(
             cursor,
             context.table,
             rows,
             options,
             has_steps=steps,
-            extent=extent,
-            misfits=misfits,
+            scope=scope,
+            refused_values=refused_values,
         )
 
-    return growing(cursor, context, source, known_types(cursor, context, options, source), attempt)
+    return load_and_widen(
+        cursor, context, source, known_types(cursor, context, options, source), attempt
+    )
 
 
 def _query(context: Context, options: DatabaseOptions, source: Source) -> Statement:

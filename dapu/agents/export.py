@@ -155,14 +155,14 @@ class ExportAgent(Agent[ExportOptions]):
         if context.span is not None:
             raise JobError("--from and --to need an action with a `watermark`")
         place = open_place(context.warehouse, options.connection or context.connection)
-        context.scope.enter_context(context.stoppable(place.stop))
+        context.exit_stack.enter_context(context.stoppable(place.stop))
         name = render_name(context, options.file)
         there = place.there(name)
         if there is not None and place.is_folder:
             check_closed(place, there, "written")
         mark = own_mark(context)
         clear_leftovers(place, name, mark)
-        local = context.scope.enter_context(working_folder(context)) / "export"
+        local = context.exit_stack.enter_context(working_folder(context)) / "export"
         with told(name), context.session.cursor() as cursor:
             rows, notes = _Writing(context, options, cursor, place).write(local)
             sha256 = content_hash(local)
@@ -172,8 +172,8 @@ class ExportAgent(Agent[ExportOptions]):
             return LoadResult(rows, (found, *notes), changed=False)
         if there is not None and not options.overwrite:
             _check_same(place, there, sha256, local.parent)
-        context.scope.enter_context(_remembered(context, place, state))
-        context.scope.enter_context(placing(place, local, name, f"{mark}0.new"))
+        context.exit_stack.enter_context(_remembered(context, place, state))
+        context.exit_stack.enter_context(placing(place, local, name, f"{mark}0.new"))
         size = local.stat().st_size
         written = f"{name} ({size:,} bytes) to {place}"
         return LoadResult(rows, (written, *notes), data={"file": name, "bytes": size})

@@ -81,8 +81,8 @@ class FileCopyAgent(Agent[FileCopyOptions]):
         source = open_place(context.warehouse, options.connection or context.connection)
         target = open_place(context.warehouse, options.to)
         for place in (source, target):
-            context.scope.enter_context(context.stoppable(place.stop))
-        folder = context.scope.enter_context(working_folder(context))
+            context.exit_stack.enter_context(context.stoppable(place.stop))
+        folder = context.exit_stack.enter_context(working_folder(context))
         copying = _Copying(context, options, source, target, folder)
         reading = copying.plan()
         context.remembered.update(reading.remember)
@@ -135,12 +135,12 @@ class _Copying:
 
     def bring(self, files: Sequence[FoundFile]) -> None:
         """Brings the files under hidden names; their names and a move's end come at the end."""
-        scope, mark = self._context.scope, own_mark(self._context)
+        exit_stack, mark = self._context.exit_stack, own_mark(self._context)
         names = {file.name: self._name(file) for file in files}
         for folder in sorted({name.rpartition("/")[0] for name in names.values()}):
             clear_leftovers(self._target, f"{folder}/file".lstrip("/"), mark)
         if self._options.move:
-            scope.enter_context(_deleting(self._source, files))
+            exit_stack.enter_context(_deleting(self._source, files))
         for number, file in enumerate(files):
             with told(file.name):
                 local = self._source.local(file, self._folder)
@@ -152,7 +152,7 @@ class _Copying:
                 continue  # what is moved is written again: the one there may be the source itself
             read_back = sha256 if self._options.move else None
             hidden = f"{mark}{number}.new"
-            scope.enter_context(
+            exit_stack.enter_context(
                 placing(self._target, local, names[file.name], hidden, sha256=read_back)
             )
             if not self._source.is_local and not self._target.is_s3:

@@ -21,7 +21,7 @@ from dapu.agents.files_options import ReadingOptions
 from dapu.checksum import sha256_of
 from dapu.errors import Fault, JobError
 from dapu.loading.table.tables import Relation, columns_of_query, describe
-from dapu.loading.values.bad_value_policy import look_at
+from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.named_sql import compose
 from dapu.rows.rows import ArrowRows, Column, QueryRows, Rows, column_definitions
 from dapu.sources.files.combine import Gathering, told_as_people_do
@@ -95,7 +95,7 @@ class FilesAgent(SourceAgent[Options]):
             round_.tell(parts)
             gathering = round_.gathering(parts)
             rows = gathering.rows()
-            round_.make_room(reading)
+            round_.delete_replaced(reading)
             try:
                 with round_.queried(rows) as result:
                     yield result
@@ -204,7 +204,7 @@ class _Round:
             hash_key=key.get_secret_value().encode() if key else None,
         )
 
-    def make_room(self, reading: Reading) -> None:
+    def delete_replaced(self, reading: Reading) -> None:
         """Before an append: rows of files that are read once more are deleted.
 
         Raises JobError when nobody can tell which these are.
@@ -264,10 +264,10 @@ class _Round:
     def _fill(self, table: sql.Identifier, rows: ArrowRows) -> None:
         definitions = column_definitions(rows.columns)
         self._cursor.execute(compose("copy.create_whole", whole=table, columns=definitions))
-        looked = look_at(self._cursor, self._context.table, None, rows, self._options)
-        looked.rows.fill(self._cursor, table)
-        for note in looked.notes:
-            self._context.note(note, looked.data)
+        checked = apply_value_policy(self._cursor, self._context.table, None, rows, self._options)
+        checked.rows.fill(self._cursor, table)
+        for note in checked.notes:
+            self._context.note(note, checked.data)
 
     def _check_origin(self, columns: Sequence[Column]) -> None:
         if self._appends and not any(column.name == ORIGIN[0] for column in columns):

@@ -63,7 +63,7 @@ class ReadingOptions(LoadOptions):
                 key: ColumnOptions(name=column) if isinstance(column, str) else column
                 for key, column in self.columns.items()
             }
-        return ChosenColumns(wanted, self.constant, self.hash, self.looks_at_values)
+        return ChosenColumns(wanted, self.constant, self.hash, self.checks_values)
 
     @model_validator(mode="after")
     def _goes_with_files(self) -> ReadingOptions:

@@ -108,6 +108,6 @@ def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadR
         rows,
         options,
         has_steps=context.has_steps,
-        extent=context.extent,
+        scope=context.scope,
         keep_equal=True,
     )

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.loading.modes.append import append
-from dapu.loading.modes.history import OWN_COLUMNS, history
+from dapu.loading.modes.history import HISTORY_COLUMNS, history
 from dapu.loading.modes.keyed import DELETED_AT, check_given, check_key
 from dapu.loading.modes.merge import merge
 from dapu.loading.modes.period import period
@@ -21,17 +21,17 @@ from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.evolve import plan
 from dapu.loading.table.tables import Relation, check_names, describe, is_table
-from dapu.loading.values.bad_value_policy import ROW_NUMBER, look_at
+from dapu.loading.values.bad_value_policy import ROW_NUMBER, apply_value_policy
 from dapu.loading.values.find_row import key_of, row_finder
-from dapu.rows.misfit import telling_of
+from dapu.rows.refused_value import naming_refused_values
 from dapu.rows.rows import Rows, read_first, without_columns
 from dapu.statement import TableName
 
-Extent = Literal["whole", "new", "range"]
+Scope = Literal["full", "incremental", "backfill"]
 """What was read of a source: all; what is new since the watermark, and what has none; or a range
 that an operator wants read once more."""
 
-_OWN = [DELETED_AT, *(column.name for column in OWN_COLUMNS)]
+_LOADER_COLUMNS = [DELETED_AT, *(column.name for column in HISTORY_COLUMNS)]
 
 
 def load(
@@ -41,18 +41,18 @@ def load(
     options: LoadOptions,
     *,
     has_steps: bool = False,
-    extent: Extent = "whole",
+    scope: Scope = "full",
     keep_equal: bool = False,
-    within: sql.Composable | None = None,
-    misfits: Mapping[str, JobError] | None = None,
+    key_range: sql.Composable | None = None,
+    refused_values: Mapping[str, JobError] | None = None,
 ) -> LoadResult:
     """Runs the load strategy that the options name, in the caller's transaction.
 
     has_steps: the table has steps of its own in ver/, so that it is not altered unasked.
-    extent: what was read of the source.
+    scope: what was read of the source.
     keep_equal: a replace leaves a table untouched that has the same rows already.
-    within: which rows of the table a snapshot's rows are all of (a condition); default all.
-    misfits: see `plan`.
+    key_range: which rows of the table a snapshot's rows are all of (a condition); default all.
+    refused_values: see `plan`.
     Raises JobError that names the column and the value when something does not fit.
     """
     check_names(name, rows.columns, _reserved(options))
@@ -64,26 +64,33 @@ def load(
     if relation is None:
         check_key(name, options.key or [], rows.columns)
     key, changes = key_of(options.key, relation, rows.columns), list[str]()
-    with telling_of(name, row_finder(rows), key):
+    with naming_refused_values(name, row_finder(rows), key):
         if relation is not None and is_table(relation):
-            refuses, columns = options.on_bad_value == "fail", rows.columns
+            fail_on_bad_value, columns = options.on_bad_value == "fail", rows.columns
             evolution = plan(
-                cursor, name, relation, columns, _OWN, policy, refuses=refuses, misfits=misfits
+                cursor,
+                name,
+                relation,
+                columns,
+                _LOADER_COLUMNS,
+                policy,
+                fail_on_bad_value=fail_on_bad_value,
+                refused_values=refused_values,
             )
-            if evolution.alters and not options.looks_at_values:
+            if evolution.alters and not options.checks_values:
                 rows = read_first(cursor, rows)  # nobody is to wait for the source
             changes = evolution.make()
-            if evolution.adds and extent != "whole":
+            if evolution.adds and scope != "full":
                 changes.append("rows that were read before get its values with `dapu run --full`")
             if evolution.alters:  # the one time that what was described is no longer so
                 relation = describe(cursor, name)
         fitting = _fitting(rows, relation, options)
-        looked = look_at(cursor, name, relation, fitting, options, within)
-        result = _run(cursor, name, relation, looked.rows, options, extent, keep_equal, within)
-    notes = (*result.notes, *changes, *looked.notes)
+        checked = apply_value_policy(cursor, name, relation, fitting, options, key_range)
+        result = _run(cursor, name, relation, checked.rows, options, scope, keep_equal, key_range)
+    notes = (*result.notes, *changes, *checked.notes)
     given = tuple(column.name for column in rows.columns)
     kept = _kept(relation, given) if policy.removed == "keep" else ()
-    return with_changes(result, notes=notes, data=looked.data, columns=given, kept=kept)
+    return with_changes(result, notes=notes, data=checked.data, columns=given, kept=kept)
 
 
 def _kept(relation: Relation | None, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -93,9 +100,9 @@ def _kept(relation: Relation | None, given: tuple[str, ...]) -> tuple[str, ...]:
 
 def _reserved(options: LoadOptions) -> set[str]:
     """The names of columns that the load fills itself."""
-    names = {ROW_NUMBER} if options.looks_at_values else set()
+    names = {ROW_NUMBER} if options.checks_values else set()
     if options.load == "history":
-        names |= {column.name for column in OWN_COLUMNS}
+        names |= {column.name for column in HISTORY_COLUMNS}
     return names | {DELETED_AT} if options.marks_deleted else names
 
 
@@ -113,27 +120,27 @@ def _run(
     relation: Relation | None,
     rows: Rows,
     options: LoadOptions,
-    extent: Extent,
+    scope: Scope,
     keep_equal: bool,
-    within: sql.Composable | None,
+    key_range: sql.Composable | None,
 ) -> LoadResult:
     key = options.key or []
     newest = options.watermark.column if options.watermark else None
     match options.load:
         case "append":
-            mark, has_nulls = options.watermark, extent != "range"
+            mark, has_nulls = options.watermark, scope != "backfill"
             return append(
                 cursor, name, relation, rows, options.key, watermark=mark, has_nulls=has_nulls
             )
         case "merge":
-            marks, whole = options.marks_deleted, extent == "whole"
+            marks, whole = options.marks_deleted, scope == "full"
             return merge(cursor, name, relation, rows, key, newest, marks=marks, goes_back=whole)
         case "snapshot":
             return snapshot(
-                cursor, name, relation, rows, key, soft=options.marks_deleted, within=within
+                cursor, name, relation, rows, key, soft=options.marks_deleted, key_range=key_range
             )
         case "history":
-            whole = extent == "whole"
+            whole = scope == "full"
             return history(
                 cursor, name, relation, rows, key, newest, complete=newest is None, goes_back=whole
             )

@@ -170,7 +170,7 @@ class LoadOptions(ActionOptions):
         return self.deletes == "soft" or (isinstance(self.deletes, KeySweep) and self.deletes.mark)
 
     @property
-    def looks_at_values(self) -> bool:
+    def checks_values(self) -> bool:
         """Whether there is a policy for which each value is looked at."""
         policies = (self.on_bad_value, self.zero_dates, self.nul_characters)
         return any(policy != "fail" for policy in policies)

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.registry.store import Registry
 
 
-class Part(NamedTuple):
+class SplitPart(NamedTuple):
     """From `low` to before `high`, as text; None is no bound. rows: None until it was read.
 
     job: the last that planned or read it.
@@ -24,10 +24,10 @@ class Part(NamedTuple):
     job: int
 
 
-def of_action(cursor: Cursor, registry: Registry, task: str, action: int) -> list[Part]:
+def of_action(cursor: Cursor, registry: Registry, task: str, action: int) -> list[SplitPart]:
     """The parts of a load that is under way; none when there is no such load."""
     rows = registry.rows(cursor, "split_parts.of_action", task=task, action=action)
-    return [Part(*row) for row in rows]
+    return [SplitPart(*row) for row in rows]
 
 
 def are_too_old(cursor: Cursor, registry: Registry, task: str, action: int) -> bool:
@@ -36,7 +36,9 @@ def are_too_old(cursor: Cursor, registry: Registry, task: str, action: int) -> b
     return bool(row and row[0])
 
 
-def plan(cursor: Cursor, registry: Registry, task: str, action: int, parts: Sequence[Part]) -> None:
+def plan(
+    cursor: Cursor, registry: Registry, task: str, action: int, parts: Sequence[SplitPart]
+) -> None:
     """Begins a load of these parts."""
     forget(cursor, registry, task, action)
     rows = [(task, action, part.number, part.plan, part.low, part.high, part.job) for part in parts]

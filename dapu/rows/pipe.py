@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.rows.copy_refusal import Refusal
-from dapu.rows.misfit import Locate, explain
+from dapu.rows.refused_value import Locate, explain
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for a pipe without privileges
 _CHUNK = 1 << 17

@@ -15,8 +15,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.named_sql import compose, statement
 from dapu.rows.csv_line_index import LineIndex
-from dapu.rows.misfit import Locate
 from dapu.rows.pipe import copy_through_pipe
+from dapu.rows.refused_value import Locate
 
 if TYPE_CHECKING:
     import pyarrow as pa

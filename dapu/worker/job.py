@@ -160,7 +160,7 @@ class _Run:
         _, schema, table = job.task.split(".")
         self._table = TableName(schema, table)
         self._folder = runner.warehouse.folder.joinpath("routes", *job.task.split("."))
-        self._scope = ExitStack()
+        self._exit_stack = ExitStack()
         self._sources: list[str] = []
 
     def run(self) -> tuple[int, str]:
@@ -172,7 +172,7 @@ class _Run:
         with runner.session.cursor() as cursor:
             results: list[LoadResult] = []
             told: Told | None = None
-            with self._scope:  # at its end files that the actions wrote get their names
+            with self._exit_stack:  # at its end files that the actions wrote get their names
                 for position, options in enumerate(task.actions, start=1):
                     result = self._act(cursor, task, position, options)
                     results.append(result)
@@ -299,7 +299,7 @@ class _Run:
             job=self._job.number,
             stops=runner.watch,
             note=self._note(position),
-            scope=self._scope,
+            exit_stack=self._exit_stack,
             full=self._job.full_load,
             span=self._job.span,
         )

@@ -11,7 +11,7 @@ alter table {rejected} add column place text;
 -- name: clear
 delete from {rejected};
 
--- name: clear_part
+-- name: clear_range
 -- The rows whose key lies in the part that was read again.
 delete from {rejected} where ctid in (
     select ctid from (

@@ -30,7 +30,7 @@ def _rows(file: Any) -> None:
 def _load(connection: Any, mode: str) -> None:
     options = LoadOptions.model_validate({"do": "database", "load": mode, **MODES[mode]})
     with connection, connection.cursor() as cursor:
-        load(cursor, NAME, CopyRows(COLUMNS, "csv", _rows), options, extent="new")
+        load(cursor, NAME, CopyRows(COLUMNS, "csv", _rows), options, scope="incremental")
 
 
 def _lines(connection: Any, more: str = "") -> Any:

@@ -29,7 +29,7 @@ def begin_at(options: WatermarkOptions, last: Any) -> Any:
     except OverflowError:  # before all times: read from the beginning
         return options.initial
     except (TypeError, ValueError):
-        raise _misfit("overlap", options.overlap, options.column, last) from None
+        raise _does_not_fit("overlap", options.overlap, options.column, last) from None
 
 
 def end_at(options: WatermarkOptions, highest_now: Any, zone: tzinfo) -> Any:
@@ -47,10 +47,10 @@ def end_at(options: WatermarkOptions, highest_now: Any, zone: tzinfo) -> Any:
             return _less(highest_now, lag)
         return min(highest_now, _less(_now_like(highest_now, zone), lag))
     except (TypeError, ValueError, OverflowError):
-        raise _misfit("lag", lag, options.column, highest_now) from None
+        raise _does_not_fit("lag", lag, options.column, highest_now) from None
 
 
-def _misfit(option: str, given: timedelta | float, column: str, value: Any) -> JobError:
+def _does_not_fit(option: str, given: timedelta | float, column: str, value: Any) -> JobError:
     return JobError(
         f"watermark.{option} {given} does not fit the column {column}, whose values are like "
         f"{value!r}; give a duration for a time, a number for a number"

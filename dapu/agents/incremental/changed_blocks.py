@@ -31,7 +31,8 @@ _READ_AS = "how the blocks are read"
 class ChangedBlocks:
     """A query in blocks of its key.
 
-    dialect: the source's name as SQLAlchemy has it. into: see `Source.read`. misfits: see `plan`.
+    dialect: the source's name as SQLAlchemy has it. column_types: see `Source.read`.
+    refused_values: see `plan`.
     """
 
     context: Context
@@ -39,8 +40,8 @@ class ChangedBlocks:
     source: Source
     dialect: str
     query: Statement
-    into: Mapping[str, str] | None
-    misfits: Mapping[str, JobError]
+    column_types: Mapping[str, str] | None
+    refused_values: Mapping[str, JobError]
 
     def run(self, cursor: Cursor) -> LoadResult:
         """The hashes are asked for first: what changes while rows are read is read next time."""
@@ -66,7 +67,7 @@ class ChangedBlocks:
 
     def _key(self, columns: Sequence[Column]) -> BlockKey:
         name = (self.options.key or [""])[0]
-        table = None if self.into is None else self.into.get(name)
+        table = None if self.column_types is None else self.column_types.get(name)
         order = order_of(self._type(name, columns), table, self.dialect)
         # A text that loses characters on its way has another place in the table.
         if order == "texts" and self.options.nul_characters != "fail":
@@ -78,7 +79,7 @@ class ChangedBlocks:
         if not self.source.typed_by_values:
             # MariaDB says of a table's own column alone that it is a uuid.
             columns = self.source.read(self.query, None).columns
-        elif self.into is None:
+        elif self.column_types is None:
             query = only(self.query, f"dapu_query.{self.source.quote(name)}")
             columns = self.source.read(query, None).columns
         return next((column.type for column in columns if column.name == name), "")
@@ -86,14 +87,14 @@ class ChangedBlocks:
     def _load(
         self, cursor: Cursor, ranges: Sequence[Range], count: int, key: BlockKey
     ) -> LoadResult:
-        query, within = self.query, None
+        query, key_range = self.query, None
         if ranges:
             query = where(
                 query, key.within_any(ranges, f"dapu_query.{self.source.quote(key.name)}")
             )
             quoted = extensions.quote_ident(key.name, cursor)
-            within = key.in_table().within_any(ranges, quoted).composed()
-        rows = self.source.read(query, self.into)
+            key_range = key.in_table().within_any(ranges, quoted).composed()
+        rows = self.source.read(query, self.column_types)
         self.context.note(f"reads changed blocks ({self.source.description})")
         result = load(
             cursor,
@@ -101,8 +102,8 @@ class ChangedBlocks:
             rows,
             self.options,
             has_steps=self.context.has_steps,
-            within=within,
-            misfits=self.misfits,
+            key_range=key_range,
+            refused_values=self.refused_values,
         )
         return result.also((f"{len(ranges)} ranges of {count} blocks read",)) if ranges else result
 
@@ -119,7 +120,7 @@ class ChangedBlocks:
         read_as: see `_read_as`.
         """
         context = self.context
-        if context.seen.get(_READ_AS) != read_as or self.into is None:
+        if context.seen.get(_READ_AS) != read_as or self.column_types is None:
             return []
         found = blocks.stored(cursor, context.registry, context.task, context.position)
         if any(block.rows for block in found) and is_empty(cursor, context.table):

@@ -11,9 +11,9 @@ from dapu.agents.base import Context
 from dapu.loading.modes.missing_keys import remove_missing
 from dapu.loading.options import KeySweep, LoadOptions
 from dapu.loading.table.tables import Relation, describe
-from dapu.loading.values.bad_value_policy import look_at
+from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.loading.values.find_row import row_finder
-from dapu.rows.misfit import telling_of
+from dapu.rows.refused_value import naming_refused_values
 from dapu.rows.rows import Rows
 from dapu.sources.databases.source import Source
 from dapu.sources.databases.subquery import only
@@ -44,11 +44,13 @@ class Sweep:
         if target is None:
             return ()
         keys = self._keys(source, target)
-        with telling_of(table, row_finder(keys)):
+        with naming_refused_values(table, row_finder(keys)):
             # A key that the load rejected is none of the table's.
-            looked = look_at(cursor, table, target, keys, self.options, keeps_rejected=False)
+            checked = apply_value_policy(
+                cursor, table, target, keys, self.options, keeps_rejected=False
+            )
             mark = self.sweep.mark
-            told = remove_missing(cursor, table, target, looked.rows, self._key, mark=mark)
+            told = remove_missing(cursor, table, target, checked.rows, self._key, mark=mark)
         self.context.remembered[_SWEPT] = now.isoformat()
         return told
 

@@ -71,10 +71,10 @@ def _later(value: Any, every: str | float) -> Any:
             raise
     except (TypeError, ValueError, ArithmeticError):
         pass
-    raise _misfit(every, value)
+    raise _does_not_fit(every, value)
 
 
-def _misfit(every: str | float, value: Any) -> JobError:
+def _does_not_fit(every: str | float, value: Any) -> JobError:
     of_days = type(value) is date
     durations = "a duration of whole days" if of_days else "a duration (`1 month`, `7 days`)"
     return JobError(
@@ -105,7 +105,7 @@ def _begin(value: Any, unit: str) -> Any:
 def _months_later(value: Any, calendar: re.Match[str]) -> Any:
     months = int(calendar[1]) * (12 if calendar[2].lower() == "year" else 1)
     if not months:
-        raise _misfit(calendar[0].strip(), value)
+        raise _does_not_fit(calendar[0].strip(), value)
     years, month = divmod(value.month - 1 + months, 12)
     if value.year + years > MAXYEAR:
         raise OverflowError

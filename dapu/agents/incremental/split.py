@@ -25,14 +25,14 @@ from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.tables import create, describe
-from dapu.loading.values.bad_value_policy import look_at
+from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.loading.values.find_row import key_of, row_finder
 from dapu.named_sql import compose, statement
 from dapu.registry import split_parts
-from dapu.registry.split_parts import Part
+from dapu.registry.split_parts import SplitPart
 from dapu.registry.values import from_text, to_text
 from dapu.registry.watermarks import Watermark
-from dapu.rows.misfit import telling_of
+from dapu.rows.refused_value import naming_refused_values
 from dapu.rows.rows import Column, QueryRows, column_list
 from dapu.sources.databases.fragments import fill_statement
 from dapu.sources.databases.source import SharesState, Source
@@ -69,7 +69,7 @@ class SplitOptions(Strict):
 class SplitLoad:
     """A load in parts.
 
-    open_source: a new connection to the source, for a part of its own. misfits: see `plan`.
+    open_source: a new connection to the source, for a part of its own. refused_values: see `plan`.
     """
 
     context: Context
@@ -77,11 +77,13 @@ class SplitLoad:
     split: SplitOptions
     query: Statement
     open_source: Callable[[], Source]
-    misfits: Mapping[str, JobError]
+    refused_values: Mapping[str, JobError]
 
-    def run(self, cursor: Cursor, source: Source, into: Mapping[str, str] | None) -> LoadResult:
+    def run(
+        self, cursor: Cursor, source: Source, column_types: Mapping[str, str] | None
+    ) -> LoadResult:
         """Plans, or goes on with the plan that is there; reads what is missing; loads."""
-        columns = source.read(self.query, into).columns
+        columns = source.read(self.query, column_types).columns
         planned = self._plan(source, columns)
         missing = [part for part in planned if part.rows is None]
         context = self.context
@@ -104,8 +106,15 @@ class SplitLoad:
         context = self.context
         try:
             steps, rows = context.has_steps, self._staged(columns)
-            misfits = self.misfits
-            return load(cursor, context.table, rows, self.options, has_steps=steps, misfits=misfits)
+            refused_values = self.refused_values
+            return load(
+                cursor,
+                context.table,
+                rows,
+                self.options,
+                has_steps=steps,
+                refused_values=refused_values,
+            )
         except JobError as error:
             if isinstance(error.__cause__, psycopg2.errors.UniqueViolation):
                 with context.warehouse.session("split") as session, session:
@@ -128,7 +137,7 @@ class SplitLoad:
         query = compose("split_parts.rows", columns=listed, stage=self._stage.identifier)
         return QueryRows(columns, query)
 
-    def _plan(self, source: Source, columns: Sequence[Column]) -> list[Part]:
+    def _plan(self, source: Source, columns: Sequence[Column]) -> list[SplitPart]:
         """The plan that is under way, if it is of the same query and not old, or a new one."""
         context = self.context
         with (
@@ -184,7 +193,7 @@ class SplitLoad:
         )
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _new_plan(self, source: Source, columns: Sequence[Column]) -> list[Part]:
+    def _new_plan(self, source: Source, columns: Sequence[Column]) -> list[SplitPart]:
         asked = fill_statement(
             "split_parts.range", value=self._value(source), query=self.query.without_end()
         )
@@ -207,16 +216,17 @@ class SplitLoad:
         texts = [to_text(_like(cut, low), name)[1] for cut in cuts]
         bounds = zip([None, *texts], [*texts, None], strict=True)
         return [
-            Part(n, plan, *bound, None, self.context.job) for n, bound in enumerate(bounds, start=1)
+            SplitPart(n, plan, *bound, None, self.context.job)
+            for n, bound in enumerate(bounds, start=1)
         ]
 
-    def _take_high(self, planned: Sequence[Part]) -> None:
+    def _take_high(self, planned: Sequence[SplitPart]) -> None:
         """The watermark is that of the plan: newer rows of parts read later come once more."""
         high = json.loads(planned[0].plan)["high"]
         if high is not None and self.context.high is not None:
             self.context.high = Watermark(self.context.high.column, from_text(*high))
 
-    def _read(self, missing: Sequence[Part], columns: Sequence[Column], source: Source) -> int:
+    def _read(self, missing: Sequence[SplitPart], columns: Sequence[Column], source: Source) -> int:
         """Reads the parts, all in the state that `source` reads if the database can do that.
 
         Returns how many were read in a later state, since that one was lost on the way.
@@ -237,7 +247,7 @@ class SplitLoad:
                 raise
         return later
 
-    def _read_part(self, part: Part, columns: Sequence[Column], state: str | None) -> bool:
+    def _read_part(self, part: SplitPart, columns: Sequence[Column], state: str | None) -> bool:
         """Rows and record of a part in one commit.
 
         state: of the source; False when it could not be had and is to be.
@@ -255,16 +265,16 @@ class SplitLoad:
             query = self._of_range(part, source, columns)
             rows = source.read(query, {column.name: column.type for column in columns})
             key = key_of(self.options.key, describe(cursor, context.table), columns)
-            with telling_of(context.table, row_finder(rows), key):
+            with naming_refused_values(context.table, row_finder(rows), key):
                 staged = describe(cursor, self._stage)
-                looked = look_at(cursor, context.table, staged, rows, self.options)
-                count = looked.rows.fill(cursor, self._stage.identifier)
+                checked = apply_value_policy(cursor, context.table, staged, rows, self.options)
+                count = checked.rows.fill(cursor, self._stage.identifier)
             where = (context.registry, context.task, context.position)
             if not split_parts.done(cursor, *where, part.number, count, context.job):
                 session.rollback()
             return same
 
-    def _of_range(self, part: Part, source: Source, columns: Sequence[Column]) -> Statement:
+    def _of_range(self, part: SplitPart, source: Source, columns: Sequence[Column]) -> Statement:
         kind = json.loads(part.plan)["kind"]
         value, condition = self._value(source), Statement(("(1 = 1",))
         for sign, text in ((">=", part.low), ("<", part.high)):

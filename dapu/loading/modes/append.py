@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.loading.modes.delete_replaced import make_room
+from dapu.loading.modes.delete_replaced import delete_replaced
 from dapu.loading.options import WatermarkOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.tables import (
@@ -76,10 +76,10 @@ def _append_over_boundary(
     column = sql.Identifier(watermark)
     pieces = {"table": name.identifier, "column": column, "source": aside}
     deletion = compose("table.delete_same_values", **pieces)
-    again = make_room(cursor, name, target, deletion)
+    again = delete_replaced(cursor, name, target, deletion)
     if no_value:  # a row that has a value now would be there twice
         deletion = compose("table.delete_all_nulls", table=name.identifier, column=column)
-        again += make_room(cursor, name, target, deletion)
+        again += delete_replaced(cursor, name, target, deletion)
     cursor.execute(
         compose("table.insert_columns", table=name.identifier, columns=columns, source=aside)
     )

@@ -19,7 +19,7 @@ _INSTEAD = (
 )
 
 
-def make_room(
+def delete_replaced(
     cursor: Cursor,
     name: TableName,
     relation: Relation,

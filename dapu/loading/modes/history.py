@@ -19,7 +19,7 @@ from dapu.named_sql import compose
 from dapu.rows.rows import Column, Rows
 from dapu.statement import TableName
 
-OWN_COLUMNS = (
+HISTORY_COLUMNS = (
     Column("valid_from", "timestamp with time zone not null default now()"),
     Column("valid_to", "timestamp with time zone"),
     Column("is_current", "boolean not null default true"),
@@ -47,7 +47,7 @@ def history(
     """
     if relation is None:
         return _first(cursor, name, rows, key, newest)
-    check_fit(cursor, name, relation, rows.columns, OWN_COLUMNS)
+    check_fit(cursor, name, relation, rows.columns, HISTORY_COLUMNS)
     if relation.key and set(relation.key) <= set(key):
         raise JobError(
             f"the primary key of {name} ({', '.join(relation.key)}) has room for one version of a "
@@ -68,7 +68,7 @@ def _first(
 ) -> LoadResult:
     # The versions of one moment: no two may share a key, which the second index would refuse.
     result = first_load(
-        cursor, name, rows, key, newest, own_columns=OWN_COLUMNS, more_key=["valid_from"]
+        cursor, name, rows, key, newest, loader_columns=HISTORY_COLUMNS, more_key=["valid_from"]
     )
     columns = sql.SQL(", ").join(map(sql.Identifier, key))
     cursor.execute(compose("difference.history_index", table=name.identifier, key=columns))

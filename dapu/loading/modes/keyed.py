@@ -29,13 +29,13 @@ def marked_target(
     key: Sequence[str],
     *,
     marks: bool,
-    within: sql.Composable | None = None,
+    key_range: sql.Composable | None = None,
 ) -> Target:
     """The table to compare with; with marks, a row that is back is a row that changed.
 
-    within: the rows of the table that count (a condition); default all.
+    key_range: the rows of the table that count (a condition); default all.
     """
-    present = ALWAYS if within is None else within
+    present = ALWAYS if key_range is None else key_range
     if not marks:
         return comparable(name, relation, rows, key, present=present)
     back = sql.SQL("t.{} is not null").format(sql.Identifier(DELETED_AT))
@@ -49,16 +49,16 @@ def first_load(
     key: Sequence[str],
     newest: str | None,
     *,
-    own_columns: Sequence[Column] = (),
+    loader_columns: Sequence[Column] = (),
     more_key: Sequence[str] = (),
 ) -> LoadResult:
     """Makes the table and fills it; of the rows that share a key the newest stays.
 
-    own_columns: columns of the table that do not come from the source.
+    loader_columns: columns of the table that do not come from the source.
     more_key: those of them that belong to the primary key.
     """
     check_key(name, key, rows.columns)
-    create(cursor, name, [*rows.columns, *own_columns])
+    create(cursor, name, [*rows.columns, *loader_columns])
     count = rows.fill(cursor, name.identifier, freeze=True)
     left_out = 0
     cursor.execute("savepoint dapu_key")

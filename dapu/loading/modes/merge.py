@@ -34,10 +34,10 @@ def merge(
     marks: the table marks rows that the source no longer has; one that is back loses its mark.
     goes_back: a row may take the place of a newer one, since all that the source has were read.
     """
-    own = [DELETED_COLUMN] if marks else []
+    loader_columns = [DELETED_COLUMN] if marks else []
     if relation is None:
-        return first_load(cursor, name, rows, key, newest, own_columns=own)
-    check_fit(cursor, name, relation, rows.columns, own)
+        return first_load(cursor, name, rows, key, newest, loader_columns=loader_columns)
+    check_fit(cursor, name, relation, rows.columns, loader_columns)
     target = marked_target(name, relation, rows, key, marks=marks)
     staged = differences.stage(cursor, target, rows, newest)
     differences.find(cursor, target, missing=False, newest=None if goes_back else newest)

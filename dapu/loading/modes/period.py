@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.loading.modes.append import append
-from dapu.loading.modes.delete_replaced import make_room
+from dapu.loading.modes.delete_replaced import delete_replaced
 from dapu.loading.options import PeriodOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.tables import Relation, check_fit
@@ -68,9 +68,9 @@ def _delete(
     (periods,) = cursor.fetchone() or (0,)
     pieces: dict[str, sql.Composable] = {"table": name.identifier, "column": column}
     deletion = compose("period.delete", **pieces, value=value, stage=_STAGE)
-    gone = make_room(cursor, name, target, deletion, values)
+    gone = delete_replaced(cursor, name, target, deletion, values)
     deletion = compose("table.delete_nulls", **pieces, source=_STAGE)
-    return periods, gone + make_room(cursor, name, target, deletion)
+    return periods, gone + delete_replaced(cursor, name, target, deletion)
 
 
 def _as_time(name: TableName, columns: Sequence[Column], wanted: str) -> sql.Composable:

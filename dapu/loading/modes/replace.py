@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.loading.modes.delete_replaced import make_room
+from dapu.loading.modes.delete_replaced import delete_replaced
 from dapu.loading.result import LoadResult
 from dapu.loading.table.attachments import Aside
 from dapu.loading.table.swap import build_aside, drop_aside, hindrance, put_in_place
@@ -66,7 +66,7 @@ def _in_place(
     cursor: Cursor, name: TableName, target: Relation, rows: Rows, why: str
 ) -> LoadResult:
     delete_all = compose("table.delete_all", table=name.identifier)
-    make_room(cursor, name, target, delete_all, whole=True)
+    delete_replaced(cursor, name, target, delete_all, whole=True)
     count = rows.fill(cursor, name.identifier)
     return LoadResult(count, (f"in place, since the table {why}",))
 

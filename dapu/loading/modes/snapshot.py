@@ -26,20 +26,20 @@ def snapshot(
     key: Sequence[str],
     *,
     soft: bool,
-    within: sql.Composable | None = None,
+    key_range: sql.Composable | None = None,
 ) -> LoadResult:
     """Makes the table equal to the rows.
 
     relation: the table as it is; None when it is missing.
     soft: rows that are gone are marked, not deleted.
-    within: the part of the table that is to be equal (a condition); default the whole.
+    key_range: the part of the table that is to be equal (a condition); default the whole.
     """
-    own = [DELETED_COLUMN] if soft else []
+    loader_columns = [DELETED_COLUMN] if soft else []
     if relation is None:
-        return first_load(cursor, name, rows, key, None, own_columns=own)
-    check_fit(cursor, name, relation, rows.columns, own)
+        return first_load(cursor, name, rows, key, None, loader_columns=loader_columns)
+    check_fit(cursor, name, relation, rows.columns, loader_columns)
     mark = sql.Identifier(DELETED_AT) if soft else None
-    target = marked_target(name, relation, rows, key, marks=soft, within=within)
+    target = marked_target(name, relation, rows, key, marks=soft, key_range=key_range)
     staged = differences.stage(cursor, target, rows, None)
     differences.find(cursor, target, missing=True)
     done = differences.write(cursor, target, deletes=True, mark=mark)

@@ -23,20 +23,20 @@ def plan(
     name: TableName,
     relation: Relation,
     columns: Sequence[Column],
-    own: Sequence[str],
+    loader_columns: Sequence[str],
     policy: SchemaChange,
     *,
-    refuses: bool = True,
-    misfits: Mapping[str, JobError] | None = None,
+    fail_on_bad_value: bool = True,
+    refused_values: Mapping[str, JobError] | None = None,
 ) -> Evolution:
     """What makes the table take the rows' columns, as the policy says.
 
     columns: those of the rows, with types that hold their values.
-    own: columns of the table that the load strategy fills, and that no source has.
-    refuses: a value that does not fit fails the load, so that a column may have to become text;
-    else its row or value is left out.
-    misfits: by column, what was said of a value that the table refused; the column's type is the
-    one that holds all values now.
+    loader_columns: columns of the table that the load strategy fills, and that no source has.
+    fail_on_bad_value: a value that does not fit fails the load, so that a column may have to
+    become text; else its row or value is left out.
+    refused_values: by column, what was said of a value that the table refused; the column's type
+    is the one that holds all values now.
     Raises JobError where a column's type and the source's have no common kind.
     """
     known = {column.name: column for column in relation.columns}
@@ -45,9 +45,9 @@ def plan(
     removed = [
         column
         for column in relation.columns
-        if column.name not in given and column.name not in own and not column.computed
+        if column.name not in given and column.name not in loader_columns and not column.computed
     ]
-    retyping = Retyping(cursor, name, relation, policy, refuses, misfits or {})
+    retyping = Retyping(cursor, name, relation, policy, fail_on_bad_value, refused_values or {})
     return Evolution(cursor, name, policy, added, removed, retyping, retyping.changes(columns))
 
 

@@ -51,14 +51,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Retyping:
-    """A table whose columns are compared with those of rows. refuses, misfits: see `plan`."""
+    """A table whose columns are compared with those of rows.
+
+    fail_on_bad_value, refused_values: see `plan`.
+    """
 
     cursor: Cursor
     name: TableName
     relation: Relation
     policy: SchemaChange
-    refuses: bool
-    misfits: Mapping[str, JobError]
+    fail_on_bad_value: bool
+    refused_values: Mapping[str, JobError]
 
     def changes(self, columns: Sequence[Column]) -> list[Change]:
         """The columns that must hold more, with the types that do.
@@ -70,21 +73,21 @@ class Retyping:
         return [change for pair in pairs if (change := self._change(*pair)) is not None]
 
     def _change(self, here: TargetColumn, column: Column) -> Change | None:
-        misfit = self.misfits.get(here.name)
+        refused = self.refused_values.get(here.name)
         if holds(here.type, column.type):
-            if misfit is not None:  # the type is right, and the value is not
-                raise misfit
+            if refused is not None:  # the type is right, and the value is not
+                raise refused
             return self._late(here, column)
         # Another type would take away what a domain refuses.
         least = None if here.domain else grown(here.type, column.type)
         if least is not None:
             return Change(here.name, here.type, least)
-        if not self.refuses:
+        if not self.fail_on_bad_value:
             return None
         if self._is_empty(here):
             return Change(here.name, here.type, column.type, is_empty=True)
-        if misfit is not None or here.domain or not is_text(column.type):
-            raise self._unlike(here, column, misfit)
+        if refused is not None or here.domain or not is_text(column.type):
+            raise self._unlike(here, column, refused)
         return Change(here.name, here.type, "text")
 
     def _late(self, here: TargetColumn, column: Column) -> Change | None:
@@ -101,18 +104,18 @@ class Retyping:
         seems = here.name in seems_empty(self.cursor, self.relation.oid)
         return seems and not has_values(self.cursor, self.name, here.name)
 
-    def _unlike(self, here: Column, column: Column, misfit: JobError | None) -> JobError:
+    def _unlike(self, here: Column, column: Column, refused: JobError | None) -> JobError:
         change = Change(here.name, here.type, column.type)
         what = (
             f"{self.name}.{here.name} is {here.type} and the query gives {column.type}, which "
             "would lose something there; cast the column in the query"
         )
-        if misfit is not None:
-            what = f"{misfit}; mend the value, set `on_bad_value`"
+        if refused is not None:
+            what = f"{refused}; mend the value, set `on_bad_value`"
         alter = shown(self.cursor, [change.on(sql.SQL(str(self.name)))])
         return JobError(
             f"{what}, or let the column hold it, by hand or in the next step in ver/: {alter}",
-            misfit.data if misfit else None,
+            refused.data if refused else None,
         )
 
     def make(self, changes: Sequence[Change]) -> list[str]:
@@ -121,10 +124,13 @@ class Retyping:
             return []
         by_person = [change.on(sql.SQL(str(self.name))) for change in changes]
         if self.policy.retyped == "fail":
-            misfit = next((self.misfits[c.name] for c in changes if c.name in self.misfits), None)
-            what = misfit or "a column of the source has another type"
+            refused = next(
+                (self.refused_values[c.name] for c in changes if c.name in self.refused_values),
+                None,
+            )
+            what = refused or "a column of the source has another type"
             text = advice(self.cursor, str(what), by_person)
-            raise JobError(text, misfit.data if misfit else None)
+            raise JobError(text, refused.data if refused else None)
         oid, names = self.relation.oid, [change.name for change in changes]
         self.cursor.execute(statement("table.all_float_digits"))
         self.cursor.execute("savepoint dapu_column")

@@ -189,11 +189,11 @@ def check_fit(
     name: TableName,
     target: Relation,
     columns: Sequence[Column],
-    own: Sequence[Column] = (),
+    loader_columns: Sequence[Column] = (),
 ) -> None:
     """Raises JobError when the rows' columns cannot go into the table.
 
-    own: columns that the load strategy fills itself, and that must be there too.
+    loader_columns: columns that the load strategy fills itself, and that must be there too.
     """
     if not is_table(target):
         raise JobError(f"{name} is not a table; drop it, or give the task another name")
@@ -203,10 +203,10 @@ def check_fit(
             raise JobError(_missing_column(cursor, name, column, list(known)))
         if known[column.name].computed:
             raise JobError(f"{name}.{column.name} is computed; leave it out of the query")
-    missing = [column for column in own if column.name not in known]
+    missing = [column for column in loader_columns if column.name not in known]
     if missing:
-        raise JobError(_missing_own_columns(cursor, name, missing))
-    _check_required(name, target, {column.name for column in (*columns, *own)})
+        raise JobError(_missing_loader_columns(cursor, name, missing))
+    _check_required(name, target, {column.name for column in (*columns, *loader_columns)})
 
 
 def _check_required(name: TableName, target: Relation, given: set[str]) -> None:
@@ -225,7 +225,7 @@ def _missing_column(cursor: Cursor, name: TableName, column: Column, known: list
     )
 
 
-def _missing_own_columns(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> str:
+def _missing_loader_columns(cursor: Cursor, name: TableName, columns: Sequence[Column]) -> str:
     names = ", ".join(column.name for column in columns)
     add = shown(cursor, [adding(sql.SQL(str(name)), column) for column in columns])
     what = "no column" if len(columns) == 1 else "no columns"

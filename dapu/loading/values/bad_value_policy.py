@@ -17,12 +17,12 @@ from dapu.errors import JobError
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.tables import Relation
 from dapu.loading.values.find_row import key_of
-from dapu.loading.values.rejected import REMARK_PATTERN, Part, RejectedRows
+from dapu.loading.values.rejected import REMARK_PATTERN, KeyRange, RejectedRows
 from dapu.loading.values.scrub import BAD_BYTE, MARK, NUL, OWN_MARK, Scrubbed
 from dapu.named_sql import compose, statement
 from dapu.rows.display import names_a_row
 from dapu.rows.exactness import exactness
-from dapu.rows.misfit import Locate
+from dapu.rows.refused_value import Locate
 from dapu.rows.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
 from dapu.statement import TableName
 
@@ -37,7 +37,7 @@ _OUTCOMES = {
 
 
 @dataclass
-class Looked:
+class CheckedRows:
     """Rows that went through the policy. notes, data: what was found, for the event."""
 
     rows: Rows
@@ -45,29 +45,29 @@ class Looked:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def look_at(
+def apply_value_policy(
     cursor: Cursor,
     name: TableName,
     relation: Relation | None,
     rows: Rows,
     options: LoadOptions,
-    within: sql.Composable | None = None,
+    key_range: sql.Composable | None = None,
     *,
     keeps_rejected: bool = True,
-) -> Looked:
+) -> CheckedRows:
     """Applies the policies for values that do not fit.
 
     relation: the target as it is, or None when it will be made from the rows' columns.
-    within: the part of the table that was read (a condition on its first key column).
+    key_range: the part of the table that was read (a condition on its first key column).
     keeps_rejected: rows that are rejected are put aside; else they are left out.
     """
     if isinstance(rows, ArrowRows):
         rows = rows.as_copy()
-    if not options.looks_at_values or not isinstance(rows, CopyRows):
-        return Looked(rows)
+    if not options.checks_values or not isinstance(rows, CopyRows):
+        return CheckedRows(rows)
     if rows.format == "binary":
         if rows.again is None or not _may_refuse(relation, rows.columns, options):
-            return Looked(rows)  # what comes as binary has the target's own types
+            return CheckedRows(rows)  # what comes as binary has the target's own types
         rows = rows.again()
     columns = _typed(rows.columns, relation)
     key = key_of(options.key, relation, columns, or_first=rows.locate is None)
@@ -75,9 +75,9 @@ def look_at(
     stage.fill(rows, _required(relation))
     found = stage.bad_rows(rows.locate)
     if options.on_bad_value == "reject" and keeps_rejected:
-        stage.reject(within, rows.locate)
+        stage.reject(key_range, rows.locate)
     stage.check_watermark(rows.locate)
-    return Looked(stage.good(), *found)
+    return CheckedRows(stage.good(), *found)
 
 
 def _may_refuse(relation: Relation | None, columns: Sequence[Column], options: LoadOptions) -> bool:
@@ -184,11 +184,11 @@ class _TextStage:
     def _key_texts(self) -> sql.Composable:
         return sql.SQL(", ").join(map(_shown, self._key))
 
-    def reject(self, within: sql.Composable | None, locate: Locate | None) -> None:
+    def reject(self, key_range: sql.Composable | None, locate: Locate | None) -> None:
         part = None
-        if within is not None and self._options.key:
+        if key_range is not None and self._options.key:
             key = next(c for c in self._columns if c.name == self._options.key[0])
-            part = Part(key, within, self._ask)
+            part = KeyRange(key, key_range, self._ask)
         rejected = RejectedRows(self._cursor, self._name)
         places = self._places(locate) if locate else {}
         reasons, valid = self._reasons(), self._all_valid()

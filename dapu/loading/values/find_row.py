@@ -16,8 +16,8 @@ from itertools import islice
 
 from dapu.errors import JobError
 from dapu.loading.table.tables import Relation
-from dapu.rows.misfit import Find, Record
 from dapu.rows.pipe import read_through_pipe
+from dapu.rows.refused_value import Find, Record
 from dapu.rows.rows import Column, CopyRows, NarrowedRows, Rows
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

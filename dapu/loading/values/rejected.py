@@ -25,7 +25,7 @@ _COMPLETE = ("replace", "snapshot")
 
 
 @dataclass(frozen=True)
-class Part:
+class KeyRange:
     """The part of a table that was read: the rows whose key meets a condition.
 
     is_valid: asks of a text whether the key's type takes it.
@@ -51,7 +51,7 @@ class RejectedRows:
     def put(
         self,
         options: LoadOptions,
-        part: Part | None,
+        key_range: KeyRange | None,
         *,
         reasons: sql.Composable,
         places: Mapping[int, str],
@@ -59,11 +59,11 @@ class RejectedRows:
     ) -> None:
         """Takes over the bad rows of `dapu_texts`, in place of those that were read again.
 
-        part: what was read of the source, where the rest is as it was.
+        key_range: what was read of the source, where the rest is as it was.
         places: where in the source rows stand, by their number.
         """
-        if part is not None:
-            self._clear_part(part)
+        if key_range is not None:
+            self._clear_range(key_range)
         elif options.load in _COMPLETE:
             self._cursor.execute(compose("rejected.clear", rejected=self._table))
         # Only such a load brings each row once: another may have read it before.
@@ -82,16 +82,16 @@ class RejectedRows:
         }
         self._cursor.execute(compose("rejected.put", rejected=self._table, **pieces))
 
-    def _clear_part(self, part: Part) -> None:
+    def _clear_range(self, key_range: KeyRange) -> None:
         self._cursor.execute(
             compose(
-                "rejected.clear_part",
+                "rejected.clear_range",
                 rejected=self._table,
-                is_valid=part.is_valid,
-                text=sql.SQL("(record ->> {})").format(sql.Literal(part.key.name)),
-                type_name=sql.Literal(part.key.type),
-                type=sql.SQL(part.key.type),
-                key=sql.Identifier(part.key.name),
-                condition=part.condition,
+                is_valid=key_range.is_valid,
+                text=sql.SQL("(record ->> {})").format(sql.Literal(key_range.key.name)),
+                type_name=sql.Literal(key_range.key.type),
+                type=sql.SQL(key_range.key.type),
+                key=sql.Identifier(key_range.key.name),
+                condition=key_range.condition,
             )
         )

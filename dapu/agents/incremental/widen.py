@@ -19,14 +19,16 @@ from dapu.loading.table.tables import describe, seems_empty
 from dapu.named_sql import statement
 from dapu.sources.databases.source import Source
 
-Into = Mapping[str, str] | None
+ColumnTypes = Mapping[str, str] | None
 """See `Source.read`."""
 
-Misfits = Mapping[str, JobError]
+RefusedValues = Mapping[str, JobError]
 """See `plan`."""
 
 
-def known_types(cursor: Cursor, context: Context, options: LoadOptions, source: Source) -> Into:
+def known_types(
+    cursor: Cursor, context: Context, options: LoadOptions, source: Source
+) -> ColumnTypes:
     """The types that the table's columns say; a text that never had a value says nothing."""
     target = describe(cursor, context.table)
     if target is None:
@@ -39,26 +41,26 @@ def known_types(cursor: Cursor, context: Context, options: LoadOptions, source: 
     return known
 
 
-def growing(
+def load_and_widen(
     cursor: Cursor,
     context: Context,
     source: Source,
-    into: Into,
-    attempt: Callable[[Into, Misfits], LoadResult],
+    column_types: ColumnTypes,
+    attempt: Callable[[ColumnTypes, RefusedValues], LoadResult],
 ) -> LoadResult:
     """Loads, and again as long as another column refuses a value."""
-    if into is None:
+    if column_types is None:
         return attempt(None, {})
-    misfits: dict[str, JobError] = {}
+    refused_values: dict[str, JobError] = {}
     while True:
-        known = {name: kind for name, kind in into.items() if name not in misfits}
+        known = {name: kind for name, kind in column_types.items() if name not in refused_values}
         cursor.execute(statement("table.before_load"))
         try:
-            return attempt(known, misfits)
+            return attempt(known, refused_values)
         except JobError as error:
             column = error.data.get("column")
             if not source.typed_by_values or column not in known:
                 raise
             cursor.execute(statement("table.undo_load"))
-            misfits[column] = error
+            refused_values[column] = error
             context.note(f"{error}: all is read again, to see which type {column} has now")

@@ -35,7 +35,7 @@ Find = Callable[[int], Record | None]
 
 
 @dataclass(frozen=True)
-class Misfit:
+class RefusedValue:
     """What the server says of a row that a table cannot take.
 
     row: its number from 1. where: the place in its source, for people. value: as it is shown.
@@ -64,7 +64,7 @@ class Misfit:
             f"{self.reason}"
         )
 
-    def of_record(self, record: Record, key: Sequence[str]) -> Misfit:
+    def of_record(self, record: Record, key: Sequence[str]) -> RefusedValue:
         """The same, told with what the row has in its key; itself where it is another row."""
         column = self.column or next(
             (name for name, text in record.items() if _UNREADABLE.search(text or "")), None
@@ -94,10 +94,10 @@ def _is_same(told: str, text: str | None) -> bool:
 class BadValue(JobError):
     """A row that a table cannot take."""
 
-    def __init__(self, misfit: Misfit) -> None:
+    def __init__(self, refused: RefusedValue) -> None:
         told = ("table", "row", "where", "column", "value")
-        super().__init__(str(misfit), {name: getattr(misfit, name) for name in told})
-        self.misfit = misfit
+        super().__init__(str(refused), {name: getattr(refused, name) for name in told})
+        self.refused = refused
 
 
 def _advice(error: psycopg2.Error) -> str | None:
@@ -110,7 +110,7 @@ def _advice(error: psycopg2.Error) -> str | None:
 
 
 @contextmanager
-def telling_of(
+def naming_refused_values(
     name: TableName, find: Find | None = None, key: Sequence[str] = ()
 ) -> Iterator[None]:
     """What a table cannot take is told as a JobError of that table: rows pass through others.
@@ -120,11 +120,11 @@ def telling_of(
     try:
         yield
     except BadValue as error:
-        if error.misfit.table == str(name):  # told already, by an earlier try
+        if error.refused.table == str(name):  # told already, by an earlier try
             raise
-        misfit = replace(error.misfit, table=str(name))
-        record = find(misfit.row) if find else None
-        raise BadValue(misfit.of_record(record, key) if record else misfit) from error
+        refused = replace(error.refused, table=str(name))
+        record = find(refused.row) if find else None
+        raise BadValue(refused.of_record(record, key) if record else refused) from error
     except (psycopg2.DataError, psycopg2.IntegrityError) as error:
         raise explain(error) from error
 
@@ -151,7 +151,7 @@ def explain(
     if named and (told or "").strip().startswith('"0000-00-00'):
         reason += " (`zero_dates: null` puts null in its place)"
     return BadValue(
-        Misfit(
+        RefusedValue(
             table,
             row,
             locate(row, column or "") if locate else f"row {row}",
