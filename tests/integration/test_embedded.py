@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,41 @@ def test_a_server_that_does_not_start_is_told_with_its_log(folder: Path) -> None
         embedded.start(folder / "postgres", "dwh")
     assert f"the embedded PostgreSQL under {folder}/postgres does not start (" in str(caught.value)
     assert str(caught.value).endswith(f"its log is {folder}/postgres/log")
+
+
+def test_what_the_servers_programs_say_is_told(folder: Path) -> None:
+    (folder / "postgres").mkdir()
+    (folder / "postgres" / "of somebody else").touch()
+    with pytest.raises(ConfigurationError, match="exists but is not empty"):
+        embedded.start(folder / "postgres", "dwh")
+
+
+def test_several_that_come_at_once_make_one_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    users, added = set[str](), list[list[str]]()
+
+    def user(name: str) -> str:
+        if name not in users:
+            raise KeyError(name)
+        return name
+
+    def run(command: list[str], **_: object) -> None:
+        added.append(command)
+        time.sleep(0.05)  # so long nobody else sees the user
+        users.add(command[-1])
+
+    monkeypatch.setattr(pwd, "getpwnam", user)
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("PATH", "/of/cron")
+    monkeypatch.setattr(embedded, "_SYSTEM_PROGRAMS", (str(Path(sys.executable).parent),))
+    monkeypatch.setattr(shutil, "which", lambda name, path: f"{path.rpartition(':')[2]}/{name}")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(embedded.make_user, ["server"] * 4))
+    # Found though it is not on the PATH, as under cron.
+    assert [command[0] for command in added] == [f"{Path(sys.executable).parent}/useradd"]
+
+
+def test_a_machine_without_useradd_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/of/cron")
+    monkeypatch.setattr(embedded, "_SYSTEM_PROGRAMS", ())
+    with pytest.raises(ConfigurationError, match="make that user, or run dapu as another user"):
+        embedded.make_user("nobody_has_this_name")
