@@ -41,78 +41,124 @@ class Stops(Protocol):
 
 
 class Note(Protocol):
-    """Tells an event of the running action."""
+    """Writes an event of the running action."""
 
     def __call__(self, message: str, data: dict[str, Any] | None = None) -> None:
         """message: what happened, for a person. data: details."""
         ...
 
 
-@dataclass
-class Context:
-    """What an agent works with: one action of one job.
+@dataclass(frozen=True)
+class Action:
+    """Which action of which task it is that runs."""
 
-    session: the warehouse's database, in the job's transaction; an agent never commits.
-    position: which action of the task it is, from 1.
-    source: what it reads, in a line; what it remembers is kept for that.
-    registry, job: for an agent that remembers more than a watermark, in the job's transaction.
-    span: the values `from` and `to` of the watermark's column, where an operator has a range read
-    once more; the watermark is not moved then.
-    exit_stack: context managers that are entered here end when all actions and checks are done,
-    right before the commit; what is raised through them says that the job failed.
-    low: the watermark as the last run left it; None at the first run and with `--full`.
-    high: what the agent read up to; the job stores it when the action is done.
-    full: everything is to be read, changed or not; `low` and `seen` are empty then.
-    seen: parts of the source (files, pages) that earlier runs remembered, and how they were.
-    remembered: what the agent puts here is in `seen` from the next run on.
-    """
-
-    warehouse: Warehouse
-    session: PgSession
-    folder: Path
-    table: TableName
     task: str
-    connection: str
+    """The task's full name: `example.staging.calendar`."""
+
     position: int
+    """Which of the task's actions it is, from 1."""
+
+    folder: Path
+    """The task's folder, with its task.yaml and SQL files."""
+
+    connection: str
+    """The name of the route's connection."""
+
     source: str
+    """What the action reads, in a line: a source's state is kept under this."""
+
     variables: Mapping[str, Any]
-    registry: Registry
-    job: int
-    stops: Stops
-    note: Note
-    exit_stack: ExitStack
-    full: bool = False
-    span: Mapping[str, str | None] | None = None
-    low: Watermark | None = None
-    high: Watermark | None = None
-    seen: Mapping[str, Any] = field(default_factory=dict)
-    remembered: dict[str, Any] = field(default_factory=dict)
+    """The task's variables, for templates."""
 
     @property
     def has_steps(self) -> bool:
         """Whether the task's table has steps of its own in ver/."""
         return (self.folder / "ver").is_dir()
 
+
+@dataclass
+class SourceState:
+    """What dapu keeps of a source from one run to the next."""
+
+    watermark: Watermark | None = None
+    """How far the source was read."""
+
+    entries: dict[str, Any] = field(default_factory=dict)
+    """Parts of the source (files, pages) by name, and how they were: a hash, an ETag."""
+
+
+@dataclass(frozen=True)
+class RunningJob:
+    """The job that an action belongs to."""
+
+    number: int
+    """Its number in the agenda."""
+
+    registry: Registry
+    """For an agent that keeps more than a `SourceState`, in the job's transaction."""
+
+    stops: Stops
+    """Where to leave word of how running work is stopped: see `Context.stoppable`."""
+
+    exit_stack: ExitStack
+    """Context managers that are entered here end when all actions and checks are done, right before
+    the commit; what is raised through them says that the job failed."""
+
+
+@dataclass
+class Context:
+    """What an agent works with: one action of one job."""
+
+    warehouse: Warehouse
+    """The warehouse's folder, settings and connections."""
+
+    session: PgSession
+    """The warehouse's database, in the job's transaction; an agent never commits."""
+
+    table: TableName
+    """The task's table."""
+
+    note: Note
+    """Writes an event, which can be seen while the job runs."""
+
+    action: Action
+    job: RunningJob
+
+    full: bool = False
+    """Everything is to be read, changed or not (`--full`); `state_before` is empty then."""
+
+    backfill: Mapping[str, str | None] | None = None
+    """The values `from` and `to` of the watermark's column between which an operator wants rows
+    read again; the watermark is not moved then."""
+
+    state_before: SourceState = field(default_factory=SourceState)
+    """What the last run left; empty at the first run and with `--full`."""
+
+    state_after: SourceState = field(default_factory=SourceState)
+    """What the agent changes of it: kept when the job is committed. What it does not set stays."""
+
     @property
     def scope(self) -> Scope:
-        """What an agent reads that goes by `span` and `low`."""
-        if self.span is not None:
+        """What an agent reads that goes by `backfill` and the watermark."""
+        if self.backfill is not None:
             return "backfill"
-        return "full" if self.low is None else "incremental"
+        return "full" if self.state_before.watermark is None else "incremental"
 
     def sql(self, file: str, **values: Any) -> Statement:
         """A SQL file of the task as a statement, with the names that a template may use.
 
         Raises FaultyFile when it cannot be one.
         """
-        names = dict(self.variables) | {"task": self.task, "this": self.table, "watermark": None}
-        template = read_template(self.folder / file)
-        return settled(template.path, template.text, template.render(names | values))
+        action = self.action
+        names = dict(action.variables) | {"task": action.task, "this": self.table}
+        template = read_template(action.folder / file)
+        text = template.render(names | {"watermark": None} | values)
+        return settled(template.path, template.text, text)
 
     @contextmanager
     def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
         """While the block runs, `stop` is called when the job is cancelled or times out."""
-        take_back = self.stops.on_stop(stop)
+        take_back = self.job.stops.on_stop(stop)
         try:
             yield
         finally:
@@ -138,7 +184,7 @@ class SourceAgent(Agent[LoadingOptions]):
         with self.read(context, options) as rows, context.session.cursor() as cursor:
             if rows is None:
                 return LoadResult(0, ("the source is unchanged and was not read",), changed=False)
-            steps, scope = context.has_steps, context.scope
+            steps, scope = context.action.has_steps, context.scope
             return load(cursor, context.table, rows, options, has_steps=steps, scope=scope)
 
     @abstractmethod

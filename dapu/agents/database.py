@@ -72,7 +72,7 @@ class DatabaseAgent(Agent[DatabaseOptions]):
 
     def run(self, context: Context, options: DatabaseOptions) -> LoadResult:
         """Pulls the query's rows; with a watermark, those from the last highest value on."""
-        connection = options.connection or context.connection
+        connection = options.connection or context.action.connection
         with (
             closing(open_source(context.warehouse, connection, options.reader)) as source,
             context.stoppable(source.stop),
@@ -97,14 +97,14 @@ def _pull(
                 context, options, source, dialect, query, column_types, refused_values
             )
             return blocks.run(cursor)
-        reads_all = options.watermark is None or context.low is None
-        if options.split is not None and reads_all and context.span is None:
+        reads_all = options.watermark is None or context.state_before.watermark is None
+        if options.split is not None and reads_all and context.backfill is None:
             reader = partial(open_source, context.warehouse, connection, options.reader)
             parts = SplitLoad(context, options, options.split, query, reader, refused_values)
             return parts.run(cursor, source, column_types)
         rows = source.read(query, column_types)
         context.note(f"reads {options.query} ({source.description})")
-        steps, scope = context.has_steps, context.scope
+        steps, scope = context.action.has_steps, context.scope
         return load(
             cursor,
             context.table,
@@ -123,6 +123,6 @@ def _pull(
 def _query(context: Context, options: DatabaseOptions, source: Source) -> Statement:
     if options.watermark is not None:
         return bounded_query(context, options.query, options.watermark, source)
-    if context.span is not None:
+    if context.backfill is not None:
         raise JobError("--from and --to need an action with a `watermark`")
     return context.sql(options.query)

@@ -61,7 +61,7 @@ class ExecuteAgent(Agent[ExecuteOptions]):
         """Reads what is new, answer after answer, and brings the views up to date."""
         from dapu.execute.client import ExecuteClient
 
-        name = options.connection or context.connection
+        name = options.connection or context.action.connection
         connection = context.warehouse.connections.named(name)
         if not isinstance(connection, ExecuteConnection):
             raise ConfigurationError(f"the connection `{name}` has no `driver: execute`")
@@ -111,24 +111,24 @@ class _Reading:
         options, context = self._options, self._context
         wanted = Wanted(options.limit, options.chunk_size, options.calculated, options.types)
         tally = read_all(self._client, wanted, since, self._take, self._until())
-        if context.span is None:
-            context.remembered[_READ] = self._asks_for()
+        if context.backfill is None:
+            context.state_after.entries[_READ] = self._asks_for()
         return tally
 
     def _take(self, answer: Answer, incoming: Incoming) -> None:
         self._documents.load(incoming, answer.stop, replace=True)
-        if self._context.span is None:
-            self._context.high = Watermark(_MARK, answer.mark)
+        if self._context.backfill is None:
+            self._context.state_after.watermark = Watermark(_MARK, answer.mark)
 
     def _since(self) -> str | None:
         """The mark to go on from; None when everything is to be read."""
         context = self._context
-        if context.span is not None:
-            return context.span.get("from")
-        low = context.low
+        if context.backfill is not None:
+            return context.backfill.get("from")
+        low = context.state_before.watermark
         if self._options.full or low is None or low.column != _MARK or self._documents.is_empty():
             return None
-        why = _asks_for_more(context.seen.get(_READ), self._asks_for())
+        why = _asks_for_more(context.state_before.entries.get(_READ), self._asks_for())
         if why is not None:
             context.note(f"reads everything once, since {why}")
             return None
@@ -138,7 +138,7 @@ class _Reading:
         """The end of the range that an operator has read once more."""
         from dapu.execute.read_all import as_moment
 
-        text = (self._context.span or {}).get("to")
+        text = (self._context.backfill or {}).get("to")
         if text is None:
             return None
         until = as_moment(text)
@@ -159,14 +159,14 @@ class _Reading:
         views = PostgresViews(self._cursor, self._documents)
         text = json.dumps(as_json(schema), sort_keys=True)
         state = hashlib.sha256(text.encode()).hexdigest()
-        if self._context.seen.get(_VIEWS) == state and not views.missing(schema):
+        if self._context.state_before.entries.get(_VIEWS) == state and not views.missing(schema):
             return ()
         problems = views.put(schema)
         for problem in problems.values():
             self._context.note(problem)
         if problems:
             return (f"views that keep old columns, as others need them: {', '.join(problems)}",)
-        self._context.remembered[_VIEWS] = state
+        self._context.state_after.entries[_VIEWS] = state
         return ("views brought up to date",)
 
 

@@ -152,28 +152,28 @@ class ExportAgent(Agent[ExportOptions]):
 
         Raises JobError when it cannot be written, or a value has no place in it.
         """
-        if context.span is not None:
+        if context.backfill is not None:
             raise JobError("--from and --to need an action with a `watermark`")
-        place = open_place(context.warehouse, options.connection or context.connection)
-        context.exit_stack.enter_context(context.stoppable(place.stop))
+        place = open_place(context.warehouse, options.connection or context.action.connection)
+        context.job.exit_stack.enter_context(context.stoppable(place.stop))
         name = render_name(context, options.file)
         there = place.there(name)
         if there is not None and place.is_folder:
             check_closed(place, there, "written")
         mark = own_mark(context)
         clear_leftovers(place, name, mark)
-        local = context.exit_stack.enter_context(working_folder(context)) / "export"
+        local = context.job.exit_stack.enter_context(working_folder(context)) / "export"
         with told(name), context.session.cursor() as cursor:
             rows, notes = _Writing(context, options, cursor, place).write(local)
             sha256 = content_hash(local)
         state = {"name": name, "root": place.root, "sha256": sha256}
-        if there is not None and _is_as_left(there, state, context.seen.get(_ITEM)):
+        if there is not None and _is_as_left(there, state, context.state_before.entries.get(_ITEM)):
             found = f"{name} in {place} would be as it is, and was not written again"
             return LoadResult(rows, (found, *notes), changed=False)
         if there is not None and not options.overwrite:
             _check_same(place, there, sha256, local.parent)
-        context.exit_stack.enter_context(_remembered(context, place, state))
-        context.exit_stack.enter_context(placing(place, local, name, f"{mark}0.new"))
+        context.job.exit_stack.enter_context(_remembered(context, place, state))
+        context.job.exit_stack.enter_context(placing(place, local, name, f"{mark}0.new"))
         size = local.stat().st_size
         written = f"{name} ({size:,} bytes) to {place}"
         return LoadResult(rows, (written, *notes), data={"file": name, "bytes": size})
@@ -221,7 +221,7 @@ class _Writing:
         query = context.sql(file).without_end().composed()
 
         def explained(text: str, error: psycopg2.Error) -> str:
-            return str(fault_in_part(context.folder / file, Part(1, text), error))
+            return str(fault_in_part(context.action.folder / file, Part(1, text), error))
 
         return Query(self._cursor, query, file, self._check, explained)
 

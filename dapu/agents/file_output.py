@@ -40,10 +40,10 @@ def render_name(context: Context, text: str) -> str:
         cursor.execute(statement("export.now"))
         row = cursor.fetchone()
     assert row is not None
-    names = {"task": context.task, "now": row[0], "today": row[0].date()}
-    template = parse_template(context.folder / "task.yaml", text)
+    names = {"task": context.action.task, "now": row[0], "today": row[0].date()}
+    template = parse_template(context.action.folder / "task.yaml", text)
     try:
-        name = template.render(dict(context.variables) | names).text()
+        name = template.render(dict(context.action.variables) | names).text()
     except ValueError as error:
         raise JobError(f"the name of the file, {text}: {error}") from None
     if name.endswith("/") or any(ord(character) < ord(" ") for character in name):
@@ -57,8 +57,14 @@ def own_mark(context: Context) -> str:
     Only one job of a task runs at once, so that whatever has the mark is of no use any more.
     """
     server = context.session.info
-    whose = (server.host, server.port, server.dbname, context.registry.schema, context.task)
-    text = "/".join(map(str, (*whose, context.registry.prefix, context.position)))
+    whose = (
+        server.host,
+        server.port,
+        server.dbname,
+        context.job.registry.schema,
+        context.action.task,
+    )
+    text = "/".join(map(str, (*whose, context.job.registry.prefix, context.action.position)))
     return f".dapu-{hashlib.sha256(text.encode()).hexdigest()[:16]}-"
 
 
@@ -87,5 +93,10 @@ def remember(context: Context, parts: dict[str, dict[str, object]]) -> None:
     """Stores in the job's transaction how files are, after the action itself is over."""
     with context.session.cursor() as cursor:
         source_state.remember(
-            cursor, context.registry, context.task, context.source, parts, context.job
+            cursor,
+            context.job.registry,
+            context.action.task,
+            context.action.source,
+            parts,
+            context.job.number,
         )

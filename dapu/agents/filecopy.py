@@ -76,16 +76,16 @@ class FileCopyAgent(Agent[FileCopyOptions]):
 
         Raises JobError when a file is missing, open elsewhere, or does not arrive whole.
         """
-        if context.span is not None:
+        if context.backfill is not None:
             raise JobError("--from and --to need an action with a `watermark`")
-        source = open_place(context.warehouse, options.connection or context.connection)
+        source = open_place(context.warehouse, options.connection or context.action.connection)
         target = open_place(context.warehouse, options.to)
         for place in (source, target):
-            context.exit_stack.enter_context(context.stoppable(place.stop))
-        folder = context.exit_stack.enter_context(working_folder(context))
+            context.job.exit_stack.enter_context(context.stoppable(place.stop))
+        folder = context.job.exit_stack.enter_context(working_folder(context))
         copying = _Copying(context, options, source, target, folder)
         reading = copying.plan()
-        context.remembered.update(reading.remember)
+        context.state_after.entries.update(reading.remember)
         if not reading.files:
             return LoadResult(0, (copying.nothing(),), changed=False, unit="files")
         check_settled(source, reading.files)
@@ -121,7 +121,7 @@ class _Copying:
             raise JobError(f"there is no file {self._options.file} in {self._source}")
         return what_to_read(
             found,
-            _of_this(self._context.seen, self._how),
+            _of_this(self._context.state_before.entries, self._how),
             self._how,
             lambda file: self._source.local(file, self._folder),
             only_new=True,
@@ -135,7 +135,7 @@ class _Copying:
 
     def bring(self, files: Sequence[FoundFile]) -> None:
         """Brings the files under hidden names; their names and a move's end come at the end."""
-        exit_stack, mark = self._context.exit_stack, own_mark(self._context)
+        exit_stack, mark = self._context.job.exit_stack, own_mark(self._context)
         names = {file.name: self._name(file) for file in files}
         for folder in sorted({name.rpartition("/")[0] for name in names.values()}):
             clear_leftovers(self._target, f"{folder}/file".lstrip("/"), mark)
@@ -146,7 +146,7 @@ class _Copying:
                 local = self._source.local(file, self._folder)
                 sha256 = sha256_of(local)
             if not self._options.move:
-                self._context.remembered[file.name] = state_of(file, sha256, self._how)
+                self._context.state_after.entries[file.name] = state_of(file, sha256, self._how)
             is_there = self._is_there(names[file.name], local, sha256)
             if is_there and not self._options.move:
                 continue  # what is moved is written again: the one there may be the source itself

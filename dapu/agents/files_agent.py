@@ -75,9 +75,9 @@ class FilesAgent(SourceAgent[Options]):
 
         Raises JobError when a file is missing, open elsewhere, broken, or changes meanwhile.
         """
-        if context.span is not None:
+        if context.backfill is not None:
             raise JobError("--from and --to need an action with a `watermark`")
-        place = open_place(context.warehouse, options.connection or context.connection)
+        place = open_place(context.warehouse, options.connection or context.action.connection)
         with ExitStack() as stack:
             stack.enter_context(context.stoppable(place.stop))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dapu-")))
@@ -85,7 +85,7 @@ class FilesAgent(SourceAgent[Options]):
             round_ = _Round(context, options, self.wanted(options), place, folder, cursor)
             reading = round_.plan()
             if not reading.files:
-                context.remembered.update(reading.remember)
+                context.state_after.entries.update(reading.remember)
                 yield None
                 return
             check_settled(place, reading.files)
@@ -102,11 +102,11 @@ class FilesAgent(SourceAgent[Options]):
             except JobError as error:
                 raise told_as_people_do(error, gathering.kinds) from error
             check_unchanged(place, reading.files)
-            context.remembered.update(reading.remember)
+            context.state_after.entries.update(reading.remember)
             for file, sha256 in zip(reading.files, hashes, strict=True):
-                before = context.seen.get(file.name) if round_.adds else None
+                before = context.state_before.entries.get(file.name) if round_.adds else None
                 state = state_of(file, sha256.result(), round_.how, before)
-                context.remembered[file.name] = state
+                context.state_after.entries[file.name] = state
 
 
 @contextmanager
@@ -155,12 +155,12 @@ class _Round:
         """A mark of the definition: when it changes, files are read though they did not."""
         text = self._options.model_dump_json()
         for file in self._options.sql_files():
-            text += (self._context.folder / file).read_text("utf-8")
+            text += (self._context.action.folder / file).read_text("utf-8")
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def plan(self) -> Reading:
         """Which files are to be read now."""
-        seen = self._context.seen if self._target is not None else {}
+        seen = self._context.state_before.entries if self._target is not None else {}
         found = self._place.find(self._wanted)
         if not found and not (self._appends and self._is_pattern):
             what = "no file matches" if self._is_pattern else "there is no file"
@@ -199,7 +199,7 @@ class _Round:
             {column.name: column.type for column in target},
             parts.styles,
             of_cells=parts.of_cells,
-            has_steps=self._context.has_steps,
+            has_steps=self._context.action.has_steps,
             origin=self._origin,
             hash_key=key.get_secret_value().encode() if key else None,
         )
@@ -213,7 +213,11 @@ class _Round:
         if not self._appends or not has_file:
             return
         # Without any memory (the first run, `--full`) every file may have been read before.
-        names = reading.changed if self._context.seen else [file.name for file in reading.files]
+        names = (
+            reading.changed
+            if self._context.state_before.entries
+            else [file.name for file in reading.files]
+        )
         pieces = {"table": self._context.table.identifier, "file": sql.Identifier(ORIGIN[0])}
         if self._replaces_changed:
             self._cursor.execute(compose("files.delete_rows", **pieces), {"names": names})
@@ -221,7 +225,7 @@ class _Round:
                 self._context.note(
                     f"{self._cursor.rowcount:,} rows of files that were read before are replaced"
                 )
-        elif not self._context.seen:
+        elif not self._context.state_before.entries:
             self._cursor.execute(compose("files.has_rows", **pieces), {"names": names})
             row = self._cursor.fetchone()
             if row and row[0]:
@@ -258,7 +262,7 @@ class _Round:
             ):
                 raise
             reason = cause.diag.message_primary or str(cause)
-            raise JobError(str(Fault(self._context.folder / file, 1, reason))) from error
+            raise JobError(str(Fault(self._context.action.folder / file, 1, reason))) from error
         self._cursor.execute(compose("table.drop", table=table))
 
     def _fill(self, table: sql.Identifier, rows: ArrowRows) -> None:

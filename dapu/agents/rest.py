@@ -252,7 +252,7 @@ class _Reading:
 
     def _question(self, values: Mapping[str, Any]) -> _Question:
         options = self._options
-        known = {**self._context.variables, **values, _WATERMARK: self._low}
+        known = {**self._context.action.variables, **values, _WATERMARK: self._low}
         request = Request(
             below(self._connection.url, fill_path(options.path, known)),
             options.method,
@@ -275,7 +275,7 @@ class _Reading:
         return options.method == "GET" and several is None
 
     def _if_changed(self, question: _Question) -> _Question:
-        seen = self._context.seen.get(_REMEMBERED, {})
+        seen = self._context.state_before.entries.get(_REMEMBERED, {})
         headers = condition(seen, self._identity(question))
         return replace(question, request=question.request.with_headers(headers))
 
@@ -287,7 +287,7 @@ class _Reading:
     def _batch(self, question: _Question, page: Page) -> Batch:
         if self._is_one_answer():
             found = marks(page.answer, self._identity(question))
-            self._context.remembered[_REMEMBERED] = found
+            self._context.state_after.entries[_REMEMBERED] = found
         self._finds = self._finds or any(
             path.is_in(record) for record in page.records for path in self._paths
         )
@@ -331,7 +331,7 @@ class _Reading:
 
 
 def _connection(context: Context, options: RestOptions) -> RestConnection:
-    name = options.connection or context.connection
+    name = options.connection or context.action.connection
     connection = context.warehouse.connections.named(name)
     if not isinstance(connection, RestConnection):
         raise ConfigurationError(f"the connection `{name}` is no web service (`driver: rest`)")

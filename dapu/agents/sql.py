@@ -47,7 +47,7 @@ class SqlAgent(Agent[SqlOptions]):
                     except psycopg2.errors.QueryCanceled:
                         raise
                     except psycopg2.Error as error:
-                        fault = fault_in_part(context.folder / file, part, error)
+                        fault = fault_in_part(context.action.folder / file, part, error)
                         raise JobError(str(fault)) from error
                 rows += max(cursor.rowcount, 0)
         return LoadResult(rows)

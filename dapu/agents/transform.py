@@ -88,7 +88,7 @@ class TransformAgent(Agent[TransformOptions]):
                 raise
             except psycopg2.Error as error:
                 reason = error.diag.message_primary or str(error)
-                fault = Fault(context.folder / options.query, 1, reason)
+                fault = Fault(context.action.folder / options.query, 1, reason)
                 raise JobError(str(fault)) from error
 
 
@@ -107,7 +107,7 @@ def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadR
         context.table,
         rows,
         options,
-        has_steps=context.has_steps,
+        has_steps=context.action.has_steps,
         scope=context.scope,
         keep_equal=True,
     )

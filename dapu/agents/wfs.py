@@ -115,7 +115,7 @@ class WfsAgent(SourceAgent[WfsOptions]):
     @contextmanager
     def read(self, context: Context, options: WfsOptions) -> Iterator[Rows | None]:
         """The features; None when the server says that nothing has changed."""
-        name = options.connection or context.connection
+        name = options.connection or context.action.connection
         connection = context.warehouse.connections.named(name)
         if not isinstance(connection, WfsConnection):
             raise ConfigurationError(f"the connection `{name}` is no `driver: wfs`")
@@ -171,7 +171,7 @@ class _Reading:
         """Called when all rows are loaded."""
         if self._options.watermark is not None and self._newest is not None:
             keep_newest(self._context, self._options.watermark, self._newest)
-        self._context.remembered[_REMEMBERED] = self._state
+        self._context.state_after.entries[_REMEMBERED] = self._state
 
     @cached_property
     def _state(self) -> dict[str, Any]:
@@ -183,7 +183,7 @@ class _Reading:
         """Whether the server's sequence is as it was; by the standard it need not tell of data."""
         if not self._options.trust_update_sequence or not self._state["sequence"]:
             return False
-        return bool(self._context.seen.get(_REMEMBERED) == self._state)
+        return bool(self._context.state_before.entries.get(_REMEMBERED) == self._state)
 
     @cached_property
     def _axes(self) -> Axes:
@@ -229,7 +229,7 @@ class _Reading:
             selection.property_of(watermark.column),
             _text(low),
             _text(high),
-            nulls=watermark.nulls == "include" and self._context.span is None,
+            nulls=watermark.nulls == "include" and self._context.backfill is None,
         )
 
     def _batches(self, features: Features, selection: Selection) -> Iterator[pa.RecordBatch]:

@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 from pydantic import ValidationError
 
-from dapu.agents.base import Context
+from dapu.agents.base import Action, Context, RunningJob, SourceState
 from dapu.agents.installed import Agents
 from dapu.definitions.folders import fingerprint
 from dapu.definitions.models import ActionOptions, Task
@@ -229,14 +229,24 @@ class _Run:
         if not job.full_load:
             self._recall(cursor, context, options)
         result = runner.agents[options.do]().run(context, options)
-        if context.high is not None:
+        if context.state_after.watermark is not None:
             watermarks.move(
-                cursor, runner.registry, job.task, context.source, context.high, job.number
+                cursor,
+                runner.registry,
+                job.task,
+                context.action.source,
+                context.state_after.watermark,
+                job.number,
             )
-        result = self._compare_columns(cursor, context.source, result)
-        if context.remembered:
+        result = self._compare_columns(cursor, context.action.source, result)
+        if context.state_after.entries:
             source_state.remember(
-                cursor, runner.registry, job.task, context.source, context.remembered, job.number
+                cursor,
+                runner.registry,
+                job.task,
+                context.action.source,
+                context.state_after.entries,
+                job.number,
             )
         return result
 
@@ -255,20 +265,20 @@ class _Run:
 
     def _recall(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
         """What earlier runs remembered; nothing where the table that they loaded is gone."""
-        low = self._claim.watermarks.get(context.source)
-        seen = self._claim.seen.get(context.source, {})
+        source = context.action.source
+        state = SourceState(self._claim.watermarks.get(source), self._claim.seen.get(source, {}))
         if isinstance(options, LoadOptions):
             stale = self._claim.watermarks.keys() - set(self._sources)
-            stale = stale if options.watermark and low is None else set()
-            if (low or seen or stale) and self._is_dropped(cursor):
+            stale = stale if options.watermark and state.watermark is None else set()
+            if (state.watermark or state.entries or stale) and self._is_dropped(cursor):
                 return
             if stale:
                 raise JobError(
                     f"the watermark is that of `{min(stale)}`, and the action reads "
-                    f"`{context.source}`: read everything once with `dapu run --full`; empty the "
+                    f"`{source}`: read everything once with `dapu run --full`; empty the "
                     "table before if its rows are to go"
                 )
-        context.low, context.seen = low, seen
+        context.state_before = state
 
     def _forget_others(self, cursor: Cursor) -> None:
         """What the task no longer reads."""
@@ -284,24 +294,28 @@ class _Run:
         return cursor.fetchone() != (True,)
 
     def _context(self, task: Task, position: int) -> Context:
-        runner = self._runner
+        runner, job = self._runner, self._job
         return Context(
             warehouse=runner.warehouse,
             session=runner.session,
-            folder=self._folder,
             table=self._table,
-            task=self._job.task,
-            connection=self._claim.connection,
-            position=position,
-            source=self._sources[position - 1],
-            variables=task.variables,
-            registry=runner.registry,
-            job=self._job.number,
-            stops=runner.watch,
             note=self._note(position),
-            exit_stack=self._exit_stack,
-            full=self._job.full_load,
-            span=self._job.span,
+            action=Action(
+                task=job.task,
+                position=position,
+                folder=self._folder,
+                connection=self._claim.connection,
+                source=self._sources[position - 1],
+                variables=task.variables,
+            ),
+            job=RunningJob(
+                number=job.number,
+                registry=runner.registry,
+                stops=runner.watch,
+                exit_stack=self._exit_stack,
+            ),
+            full=job.full_load,
+            backfill=job.span,
         )
 
     def _note(self, position: int) -> Callable[..., None]:

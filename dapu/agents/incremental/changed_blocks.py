@@ -56,10 +56,16 @@ class ChangedBlocks:
         ranges = changed_ranges(before, now)
         stored = [(block.low, block.rows, block.hash) for block in now]
         blocks.store(
-            cursor, context.registry, context.task, context.position, key.name, stored, context.job
+            cursor,
+            context.job.registry,
+            context.action.task,
+            context.action.position,
+            key.name,
+            stored,
+            context.job.number,
         )
-        if context.seen.get(_READ_AS) != read_as:
-            context.remembered[_READ_AS] = read_as
+        if context.state_before.entries.get(_READ_AS) != read_as:
+            context.state_after.entries[_READ_AS] = read_as
         if before and not ranges:
             note = f"none of {len(now)} blocks changed"
             return LoadResult(0, (note,), changed=False)
@@ -101,7 +107,7 @@ class ChangedBlocks:
             self.context.table,
             rows,
             self.options,
-            has_steps=self.context.has_steps,
+            has_steps=self.context.action.has_steps,
             key_range=key_range,
             refused_values=self.refused_values,
         )
@@ -120,9 +126,11 @@ class ChangedBlocks:
         read_as: see `_read_as`.
         """
         context = self.context
-        if context.seen.get(_READ_AS) != read_as or self.column_types is None:
+        if context.state_before.entries.get(_READ_AS) != read_as or self.column_types is None:
             return []
-        found = blocks.stored(cursor, context.registry, context.task, context.position)
+        found = blocks.stored(
+            cursor, context.job.registry, context.action.task, context.action.position
+        )
         if any(block.rows for block in found) and is_empty(cursor, context.table):
             return []
         return [Block(*block) for block in found]

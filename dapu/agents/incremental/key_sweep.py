@@ -35,7 +35,7 @@ class Sweep:
 
     def run(self, cursor: Cursor, source: Source) -> tuple[str, ...]:
         """Removes them when it is time to look; returns what to tell of it."""
-        last = self.context.seen.get(_SWEPT)
+        last = self.context.state_before.entries.get(_SWEPT)
         now = datetime.now(UTC)
         if last is not None and now - datetime.fromisoformat(last) < self.sweep.every:
             return ()
@@ -51,7 +51,7 @@ class Sweep:
             )
             mark = self.sweep.mark
             told = remove_missing(cursor, table, target, checked.rows, self._key, mark=mark)
-        self.context.remembered[_SWEPT] = now.isoformat()
+        self.context.state_after.entries[_SWEPT] = now.isoformat()
         return told
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 from dapu.agents.base import Context
 from dapu.agents.incremental.bounds import end_at
-from dapu.agents.incremental.resume import begin, ends_of_span
+from dapu.agents.incremental.resume import backfill_bounds, begin
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
 from dapu.registry.values import to_text
@@ -27,17 +27,17 @@ def bounded_query(
     The upper bound is asked for first, so that the watermark is in the source's own terms and
     rows that come while others are read are left for the next run.
     """
-    if context.span is not None:
-        return _spanning_query(context, file, watermark, source)
-    nulls = watermark.nulls == "include"
+    if context.backfill is not None:
+        return _backfill_query(context, file, watermark, source)
+    nulls, last = watermark.nulls == "include", context.state_before.watermark
     low = begin(context, watermark)
     query = context.sql(file, watermark=low)
-    if context.low is not None and watermark.overlap is not None:
+    if last is not None and watermark.overlap is not None:
         # The source compares: what `initial` is there, only it knows.
         query = between(query, watermark.column, watermark.initial, None, source.quote)
     from_low = between(query, watermark.column, low, None, source.quote)
     highest_now = source.value(highest(from_low, watermark.column, source.quote))
-    if context.low is None and watermark.initial is not None:
+    if last is None and watermark.initial is not None:
         like = highest_now
         if like is None:
             like = source.value(highest(query, watermark.column, source.quote))
@@ -45,8 +45,8 @@ def bounded_query(
     if highest_now is not None:
         to_text(highest_now, watermark.column)  # refuses what has no order
     high = end_at(watermark, highest_now, context.warehouse.settings.zone)
-    if high is not None and _is_later(high, context.low, watermark):
-        context.high = Watermark(watermark.column, high)
+    if high is not None and _is_later(high, last, watermark):
+        context.state_after.watermark = Watermark(watermark.column, high)
     slack = source.time_slack
     return between(query, watermark.column, low, high, source.quote, nulls=nulls, slack=slack)
 
@@ -91,16 +91,16 @@ def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) ->
         ) from None
 
 
-def _spanning_query(
+def _backfill_query(
     context: Context, file: str, watermark: WatermarkOptions, source: Asked
 ) -> Statement:
     """The range that an operator wants read once more."""
     column = watermark.column
-    if context.low is not None:
-        like = context.low.value
+    if context.state_before.watermark is not None:
+        like = context.state_before.watermark.value
     else:
         whole = context.sql(file, watermark=watermark.initial)
         like = source.value(highest(whole, column, source.quote))
-    low, high = ends_of_span(context, like, column)
+    low, high = backfill_bounds(context, like, column)
     query = context.sql(file, watermark=low)
     return between(query, column, low, high, source.quote, nulls=False)

@@ -26,12 +26,13 @@ def bounds(context: Context, watermark: WatermarkOptions | None) -> Bounds:
     Raises JobError when the watermark was kept for another column.
     """
     if watermark is None:
-        if context.span is not None:
+        if context.backfill is not None:
             raise JobError("--from and --to need an action with a `watermark`")
         return Bounds()
-    if context.span is not None:
-        low = context.low  # the source knows no kinds: the last run's value tells which one it is
-        return ends_of_span(context, low and low.value, low.column if low else "")
+    if context.backfill is not None:
+        # The source knows no kinds: the last run's value says which one it is.
+        last = context.state_before.watermark
+        return backfill_bounds(context, last and last.value, last.column if last else "")
     return Bounds(begin(context, watermark))
 
 
@@ -40,7 +41,7 @@ def begin(context: Context, watermark: WatermarkOptions) -> Any:
 
     Raises JobError when the watermark was kept for another column.
     """
-    last = context.low
+    last = context.state_before.watermark
     if last is not None and last.column != watermark.column:
         raise JobError(
             f"the watermark was kept for the column {last.column}, and is {watermark.column} now; "
@@ -49,7 +50,7 @@ def begin(context: Context, watermark: WatermarkOptions) -> Any:
     return begin_at(watermark, last.value if last else None)
 
 
-def ends_of_span(context: Context, like: Any, column: str) -> Bounds:
+def backfill_bounds(context: Context, like: Any, column: str) -> Bounds:
     """What an operator gave as `from` and `to`, in the kind of a value that the column has.
 
     A time without a zone is one of the warehouse's, where the column's have a zone. Raises
@@ -59,7 +60,7 @@ def ends_of_span(context: Context, like: Any, column: str) -> Bounds:
     low, high = (_end(context, name, like, column) for name in ("from", "to"))
     known = low is not None and high is not None and not isinstance(low, str)
     if known and high < low:
-        given = context.span or {}
+        given = context.backfill or {}
         raise JobError(
             f"--from {given.get('from')} is after --to {given.get('to')}; no row can be between: "
             "change places"
@@ -68,7 +69,7 @@ def ends_of_span(context: Context, like: Any, column: str) -> Bounds:
 
 
 def _end(context: Context, name: str, like: Any, column: str) -> Any:
-    text = (context.span or {}).get(name)
+    text = (context.backfill or {}).get(name)
     if text is None or like is None:
         return text
     kind, kept = to_text(like, column)
@@ -84,11 +85,11 @@ def _end(context: Context, name: str, like: Any, column: str) -> Any:
 def keep_newest(context: Context, watermark: WatermarkOptions, newest: Newest) -> None:
     """Moves the watermark to the highest value that was read, never backwards."""
     high = end_at(watermark, newest.value, context.warehouse.settings.zone)
-    if high is None or context.span is not None:
+    if high is None or context.backfill is not None:
         return
     known = Newest(watermark.column)
-    if context.low is not None:
-        known.see(context.low.value)
+    if context.state_before.watermark is not None:
+        known.see(context.state_before.watermark.value)
     known.see(high)
     if known.value is high:
-        context.high = Watermark(watermark.column, high)
+        context.state_after.watermark = Watermark(watermark.column, high)

@@ -30,6 +30,7 @@ from dapu.loading.values.find_row import key_of, row_finder
 from dapu.named_sql import compose, statement
 from dapu.registry import split_parts
 from dapu.registry.split_parts import SplitPart
+from dapu.registry.store import Registry
 from dapu.registry.values import from_text, to_text
 from dapu.registry.watermarks import Watermark
 from dapu.rows.refused_value import naming_refused_values
@@ -95,7 +96,7 @@ class SplitLoad:
         self._take_high(planned)
         result = self._load(cursor, columns)
         cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
-        split_parts.forget(cursor, context.registry, context.task, context.position)
+        split_parts.forget(cursor, *self._action)
         kept = len(planned) - len(missing)
         before = f", {kept} of them read before" if kept else ""
         states = f", {later} of them in later states of the source" if later else ""
@@ -105,7 +106,7 @@ class SplitLoad:
         """From the staging table. Rows that come twice are not good for another try."""
         context = self.context
         try:
-            steps, rows = context.has_steps, self._staged(columns)
+            steps, rows = context.action.has_steps, self._staged(columns)
             refused_values = self.refused_values
             return load(
                 cursor,
@@ -118,8 +119,7 @@ class SplitLoad:
         except JobError as error:
             if isinstance(error.__cause__, psycopg2.errors.UniqueViolation):
                 with context.warehouse.session("split") as session, session:
-                    where = (context.registry, context.task, context.position)
-                    split_parts.forget(session.cursor(), *where)
+                    split_parts.forget(session.cursor(), *self._action)
                 raise JobError(
                     f"{error}; where the query itself gives no row twice, rows moved to another "
                     "part between two tries: split by a value that never changes"
@@ -127,9 +127,14 @@ class SplitLoad:
             raise
 
     @property
+    def _action(self) -> tuple[Registry, str, int]:
+        action = self.context.action
+        return self.context.job.registry, action.task, action.position
+
+    @property
     def _stage(self) -> TableName:
         # Each action has its own: the job's transaction holds those of earlier ones to its end.
-        position = self.context.position
+        position = self.context.action.position
         return self.context.table.beside(_SUFFIX if position == 1 else f"{_SUFFIX}{position}")
 
     def _staged(self, columns: Sequence[Column]) -> QueryRows:
@@ -146,20 +151,19 @@ class SplitLoad:
             session,
             session.cursor() as cursor,
         ):
-            where = (context.registry, context.task, context.position)
-            found = split_parts.of_action(cursor, *where)
+            found = split_parts.of_action(cursor, *self._action)
             usable = (
                 found
-                and (not context.full or {part.job for part in found} == {context.job})
+                and (not context.full or {part.job for part in found} == {context.job.number})
                 and json.loads(found[0].plan)["of"] == self._fingerprint(columns)
-                and not split_parts.are_too_old(cursor, *where)
+                and not split_parts.are_too_old(cursor, *self._action)
                 and describe(cursor, self._stage) is not None
             )
             if usable:
                 return found
             planned = self._new_plan(source, columns)
             self._make_stage(cursor, columns)
-            split_parts.plan(cursor, *where, planned)
+            split_parts.plan(cursor, *self._action, planned)
             return planned
 
     def _make_stage(self, cursor: Cursor, columns: Sequence[Column]) -> None:
@@ -186,7 +190,7 @@ class SplitLoad:
         text = json.dumps(
             [
                 self.context.sql(self.options.sql_files()[0]).parts,
-                [str(value) for value in self.context.variables.values()],
+                [str(value) for value in self.context.action.variables.values()],
                 self.split.model_dump(),
                 [(column.name, column.type) for column in columns],
             ]
@@ -205,7 +209,7 @@ class SplitLoad:
             cuts = regular_parts(low, high, self.split.every)
         name = self.split.column or "split.expression"
         kind = to_text(low, name)[0] if low is not None else "text"
-        mark = self.context.high
+        mark = self.context.state_after.watermark
         plan = json.dumps(
             {
                 "of": self._fingerprint(columns),
@@ -216,15 +220,17 @@ class SplitLoad:
         texts = [to_text(_like(cut, low), name)[1] for cut in cuts]
         bounds = zip([None, *texts], [*texts, None], strict=True)
         return [
-            SplitPart(n, plan, *bound, None, self.context.job)
+            SplitPart(n, plan, *bound, None, self.context.job.number)
             for n, bound in enumerate(bounds, start=1)
         ]
 
     def _take_high(self, planned: Sequence[SplitPart]) -> None:
         """The watermark is that of the plan: newer rows of parts read later come once more."""
         high = json.loads(planned[0].plan)["high"]
-        if high is not None and self.context.high is not None:
-            self.context.high = Watermark(self.context.high.column, from_text(*high))
+        if high is not None and self.context.state_after.watermark is not None:
+            self.context.state_after.watermark = Watermark(
+                self.context.state_after.watermark.column, from_text(*high)
+            )
 
     def _read(self, missing: Sequence[SplitPart], columns: Sequence[Column], source: Source) -> int:
         """Reads the parts, all in the state that `source` reads if the database can do that.
@@ -269,8 +275,7 @@ class SplitLoad:
                 staged = describe(cursor, self._stage)
                 checked = apply_value_policy(cursor, context.table, staged, rows, self.options)
                 count = checked.rows.fill(cursor, self._stage.identifier)
-            where = (context.registry, context.task, context.position)
-            if not split_parts.done(cursor, *where, part.number, count, context.job):
+            if not split_parts.done(cursor, *self._action, part.number, count, context.job.number):
                 session.rollback()
             return same
 

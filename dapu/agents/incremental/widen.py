@@ -34,7 +34,10 @@ def known_types(
     if target is None:
         return None
     known = {column.name: column.type for column in target.columns}
-    if source.typed_by_values and options.change_policy(context.has_steps).retyped == "widen":
+    if (
+        source.typed_by_values
+        and options.change_policy(context.action.has_steps).retyped == "widen"
+    ):
         for name in seems_empty(cursor, target.oid):
             if known[name] == "text":
                 del known[name]
