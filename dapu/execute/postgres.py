@@ -21,6 +21,7 @@ from dapu.execute.documents import Header, Incoming, Row, next_batch
 from dapu.execute.views import shortened
 from dapu.loading.table.tables import analyze, describe, is_empty, is_table, make_schema
 from dapu.named_sql import compose
+from dapu.rows.origin import RowOrigin
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import LONGEST_NAME, TableName
 
@@ -96,7 +97,7 @@ class PostgresDocuments:
         first = before is None
         rows = _CopyText(incoming, next_batch(before))
         columns = [Column(name, "") for name in _COLUMNS]
-        copy = CopyRows(columns, "text", rows.write, stop, rows.locate)
+        copy = CopyRows(columns, "text", rows.write, stop, RowOrigin(rows.locate))
         count = copy.fill(self._cursor, self.name.identifier)
         if count and replace and not first:
             self._run("delete_replaced", after=before)

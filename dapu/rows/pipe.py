@@ -18,7 +18,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.rows.copy_refusal import Refusal
-from dapu.rows.refused_value import Locate, explain
+from dapu.rows.origin import RowOrigin
+from dapu.rows.refused_value import explain
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for a pipe without privileges
 _CHUNK = 1 << 17
@@ -52,12 +53,11 @@ def copy_through_pipe(
     statement: str,
     write: Callable[[BinaryIO], None],
     stop: Callable[[], None],
-    row_of_line: Callable[[int], int],
-    locate: Locate | None,
+    origin: RowOrigin,
 ) -> int:
     """Runs a `COPY … FROM STDIN` on the bytes that `write` gives; returns the number of rows.
 
-    row_of_line, locate: see `CopyRows`.
+    origin: see `CopyRows`.
     When the source fails the COPY fails: what was read until then is not taken for the whole.
     When the server refuses a row, no more of the source is read.
     Raises what `write` raised, or JobError when a column cannot hold a value.
@@ -71,7 +71,7 @@ def copy_through_pipe(
         source.abandon(stop)
         if failure is not None:
             raise failure from None
-        raise explain(error, row_of_line, locate) from error
+        raise explain(error, origin) from error
     except BaseException:
         source.abandon(stop)
         raise

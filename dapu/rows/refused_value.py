@@ -12,6 +12,7 @@ import psycopg2
 from dapu.errors import DapuError, JobError
 from dapu.rows.display import names_a_row, readable
 from dapu.rows.exactness import REMARK
+from dapu.rows.origin import UNKNOWN, RowOrigin
 from dapu.statement import TableName
 from dapu.text import shortened
 
@@ -23,9 +24,6 @@ _UNREADABLE = re.compile("[\0\udc80-\udcff]")
 _NULL = "null input"
 _LONGEST = 300  # characters of what the server says, which has the value in it
 
-
-Locate = Callable[[int, str], str]
-"""Where in its source a row (from 1) and a column stand."""
 
 Record = Mapping[str, str | None]
 """The texts of a row's values by column; surrogates stand for bytes that are no UTF-8."""
@@ -129,11 +127,7 @@ def naming_refused_values(
         raise explain(error) from error
 
 
-def explain(
-    error: psycopg2.Error,
-    row_of_line: Callable[[int], int] = lambda line: line,
-    locate: Locate | None = None,
-) -> DapuError:
+def explain(error: psycopg2.Error, origin: RowOrigin = UNKNOWN) -> DapuError:
     """A BadValue that names table, row, column and value where the server tells them."""
     said = shortened((error.diag.message_primary or str(error)).strip(), _LONGEST)
     reason = said.replace(REMARK, "")
@@ -143,7 +137,7 @@ def explain(
         return JobError("; ".join(filter(None, (reason, detail, _advice(error)))))
     table, line, named, told = place.groups()
     column = named or error.diag.column_name
-    row = row_of_line(int(line))
+    row = origin.row_of_line(int(line))
     if reason.endswith(": 0x00"):
         reason += " (`nul_characters: remove` leaves it out)"
     if detail.startswith("\\u0000 cannot"):
@@ -154,7 +148,7 @@ def explain(
         RefusedValue(
             table,
             row,
-            locate(row, column or "") if locate else f"row {row}",
+            origin.locate(row, column or "") if origin.locate else f"row {row}",
             column,
             told.strip() if named and told else None,
             reason,

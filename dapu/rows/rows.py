@@ -15,8 +15,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.named_sql import compose, statement
 from dapu.rows.csv_line_index import LineIndex
+from dapu.rows.origin import UNKNOWN, Locate, RowOrigin
 from dapu.rows.pipe import copy_through_pipe
-from dapu.rows.refused_value import Locate
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,27 +64,25 @@ def column_definitions(columns: Iterable[Column]) -> sql.Composed:
 
 @dataclass
 class CopyRows:
-    """Rows as the bytes that `COPY … FROM` reads.
-
-    write: writes all the bytes to the file that it is given; runs in a thread of its own.
-    stop: makes a running `write` end soon; called when the warehouse cannot take more rows.
-    locate: where in the source a row (from 1) and a column stand, for the message about a value
-    that does not fit: `Budget.xlsx, sheet 'Costs', D17`.
-    row_of_line: which row COPY means by a line, where a row may have several.
-    delimiter: what is between the values of CSV, a character of one byte.
-    again: gives the same rows once more, as text or CSV, for who must look into them.
-    is_ordered: asks whether they come in the same order then.
-    """
+    """Rows as the bytes that `COPY … FROM` reads."""
 
     columns: Sequence[Column]
+    """The rows' columns, in the order of their values."""
+
     format: CopyFormat
+    """What the bytes are."""
+
     write: Callable[[BinaryIO], None]
+    """Writes all the bytes to the file that it is given; runs in a thread of its own."""
+
     stop: Callable[[], None] = lambda: None
-    locate: Locate | None = None
-    row_of_line: Callable[[int], int] = lambda line: line
+    """Makes a running `write` end soon; called when the warehouse cannot take more rows."""
+
+    origin: RowOrigin = UNKNOWN
+    """Where the rows come from, for the message about a value that does not fit."""
+
     delimiter: str = ","
-    again: Callable[[], CopyRows] | None = None
-    is_ordered: Callable[[], bool] = lambda: True
+    """What is between the values of CSV, a character of one byte."""
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""
@@ -95,7 +93,7 @@ class CopyRows:
             options=self._options(freeze),
         )
         text = statement.as_string(cursor)
-        return copy_through_pipe(cursor, text, self.write, self.stop, self.row_of_line, self.locate)
+        return copy_through_pipe(cursor, text, self.write, self.stop, self.origin)
 
     def _options(self, freeze: bool) -> sql.Composed:
         options: list[sql.Composable] = [sql.SQL(f"format {self.format}")]
@@ -111,7 +109,7 @@ class ArrowRows:
     """Rows as Arrow record batches, whose columns stand in the order of `columns`.
 
     batches: some of them may be CSV with this delimiter already.
-    locate, stop: see `CopyRows`.
+    locate: see `RowOrigin`. stop, delimiter: see `CopyRows`.
     """
 
     columns: Sequence[Column]
@@ -130,12 +128,8 @@ class ArrowRows:
         def write(file: BinaryIO) -> None:
             write_csv(self.batches, file, lines, self.delimiter)
 
-        rows = CopyRows(
-            self.columns, "csv", write, self.stop, self.locate, delimiter=self.delimiter
-        )
-        if lines is not None:
-            rows.row_of_line = lines.row
-        return rows
+        origin = RowOrigin(self.locate, lines.row) if lines else UNKNOWN
+        return CopyRows(self.columns, "csv", write, self.stop, origin, self.delimiter)
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:
         """See `Rows.fill`."""

@@ -11,6 +11,7 @@ from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
+from dapu.rows.origin import RowOrigin
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import TableName
 
@@ -159,7 +160,9 @@ def test_where_a_value_stands_in_its_source_is_told(connection: PgSession) -> No
     def write(file: Any) -> None:
         file.write(b"1,x,\n")
 
-    rows = CopyRows(COLUMNS, "csv", write, locate=lambda row, column: f"Sheet1!B{row + 1}")
+    rows = CopyRows(
+        COLUMNS, "csv", write, origin=RowOrigin(lambda row, column: f"Sheet1!B{row + 1}")
+    )
     options = LoadOptions.model_validate({"do": "excel"})
     with pytest.raises(JobError, match=r"Sheet1!B2"), connection.cursor() as cursor:
         load(cursor, NAME, rows, options)

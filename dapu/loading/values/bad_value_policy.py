@@ -22,7 +22,7 @@ from dapu.loading.values.scrub import BAD_BYTE, MARK, NUL, OWN_MARK, Scrubbed
 from dapu.named_sql import compose, statement
 from dapu.rows.display import names_a_row
 from dapu.rows.exactness import exactness
-from dapu.rows.refused_value import Locate
+from dapu.rows.origin import Locate
 from dapu.rows.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
 from dapu.statement import TableName
 
@@ -66,17 +66,17 @@ def apply_value_policy(
     if not options.checks_values or not isinstance(rows, CopyRows):
         return CheckedRows(rows)
     if rows.format == "binary":
-        if rows.again is None or not _may_refuse(relation, rows.columns, options):
+        if rows.origin.again is None or not _may_refuse(relation, rows.columns, options):
             return CheckedRows(rows)  # what comes as binary has the target's own types
-        rows = rows.again()
-    columns = _typed(rows.columns, relation)
-    key = key_of(options.key, relation, columns, or_first=rows.locate is None)
+        rows = rows.origin.again()
+    columns, locate = _typed(rows.columns, relation), rows.origin.locate
+    key = key_of(options.key, relation, columns, or_first=locate is None)
     stage = _TextStage(cursor, name, columns, options, _domains(relation), key)
     stage.fill(rows, _required(relation))
-    found = stage.bad_rows(rows.locate)
+    found = stage.bad_rows(locate)
     if options.on_bad_value == "reject" and keeps_rejected:
-        stage.reject(key_range, rows.locate)
-    stage.check_watermark(rows.locate)
+        stage.reject(key_range, locate)
+    stage.check_watermark(locate)
     return CheckedRows(stage.good(), *found)
 
 
@@ -144,7 +144,7 @@ class _TextStage:
             scrubbed.finish()
             self._has_own_marks = scrubbed.has_own_marks
 
-        texts = replace(rows, write=write, locate=None)
+        texts = replace(rows, write=write, origin=replace(rows.origin, locate=None))
         texts.fill(self._cursor, _TEXTS, freeze=True)
         self._valid = {
             column.name: self._is_valid(column, column.name in required) for column in self._columns

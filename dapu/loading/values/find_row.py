@@ -47,9 +47,9 @@ def row_finder(rows: Rows) -> Find | None:
     """What finds a row by its number; None where the rows cannot be read once more."""
     while isinstance(rows, NarrowedRows):
         rows = rows.whole
-    if not isinstance(rows, CopyRows) or rows.again is None:
+    if not isinstance(rows, CopyRows) or rows.origin.again is None:
         return None
-    again, is_ordered = rows.again, rows.is_ordered
+    again, is_ordered = rows.origin.again, rows.origin.is_ordered
 
     def find(number: int) -> Record | None:
         with suppress(JobError, csv.Error):

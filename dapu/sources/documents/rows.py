@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from dapu.errors import JobError
+from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import TypeSurvey, line
 from dapu.rows.rows import Column, CopyRows
 from dapu.sources.documents.exact_json import FaultyDocument, check_characters, dump, without_nul
@@ -79,7 +80,7 @@ class DocumentRows:
             for _, lines in self._lines(batches):
                 file.writelines(lines)
 
-        return CopyRows(columns, "text", write, stop, self.locate)
+        return CopyRows(columns, "text", write, stop, RowOrigin(self.locate))
 
     def locate(self, row: int, column: str) -> str:  # noqa: ARG002 - a record has no columns
         """Where a row (from 1) stood: `page 3, record 17`."""
@@ -106,7 +107,7 @@ class DocumentRows:
             Column(field.name, field.type or found)
             for field, found in zip(self._fields, survey.types(), strict=True)
         ]
-        return CopyRows(columns, "text", write, locate=self.locate)
+        return CopyRows(columns, "text", write, origin=RowOrigin(self.locate))
 
     def _lines(self, batches: Iterable[Batch]) -> Iterator[tuple[list[list[Any]], list[bytes]]]:
         """The values of each batch, and the lines that COPY reads."""

@@ -18,6 +18,7 @@ from pymysql.constants import ER, FIELD_TYPE
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.named_sql import statement
+from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import from_utc, in_utc
 from dapu.rows.rows import Column, CopyRows
 from dapu.secrets import redact
@@ -123,7 +124,7 @@ class MySqlSource:
                     self._connect()
             return self._rows(columns, lines)
 
-        return CopyRows(columns, "text", write, self.stop, again=again)
+        return CopyRows(columns, "text", write, self.stop, RowOrigin(again=again))
 
     def _fields(self, described: Sequence[Described], into: Mapping[str, str]) -> list[Field]:
         if not described:

@@ -13,6 +13,7 @@ from psycopg2 import extensions, sql
 from dapu.errors import JobError
 from dapu.named_sql import compose, statement
 from dapu.rows.exactness import Length, exactness
+from dapu.rows.origin import RowOrigin
 from dapu.rows.rows import Column, CopyFormat, CopyRows
 from dapu.rows.types import holds
 from dapu.secrets import redact
@@ -127,9 +128,8 @@ class PostgresSource:
             return self._rows(fields, query, "text")
 
         columns = [field.column for field in fields]
-        return CopyRows(
-            columns, form, write, self.stop, again=again, is_ordered=lambda: self._is_ordered(query)
-        )
+        origin = RowOrigin(again=again, is_ordered=lambda: self._is_ordered(query))
+        return CopyRows(columns, form, write, self.stop, origin)
 
     def _undo_read(self) -> None:
         """After a reading that was stopped, takes up the same state of the database again."""

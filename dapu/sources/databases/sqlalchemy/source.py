@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.named_sql import statement
+from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import TypeSurvey, exact_writer, from_utc, in_utc
 from dapu.rows.rows import Column, CopyRows
 from dapu.secrets import redact
@@ -104,7 +105,7 @@ class GenericSource:
             known = texts | known
         if any(name not in known for name in names):
             rows = self._read_all(names, result, known, described)
-            return replace(rows, again=lambda: self.read(query, into))
+            return replace(rows, origin=RowOrigin(again=lambda: self.read(query, into)))
 
         columns = [Column(name, known[name]) for name in names]
         types = [column.type for column in columns]
@@ -123,7 +124,7 @@ class GenericSource:
             for _, lines in self._lines(result, checked):
                 file.writelines(lines)
 
-        return CopyRows(columns, "text", write, self._cut, again=again)
+        return CopyRows(columns, "text", write, self._cut, RowOrigin(again=again))
 
     def stop(self) -> None:
         """See `Source.stop`. As the driver can: by asking, or by cutting the connection."""

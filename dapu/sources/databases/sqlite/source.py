@@ -20,6 +20,7 @@ import apsw
 from dapu.errors import JobError
 from dapu.rows.csv_line_index import LineIndex
 from dapu.rows.exactness import exactness, remarked
+from dapu.rows.origin import RowOrigin
 from dapu.rows.rows import Column, CopyRows
 from dapu.sources.databases.batch_size import BatchSize
 from dapu.sources.databases.fragments import fragment
@@ -133,7 +134,9 @@ class SqliteSource:
         def again() -> CopyRows:
             return self._rows(columns, text, bound)
 
-        return CopyRows(columns, "csv", write, self.stop, row_of_line=index.row, again=again)
+        return CopyRows(
+            columns, "csv", write, self.stop, RowOrigin(row_of_line=index.row, again=again)
+        )
 
     def _columns(self, query: Statement) -> list[Column]:
         """The columns by their declared types; the query is prepared and not run."""
