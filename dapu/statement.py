@@ -56,6 +56,21 @@ class TableName:
 
 
 @dataclass(frozen=True)
+class Name:
+    """A name of one part, such as a column's."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The quoted name."""
+        return sql.Identifier(self.text)
+
+
+@dataclass(frozen=True)
 class Statement:
     """SQL with its values apart: `parts[0] values[0] parts[1] … parts[-1]`."""
 
@@ -66,7 +81,7 @@ class Statement:
         """For psycopg2, with its own quoting of values and identifiers."""
         pieces: list[sql.Composable] = [sql.SQL(self.parts[0])]
         for value, part in zip(self.values, self.parts[1:], strict=True):
-            is_name = isinstance(value, TableName)
+            is_name = isinstance(value, TableName | Name)
             pieces += [value.identifier if is_name else sql.Literal(value), sql.SQL(part)]
         return sql.Composed(pieces)
 
@@ -83,6 +98,8 @@ class Statement:
         for value, part in zip(self.values, self.parts[1:], strict=True):
             if isinstance(value, TableName):
                 text += f"{quote(value.schema)}.{quote(value.table)}"
+            elif isinstance(value, Name):
+                text += quote(value.text)
             else:
                 bound.append(value)
                 text += _PLACEHOLDERS[paramstyle].format(len(bound))

@@ -24,6 +24,7 @@ _OWN = {
     "rest": "dapu.agents.rest:RestAgent",
     "sql": "dapu.agents.sql:SqlAgent",
     "transform": "dapu.agents.transform:TransformAgent",
+    "views": "dapu.agents.views:ViewsAgent",
     "wfs": "dapu.agents.wfs:WfsAgent",
 }
 

@@ -74,9 +74,11 @@ class ActionOptions(Strict):
     """One step of a task; each agent has its own options beside `do`.
 
     reads: the options that say what is read of a connection.
+    names: what its templates know beside the variables and what all templates know.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("query",)
+    names: ClassVar[frozenset[str]] = frozenset()
 
     do: str = Field(description="Name of the agent")
 
@@ -184,6 +186,10 @@ class Task(Strict):
             f"{source} ({before + 1})" if before else source
             for source, before in zip(found, earlier, strict=True)
         ]
+
+    def template_names(self) -> frozenset[str]:
+        """What its templates know beside the variables and what all templates know."""
+        return frozenset().union(*(action.names for action in self.actions))
 
     def sql_files(self) -> list[str]:
         """Every SQL file that the task names, checks included."""

@@ -69,10 +69,11 @@ class DefinitionReader:
             return None
         task = validate(self._model(merged), merged, _origins(own, folder))
         variables = self.settings.variables | route.variables | task.variables
+        known = set(variables) | task.template_names()
         faults = [
             *self._day_part_faults(folder, task, own),
-            *_file_faults(folder, task, own, set(variables) | BUILT_IN),
-            *_text_faults(task, own, set(variables) | BUILT_IN_TEXTS),
+            *_file_faults(folder, task, own, known | BUILT_IN),
+            *_text_faults(task, own, known | BUILT_IN_TEXTS),
             *_upgrade_faults(folder, task, own),
         ]
         if faults:

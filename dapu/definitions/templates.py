@@ -8,7 +8,7 @@ tables become quoted identifiers.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from jinja2 import Template as JinjaTemplate
 from jinja2 import TemplateNotFound, TemplateSyntaxError, meta, nodes
 
 from dapu.definitions.sandbox import sql_environment
 from dapu.errors import Fault, FaultyFile
-from dapu.statement import Statement, TableName
+from dapu.statement import Name, Statement, TableName
 from dapu.suggest import nearest
 from dapu.warehouse.yamlfile import read_text
 
@@ -31,7 +32,7 @@ _IS_TEMPLATE = re.compile(r"\{[{%#]")
 _NAMES_ANOTHER = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
-_VALUES = (bool, int, float, Decimal, str, bytes, date, time, timedelta, UUID, TableName)
+_VALUES = (bool, int, float, Decimal, str, bytes, date, time, timedelta, UUID, TableName, Name)
 
 
 @dataclass(frozen=True)
@@ -84,16 +85,27 @@ class Template:
 
     def render(self, values: Mapping[str, Any]) -> Statement:
         """The statement for these values. Raises FaultyFile when the template fails."""
+        return self.compiled()(values)
+
+    def compiled(self) -> Callable[[Mapping[str, Any]], Statement]:
+        """`render`, for many values: the template is compiled once."""
         if self.tree is None:
-            return Statement((self.text,))
+            return lambda _: Statement((self.text,))
         environment = sql_environment().for_folder(self.path.parent, _VALUES)
-        try:
-            text = environment.from_string(self.text).render(values)
-        except Exception as error:  # noqa: BLE001 - a template is a program of its author's
-            raise FaultyFile([self._fault(error)]) from None
-        pieces = _MARK.split(text)
-        values_in_order = tuple(environment.bound[int(number)] for number in pieces[1::2])
-        return Statement(tuple(pieces[::2]), values_in_order)
+        compiled: list[JinjaTemplate] = []
+
+        def render(values: Mapping[str, Any]) -> Statement:
+            environment.bound = []
+            try:
+                compiled[:] = compiled or [environment.from_string(self.text)]
+                text = compiled[0].render(values)
+            except Exception as error:  # noqa: BLE001 - a template is a program of its author's
+                raise FaultyFile([self._fault(error)]) from None
+            pieces = _MARK.split(text)
+            in_order = tuple(environment.bound[int(number)] for number in pieces[1::2])
+            return Statement(tuple(pieces[::2]), in_order)
+
+        return render
 
     def _fault(self, error: Exception) -> Fault:
         """What went wrong, at the line of this file, or of one that it includes."""

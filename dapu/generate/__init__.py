@@ -1,0 +1,1 @@
+"""Definitions and views that dapu writes itself."""

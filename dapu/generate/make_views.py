@@ -1,0 +1,156 @@
+"""Makes the views of a group, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.errors import DapuError, JobError
+from dapu.generate.view_groups import View
+from dapu.loading.table.views import make_anew
+from dapu.named_sql import compose
+from dapu.registry import view_groups
+from dapu.registry.store import Registry
+from dapu.registry.view_groups import Present, Taken
+from dapu.statement import TableName
+
+_KINDS = {"v": "view", "m": "materialized view", "S": "sequence"}
+
+
+class CannotMake(DapuError):
+    """A view cannot be made. statement: what was tried."""
+
+    def __init__(self, message: str, statement: str | None = None) -> None:
+        super().__init__(message)
+        self.statement = statement
+
+
+def make_group(cursor: Cursor, registry: Registry, task: str, schema: str, group: Taken) -> int:
+    """Makes what is new or changed of a group, drops what it no longer wants, and notes it.
+
+    Returns how many views were made. Raises CannotMake; the transaction is to be rolled back to
+    before the group then.
+    """
+    wanted = [(View(*view[:3]), str(view[3])) for view in group.views]
+    found = view_groups.present(cursor, registry, schema, [view.name for view, _ in wanted])
+    there = {one.name: one for one in found if one.oid is not None}
+    for one in there.values():
+        _check_is_own(one, task, group.key, schema)
+    for name in view_groups.unwanted(cursor, registry, task, group, schema):
+        _try(cursor, compose("views_make.drop", view=sql.Identifier(*name)), ".".join(name))
+    changed = [
+        view for view, digest in wanted if view.name not in there or there[view.name].hash != digest
+    ]
+    _make(cursor, schema, changed, there)
+    view_groups.done(cursor, registry, task, group, schema)
+    return len(changed)
+
+
+def replacement(schema: str, view: View) -> sql.Composed:
+    """The statements that make a view, in the place of an older one too."""
+    name = sql.Identifier(schema, view.name)
+    query = sql.SQL(view.query)
+    return compose("table.replace_view", view=name, query=query) + _comment(schema, view)
+
+
+def _comment(schema: str, view: View) -> sql.Composed:
+    if view.comment is None:
+        return sql.Composed([])
+    name = sql.Identifier(schema, view.name)
+    text = sql.Literal(view.comment)
+    return sql.SQL(";\n") + compose("views_make.comment", view=name, comment=text)
+
+
+def _check_is_own(one: Present, task: str, key: str, schema: str) -> None:
+    if (one.task, one.key) == (task, key):
+        return
+    if one.task is None:
+        kind = _KINDS.get(one.kind or "", "table")
+        raise CannotMake(
+            f"there is a {kind} {schema}.{one.name} that `do: views` did not make: rename or drop "
+            "it, or give these views another name"
+        )
+    whose = f"the group {one.key}" if one.task == task else f"the task {one.task}"
+    raise CannotMake(f"the view {schema}.{one.name} is that of {whose}: give it another name")
+
+
+def _make(cursor: Cursor, schema: str, views: Iterable[View], there: dict[str, Present]) -> None:
+    """All at once; only when that fails one by one, to find the one that does."""
+    text = ";\n".join(replacement(schema, view).as_string(cursor) for view in views)
+    if not text:
+        return
+    cursor.execute("savepoint dapu_views")
+    try:
+        cursor.execute(text)
+    except psycopg2.errors.QueryCanceled:
+        raise
+    except psycopg2.Error:
+        cursor.execute("rollback to savepoint dapu_views")
+        for view in views:
+            _make_one(cursor, schema, view, there.get(view.name))
+
+
+def _make_one(cursor: Cursor, schema: str, view: View, before: Present | None) -> None:
+    statement = replacement(schema, view)
+    cursor.execute("savepoint dapu_view_of_group")
+    try:
+        cursor.execute(statement)
+    except psycopg2.errors.InvalidTableDefinition as error:  # it may only gain columns at its end
+        cursor.execute("rollback to savepoint dapu_view_of_group")
+        name = TableName(schema, view.name)
+        if before is None or before.oid is None:
+            raise _cannot(cursor, error, str(name), statement) from error
+        why_not = make_anew(cursor, name, before.oid, sql.SQL(view.query))
+        if why_not is not None:
+            raise CannotMake(
+                f"the columns of {name} changed, and it cannot be made anew: {why_not}; drop what "
+                "depends on it",
+                statement.as_string(cursor),
+            ) from None
+        if view.comment is not None:
+            text = sql.Literal(view.comment)
+            cursor.execute(compose("views_make.comment", view=name.identifier, comment=text))
+    except psycopg2.errors.QueryCanceled:
+        raise
+    except psycopg2.Error as error:
+        raise _cannot(cursor, error, f"{schema}.{view.name}", statement) from error
+
+
+def _try(cursor: Cursor, statement: sql.Composed, name: str) -> None:
+    try:
+        cursor.execute(statement)
+    except psycopg2.errors.QueryCanceled:
+        raise
+    except psycopg2.Error as error:
+        raise _cannot(cursor, error, name, statement) from error
+
+
+def _cannot(
+    cursor: Cursor, error: psycopg2.Error, name: str, statement: sql.Composed
+) -> CannotMake:
+    """What the server says of a view."""
+    if cursor.connection.closed:
+        raise error
+    parts = (error.diag.message_primary, error.diag.message_detail, error.diag.message_hint)
+    reason = "; ".join(part for part in parts if part) or str(error)
+    return CannotMake(f"{name}: {reason}", statement.as_string(cursor))
+
+
+def drop_own(
+    cursor: Cursor, registry: Registry, task: str, only: list[str] | None
+) -> list[tuple[str, str]]:
+    """Drops the views that a task made, and no others; returns their schemas and names.
+
+    only: of these groups alone. Raises JobError when somebody else built on one of them.
+    """
+    found = [(schema, name) for _, schema, name in view_groups.own(cursor, registry, task, only)]
+    for name in found:
+        try:
+            _try(cursor, compose("views_make.drop", view=sql.Identifier(*name)), ".".join(name))
+        except CannotMake as error:
+            raise JobError(f"nothing is dropped: {error}") from error
+    view_groups.forget(cursor, registry, task, only)
+    return found

@@ -1,0 +1,71 @@
+"""Views that are to be made, in groups: one group, one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from dapu.statement import LONGEST_NAME
+
+_DIGITS = 8  # of the hash in a shortened name
+
+
+class View(NamedTuple):
+    """A view. query: its SELECT. comment: what is said of it in the database."""
+
+    name: str
+    query: str
+    comment: str | None = None
+
+    @property
+    def hash(self) -> str:
+        """Of all that makes it what it is."""
+        return hashlib.sha256(repr(tuple(self)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Views that are made together or not at all.
+
+    fault: why it cannot be made, known before it is tried.
+    note: what a person may want to know of it.
+    """
+
+    key: str
+    views: tuple[View, ...]
+    fault: str | None = None
+    note: str | None = None
+
+    @cached_property
+    def hash(self) -> str:
+        """Of all its views."""
+        return hashlib.sha256("".join(view.hash for view in self.views).encode()).hexdigest()
+
+
+def short_name(name: str) -> str:
+    """A name of 63 bytes at most: a longer one is cut and ends in a hash of the whole."""
+    data = name.encode()
+    if len(data) <= LONGEST_NAME:
+        return name
+    kept = data[: LONGEST_NAME - _DIGITS - 1].decode(errors="ignore")
+    return f"{kept}~{hashlib.sha256(data).hexdigest()[:_DIGITS]}"
+
+
+def named_view(name: str, query: str, comment: str | None = None) -> View:
+    """A view with a name that PostgreSQL takes; the comment has the whole name of a cut one."""
+    short = short_name(name)
+    parts = [name] if short != name else []
+    parts += [comment] if comment else []
+    return View(short, query, ": ".join(parts) or None)
+
+
+def without_twins(key: str, views: Iterable[View]) -> Group:
+    """The group of these views; it has a fault when two of them have one name."""
+    found: dict[str, View] = {}
+    for view in views:
+        if found.setdefault(view.name, view) != view:
+            return Group(key, (), f"two of its views have the name {view.name}")
+    return Group(key, tuple(found.values()))

@@ -1,0 +1,226 @@
+"""`do: views`: a producer queues groups of views, and consumers make them, all at the same time.
+
+The queue is a table of the registry. A consumer holds the group that it makes by the lock of its
+row, so a group whose consumer dies is free at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.errors import JobInterrupted
+from dapu.generate.make_views import CannotMake, make_group
+from dapu.generate.template_views import template_groups
+from dapu.generate.view_groups import Group
+from dapu.generate.view_options import ViewsOptions
+from dapu.loading.table.tables import make_schema
+from dapu.registry import view_groups
+from dapu.registry.store import Registry
+from dapu.registry.view_groups import Failure, Queued
+from dapu.warehouse.warehouse import Warehouse
+
+_GROUPS_AT_ONCE = 100  # queued by the producer in one transaction, or
+_LONGEST_HELD = 0.2  # seconds after the first of them
+_LOOK_AGAIN = 0.05  # seconds; for a consumer that found no group
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which groups: of these keys only; else the first `limit`. count: of `{{ count }}`."""
+
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    count: int | None = None
+
+
+@dataclass
+class Made:
+    """What a run did. missing: keys that were asked for, and that the query does not give."""
+
+    groups: int = 0
+    views: int = 0
+    unchanged: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ViewsAction:
+    """One `do: views` of a task. names: what its templates know."""
+
+    warehouse: Warehouse
+    registry: Registry
+    task: str
+    folder: Path
+    names: Mapping[str, Any]
+    options: ViewsOptions
+
+    @property
+    def schema(self) -> str:
+        """Where its views are made."""
+        return self.options.schema_name or self.task.split(".")[1]
+
+    def groups(self, session: PgSession, choice: Choice) -> Iterator[Group]:
+        """The chosen groups, rendered one after the other. Raises what `template_groups` does."""
+        found = template_groups(session, self.folder, self.names, self.options, choice.count)
+        if choice.only:
+            return (group for group in found if group.key in choice.only)
+        return islice(found, choice.limit)
+
+
+class ViewsRun:
+    """One run: a producer and several consumers."""
+
+    def __init__(self, action: ViewsAction, choice: Choice) -> None:
+        self.made = Made()
+        self._action, self._choice = action, choice
+        self._all_queued, self._stopped = threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+        self._sessions: list[PgSession] = []
+
+    def stop(self) -> None:
+        """Ends the run at once; groups that are made stay, the others wait in the queue."""
+        self._stopped.set()
+        with self._lock:
+            for session in self._sessions:
+                with suppress(psycopg2.Error):  # it has just ended by itself
+                    session.cancel()
+
+    def run(self) -> Made:
+        """Makes the views. Raises JobInterrupted after `stop`, and what the query raises."""
+        count = self._action.options.consumers
+        with ThreadPoolExecutor(count, "views") as pool:
+            consumers = [pool.submit(self._in_session, self._consume) for _ in range(count)]
+            try:
+                self._in_session(self._produce)
+            except BaseException:
+                self._stopped.set()
+                raise
+            finally:
+                self._all_queued.set()
+            for consumer in consumers:
+                consumer.result()
+        return self.made
+
+    def _in_session(self, work: Callable[[PgSession], None]) -> None:
+        with self._action.warehouse.session("views") as session:
+            with self._lock:
+                self._sessions.append(session)
+            try:
+                work(session)
+            except psycopg2.errors.QueryCanceled:
+                self._check_stopped()
+                raise
+            finally:
+                with self._lock:
+                    self._sessions.remove(session)
+
+    def _check_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise JobInterrupted("stopped; the views that were made until then stay")
+
+    # The producer.
+
+    def _produce(self, session: PgSession) -> None:
+        action = self._action
+        with action.warehouse.session("views queue") as queue, queue.cursor() as cursor:
+            make_schema(cursor, action.schema)
+            known = view_groups.intact(cursor, action.registry, action.task)
+            queue.commit()
+            for batch in _batches(self._changed(session, known)):
+                self._check_stopped()
+                view_groups.put(cursor, action.registry, action.task, map(_queued, batch))
+                queue.commit()
+
+    def _changed(self, session: PgSession, known: Mapping[str, str]) -> Iterator[Group]:
+        keys = set()
+        for group in self._action.groups(session, self._choice):
+            keys.add(group.key)
+            if group.note:
+                self.made.notes.append(f"{group.key}: {group.note}")
+            if group.fault:
+                self._failed(Failure(group.key, group.fault, None))
+                yield group
+            elif known.get(group.key) == group.hash:
+                self.made.unchanged += 1
+            else:
+                yield group
+        self.made.missing = [key for key in self._choice.only if key not in keys]
+
+    def _failed(self, failure: Failure) -> None:
+        with self._lock:
+            self.made.failures.append(failure)
+
+    # A consumer.
+
+    def _consume(self, session: PgSession) -> None:
+        with session.cursor() as cursor:
+            after = 0
+            while not self._stopped.is_set():
+                complete = self._all_queued.is_set()
+                position = self._make_next(cursor, after)
+                session.commit()
+                if position is not None or after:
+                    after = position or 0  # at the end once more from the beginning
+                elif complete and not self._one_waits(cursor):
+                    return
+                else:
+                    time.sleep(_LOOK_AGAIN)
+
+    def _one_waits(self, cursor: Cursor) -> bool:
+        action = self._action
+        seconds = view_groups.wait(cursor, action.registry, action.task)
+        cursor.connection.commit()
+        return seconds is not None
+
+    def _make_next(self, cursor: Cursor, after: int) -> int | None:
+        """Makes the next group behind a position and returns its own; None: there is none."""
+        action = self._action
+        group = view_groups.take(cursor, action.registry, action.task, after)
+        if group is None:
+            return None
+        cursor.execute("savepoint dapu_group")
+        try:
+            views = make_group(cursor, action.registry, action.task, action.schema, group)
+        except CannotMake as error:
+            cursor.execute("rollback to savepoint dapu_group")
+            failed = (group.key, str(error), error.statement)
+            if view_groups.failed(cursor, action.registry, action.task, *failed):
+                self._failed(Failure(*failed))
+            return group.position
+        with self._lock:
+            self.made.groups += 1
+            self.made.views += views
+        return group.position
+
+
+def _batches(groups: Iterable[Group]) -> Iterator[list[Group]]:
+    batch: list[Group] = []
+    since = time.monotonic()
+    for group in groups:
+        if not batch:
+            since = time.monotonic()
+        batch.append(group)
+        if len(batch) == _GROUPS_AT_ONCE or time.monotonic() - since > _LONGEST_HELD:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _queued(group: Group) -> Queued:
+    views = [(view.name, view.query, view.comment, view.hash) for view in group.views]
+    return Queued(group.key, group.hash, views, group.fault)
