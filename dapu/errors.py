@@ -1,7 +1,33 @@
-"""What can go wrong, said to a person.
+"""What can go wrong, in one tree.
 
 Every error that a user's input, a source or the network can cause is a `DapuError`: its text
 names the place and says what to do, and the command line prints it without a traceback.
+
+    DapuError                   something failed; exit status 1
+    ├── ConfigurationError      wrong use, or a faulty warehouse directory; exit status 2
+    │   └── FaultyFile          files of it, with each fault and its line
+    ├── DatabaseUnreachable     the warehouse's database
+    ├── StepFault               a step in ver/ cannot be applied
+    └── JobError                a job cannot go on
+        ├── BadValue            a table cannot take a row (in dapu.rows.refused_value)
+        ├── NotNative           the native reader cannot read a query, and another can
+        ├── TaskVanished        the task's folder is gone
+        ├── TaskChanged         the task's folder is not what was registered
+        └── JobInterrupted      cancelled, timed out, or given back
+
+Others never reach a person. A `FaultyText` says what is wrong with a text to whoever knows its
+file and line; a `Signal` is caught by the code beside, which then goes another way.
+
+    ValueError
+    └── FaultyText
+        ├── FaultyCondition     a condition in SQL
+        ├── FaultyDocument      JSON or XML
+        └── FaultyPath          a JMESPath expression
+    Signal
+    ├── TransientError          a request may succeed soon
+    ├── AnswerBrokenOff         an answer must be asked for again, and a part of it is handed on
+    ├── ReaderGone              nobody reads the answer any more
+    └── RowTooLong              a row must be read another way
 """
 
 from __future__ import annotations
@@ -23,26 +49,6 @@ class ConfigurationError(DapuError):
     exit_status = 2
 
 
-class JobError(DapuError):
-    """A job cannot go on. `data` is kept with the event, to be read by `status`."""
-
-    def __init__(self, message: str, data: dict[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.data = data or {}
-
-
-class TaskVanished(JobError):
-    """The folder of a registered task is no longer there."""
-
-
-class TaskChanged(JobError):
-    """The folder of a registered task is not what was registered."""
-
-
-class JobInterrupted(JobError):
-    """The job was stopped from outside: cancelled, timed out, or given back."""
-
-
 @dataclass(frozen=True)
 class Fault:
     """One thing that is wrong in a file of a warehouse directory."""
@@ -61,3 +67,89 @@ class FaultyFile(ConfigurationError):
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = faults
+
+
+class DatabaseUnreachable(DapuError):
+    """The warehouse's database cannot be reached."""
+
+
+class StepFault(DapuError):
+    """A step in ver/ that cannot be applied."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+class JobError(DapuError):
+    """A job cannot go on. `data` is kept with the event, to be read by `status`."""
+
+    def __init__(self, message: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.data = data or {}
+
+
+class NotNative(JobError):
+    """The native reader cannot read this query, and another reader can.
+
+    why: the reason, to stand after `since`.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"the native reader cannot read this query of `{name}`: {why}; "
+            "with `reader: auto` the generic one reads it"
+        )
+        self.why = why
+
+
+class TaskVanished(JobError):
+    """The folder of a registered task is no longer there."""
+
+
+class TaskChanged(JobError):
+    """The folder of a registered task is not what was registered."""
+
+
+class JobInterrupted(JobError):
+    """The job was stopped from outside: cancelled, timed out, or given back."""
+
+
+class FaultyText(ValueError):
+    """What is wrong with a text, to stand after the name of its place."""
+
+
+class FaultyCondition(FaultyText):
+    """What is wrong with a condition."""
+
+
+class FaultyDocument(FaultyText):
+    """What is wrong with a document: JSON or XML."""
+
+
+class FaultyPath(FaultyText):
+    """What is wrong with a JMESPath expression, or with its use on a value."""
+
+
+class Signal(Exception):
+    """Something happened that the code beside knows how to go on from."""
+
+
+class TransientError(Signal):
+    """A failure that may be over soon. wait: the seconds that the server asks for."""
+
+    def __init__(self, reason: str, wait: float = 0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class AnswerBrokenOff(Signal):
+    """An answer is to come once more, of which features were already handed on."""
+
+
+class ReaderGone(Signal):
+    """Nobody reads the answer any more."""
+
+
+class RowTooLong(Signal):
+    """The server could not build a row's line, which is longer than its `max_allowed_packet`."""

@@ -17,12 +17,12 @@ from pydantic import Field as Key
 from dapu.agents.base import Context, SourceAgent
 from dapu.agents.incremental.newest import Newest
 from dapu.agents.incremental.resume import bounds, keep_newest
-from dapu.errors import ConfigurationError, JobError
+from dapu.errors import ConfigurationError, FaultyPath, JobError
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.tables import describe
 from dapu.rows.rows import Rows
 from dapu.sources.documents.column_types import ColumnType
-from dapu.sources.documents.paths import FaultyPath, Path
+from dapu.sources.documents.paths import Path
 from dapu.sources.documents.rows import Batch, DocumentRows, Field, NulPolicy
 from dapu.sources.http.conditional import condition, marks
 from dapu.sources.http.messages import Request, below

@@ -16,12 +16,12 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.components.versioner import StepFault, apply_steps, pending_steps
+from dapu.components.versioner import apply_steps, pending_steps
 from dapu.definitions.catalogue import Catalogue, check_dependencies, read_catalogue
 from dapu.definitions.folders import scan
 from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.definitions.steps import Step, read_steps
-from dapu.errors import DapuError, Fault
+from dapu.errors import DapuError, Fault, StepFault
 from dapu.loading.table.tables import make_schema
 from dapu.named_sql import statement
 from dapu.registry import agenda, blocks, migrations, source_state, tasks, watermarks

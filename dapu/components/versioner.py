@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.script import Part, fault_in_part, split
 from dapu.definitions.steps import Step, read_steps
-from dapu.errors import DapuError, Fault
+from dapu.errors import Fault, StepFault
 from dapu.loading.table.tables import make_schema
 from dapu.named_sql import Script, registry_scripts, statement
 from dapu.registry import migrations
@@ -24,14 +24,6 @@ from dapu.registry.migrations import Applied
 from dapu.registry.store import Registry
 from dapu.registry.version import REGISTRY, WAREHOUSE, check_registry, exists, registry_of
 from dapu.warehouse.warehouse import Warehouse
-
-
-class StepFault(DapuError):
-    """A step that cannot be applied."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
 
 
 @dataclass

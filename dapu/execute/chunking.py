@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import jiter
 
+from dapu.errors import FaultyDocument
 from dapu.sources.documents import exact_json
 
 _CHUNK_BYTES = 8 << 20  # a chunk ends here, however few its items are
@@ -39,10 +40,6 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 _FLAT = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 
 
-class NotJson(ValueError):
-    """The text is not JSON; says what is wrong."""
-
-
 @dataclass(frozen=True)
 class _Part:
     """Items of a list: where they stand in the file of items."""
@@ -56,7 +53,7 @@ class SplitDocument:
     """One document, read from a stream of its text.
 
     fields: the values that tell which document it is, by key.
-    Raises NotJson when the text is no JSON object.
+    Raises FaultyDocument when the text is no JSON object.
     """
 
     def __init__(self, blocks: Iterator[bytes], chunk_size: int) -> None:
@@ -89,7 +86,7 @@ class SplitDocument:
 
     def _object(self, path: tuple[bytes, ...]) -> None:
         if len(path) > _DEEPEST:
-            raise NotJson(f"objects stand in more than {_DEEPEST} others")
+            raise FaultyDocument(f"objects stand in more than {_DEEPEST} others")
         scanner, head = self._scanner, self._head
         scanner.take(b"{")
         head.write(b"{")
@@ -99,7 +96,7 @@ class SplitDocument:
             key = scanner.string()
             name = parse(key)
             if name in keys:
-                raise NotJson(f"the key {name!r} is there twice")
+                raise FaultyDocument(f"the key {name!r} is there twice")
             keys.add(name)
             scanner.take(b":")
             if self._value((*path, key), name, separator + key + b":"):
@@ -177,13 +174,13 @@ class _Scanner:
         """Passes a byte that must come next."""
         found = self.peek()
         if found != expected:
-            raise NotJson(f"there is {_shown(found)} where `{expected.decode()}` must be")
+            raise FaultyDocument(f"there is {_shown(found)} where `{expected.decode()}` must be")
         self._at += 1
 
     def end(self) -> None:
         """Nothing may follow."""
         if self.peek():
-            raise NotJson("something follows the document on its line")
+            raise FaultyDocument("something follows the document on its line")
 
     def string(self) -> bytes:
         """The text of a string, with its quotes."""
@@ -195,7 +192,7 @@ class _Scanner:
                 self._at = match.end()
                 return match[0]
             if not self._more():
-                raise NotJson("a string does not end")
+                raise FaultyDocument("a string does not end")
 
     def value(self, write: _Write) -> None:
         """Writes the text of a value as it stands."""
@@ -204,7 +201,7 @@ class _Scanner:
             self._nested(write)
             return
         if kind in (b"", b",", b":", b"]", b"}"):
-            raise NotJson(f"there is {_shown(kind)} where a value must be")
+            raise FaultyDocument(f"there is {_shown(kind)} where a value must be")
         text = self.string() if kind == b'"' else self._scalar()
         parse(text)
         write(text)
@@ -240,7 +237,7 @@ class _Scanner:
                     self._pass(write, looked, whole)
                 looked -= self._at
                 if not self._more():
-                    raise NotJson("an object or a list does not end")
+                    raise FaultyDocument("an object or a list does not end")
 
     def _pass(self, write: _Write, end: int, whole: bool) -> None:
         text = self._data[self._at : end]
@@ -264,18 +261,15 @@ def _shown(byte: bytes) -> str:
 
 
 def parse(text: bytes) -> Any:
-    """A JSON value; its keys may be there once only. Raises NotJson."""
+    """A JSON value; its keys may be there once only. Raises FaultyDocument."""
     try:
         return jiter.from_json(
             text, allow_inf_nan=False, cache_mode="none", catch_duplicate_keys=True
         )
     except ValueError as error:
         if not str(error).startswith(_LIMITS):
-            raise NotJson(str(error)) from None
-    try:
-        return exact_json.parse(text, "utf-8")
-    except exact_json.FaultyDocument as error:
-        raise NotJson(str(error)) from None
+            raise FaultyDocument(str(error)) from None
+    return exact_json.parse(text, "utf-8")
 
 
 def _pieces(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:

@@ -19,8 +19,8 @@ import requests
 import urllib3
 from requests.auth import HTTPBasicAuth
 
-from dapu.errors import ConfigurationError, JobError
-from dapu.sources.http.retry import PASSING, Passing, Patience, asked_wait
+from dapu.errors import ConfigurationError, JobError, TransientError
+from dapu.sources.http.retry import PASSING, Patience, asked_wait
 from dapu.sources.http.session import innermost
 from dapu.sources.http.stoppable_adapter import StoppableAdapter
 
@@ -121,18 +121,18 @@ class ExecuteClient:
             self._check_running()
             try:
                 return self._ask(path, question)
-            except Passing as failure:
+            except TransientError as failure:
                 self._stopped.wait(patience.wait_after(failure))
 
     def _ask(self, path: str, question: dict[str, Any]) -> requests.Response:
-        """One try. Raises Passing when there may be an answer soon."""
+        """One try. Raises TransientError when there may be an answer soon."""
         try:
             response = self._session.get(
                 self.url + path, params=question, stream=True, timeout=_TIMEOUT
             )
         except (requests.ConnectionError, requests.Timeout) as error:
             self._check_running()
-            raise Passing(f"{self.url} does not answer ({innermost(error)})") from error
+            raise TransientError(f"{self.url} does not answer ({innermost(error)})") from error
         except requests.RequestException as error:
             raise JobError(f"{self.url} cannot be asked: {error}") from error
         if response.status_code == requests.codes.ok:
@@ -140,7 +140,7 @@ class ExecuteClient:
         with response:
             message = self._explain(response)
         if response.status_code in PASSING:
-            raise Passing(message, asked_wait(response.headers))
+            raise TransientError(message, asked_wait(response.headers))
         raise JobError(message)
 
     def _explain(self, response: requests.Response) -> str:

@@ -13,8 +13,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from dapu.errors import JobError
-from dapu.execute.chunking import NotJson, SplitDocument, parse
+from dapu.errors import FaultyDocument, JobError
+from dapu.execute.chunking import SplitDocument, parse
 from dapu.execute.lines import LongLine, split_lines
 
 _MOST_KNOWN = 100_000  # documents; then a new batch begins, and they may be forgotten
@@ -89,7 +89,7 @@ class Incoming:
     def _parse(self, line: bytes) -> dict[str, Any]:
         try:
             document = parse(line)
-        except NotJson as error:
+        except FaultyDocument as error:
             raise self._fault(f"is not JSON ({error})", line) from None
         if not isinstance(document, dict):
             raise self._fault("is not a JSON object", line)
@@ -98,7 +98,7 @@ class Incoming:
     def _split(self, blocks: Iterator[bytes]) -> Iterator[Row]:
         try:
             document = SplitDocument(blocks, self._chunk_size)
-        except NotJson as error:
+        except FaultyDocument as error:
             raise self._fault(f"is not JSON ({error})") from None
         with closing(document):
             header = self._take(document.fields)

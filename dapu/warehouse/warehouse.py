@@ -11,7 +11,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as PgSession
 
-from dapu.errors import ConfigurationError, DapuError
+from dapu.errors import ConfigurationError, DatabaseUnreachable
 from dapu.secrets import redact
 from dapu.warehouse import embedded
 from dapu.warehouse.connections import (
@@ -44,10 +44,6 @@ _CHECK = {"client_connection_check_interval": "5s"}
 _DEFAULTS: dict[str, Any] = {"connect_timeout": 10, "application_name": "dapu"}
 
 
-class NoDatabase(DapuError):
-    """The warehouse's database cannot be reached."""
-
-
 @dataclass(frozen=True)
 class Warehouse:
     """A warehouse directory, read and checked."""
@@ -64,7 +60,7 @@ class Warehouse:
     def connect(self, purpose: str) -> PgSession:
         """A new session on the warehouse's database; `purpose` shows in pg_stat_activity.
 
-        Raises NoDatabase when it cannot be had.
+        Raises DatabaseUnreachable when it cannot be had.
         """
         keywords = _DEFAULTS | self._libpq()
         keywords["application_name"] += f" {purpose}"
@@ -73,7 +69,7 @@ class Warehouse:
             session = _connect(keywords, options | _CHECK)
         except psycopg2.Error as error:
             main = self.connections[MAIN]
-            raise NoDatabase(
+            raise DatabaseUnreachable(
                 f"the warehouse's database does not answer ({MAIN} in {FILE}: {main}): "
                 f"{redact(str(error)).strip()}"
             ) from None

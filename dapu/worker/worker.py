@@ -16,12 +16,13 @@ import psycopg2
 from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.installed import known_agents
+from dapu.errors import DatabaseUnreachable
 from dapu.registry import agenda, workers
 from dapu.registry.agenda import Claim, Job
 from dapu.registry.events import EventLog, Level
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
-from dapu.warehouse.warehouse import NoDatabase, Warehouse
+from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.job import Outcome, Runner
 from dapu.worker.job_watch import Watch
 
@@ -114,7 +115,11 @@ class Worker:
                         self._work(desk, only)
                     desk.leave("stopped" if self._stopping.is_set() else "done", self._tally.jobs)
                     return self._tally
-            except (psycopg2.OperationalError, psycopg2.InterfaceError, NoDatabase) as error:
+            except (
+                psycopg2.OperationalError,
+                psycopg2.InterfaceError,
+                DatabaseUnreachable,
+            ) as error:
                 if not connected:
                     raise
                 if not away:

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from dapu.warehouse.warehouse import NoDatabase, open_warehouse
+from dapu.errors import DatabaseUnreachable
+from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.worker import Tally, Worker
 from tests.command import wait_until
 from tests.components import a_task, manager, one, rows
@@ -156,7 +157,7 @@ def test_a_worker_that_finds_no_database_says_which_and_where(
 ) -> None:
     main.stop(signal.SIGINT)
     try:
-        with pytest.raises(NoDatabase) as error:
+        with pytest.raises(DatabaseUnreachable) as error:
             Worker(open_warehouse(folder), Seen(), minutes=1).run()
     finally:
         main.start()

@@ -11,9 +11,9 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.errors import JobError
+from dapu.errors import JobError, NotNative
 from dapu.sources.databases.native_first import NativeFirst
-from dapu.sources.databases.source import NotNative, Source
+from dapu.sources.databases.source import Source
 from dapu.sources.databases.sqlalchemy.casting import CastingSource
 from dapu.sources.databases.sqlalchemy.source import GenericSource
 from dapu.sources.databases.subquery import between

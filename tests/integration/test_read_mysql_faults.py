@@ -13,10 +13,9 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from sqlalchemy.engine import make_url
 
-from dapu.errors import ConfigurationError, JobError
+from dapu.errors import ConfigurationError, JobError, NotNative
 from dapu.sources.databases.mysql.source import MySqlSource
 from dapu.sources.databases.native_first import NativeFirst
-from dapu.sources.databases.source import NotNative
 from dapu.sources.databases.sqlalchemy.source import GenericSource
 from dapu.statement import Statement
 from dapu.warehouse.database_url import parse_database_url

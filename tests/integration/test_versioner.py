@@ -13,10 +13,9 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 
 from dapu.components.cleaner import clean
-from dapu.components.versioner import StepFault
-from dapu.errors import ConfigurationError, FaultyFile
+from dapu.errors import ConfigurationError, DatabaseUnreachable, FaultyFile, StepFault
 from dapu.named_sql import registry_scripts
-from dapu.warehouse.warehouse import NoDatabase, open_warehouse
+from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.worker import Worker
 from tests.components import a_task, manager, one, queued, registrar, rows, versioner, write
 from tests.conftest import Database, MakeWarehouse
@@ -244,7 +243,7 @@ def test_a_database_that_does_not_answer_is_told_without_its_password(
         "connections.yaml": f"- {{name: main, driver: pg, host: {tmp_path}, database: dwh, "
         "username: me, password: marked}",
     })  # fmt: skip
-    with pytest.raises(NoDatabase) as caught:
+    with pytest.raises(DatabaseUnreachable) as caught:
         versioner(folder)
     message = str(caught.value)
     assert message.startswith(

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dapu.agents.incremental.newest import Newest
-from dapu.errors import JobError
+from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.sources.documents import exact_json, exact_xml
-from dapu.sources.documents.exact_json import FaultyDocument
-from dapu.sources.documents.paths import FaultyPath, Path
+from dapu.sources.documents.paths import Path
 
 NUMBERS = [
     b"0",

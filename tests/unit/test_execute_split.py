@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dapu.errors import FaultyDocument
 from dapu.execute import chunking
-from dapu.execute.chunking import NotJson, SplitDocument
+from dapu.execute.chunking import SplitDocument
 
 DOCUMENT = (
     '{"$TYPE": "AFE", "OWNER": [{"N": 1.10, "S": [1, 2, 3, 4]}, '
@@ -94,11 +95,11 @@ def longest_list(value: Any) -> int:
 def test_what_is_no_json_is_refused(text: str, block: int) -> None:
     try:
         is_object = isinstance(chunking.parse(text.encode()), dict)
-    except NotJson:
+    except FaultyDocument:
         is_object = False
     try:
         chunks(text, 2, block)
-    except NotJson:
+    except FaultyDocument:
         assert not is_object, f"{text} is JSON"
     else:
         assert is_object, f"{text} is no JSON object"
@@ -124,7 +125,7 @@ def test_what_is_no_json_is_refused(text: str, block: int) -> None:
     ],
 )
 def test_what_is_wrong_is_said(text: str, message: str) -> None:
-    with pytest.raises(NotJson) as raised:
+    with pytest.raises(FaultyDocument) as raised:
         chunks(text, 2)
     assert message in str(raised.value)
 
@@ -169,5 +170,5 @@ def test_half_of_a_surrogate_pair_is_no_text() -> None:
     def blocks() -> Iterator[bytes]:
         yield b'{"A": ["\\ud800", 2, 3]}'
 
-    with pytest.raises(NotJson):
+    with pytest.raises(FaultyDocument):
         SplitDocument(blocks(), 1)

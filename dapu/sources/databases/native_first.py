@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dapu.errors import NotNative
 from dapu.rows.rows import Rows
-from dapu.sources.databases.source import NotNative, Source
+from dapu.sources.databases.source import Source
 from dapu.statement import Statement
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from dapu.errors import JobError
 from dapu.rows.rows import Rows
 from dapu.statement import Statement
 
@@ -15,20 +14,6 @@ NO_SLACK = timedelta(0)
 
 Reader = Literal["auto", "native", "generic"]
 """Which code reads: one made for the database, or the one that SQLAlchemy has for all."""
-
-
-class NotNative(JobError):
-    """The native reader cannot read this query, and another reader can.
-
-    why: the reason, to stand after `since`.
-    """
-
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(
-            f"the native reader cannot read this query of `{name}`: {why}; "
-            "with `reader: auto` the generic one reads it"
-        )
-        self.why = why
 
 
 class Asked(Protocol):

@@ -12,13 +12,11 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from dapu.errors import FaultyDocument
+
 _DIGITS = 4_000  # Python refuses to make an int of more than 4,300
 _SHOWN = 40  # characters around a syntax error
 _HALF = re.compile("[\ud800-\udfff]")  # of a pair that UTF-16 writes a character with
-
-
-class FaultyDocument(ValueError):
-    """What is wrong with a document, to stand after the name of its place."""
 
 
 def parse(data: bytes, charset: str | None = None) -> Any:
@@ -54,7 +52,7 @@ def dump(value: Any) -> str:
     """The JSON text of a value that `parse` gave; equal to what was read, but for white space."""
     try:
         return _PLAIN.encode(value)
-    except _HasDecimal:
+    except TypeError:  # it has a Decimal
         return "".join(_parts(value))
 
 
@@ -79,20 +77,11 @@ def without_nul(value: Any) -> Any:
     return value
 
 
-class _HasDecimal(Exception):
-    pass
-
-
-def _refuse_decimal(_: Any) -> Any:
-    raise _HasDecimal
-
-
 _PLAIN = json.JSONEncoder(
     ensure_ascii=False,
     check_circular=False,
     allow_nan=False,
     separators=(",", ":"),
-    default=_refuse_decimal,
 )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from dapu.sources.documents.exact_json import FaultyDocument
+from dapu.errors import FaultyDocument
 
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 

@@ -14,16 +14,13 @@ import jmespath
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
 
+from dapu.errors import FaultyPath
 from dapu.sources.documents.exact_json import dump
 
 _ARITHMETIC = decimal.Context(
     prec=200,
     traps=[decimal.Inexact, decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
 )
-
-
-class FaultyPath(ValueError):
-    """What is wrong with a JMESPath expression, or with its use on a value."""
 
 
 class Path:

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
-from dapu.errors import JobError
+from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import TypeSurvey, line
 from dapu.rows.rows import Column, CopyRows
-from dapu.sources.documents.exact_json import FaultyDocument, check_characters, dump, without_nul
-from dapu.sources.documents.paths import FaultyPath
+from dapu.sources.documents.exact_json import check_characters, dump, without_nul
 
 NulPolicy = Literal["fail", "remove", "pass"]
 _IN_MEMORY = 16 << 20  # bytes

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus, urlencode
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from dapu.errors import JobError
+from dapu.errors import FaultyDocument, JobError
 from dapu.secrets import remember
 from dapu.sources.documents import exact_json
 from dapu.sources.http.messages import Request
@@ -107,7 +107,7 @@ class _ClientCredentials(Credentials):
     def _read(self, body: bytes) -> dict[str, Any]:
         try:
             reply = exact_json.parse(body)
-        except exact_json.FaultyDocument as error:
+        except FaultyDocument as error:
             raise JobError(f"the answer of {self._auth.url} {error}") from None
         if not isinstance(reply, dict) or not reply.get("access_token"):
             raise JobError(f"the answer of {self._auth.url} has no access_token")

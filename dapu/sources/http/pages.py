@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dapu.errors import JobError
+from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.sources.documents import exact_json, exact_xml
-from dapu.sources.documents.exact_json import FaultyDocument
-from dapu.sources.documents.paths import FaultyPath, Path
+from dapu.sources.documents.paths import Path
 from dapu.sources.http.messages import Answer, Request
 from dapu.sources.http.paging import Page, Paging
 from dapu.sources.http.session import HttpSession

@@ -10,8 +10,8 @@ from urllib.parse import urljoin
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dapu.errors import JobError
-from dapu.sources.documents.paths import FaultyPath, Path
+from dapu.errors import FaultyPath, JobError
+from dapu.sources.documents.paths import Path
 from dapu.sources.http.messages import Answer, Request, same_place
 from dapu.warehouse.yamlfile import Strict
 

@@ -12,20 +12,12 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from dapu.durations import show_duration
-from dapu.errors import JobError
+from dapu.errors import JobError, TransientError
 from dapu.warehouse.connections import RateLimit
 
 FIRST_WAIT = 1.0  # seconds; doubles with each try
 LONGEST_WAIT = 600.0  # seconds; for what takes longer the job has tries of its own
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be others soon
-
-
-class Passing(Exception):
-    """A failure that may be over soon. wait: the seconds that the server asks for."""
-
-    def __init__(self, reason: str, wait: float = 0) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 class Patience:
@@ -35,7 +27,7 @@ class Patience:
         self._left = retries
         self._own_wait = FIRST_WAIT
 
-    def wait_after(self, failure: Passing) -> float:
+    def wait_after(self, failure: TransientError) -> float:
         """The seconds to wait. Raises JobError when there is to be no further try."""
         if self._left == 0:
             raise JobError(f"{failure}; it was the last try")

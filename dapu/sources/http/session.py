@@ -16,10 +16,10 @@ from urllib.parse import urljoin
 import requests
 from requests import PreparedRequest, Response
 
-from dapu.errors import JobError, JobInterrupted
+from dapu.errors import JobError, JobInterrupted, TransientError
 from dapu.sources.http.auth import Credentials, credentials
 from dapu.sources.http.messages import Answer, Request, same_place
-from dapu.sources.http.retry import PASSING, Pace, Passing, Patience, asked_wait
+from dapu.sources.http.retry import PASSING, Pace, Patience, asked_wait
 from dapu.sources.http.stoppable_adapter import StoppableAdapter
 from dapu.warehouse.connections import HttpConnection
 
@@ -90,7 +90,7 @@ class HttpSession:
             self._pace.wait(self._stopped)
             try:
                 answer = self._once(request, into, auth, may_renew=not renewed)
-            except Passing as failure:
+            except TransientError as failure:
                 wait = patience.wait_after(failure)
                 self._note(f"{failure}; asks again in {wait:.1f} s")
                 self._stopped.wait(wait)
@@ -104,7 +104,7 @@ class HttpSession:
     ) -> Answer | None:
         """One try. None when the credentials are old, and were renewed.
 
-        Raises Passing when there may be an answer soon.
+        Raises TransientError when there may be an answer soon.
         """
         into.seek(0)
         into.truncate()
@@ -142,16 +142,20 @@ class HttpSession:
             self._check_running()
             if "certificate" in str(error).lower():
                 raise JobError(f"{_line(request)}: {innermost(error)}") from error
-            raise Passing(f"{_line(request)}: {innermost(error)}") from error
+            raise TransientError(f"{_line(request)}: {innermost(error)}") from error
         except (requests.ConnectionError, requests.Timeout) as error:
             self._check_running()
-            raise Passing(f"{_line(request)}: there is no answer ({innermost(error)})") from error
+            raise TransientError(
+                f"{_line(request)}: there is no answer ({innermost(error)})"
+            ) from error
         except (
             requests.exceptions.ChunkedEncodingError,
             requests.exceptions.ContentDecodingError,
         ) as error:
             self._check_running()
-            raise Passing(f"{_line(request)}: the answer broke off ({innermost(error)})") from error
+            raise TransientError(
+                f"{_line(request)}: the answer broke off ({innermost(error)})"
+            ) from error
         except requests.RequestException as error:
             raise JobError(f"{_line(request)}: {error}") from error
 
@@ -163,7 +167,7 @@ class HttpSession:
         excerpt = _excerpt(response)
         message = f"{said}: {excerpt}" if excerpt else said
         if status in PASSING:
-            raise Passing(message, asked_wait(response.headers))
+            raise TransientError(message, asked_wait(response.headers))
         raise JobError(message, {"status": status})
 
     def _check_running(self) -> None:

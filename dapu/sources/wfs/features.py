@@ -17,9 +17,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dapu.errors import JobError
+from dapu.errors import AnswerBrokenOff, JobError, ReaderGone
 from dapu.sources.wfs.checks import Checks
-from dapu.sources.wfs.gml_stream import BrokenOff, Cutter, Piece, number_in, read_root
+from dapu.sources.wfs.gml_stream import Cutter, Piece, number_in, read_root
 from dapu.sources.wfs.service import Service
 
 PageSize = Annotated[int, Field(ge=1)] | Literal["all"]
@@ -76,7 +76,7 @@ class Features:
             asking.join()
 
     def _ask_for_all(self) -> None:
-        with suppress(_NobodyReads):
+        with suppress(ReaderGone):
             try:
                 self._ask_until_all_came()
                 self._put(None)
@@ -104,7 +104,7 @@ class Features:
         cutter = Cutter(self._folder, page, self._checks.prepare, self._put)
         try:
             self._service.features({**self._question.parameters, **self._bounds(start)}, cutter)
-        except BrokenOff:
+        except AnswerBrokenOff:
             return cutter.features, False
         cutter.finish()
         if not self._has_counted:
@@ -153,8 +153,4 @@ class Features:
             with suppress(queue.Full):
                 self._pieces.put(piece, timeout=_LOOKS_EVERY)
                 return
-        raise _NobodyReads
-
-
-class _NobodyReads(Exception):
-    pass
+        raise ReaderGone

@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 import sqlglot
 from sqlglot import exp
 
+from dapu.errors import FaultyCondition
 from dapu.suggest import nearest
 
 Node = Any
@@ -29,10 +30,6 @@ _COMPARISONS: dict[type[Any], str] = {
     exp.LTE: "PropertyIsLessThanOrEqualTo",
 }
 _TURNED: dict[Any, Any] = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE}
-
-
-class FaultyCondition(ValueError):
-    """What is wrong with a condition."""
 
 
 def parse_condition(text: str) -> Node:

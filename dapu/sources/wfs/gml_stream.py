@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from dapu.errors import JobError
+from dapu.errors import AnswerBrokenOff, JobError
 from dapu.sources.wfs.service import local, raise_exception_report
 
 _PIECE = 8 << 20  # bytes, of which a piece has a little more
@@ -42,10 +42,6 @@ class Piece:
     first: int
     features: int
     marked: bool
-
-
-class BrokenOff(Exception):
-    """An answer is to come once more, of which features were already handed on."""
 
 
 class Cutter:
@@ -76,7 +72,7 @@ class Cutter:
     def seek(self, _: int) -> None:
         """Part of a file: the session begins to write, perhaps not for the first time."""
         if self.features:
-            raise BrokenOff
+            raise AnswerBrokenOff
         self._start_over()
 
     def truncate(self) -> None:

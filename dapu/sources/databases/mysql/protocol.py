@@ -20,6 +20,8 @@ from pymysql.constants import COMMAND, CR, FLAG
 from pymysql.err import OperationalError, raise_mysql_exception
 from pymysql.protocol import FieldDescriptorPacket
 
+from dapu.errors import RowTooLong
+
 Session = Any
 """A connection of PyMySQL; its parts that are used here have no types."""
 
@@ -49,10 +51,6 @@ class Described:
     binary: bool
     charset: str
     origin: tuple[str, str, str]
-
-
-class RowTooLong(Exception):
-    """The server could not build a row's line, which is longer than its `max_allowed_packet`."""
 
 
 def columns_of(session: Session, query: str) -> Sequence[Described]:

@@ -16,17 +16,17 @@ from typing import Any, BinaryIO
 import pymysql
 from pymysql.constants import ER, FIELD_TYPE
 
-from dapu.errors import ConfigurationError, JobError
+from dapu.errors import ConfigurationError, JobError, NotNative, RowTooLong
 from dapu.named_sql import statement
 from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import from_utc, in_utc
 from dapu.rows.rows import Column, CopyRows
 from dapu.secrets import redact
 from dapu.sources.databases.fragments import fragment
-from dapu.sources.databases.mysql.protocol import Described, RowTooLong, columns_of, write_values
+from dapu.sources.databases.mysql.protocol import Described, columns_of, write_values
 from dapu.sources.databases.mysql.types import Field, field_of
 from dapu.sources.databases.mysql.url import mysql_keywords
-from dapu.sources.databases.source import NO_SLACK, NotNative
+from dapu.sources.databases.source import NO_SLACK
 from dapu.sources.databases.subquery import only
 from dapu.statement import Statement
 from dapu.warehouse.database_url import DatabaseUrl

@@ -12,12 +12,11 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
-from dapu.errors import JobError
+from dapu.errors import JobError, NotNative
 from dapu.rows.exactness import FINEST
 from dapu.rows.rows import Column, CopyRows
 from dapu.rows.types import is_number
 from dapu.sources.databases.fragments import fill_statement, fragment
-from dapu.sources.databases.source import NotNative
 from dapu.sources.databases.sqlalchemy.duckdb_types import duckdb_column
 from dapu.sources.databases.sqlalchemy.mssql_types import mssql_column, parameters
 from dapu.sources.databases.sqlalchemy.oracle_types import oracle_column

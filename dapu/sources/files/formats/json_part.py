@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
 
-from dapu.errors import JobError
+from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.rows.column_names import column_names
-from dapu.sources.documents.exact_json import FaultyDocument, check_characters, decoder, dump
-from dapu.sources.documents.paths import FaultyPath, Path
+from dapu.sources.documents.exact_json import check_characters, decoder, dump
+from dapu.sources.documents.paths import Path
 from dapu.sources.files.part import BATCH, PartBatch
 from dapu.sources.files.places.unpack import Content
 
