@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2
 
+from dapu.worker.job import Outcome
 from tests.conftest import Database, MakeWarehouse
 from tests.rounds import prepare, run_task
 
@@ -20,7 +21,7 @@ class OneTask:
     """Its definitions, its runs, and what they leave."""
 
     def __init__(self, make: MakeWarehouse, database: Database) -> None:
-        self._make, self._database = make, database
+        self._make, self.database = make, database
         self.folder = Path()
 
     def has(
@@ -35,7 +36,7 @@ class OneTask:
         entry = f"- name: source\n{indent(dedent(connection), '  ')}\n"
         self.folder = self._make(
             {
-                "connections.yaml": self._database.connections_yaml() + entry,
+                "connections.yaml": self.database.connections_yaml() + entry,
                 "routes/source/route.yaml": "connection: source",
                 f"{FOLDER}/task.yaml": task,
                 **{f"{FOLDER}/{name}": text for name, text in (files or {}).items()},
@@ -54,6 +55,10 @@ class OneTask:
         assert outcome.status == "failed", outcome
         return outcome.message
 
+    def outcome(self) -> Outcome:
+        """Runs the task, which may fail."""
+        return run_task(self.folder, TASK)
+
     def is_refused(self) -> str:
         """Registers the task, which must be faulty, and returns what is wrong with it."""
         faults = prepare(self.folder).faults
@@ -62,13 +67,13 @@ class OneTask:
 
     def rows(self, query: str = f"select * from {TABLE} order by 1") -> list[Any]:
         """What a query of the warehouse gives."""
-        with psycopg2.connect(self._database.uri) as session, session.cursor() as cursor:
+        with psycopg2.connect(self.database.uri) as session, session.cursor() as cursor:
             cursor.execute(query)
             return cursor.fetchall()
 
     def execute(self, statement: str) -> None:
         """Changes something in the warehouse by hand."""
-        with psycopg2.connect(self._database.uri) as session, session.cursor() as cursor:
+        with psycopg2.connect(self.database.uri) as session, session.cursor() as cursor:
             cursor.execute(statement)
 
     def make_table(self, columns: str, table: str = TABLE) -> None:

@@ -27,26 +27,73 @@ def line(row: Iterable[Any]) -> bytes:
 
 def exact_writer(types: Sequence[str]) -> Callable[[Sequence[Any]], bytes]:
     """What `line` is, for columns of these types: what one would change in silence it refuses."""
-    found = [(place, exactness(type_name)) for place, type_name in enumerate(types)]
-    asked = [(place, exact.reason) for place, exact in found if exact is not None]
+    asked = [
+        (place, look) for place, type_name in enumerate(types) if (look := _looks_at(type_name))
+    ]
     if not asked:
         return line
 
     def write(row: Sequence[Any]) -> bytes:
         values = list(row)
-        for place, reason in asked:
-            values[place] = _marked(values[place], reason)
+        for place, look in asked:
+            if values[place] is not None:
+                values[place] = look(values[place])
         return line(values)
 
     return write
 
 
+def _looks_at(type_name: str) -> Callable[[Any], Any] | None:
+    """What gives a value of a column, with a remark where it would change; None: as it is."""
+    if type_name.endswith("[]"):
+        return lambda value: array_text(value, type_name) if isinstance(value, list) else value
+    exact = exactness(type_name)
+    return None if exact is None else lambda value: _marked(value, exact.reason)
+
+
 def _marked(value: Any, reason: Reason) -> Any:
-    if value is None:
-        return None
-    text = value if isinstance(value, str) else _field(value)
+    text = value if isinstance(value, str) else _plain_text(value)
     why = reason(text)
     return value if why is None else remarked(text, why)
+
+
+def array_text(values: list[Any], type_name: str) -> str:
+    """A list as PostgreSQL reads an array, its elements with remarks where they would change.
+
+    type_name: of the column, such as `numeric(10,2)[]`.
+    https://www.postgresql.org/docs/current/arrays.html, "Array Input and Output Syntax".
+    """
+    exact = exactness(type_name.removesuffix("[]"))
+
+    def element(value: Any) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, list):
+            return "{" + ",".join(map(element, value)) + "}"
+        text = value if isinstance(value, str) else _plain_text(value)
+        why = exact.reason(text) if exact else None
+        return _quoted(text if why is None else remarked(text, why))
+
+    text = "{" + ",".join(map(element, values)) + "}"
+    if any(
+        map(_has_empty, values)
+    ):  # PostgreSQL reads {{}} as {}, and takes no array with a remark
+        return remarked(text, "its empty lists would be lost")
+    return text
+
+
+def _has_empty(value: Any) -> bool:
+    return isinstance(value, list) and (not value or any(map(_has_empty, value)))
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _plain_text(value: Any) -> str:
+    """What `_field` is before its backslashes are doubled for COPY."""
+    return _field(value).replace("\\\\", "\\")
 
 
 def _field(value: Any) -> str:

@@ -1,7 +1,8 @@
 """Records of documents as rows for COPY.
 
 A record is a parsed document; a column takes its part of it. Values go as text, just as they were
-written: PostgreSQL judges whether a column holds them.
+written: PostgreSQL judges whether a column holds them. What it would change in silence is marked,
+so that it refuses that too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 
 from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.rows.origin import RowOrigin
-from dapu.rows.python_text import TypeSurvey, line
+from dapu.rows.python_text import TypeSurvey, array_text, exact_writer
 from dapu.rows.rows import Column, CopyRows
 from dapu.sources.documents.exact_json import check_characters, dump, without_nul
 
@@ -54,6 +55,8 @@ class DocumentRows:
 
     def __init__(self, fields: Sequence[Field], nul: NulPolicy) -> None:
         self._fields, self._nul = fields, nul
+        # A type that is found by the values holds each of them.
+        self._write = exact_writer([field.type or "text" for field in fields])
         self._starts: list[int] = []
         self._labels: list[str] = []
         self._row = 1
@@ -144,7 +147,7 @@ class DocumentRows:
             except FaultyDocument as error:
                 raise JobError(f"{self.locate(self._row, '')} {error}") from None
             texts.append(text)
-        return line(texts)
+        return self._write(texts)
 
     def _text(self, field_: Field, value: Any) -> str | None:
         if value is None:
@@ -153,6 +156,8 @@ class DocumentRows:
             value = without_nul(value)
         if field_.type in _JSON:
             return dump(value)
+        if isinstance(value, list) and field_.type is not None and field_.type.endswith("[]"):
+            return array_text(value, field_.type)
         return _text_of(value)
 
     def _note_values(self, rows: list[list[Any]]) -> None:

@@ -70,7 +70,7 @@ class _Converter:
 
     def __post_init__(self) -> None:
         self._texts = TextColumn(self.kind, self.style)
-        self._losses = Losses(self.kind, self.type, self.is_typed)
+        self._losses = Losses(self.kind, self.type, is_converted=not self.is_typed)
 
     def __call__(self, values: Values) -> pa.Array:
         """The values for the loader."""

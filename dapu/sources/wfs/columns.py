@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dapu.errors import JobError
+from dapu.rows.exactness import remarked
+from dapu.rows.python_text import array_text
 from dapu.rows.rows import Column
 from dapu.sources.files.values.kinds import kind_of
+from dapu.sources.files.values.lossy import Losses
 from dapu.sources.wfs.feature_type import Kind, Property
 from dapu.sources.wfs.geometry import ewkb, geojson
 
@@ -26,7 +28,7 @@ _TYPES: dict[Kind, str] = {
 _DATE = r"\d{4}-\d\d-\d\d"
 _CLOCK = r"\d\d:\d\d(:\d\d(\.\d{1,6}0*)?)?"  # PostgreSQL keeps six digits, and rounds the others
 _ZONE = r"(Z|[+-]\d\d:\d\d)"
-# What a type of PostgreSQL takes without dropping a part of it.
+# The forms of times by which the type of a column is found.
 _WHOLE = {
     "date": f"^{_DATE}$",
     "timestamp without time zone": f"^{_DATE}[T ]{_CLOCK}$",
@@ -41,7 +43,6 @@ _LOOKS: dict[Kind, str] = {
     "boolean": r"^\s*(true|false|1|0)\s*$",
 }
 _GEOJSON = "_geojson"
-_MODIFIER = re.compile(r"\(\d+\)")
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ def property_column(
     what the server says of the property is so, and whether times have a zone.
     """
     if one.repeats:
-        return FeatureColumn(Column(name, given or "jsonb"), _lists)
+        type_name = given or "jsonb"
+        return FeatureColumn(Column(name, type_name), _lists(type_name))
     type_name = given or _found_type(one, first)
-    return FeatureColumn(Column(name, type_name), _texts(name, type_name, bool(given)))
+    return FeatureColumn(Column(name, type_name), _texts(type_name, bool(given)))
 
 
 def _found_type(one: Property, first: pa.Array | None) -> str:
@@ -105,30 +107,31 @@ def _time_type(first: pa.Array | None) -> str:
     return next(fits, "text")
 
 
-def _texts(name: str, type_name: str, is_given: bool) -> Callable[[pa.Array], pa.Array]:
-    base = _MODIFIER.sub("", type_name).strip()
-    is_text = kind_of(type_name) == "text"
-    pattern = _WHOLE.get(base)
-    if is_given and base == "timestamp with time zone":
-        pattern = None  # who made it so knows which zone is meant
+def _texts(type_name: str, is_given: bool) -> Callable[[pa.Array], pa.Array]:
+    kind = kind_of(type_name)
+    losses = Losses(kind, type_name, is_converted=False)
+    # Who made a `timestamptz` knows which zone is meant; one that was found has all its zones.
+    needs_zone = kind == "zoned" and not is_given
 
     def convert(values: pa.Array) -> pa.Array:
-        if is_text:
-            return values
-        if pattern is not None and not _all_match(_given_values(values), pattern):
-            raise JobError(_misfit(values, name, type_name, pattern))
-        # An element without content is no number and no time.
-        return pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
+        if kind != "text":
+            # An element without content is no number and no time.
+            values = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
+        return losses.marked(_with_zones(values) if needs_zone else values)
 
     return convert
 
 
-def _misfit(values: pa.Array, name: str, type_name: str, pattern: str) -> str:
-    wrong = next(v for v in _given_values(values).to_pylist() if not re.match(pattern, v))
-    return (
-        f"the column {name} would lose a part of {wrong!r}: its type is {type_name}; give it the "
-        "type text, in a step in ver/"
-    )
+def _with_zones(values: pa.Array) -> pa.Array:
+    """The values; one without a zone is marked, for PostgreSQL to refuse."""
+    has_zone = pc.match_substring_regex(values, f"{_ZONE}$")
+    if pc.all(has_zone).as_py() is not False:
+        return values
+    marked = [
+        remarked(text, "has no zone, as others have") if known is False else text
+        for text, known in zip(values.to_pylist(), has_zone.to_pylist(), strict=True)
+    ]
+    return pa.array(marked, values.type)
 
 
 def _given_values(values: pa.Array) -> pa.Array:
@@ -139,12 +142,19 @@ def _all_match(values: pa.Array, pattern: str) -> bool:
     return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py() is not False)
 
 
-def _lists(values: pa.Array) -> pa.Array:
-    texts = [
-        None if value is None else json.dumps(value, ensure_ascii=False)
-        for value in values.to_pylist()
-    ]
-    return pa.array(texts, pa.string())
+def _lists(type_name: str) -> Callable[[pa.Array], pa.Array]:
+    is_array = type_name.endswith("[]")
+
+    def text_of(value: list[Any]) -> str:
+        if is_array:
+            return array_text(value, type_name)
+        return json.dumps(value, ensure_ascii=False)
+
+    def convert(values: pa.Array) -> pa.Array:
+        texts = [None if value is None else text_of(value) for value in values.to_pylist()]
+        return pa.array(texts, pa.string())
+
+    return convert
 
 
 def _as_hex(srid: int) -> Callable[[pa.Array], pa.Array]:

@@ -23,17 +23,18 @@ _REFUSED_ALREADY = ("date", "timestamp", "zoned")  # by how their texts are conv
 class Losses:
     """What one column would lose.
 
-    type: the PostgreSQL type. is_typed: its values come with a type of their own, not as texts.
+    type: the PostgreSQL type. is_converted: its texts were converted as people write them, which
+    refuses what a date or time would lose.
     """
 
     kind: Kind
     type: str
-    is_typed: bool
+    is_converted: bool
 
     @cached_property
     def _exact(self) -> Exactness | None:
         is_refused = self.kind in _REFUSED_ALREADY and "(" not in self.type
-        return None if is_refused and not self.is_typed else exactness(self.type)
+        return None if is_refused and self.is_converted else exactness(self.type)
 
     def marked(self, values: pa.Array) -> pa.Array:
         """The values; where one would lose something, all as texts, and that one with a remark."""
