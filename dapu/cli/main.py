@@ -13,11 +13,11 @@ import traceback
 
 import click
 
-from dapu import __version__
 from dapu.cli import components, control, discover, execute, project, run, status, views
 from dapu.cli.console import complain
 from dapu.errors import DapuError
 from dapu.secrets import redact
+from dapu.version import __version__
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _EPILOG = """

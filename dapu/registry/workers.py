@@ -13,9 +13,9 @@ from typing import Literal
 
 from psycopg2.extensions import cursor as Cursor
 
-from dapu import __version__
 from dapu.registry import agenda
 from dapu.registry.store import Registry
+from dapu.version import __version__
 
 
 def enrol(cursor: Cursor, registry: Registry) -> int:

@@ -8,10 +8,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field
 
-from dapu.agents.base import Context, SourceAgent
-from dapu.errors import JobError
-from dapu.loading.options import LoadOptions
-from dapu.rows.rows import ArrowRows, Column, Rows
+from dapu import ArrowRows, Column, Context, JobError, LoadOptions, Rows, SourceAgent
 
 
 class CalendarOptions(LoadOptions):
