@@ -100,6 +100,10 @@ class RunningJob:
     stops: Stops
     """Where to leave word of how running work is stopped: see `Context.stoppable`."""
 
+    keep: Callable[[], None]
+    """Commits what the job has done so far, unless it is no longer this worker's. For a source that
+    says itself up to where it was read: what is kept stays, whatever becomes of the job."""
+
     exit_stack: ExitStack
     """Context managers that are entered here end when all actions and checks are done, right before
     the commit; what is raised through them says that the job failed."""

@@ -15,6 +15,7 @@ from dapu.warehouse.settings import Settings
 
 ENTRY_POINTS = "dapu.agents"
 _OWN = {
+    "airbyte": "dapu.agents.airbyte:AirbyteAgent",
     "database": "dapu.agents.database:DatabaseAgent",
     "excel": "dapu.agents.excel:ExcelAgent",
     "execute": "dapu.agents.execute:ExecuteAgent",

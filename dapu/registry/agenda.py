@@ -219,6 +219,11 @@ def is_owner(cursor: Cursor, registry: Registry, job: int, worker: int) -> bool:
     return bool(row and row[0])
 
 
+def hold(cursor: Cursor, registry: Registry, job: int, worker: int) -> bool:
+    """Whether a job is a worker's to go on with; if so, nobody takes it until the commit."""
+    return registry.row(cursor, "agenda.hold", job=job, worker=worker) is not None
+
+
 def queue_due(
     cursor: Cursor, registry: Registry, now: datetime, day_parts: Sequence[str]
 ) -> list[tuple[int, str]]:

@@ -289,6 +289,58 @@ class ExecuteConnection(Connection):
         return self.url
 
 
+class ConnectorConnection(Connection):
+    """A connector: a program that speaks the Airbyte protocol, or a Singer tap."""
+
+    driver: Literal["connector"] = Field(description="A program that speaks a known protocol")
+    protocol: Literal["airbyte", "singer"] = Field("airbyte", description="What it speaks")
+    package: str | None = Field(
+        None, description="A package of the Python package index, such as `airbyte-source-faker`"
+    )
+    version: str | None = Field(None, description="The package's version: `7.2.1`")
+    program: str | None = Field(
+        None, description="The program of the package, where it is not called as the package is"
+    )
+    command: list[str] | None = Field(
+        None, min_length=1, description="Instead of a package: a program of this machine"
+    )
+    manifest: str | Literal[True] | None = Field(
+        None,
+        description="A declarative manifest, a YAML file relative to the warehouse directory; "
+        "`true`: the one in the package, of which nothing else is used",
+    )
+    cdk: str = Field("6.61.6", description="The version of airbyte-cdk that runs a manifest")
+    custom_code: bool = Field(False, description="Whether Python code beside a manifest may run")
+    config: dict[str, Any] = Field({}, description="The connector's own configuration")
+    config_file: str | None = Field(
+        None, description="Instead of `config`: a JSON file, relative to the warehouse directory"
+    )
+    silence: Duration = Field(
+        timedelta(hours=1), description="A connector that says nothing for so long is ended"
+    )
+
+    @model_validator(mode="after")
+    def _one_program(self) -> ConnectorConnection:
+        if sum(given is not None for given in (self.package, self.command)) != 1 and not (
+            isinstance(self.manifest, str) and self.package is None and self.command is None
+        ):
+            raise ValueError("a connector is a `package`, a `command`, or the file of a `manifest`")
+        if self.package is not None and self.version is None:
+            raise ValueError("`package` needs its `version`, so that each machine runs the same")
+        if self.manifest is True and self.package is None:
+            raise ValueError("`manifest: true` is the manifest of a `package`")
+        if self.manifest is not None and self.protocol == "singer":
+            raise ValueError("a Singer tap has no `manifest`")
+        if self.config and self.config_file:
+            raise ValueError("give either `config` or `config_file`")
+        return self
+
+    def __str__(self) -> str:
+        if self.package is not None:
+            return f"{self.package} {self.version}"
+        return " ".join(self.command) if self.command else str(self.manifest)
+
+
 _BY_DRIVER: dict[str, type[Connection]] = {
     "pg": PgConnection,
     "embedded": EmbeddedConnection,
@@ -296,6 +348,7 @@ _BY_DRIVER: dict[str, type[Connection]] = {
     "rest": RestConnection,
     "wfs": WfsConnection,
     "execute": ExecuteConnection,
+    "connector": ConnectorConnection,
 }
 
 

@@ -312,6 +312,7 @@ class _Run:
                 number=job.number,
                 registry=runner.registry,
                 stops=runner.watch,
+                keep=self._keep,
                 exit_stack=self._exit_stack,
             ),
             full=job.full_load,
@@ -330,6 +331,15 @@ class _Run:
             )
 
         return note
+
+    def _keep(self) -> None:
+        """Commits what was done so far, while nobody can take the job away."""
+        runner = self._runner
+        runner.watch.check()
+        with runner.session.cursor() as cursor:
+            if not agenda.hold(cursor, runner.registry, self._job.number, runner.worker):
+                raise JobInterrupted("it was cancelled, or another worker has it")
+        runner.session.commit()
 
     def _finish(self, cursor: Cursor, rows: int, message: str, told: Told | None) -> None:
         """The one commit: rows, watermarks, the job's end, and the jobs of its dependents."""

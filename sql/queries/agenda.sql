@@ -96,6 +96,11 @@ left join (
     limit 1
 ) as next on true;
 
+-- name: hold
+-- The job, if it is still the worker's; the lock keeps it so until the end of the transaction.
+select job from {agenda}
+where job = %(job)s and status = 'running' and worker = %(worker)s for share;
+
 -- name: finish
 -- Ends a job that is still the worker's own, notes it at the task, queues the tasks that depend on
 -- it (when their own pauses are over), and tells its last event. Runs in the job's transaction.

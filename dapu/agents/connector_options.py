@@ -1,0 +1,77 @@
+"""The options of the agents that read connectors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from dapu.definitions.models import ActionOptions, Columns
+from dapu.loading.options import LoadOptions, Null, SchemaChange
+from dapu.warehouse.yamlfile import Strict
+
+ConnectorLoad = Literal["replace", "append", "merge"]
+
+
+class StreamOptions(Strict):
+    """One stream of several."""
+
+    table: str | None = Field(None, description="Its table; default the stream's name")
+    load: ConnectorLoad | None = Field(None, description="As `load` of the action")
+    key: Columns | None = Field(None, description="Columns that tell its rows apart")
+
+
+class ConnectorOptions(ActionOptions):
+    """Reads streams of a connector into tables."""
+
+    reads = ("stream",)
+
+    connection: str | None = Field(None, description="A connector; default the route's connection")
+    stream: str | None = Field(None, description="The stream that becomes the task's table")
+    streams: dict[str, StreamOptions | None] | None = Field(
+        None, min_length=1, description="Or several, each with a table in the task's schema"
+    )
+    prefix: str = Field("", description="Before the name of each table of `streams`")
+    load: ConnectorLoad | None = Field(
+        None,
+        description="`merge` and `append` read only what is new; default `merge` where a stream "
+        "can be read so and has a key, else `replace`",
+    )
+    key: Columns | None = Field(
+        None,
+        description="Columns that tell rows of `stream` apart; default what the connector says",
+    )
+    on_bad_value: Annotated[Literal["fail", "null", "reject"], Null] = Field(
+        "fail", description="A value that its column cannot hold: see Loading"
+    )
+    nul_characters: Literal["fail", "remove"] = Field(
+        "fail", description="NUL characters in text, which PostgreSQL cannot hold"
+    )
+    schema_change: SchemaChange | None = Field(
+        None, description="What to do when a stream's columns change"
+    )
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> ConnectorOptions:
+        if (self.stream is None) == (self.streams is None):
+            raise ValueError("give either `stream`, for the task's table, or `streams`")
+        if self.streams is not None and (self.key or self.load):
+            raise ValueError("with `streams` each has its own `key` and `load`")
+        return self
+
+    def wanted(self, table: str) -> dict[str, StreamOptions]:
+        """The streams to read. table: the task's."""
+        if self.stream is not None:
+            return {self.stream: StreamOptions(table=table, load=self.load, key=self.key)}
+        return {name: given or StreamOptions() for name, given in (self.streams or {}).items()}
+
+    def loading(self, load: ConnectorLoad, key: list[str]) -> LoadOptions:
+        """How the rows of a stream get into its table."""
+        return LoadOptions(
+            do=self.do,
+            load=load,
+            key=key or None,
+            on_bad_value=self.on_bad_value,
+            nul_characters=self.nul_characters,
+            schema_change=self.schema_change,
+        )

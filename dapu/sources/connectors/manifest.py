@@ -1,0 +1,101 @@
+"""Declarative manifests: connectors that are a YAML file, run by airbyte-cdk.
+
+A manifest is read as text out of a package's wheel; the package's code is neither installed nor
+run. Where a manifest needs code of its own (`custom components`) it says so, and is refused unless
+the connection allows it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dapu.errors import Fault, FaultyFile, JobError
+
+CDK = "airbyte-cdk"
+PROGRAM = "source-declarative-manifest"
+_LONGEST_DOWNLOAD = 600  # seconds
+_LARGEST = 20 << 20  # bytes of a manifest
+_CUSTOM = "Custom"
+
+
+def manifest_of_package(folder: Path, package: str, version: str) -> str:
+    """The text of a package's manifest, which is kept in a folder.
+
+    Raises JobError when the package cannot be had, or has none.
+    """
+    kept = folder / f"{package}-{version}.yaml"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        text = _downloaded(package, version)
+        partial = kept.with_suffix(".partial")
+        partial.write_text(text, "utf-8")
+        partial.replace(kept)
+    return kept.read_text("utf-8")
+
+
+def read_manifest(path: Path, text: str) -> dict[str, Any]:
+    """The manifest as a document. Raises FaultyFile when it is not one."""
+    try:
+        manifest = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise FaultyFile([Fault(path, line, f"is not YAML: {error}")]) from None
+    if not isinstance(manifest, dict) or manifest.get("type") != "DeclarativeSource":
+        raise FaultyFile([Fault(path, 1, "is not a manifest: it has no `type: DeclarativeSource`")])
+    return manifest
+
+
+def custom_components(manifest: Any) -> list[str]:
+    """The classes of Python code that a manifest needs beside itself, each once."""
+    return sorted(set(_class_names(manifest)))
+
+
+def _class_names(part: Any) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        if str(part.get("type", "")).startswith(_CUSTOM) and "class_name" in part:
+            yield str(part["class_name"])
+        for inner in part.values():
+            yield from _class_names(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _class_names(inner)
+
+
+def _downloaded(package: str, version: str) -> str:
+    with tempfile.TemporaryDirectory(prefix="dapu-") as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
+        command += ["--only-binary", ":all:", "--disable-pip-version-check", "--dest", folder]
+        try:
+            done = subprocess.run(
+                [*command, f"{package}=={version}"],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_LONGEST_DOWNLOAD,
+            )
+        except subprocess.TimeoutExpired:
+            raise JobError(f"{package} {version} cannot be fetched within 10 minutes") from None
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode != 0 or not wheels:
+            last = done.stderr.strip().rpartition("\n")[2]
+            raise JobError(f"{package} {version} cannot be fetched: {last}")
+        return _manifest_in(wheels[0], package)
+
+
+def _manifest_in(wheel: Path, package: str) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        names = [i for i in archive.infolist() if i.filename.rpartition("/")[2] == "manifest.yaml"]
+        if not names:
+            raise JobError(f"{package} has no manifest.yaml: it is not a declarative connector")
+        if names[0].file_size > _LARGEST:
+            raise JobError(f"the manifest of {package} has more than {_LARGEST >> 20} MB")
+        return archive.read(names[0]).decode("utf-8")

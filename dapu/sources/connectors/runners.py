@@ -1,0 +1,97 @@
+"""How each kind of connector is started: which program, with which words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from dapu.errors import ConfigurationError, JobError
+from dapu.sources.connectors import manifest
+from dapu.sources.connectors.environments import environment_of, program_of
+from dapu.warehouse.connections import ConnectorConnection
+
+Verb = Literal["spec", "check", "discover", "read"]
+_KEPT = ".dapu/connectors"
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A program that speaks the Airbyte protocol.
+
+    command: its first words. injected: keys that its configuration gets beside the user's.
+    """
+
+    command: Sequence[str]
+    injected: Mapping[str, Any] = field(default_factory=dict)
+
+    def words(self, verb: Verb, files: Mapping[str, str]) -> list[str]:
+        """The whole command. files: paths of `config`, `catalog` and `state`, where needed."""
+        more = [word for name, path in files.items() for word in (f"--{name}", path)]
+        return [*self.command, verb, *more]
+
+
+def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
+    """The runner of a connection; what it needs is installed now if it is not there.
+
+    folder: the warehouse directory.
+    Raises JobError when it cannot be installed or runs code that the connection does not allow.
+    """
+    kept = folder / _KEPT
+    if connection.manifest is not None:
+        return _of_manifest(connection, folder, kept)
+    if connection.command is not None:
+        return Runner([_program(connection.command[0], folder), *connection.command[1:]])
+    package, version = str(connection.package), str(connection.version)
+    place = environment_of(kept, package, version)
+    program = place / connection.program if connection.program else program_of(place, package)
+    if not program.is_file():
+        raise JobError(f"the package {package} {version} brings no program {connection.program}")
+    return Runner([str(program)])
+
+
+def config_of(connection: ConnectorConnection, folder: Path) -> dict[str, Any]:
+    """The connector's own configuration. Raises ConfigurationError when its file cannot be read."""
+    if connection.config_file is None:
+        return connection.config
+    path = folder / connection.config_file
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"there is no file {path} (`config_file`)") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path} is not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"{path} is not a JSON object")
+    return config
+
+
+def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> Runner:
+    if isinstance(connection.manifest, str):
+        path = folder / connection.manifest
+        try:
+            text = path.read_text("utf-8")
+        except OSError as error:
+            raise JobError(f"{path} cannot be read: {error.strerror}") from error
+    else:
+        package, version = str(connection.package), str(connection.version)
+        path = kept / f"{package}-{version}.yaml"
+        text = manifest.manifest_of_package(kept, package, version)
+    document = manifest.read_manifest(path, text)
+    custom = manifest.custom_components(document)
+    if custom and not connection.custom_code:
+        raise JobError(
+            f"{connection} needs Python code beside its manifest ({', '.join(custom)}), which is "
+            "not run; with `custom_code: true` and without `manifest: true` the package itself is"
+        )
+    place = environment_of(kept, manifest.CDK, connection.cdk)
+    return Runner(
+        [str(program_of(place, manifest.PROGRAM))], {"__injected_declarative_manifest": document}
+    )
+
+
+def _program(name: str, folder: Path) -> str:
+    """A program with a slash in its name is relative to the warehouse directory."""
+    return str(folder / name) if "/" in name else name
