@@ -1,4 +1,4 @@
-"""The SQL files that ship with dapu: `sql/` of the repository, `dapu/sql` of an installed dapu.
+"""The SQL files that ship with dapu: `sql/` of the repository.
 
 A file in `sql/queries` holds statements, each under a line `-- name: …` and a comment that says
 what it is for. Identifiers stand in braces and are quoted when the statement is composed; values
@@ -10,17 +10,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from psycopg2 import sql
+
+from dapu.shipped import shipped_folder
 
 _NAME = re.compile(r"^-- name: *(\w+) *$", re.MULTILINE)
 
 
-def sql_folder(name: str) -> Traversable:
+def sql_folder(name: str) -> Path:
     """A folder below `sql/`."""
-    return files("dapu").joinpath("sql", name)
+    return shipped_folder("sql") / name
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,8 @@ class Script:
 
 def registry_scripts() -> list[Script]:
     """The registry's own migrations, in order."""
-    entries = (entry for entry in sql_folder("registry").iterdir() if entry.name.endswith(".sql"))
-    return sorted(
-        (Script(int(entry.name[:3]), entry.name, entry.read_text("utf-8")) for entry in entries),
-        key=lambda script: script.number,
-    )
+    entries = sorted(sql_folder("registry").glob("*.sql"))
+    return [Script(int(entry.name[:3]), entry.name, entry.read_text("utf-8")) for entry in entries]
 
 
 @cache

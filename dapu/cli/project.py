@@ -20,12 +20,12 @@ def init(directory: Path) -> None:
     Example: dapu init finances
     """
     import shutil
-    from importlib.resources import as_file, files
+
+    from dapu.shipped import shipped_folder
 
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigurationError(f"{directory} is there already, and not empty")
-    with as_file(files("dapu").joinpath("starter")) as starter:
-        shutil.copytree(starter, directory, dirs_exist_ok=True)
+    shutil.copytree(shipped_folder("starter"), directory, dirs_exist_ok=True)
     say(f"{directory} is made. Now:")
     for command in ("versioner", "registrar", "manager", "worker", "status"):
         say(f"  dapu {command} {directory}")

@@ -1,0 +1,16 @@
+"""What setup.cfg cannot say: two folders of the repository are packages of data in a wheel.
+
+dapu/shipped.py finds them, in a wheel and in a checkout.
+"""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=[*find_packages(include=["dapu", "dapu.*"]), "dapu.sql", "dapu.starter"],
+    package_dir={"dapu.sql": "sql", "dapu.starter": "definitions/starter"},
+    package_data={
+        "dapu": ["py.typed"],
+        "dapu.sql": ["**/*.sql"],
+        "dapu.starter": ["**/*", "**/.*"],
+    },
+)
