@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dapu.execute.views import DOCUMENT_COLUMNS, DOCUMENT_ID, ITEM_ID, Kind, View
 from dapu.named_sql import statement
 
 
+def fill(statement_name: str, **parts: str) -> str:
+    """A named statement or a piece of one, its braces filled with SQL."""
+    return statement(statement_name).format(**parts)
+
+
+@dataclass(frozen=True)
+class ViewStatements:
+    """The names of what a target's views are put together from."""
+
+    of_documents: str
+    """A view of documents."""
+
+    of_lists: str
+    """A view of the items of lists."""
+
+    items: str
+    """A list whose items are joined to a document."""
+
+    guard: str
+    """The condition that it is a list."""
+
+    item: str
+    """An item of a list."""
+
+    kinds: Mapping[Kind, str]
+    """A field of each kind."""
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a target says what a view needs.
 
-    statements: its file in sql/queries.
     name: quotes an identifier. text: quotes a text. path: a path of keys from a value.
     """
 
-    statements: str
+    statements: ViewStatements
     name: Callable[[str], str]
     text: Callable[[str], str]
     path: Callable[[Sequence[str]], str]
-
-    def fill(self, statement_name: str, **parts: str) -> str:
-        """A statement or a part of one, with its parts in their places."""
-        return statement(f"{self.statements}.{statement_name}").format(**parts)
 
     def query(self, view: View) -> str:
         """The query that the view is."""
@@ -35,14 +58,14 @@ class Dialect:
             "record": self.record(view),
         }
         if not view.lists:
-            return self.fill("of_documents", **parts)
+            return fill(self.statements.of_documents, **parts)
         places = [
             {"item": self.item(position), "path": self.path(path), "alias": f"l{position + 1}"}
             for position, path in enumerate(view.lists)
         ]
-        lists = " ".join(self.fill("items", **place) for place in places)
-        guards = " ".join(self.fill("guard", **place) for place in places)
-        return self.fill("of_lists", lists=lists, guards=guards, **parts)
+        lists = " ".join(fill(self.statements.items, **place) for place in places)
+        guards = " ".join(fill(self.statements.guard, **place) for place in places)
+        return fill(self.statements.of_lists, lists=lists, guards=guards, **parts)
 
     def fixed_columns(self, view: View) -> Iterator[tuple[str, str]]:
         """Names and values of the columns that are no fields."""
@@ -58,11 +81,11 @@ class Dialect:
 
     def field(self, item: str, path: Sequence[str], kind: Kind) -> str:
         """A value in an item."""
-        return self.fill(kind, item=item, path=self.path(path))
+        return fill(self.statements.kinds[kind], item=item, path=self.path(path))
 
     def item(self, lists: int) -> str:
         """What a path starts from: the document, or the item of the innermost list."""
-        return self.fill("item", alias=f"l{lists}") if lists else "d.DATA"
+        return fill(self.statements.item, alias=f"l{lists}") if lists else "d.DATA"
 
     def fields(self, view: View) -> Iterator[tuple[str, str]]:
         """Names and values of the columns that are fields."""

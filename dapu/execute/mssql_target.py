@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
-from dapu.execute.dialect import Dialect
+from dapu.execute.dialect import Dialect, ViewStatements, fill
 from dapu.execute.documents import Incoming
 from dapu.execute.target import Step
-from dapu.execute.text_target import TextTarget
+from dapu.execute.text_target import Statements, TextTarget
 from dapu.execute.views import Kind, View
+from dapu.named_sql import statement
 
 _LONGEST = 128  # characters of a name
 _PORT = 1433
-_PREPARED_BY = ("create_documents", "index_versions", "create_marks")
 _MOST_ROWS, _MOST_BYTES = 100, 1 << 22  # in one statement
 _KNOWN = ("database", "encrypt", "trustservercertificate", "trusted_connection")
 _ENCRYPTION = {  # of pymssql, and what the known client's driver says for it
@@ -46,7 +46,7 @@ class _Dialect(Dialect):
 
     def field(self, item: str, path: Sequence[str], kind: Kind) -> str:  # noqa: ARG002
         """See `Dialect.field`: the id of an item, which is short."""
-        return self.fill("item_id", item=item, path=self.path(path))
+        return fill("execute_mssql.item_id", item=item, path=self.path(path))
 
     def fields(self, view: View) -> Iterator[tuple[str, str]]:
         """See `Dialect.fields`."""
@@ -56,8 +56,8 @@ class _Dialect(Dialect):
     def record(self, view: View) -> str:
         """See `Dialect.record`."""
         fields = [
-            self.fill(
-                column.kind,
+            fill(
+                self.statements.kinds[column.kind],
                 name=self.name(column.name),
                 path=self.path((*view.record, *column.path)),
             )
@@ -65,10 +65,45 @@ class _Dialect(Dialect):
         ]
         if not fields:
             return ""
-        return self.fill("record", item=self.item(len(view.lists)), fields=", ".join(fields))
+        item = self.item(len(view.lists))
+        return fill("execute_mssql.record", item=item, fields=", ".join(fields))
 
 
-DIALECT = _Dialect("execute_mssql", _name, _text, _path)
+_VIEW_STATEMENTS = ViewStatements(
+    of_documents="execute_mssql.of_documents",
+    of_lists="execute_mssql.of_lists",
+    items="execute_mssql.items",
+    guard="execute_mssql.guard",
+    item="execute_mssql.item",
+    kinds={
+        "text": "execute_mssql.text",
+        "integer": "execute_mssql.integer",
+        "decimal": "execute_mssql.decimal",
+        "boolean": "execute_mssql.boolean",
+        "local_time": "execute_mssql.local_time",
+        "time": "execute_mssql.time",
+        "json": "execute_mssql.json",
+    },
+)
+_STATEMENTS = Statements(
+    prepare=(
+        "execute_mssql.create_documents",
+        "execute_mssql.index_versions",
+        "execute_mssql.create_marks",
+    ),
+    has_marks="execute_mssql.has_marks",
+    mark="execute_mssql.mark",
+    move_mark="execute_mssql.move_mark",
+    is_empty="execute_mssql.is_empty",
+    newest_batch="execute_mssql.newest_batch",
+    prune="execute_mssql.prune",
+    create_view="execute_mssql.create_view",
+    latest="execute_mssql.latest",
+    latest_all_versions="execute_mssql.latest_all_versions",
+    add_source="execute_mssql.add_source",
+    lock="execute_mssql.lock",
+)
+DIALECT = _Dialect(_VIEW_STATEMENTS, _name, _text, _path)
 
 
 class MssqlTarget(TextTarget):
@@ -81,7 +116,7 @@ class MssqlTarget(TextTarget):
             raise ConfigurationError(
                 "SQL Server needs its driver: pip install 'dapu[mssql]'"
             ) from None
-        super().__init__(DIALECT, _LONGEST, _PREPARED_BY, "SQL Server says", pymssql.Error)
+        super().__init__(DIALECT, _STATEMENTS, _LONGEST, "SQL Server says", pymssql.Error)
         with self._told():
             self._session = pymssql.connect(**read_dsn(dsn), appname="dapu execute")
 
@@ -103,8 +138,8 @@ class MssqlTarget(TextTarget):
                 self._insert(rows)
 
     def _insert(self, rows: list[tuple[Any, ...]]) -> None:
-        row = self._statement("row")
-        text = self._dialect.fill("insert", rows=", ".join([row] * len(rows)))
+        row = statement("execute_mssql.row")
+        text = fill("execute_mssql.insert", rows=", ".join([row] * len(rows)))
         self._execute(text, tuple(value for one in rows for value in one))
 
     def _alone(self) -> AbstractContextManager[None]:

@@ -55,13 +55,15 @@ class PostgresDocuments:
             self._create()
         if not self._has_current():
             if found:
-                self._run("index_versions")
-            for step in ("drop_current", "create_current", "complete_current", "comment_current"):
-                self._run(step)
-        folded = self._value("newest_folded")
-        if self._value("newest_batch") == folded:
+                self._run("execute_postgres.index_versions")
+            self._run("execute_postgres.drop_current")
+            self._run("execute_postgres.create_current")
+            self._run("execute_postgres.complete_current")
+            self._run("execute_postgres.comment_current")
+        folded = self._value("execute_postgres.newest_folded")
+        if self._value("execute_postgres.newest_batch") == folded:
             return
-        if self._value("has_lost"):
+        if self._value("execute_postgres.has_lost"):
             self.take_up_all()
         else:
             self._fold(folded)
@@ -92,15 +94,15 @@ class PostgresDocuments:
         replace: a version that is there already is deleted; else its newest batch counts.
         Returns the number of rows. Raises JobError when the answer or a document is faulty.
         """
-        self._run("lock")
-        before = self._value("newest_batch")
+        self._run("execute_postgres.lock")
+        before = self._value("execute_postgres.newest_batch")
         first = before is None
         rows = _CopyText(incoming, next_batch(before))
         columns = [Column(name, "") for name in _COLUMNS]
         copy = CopyRows(columns, "text", rows.write, stop, RowOrigin(rows.locate))
         count = copy.fill(self._cursor, self.name.identifier)
         if count and replace and not first:
-            self._run("delete_replaced", after=before)
+            self._run("execute_postgres.delete_replaced", after=before)
         if count:
             self._fold(before)
         if count and first:
@@ -110,14 +112,14 @@ class PostgresDocuments:
 
     def take_up_all(self) -> None:
         """Looks at all documents anew: others may have deleted some, or added old batches."""
-        self._run("lock")
-        self._run("forget_gone")
+        self._run("execute_postgres.lock")
+        self._run("execute_postgres.forget_gone")
         self._fold(None)
 
     def prune(self) -> int:
         """Deletes the rows of superseded batches; returns how many."""
-        self._run("lock")
-        self._run("prune")
+        self._run("execute_postgres.lock")
+        self._run("execute_postgres.prune")
         return self._cursor.rowcount
 
     def _has_current(self) -> bool:
@@ -131,16 +133,18 @@ class PostgresDocuments:
 
     def _create(self) -> None:
         make_schema(self._cursor, self.name.schema)
-        self._run("create_documents")
-        self._run("index_batches")
-        self._run("comment_documents")
-        self._run("compress_fast" if self._value("has_lz4") else "compress_late")
+        self._run("execute_postgres.create_documents")
+        self._run("execute_postgres.index_batches")
+        self._run("execute_postgres.comment_documents")
+        has_lz4 = self._value("execute_postgres.has_lz4")
+        compress = "execute_postgres.compress_fast" if has_lz4 else "execute_postgres.compress_late"
+        self._run(compress)
 
     def _fold(self, after: Any) -> None:
-        self._run("fold", after=after)
+        self._run("execute_postgres.fold", after=after)
 
     def _run(self, name: str, **values: Any) -> None:
-        self._cursor.execute(compose(f"execute_postgres.{name}", **self._names), values or None)
+        self._cursor.execute(compose(name, **self._names), values or None)
 
     def _value(self, name: str) -> Any:
         self._run(name)

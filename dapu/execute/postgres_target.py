@@ -49,20 +49,20 @@ class PostgresTarget:
         """See `Target.prepare`."""
         with self._transaction() as cursor:
             PostgresDocuments(cursor, self._documents).prepare()
-            self._run(cursor, "create_marks")
-            self._run(cursor, "comment_marks")
+            self._run(cursor, "execute_postgres.create_marks")
+            self._run(cursor, "execute_postgres.comment_marks")
 
     def mark(self, source: str) -> str | None:
         """See `Target.mark`."""
         with self._transaction() as cursor:
-            self._run(cursor, "mark", source=source)
+            self._run(cursor, "execute_postgres.mark", source=source)
             row = cursor.fetchone()
         return row[0] if row else None
 
     def has_marks(self) -> bool:
         """See `Target.has_marks`."""
         with self._transaction() as cursor:
-            self._run(cursor, "has_marks")
+            self._run(cursor, "execute_postgres.has_marks")
             row = cursor.fetchone()
         return bool(row and row[0])
 
@@ -76,7 +76,8 @@ class PostgresTarget:
         with self._transaction() as cursor:
             documents = PostgresDocuments(cursor, self._documents)
             documents.load(incoming, answer.stop, replace=False)
-            move = "first_mark" if step.before is None else "move_mark"
+            first = step.before is None
+            move = "execute_postgres.first_mark" if first else "execute_postgres.move_mark"
             self._run(cursor, move, source=step.source, before=step.before, after=step.after)
             if cursor.rowcount != 1:
                 raise moved_meanwhile(step)
@@ -113,7 +114,7 @@ class PostgresTarget:
             raise JobError(f"PostgreSQL says: {redact(reason + detail).strip()}") from error
 
     def _run(self, cursor: Cursor, name: str, **values: str | None) -> None:
-        query = compose(f"execute_postgres.{name}", marks=self._marks)
+        query = compose(name, marks=self._marks)
         cursor.execute(query, values or None)
 
 

@@ -55,17 +55,20 @@ class PostgresViews:
             "documents": documents.name.identifier,
             "current": documents.current.identifier,
         }
-        kinds = ("latest_all_versions", "latest")
-        self._latest = {kind: documents.beside(kind).table for kind in kinds}
+        all_versions, latest = documents.beside("latest_all_versions"), documents.beside("latest")
+        self._latest = {
+            "execute_postgres_views.latest_all_versions": all_versions.table,
+            "execute_postgres_views.latest": latest.table,
+        }
 
     def put(self, schema: Schema) -> dict[str, str]:
         """Makes and changes views as the schema says; returns those that are not so, and why.
 
         Raises JobError when something else has the name of a view.
         """
-        for kind, name in self._latest.items():
+        for query_name, name in self._latest.items():
             self._check_ours(self._named(name), "batch_date")
-            query = compose(f"execute_postgres_views.{kind}", **self._tables)
+            query = compose(query_name, **self._tables)
             put_view(self._cursor, self._named(name), query)
         problems = {view.name.lower(): self._put(view) for view in self._plan(schema)}
         return {name: problem for name, problem in problems.items() if problem}

@@ -18,14 +18,13 @@ from pathlib import Path
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
-from dapu.execute.dialect import Dialect
+from dapu.execute.dialect import Dialect, ViewStatements, fill
 from dapu.execute.documents import Incoming, Row
 from dapu.execute.snowflake_login import read_dsn
 from dapu.execute.target import Step
-from dapu.execute.text_target import TextTarget
+from dapu.execute.text_target import Statements, TextTarget
 
 _LONGEST = 255  # bytes of a name
-_PREPARED_BY = ("create_documents", "create_marks", "create_stage")
 _ROWS_LOADED = 3  # column of the answer to COPY INTO
 
 
@@ -42,7 +41,44 @@ def _path(keys: Sequence[str]) -> str:
     return "".join(f':"{key}"' for key in quoted)
 
 
-DIALECT = Dialect("execute_snowflake", _name, _text, _path)
+_VIEW_STATEMENTS = ViewStatements(
+    of_documents="execute_snowflake.of_documents",
+    of_lists="execute_snowflake.of_lists",
+    items="execute_snowflake.items",
+    guard="execute_snowflake.guard",
+    item="execute_snowflake.item",
+    kinds={
+        "text": "execute_snowflake.text",
+        "integer": "execute_snowflake.integer",
+        "decimal": "execute_snowflake.decimal",
+        "boolean": "execute_snowflake.boolean",
+        "local_time": "execute_snowflake.local_time",
+        "time": "execute_snowflake.time",
+        "json": "execute_snowflake.json",
+    },
+)
+_STATEMENTS = Statements(
+    prepare=(
+        "execute_snowflake.create_documents",
+        "execute_snowflake.create_marks",
+        "execute_snowflake.create_stage",
+    ),
+    has_marks="execute_snowflake.has_marks",
+    mark="execute_snowflake.mark",
+    move_mark="execute_snowflake.move_mark",
+    is_empty="execute_snowflake.is_empty",
+    newest_batch="execute_snowflake.newest_batch",
+    prune="execute_snowflake.prune",
+    create_view="execute_snowflake.create_view",
+    latest="execute_snowflake.latest",
+    latest_all_versions="execute_snowflake.latest_all_versions",
+    add_source="execute_snowflake.add_source",
+    lock="execute_snowflake.lock",
+    begin="execute_snowflake.begin",
+    commit="execute_snowflake.commit",
+    rollback="execute_snowflake.rollback",
+)
+DIALECT = Dialect(_VIEW_STATEMENTS, _name, _text, _path)
 
 
 class SnowflakeTarget(TextTarget):
@@ -56,7 +92,7 @@ class SnowflakeTarget(TextTarget):
                 "Snowflake needs its driver: pip install 'dapu[snowflake]'"
             ) from None
         error = connector.errors.Error
-        super().__init__(DIALECT, _LONGEST, _PREPARED_BY, "Snowflake says", error)
+        super().__init__(DIALECT, _STATEMENTS, _LONGEST, "Snowflake says", error)
         with self._told():
             self._session = connector.connect(**read_dsn(dsn))
 
@@ -68,7 +104,7 @@ class SnowflakeTarget(TextTarget):
     def prune(self) -> int:
         """See `Target.prune`. Removes what lies in the stage too."""
         count = super().prune()
-        self._run("empty_stage")
+        self._run("execute_snowflake.empty_stage")
         return count
 
     def _defining(self) -> AbstractContextManager[None]:
@@ -86,10 +122,11 @@ class SnowflakeTarget(TextTarget):
                     count += 1
             if not count:
                 return
-            self._execute(self._dialect.fill("put", file=_text(f"file://{file}"), batch=batch))
-        rows = self._execute(self._dialect.fill("copy", batch=batch)).fetchall()
+            self._execute(fill("execute_snowflake.put", file=_text(f"file://{file}"), batch=batch))
+        rows = self._execute(fill("execute_snowflake.copy", batch=batch)).fetchall()
         loaded = sum(row[_ROWS_LOADED] for row in rows if len(row) > _ROWS_LOADED)
-        faulty = self._value("count_faulty", first=first.replace(tzinfo=None).isoformat())
+        since = first.replace(tzinfo=None).isoformat()
+        faulty = self._value("execute_snowflake.count_faulty", first=since)
         if loaded != count or faulty:
             raise JobError(
                 f"Snowflake loaded {loaded:,} of {count:,} rows, of which {faulty:,} are no "

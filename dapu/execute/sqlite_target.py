@@ -12,14 +12,14 @@ from typing import Any
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import Answer
-from dapu.execute.dialect import Dialect
+from dapu.execute.dialect import Dialect, ViewStatements, fill
 from dapu.execute.documents import Header, Incoming, next_batch
 from dapu.execute.target import Step, moved_meanwhile
-from dapu.execute.text_target import TextTarget
+from dapu.execute.text_target import Statements, TextTarget
+from dapu.named_sql import statement
 
 _PATIENCE = 60  # seconds to wait for another who writes
 _LONGEST = 1_000  # bytes of a name; SQLite has no bound
-_PREPARED_BY = ("create_documents", "index_versions", "create_marks")
 _BATCH = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -35,7 +35,42 @@ def _path(keys: Sequence[str]) -> str:
     return _text("$" + "".join(f".{json.dumps(key, ensure_ascii=False)}" for key in keys))
 
 
-DIALECT = Dialect("execute_sqlite", _name, _text, _path)
+_VIEW_STATEMENTS = ViewStatements(
+    of_documents="execute_sqlite.of_documents",
+    of_lists="execute_sqlite.of_lists",
+    items="execute_sqlite.items",
+    guard="execute_sqlite.guard",
+    item="execute_sqlite.item",
+    kinds={
+        "text": "execute_sqlite.text",
+        "integer": "execute_sqlite.integer",
+        "decimal": "execute_sqlite.decimal",
+        "boolean": "execute_sqlite.boolean",
+        "local_time": "execute_sqlite.local_time",
+        "time": "execute_sqlite.time",
+        "json": "execute_sqlite.json",
+    },
+)
+_STATEMENTS = Statements(
+    prepare=(
+        "execute_sqlite.create_documents",
+        "execute_sqlite.index_versions",
+        "execute_sqlite.create_marks",
+    ),
+    has_marks="execute_sqlite.has_marks",
+    mark="execute_sqlite.mark",
+    move_mark="execute_sqlite.move_mark",
+    is_empty="execute_sqlite.is_empty",
+    newest_batch="execute_sqlite.newest_batch",
+    prune="execute_sqlite.prune",
+    create_view="execute_sqlite.create_view",
+    latest="execute_sqlite.latest",
+    latest_all_versions="execute_sqlite.latest_all_versions",
+    begin="execute_sqlite.begin",
+    commit="execute_sqlite.commit",
+    rollback="execute_sqlite.rollback",
+)
+DIALECT = Dialect(_VIEW_STATEMENTS, _name, _text, _path)
 
 
 class SqliteTarget(TextTarget):
@@ -56,7 +91,7 @@ class SqliteTarget(TextTarget):
             raise ConfigurationError(
                 f"there is no folder {folder} for the SQLite file {dsn}; make it, or name another"
             )
-        super().__init__(DIALECT, _LONGEST, _PREPARED_BY, f"SQLite says of {dsn}", sqlite3.Error)
+        super().__init__(DIALECT, _STATEMENTS, _LONGEST, f"SQLite says of {dsn}", sqlite3.Error)
         with self._told():
             self._session = sqlite3.connect(
                 dsn, timeout=_PATIENCE, isolation_level=None, uri=dsn.startswith("file:")
@@ -65,8 +100,8 @@ class SqliteTarget(TextTarget):
     def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
         """See `Target.load`."""
         with self._transaction(), self._told():
-            first = next_batch(_as_moment(self._value("newest_batch")))
-            insert = self._statement("insert")
+            first = next_batch(_as_moment(self._value("execute_sqlite.newest_batch")))
+            insert = statement("execute_sqlite.insert")
             for header, values in _rows(incoming, first):
                 try:
                     self._session.execute(insert, values)
@@ -74,7 +109,8 @@ class SqliteTarget(TextTarget):
                     raise JobError(
                         f"{header} cannot be stored: {error}; nothing of the answer was kept"
                     ) from error
-            move = "first_mark" if step.before is None else "move_mark"
+            is_first = step.before is None
+            move = "execute_sqlite.first_mark" if is_first else "execute_sqlite.move_mark"
             moved = self._run(move, source=step.source, before=step.before, after=step.after)
             if moved.rowcount != 1:
                 raise moved_meanwhile(step)
@@ -85,13 +121,13 @@ class SqliteTarget(TextTarget):
             self._session.interrupt()
 
     def _put_view(self, name: str, query: str) -> None:
-        kind = self._value("kind", name=name)
+        kind = self._value("execute_sqlite.kind", name=name)
         if kind not in (None, "view"):
             raise JobError(
                 f"{self._dsn} has a {kind} {name}, and a view of documents is to have that name; "
                 "drop or rename it, or give the documents a file of their own"
             )
-        self._execute(self._dialect.fill("drop_view", view=_name(name)))
+        self._execute(fill("execute_sqlite.drop_view", view=_name(name)))
         super()._put_view(name, query)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dapu.errors import JobError
-from dapu.execute.dialect import Dialect
+from dapu.execute.dialect import Dialect, fill
 from dapu.execute.documents import next_batch
 from dapu.execute.schema import Schema
 from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, Step, moved_meanwhile
@@ -17,10 +18,37 @@ from dapu.named_sql import statement
 from dapu.secrets import redact
 
 
-class TextTarget:
-    """A session of a DB-API driver, for statements of the dialect's file.
+@dataclass(frozen=True)
+class Statements:
+    """The names of a target's statements."""
 
-    longest: bytes of a name. prepared_by: the statements that make what is missing.
+    prepare: tuple[str, ...]
+    """Make what is missing."""
+
+    has_marks: str
+    mark: str
+    move_mark: str
+    is_empty: str
+    newest_batch: str
+    prune: str
+    create_view: str
+    latest: str
+    latest_all_versions: str
+
+    add_source: str = ""
+    lock: str = ""
+    """These two where loaders wait for each other at the source's row of marks."""
+
+    begin: str = ""
+    commit: str = ""
+    rollback: str = ""
+    """These where the driver does not do it itself."""
+
+
+class TextTarget:
+    """A session of a DB-API driver.
+
+    longest: bytes of a name.
     who: begins the message of an error of the driver. error: the base class of these.
     """
 
@@ -29,18 +57,18 @@ class TextTarget:
     def __init__(
         self,
         dialect: Dialect,
+        statements: Statements,
         longest: int,
-        prepared_by: tuple[str, ...],
         who: str,
         error: type[Exception],
     ) -> None:
-        self._dialect, self._longest, self._prepared_by = dialect, longest, prepared_by
+        self._dialect, self._names, self._longest = dialect, statements, longest
         self._who, self._error = who, error
 
     def prepare(self) -> None:
         """See `Target.prepare`."""
         with self._defining():
-            for name in self._prepared_by:
+            for name in self._names.prepare:
                 self._run(name)
 
     def mark(self, source: str) -> str | None:
@@ -51,19 +79,19 @@ class TextTarget:
     def has_marks(self) -> bool:
         """See `Target.has_marks`."""
         with self._alone():
-            return bool(self._value("has_marks"))
+            return bool(self._value(self._names.has_marks))
 
     def is_empty(self) -> bool:
         """See `Target.is_empty`."""
         with self._alone():
-            return bool(self._value("is_empty"))
+            return bool(self._value(self._names.is_empty))
 
     def create_views(self, schema: Schema) -> list[str]:
         """See `Target.create_views`. Views keep their permissions, where the database has any."""
         taken = (DOCUMENTS, MARKS, LATEST, ALL_VERSIONS)
         with self._defining():
-            self._put_view(ALL_VERSIONS, self._statement("latest_all_versions"))
-            self._put_view(LATEST, self._statement("latest"))
+            self._put_view(ALL_VERSIONS, statement(self._names.latest_all_versions))
+            self._put_view(LATEST, statement(self._names.latest))
             for view in plan_views(schema, taken, self._longest):
                 self._put_view(view.name, self._dialect.query(view))
         return []
@@ -71,7 +99,7 @@ class TextTarget:
     def prune(self) -> int:
         """See `Target.prune`."""
         with self._transaction():
-            return int(self._run("prune").rowcount)
+            return int(self._run(self._names.prune).rowcount)
 
     def stop(self) -> None:
         """See `Target.stop`: its statements end with the process."""
@@ -95,23 +123,23 @@ class TextTarget:
         Gives the BATCH_DATE. Raises JobError when the mark is not `step.before` any more.
         """
         with self._alone():
-            self._run("add_source", source=step.source)
+            self._run(self._names.add_source, source=step.source)
         with self._transaction():
-            self._run("lock", source=step.source)
+            self._run(self._names.lock, source=step.source)
             if self._mark(step.source) != step.before:
                 raise moved_meanwhile(step)
-            yield next_batch(self._value("newest_batch"))
-            self._run("move_mark", source=step.source, after=step.after)
+            yield next_batch(self._value(self._names.newest_batch))
+            self._run(self._names.move_mark, source=step.source, after=step.after)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._run("begin")
+        self._run(self._names.begin)
         try:
             yield
-            self._run("commit")
+            self._run(self._names.commit)
         except BaseException:
             with suppress(JobError):  # the first error is the one to tell
-                self._run("rollback")
+                self._run(self._names.rollback)
             raise
 
     @contextmanager
@@ -122,25 +150,22 @@ class TextTarget:
             raise JobError(f"{self._who}: {redact(str(error)).strip()}") from error
 
     def _mark(self, source: str) -> str | None:
-        mark = self._value("mark", source=source)
+        mark = self._value(self._names.mark, source=source)
         return None if mark is None else str(mark)
 
     def _put_view(self, name: str, query: str) -> None:
         view = self._dialect.name(name)
-        self._execute(self._dialect.fill("create_view", view=view, query=query))
+        self._execute(fill(self._names.create_view, view=view, query=query))
 
     def _value(self, name: str, /, **values: str) -> Any:
         row = self._run(name, **values).fetchone()
         return row[0] if row else None
 
     def _run(self, name: str, /, **values: str | None) -> Any:
-        return self._execute(self._statement(name), values)
+        return self._execute(statement(name), values)
 
     def _execute(self, text: str, values: Any = None) -> Any:
         with self._told():
             cursor = self._session.cursor()
             cursor.execute(text, *([values] if values else []))
             return cursor
-
-    def _statement(self, name: str) -> str:
-        return statement(f"{self._dialect.statements}.{name}")

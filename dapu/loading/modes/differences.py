@@ -194,38 +194,38 @@ def write(
         assignments.append(sql.SQL("{} = null").format(mark))
     gone = changed = nothing
     if deletes and mark is not None:
-        gone = _compose("mark_deleted", target, deleted=mark)
+        gone = _compose("difference.mark_deleted", target, deleted=mark)
     elif deletes:
-        gone = _compose("delete", target)
+        gone = _compose("difference.delete", target)
     if assignments:
-        changed = _compose("update", target, assignments=sql.SQL(", ").join(assignments))
-    cursor.execute(_compose("write", target, gone=gone, changed=changed))
+        changed = _compose("difference.update", target, assignments=sql.SQL(", ").join(assignments))
+    cursor.execute(_compose("difference.write", target, gone=gone, changed=changed))
     return Written(*(cursor.fetchone() or (0, 0, 0)))
 
 
 def delete_missing(cursor: Cursor, target: Target) -> int:
     """Deletes the rows whose key is not in the stage; returns how many."""
-    return _run(cursor, "delete_missing", target)
+    return _run(cursor, "difference.delete_missing", target)
 
 
 def mark_missing(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
     """Marks the rows whose key is not in the stage with the time; returns how many."""
-    return _run(cursor, "mark_missing", target, deleted=column)
+    return _run(cursor, "difference.mark_missing", target, deleted=column)
 
 
 def unmark_present(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
     """Takes the mark from the rows whose key is in the stage; returns how many had one."""
-    return _run(cursor, "unmark_present", target, deleted=column)
+    return _run(cursor, "difference.unmark_present", target, deleted=column)
 
 
 def end_versions(cursor: Cursor, target: Target) -> int:
     """Ends the current versions of rows that changed or are gone; returns how many."""
-    return _run(cursor, "end_versions", target)
+    return _run(cursor, "difference.end_versions", target)
 
 
 def begin_versions(cursor: Cursor, target: Target) -> int:
     """Begins versions of rows that are new, changed or back; returns how many."""
-    return _run(cursor, "begin_versions", target)
+    return _run(cursor, "difference.begin_versions", target)
 
 
 def _run(cursor: Cursor, name: str, target: Target, **more: sql.Composable) -> int:
@@ -243,7 +243,7 @@ def _compose(name: str, target: Target, **more: sql.Composable) -> sql.Composed:
         "same_key": _each(target.key, "s.{0} = t.{0}", " and "),
         "target_key": _each(target.key, "t.{0} = d.{0}", " and "),
     }
-    return compose(f"difference.{name}", **pieces, **more)
+    return compose(name, **pieces, **more)
 
 
 def _each(names: Iterable[str], text: str, joint: str) -> sql.Composed:

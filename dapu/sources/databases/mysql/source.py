@@ -61,7 +61,7 @@ class MySqlSource:
 
     def _connect(self) -> None:
         self._session: Any = pymysql.connect(**self._keywords)
-        for setting in ("session", "isolation", "begin"):
+        for setting in ("mysql.session", "mysql.isolation", "mysql.begin"):
             self._set(setting)
 
     def quote(self, identifier: str) -> str:
@@ -88,10 +88,10 @@ class MySqlSource:
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Raises NotNative where the server cannot write the query's lines."""
         with self._asking("refuses the query"):
-            self._set("raw_results")
+            self._set("mysql.raw_results")
             described = columns_of(self._session, self._text(query.without_end()))
             fields = self._fields(described, into or {})
-            self._set("readable_results")
+            self._set("mysql.readable_results")
         lines = self._lines(fields, query)
         self._check_lines(lines)
 
@@ -187,7 +187,7 @@ class MySqlSource:
                     raise JobError(f"the source `{self._name}` cut a value: {message} ({code})")
 
     def _set(self, name: str) -> None:
-        self._session.cursor().execute(statement(f"mysql.{name}"))
+        self._session.cursor().execute(statement(name))
 
     def _text(self, query: Statement) -> str:
         """The query with its values, as PyMySQL writes them."""

@@ -32,16 +32,16 @@ _STRINGS = {
     *(T.TINY_BLOB, T.BLOB, T.MEDIUM_BLOB, T.LONG_BLOB),
 }
 _SIMPLE = {
-    T.FLOAT: ("real", "floating"),
-    T.DOUBLE: ("double precision", "floating"),
-    T.YEAR: ("smallint", "plain"),
-    T.DATE: ("date", "plain"),
-    T.NEWDATE: ("date", "plain"),
-    T.TIME: ("interval", "plain"),
-    T.TIMESTAMP: ("timestamp with time zone", "utc"),
-    T.DATETIME: ("timestamp without time zone", "plain"),
-    T.GEOMETRY: ("bytea", "geometry"),
-    T.NULL: ("text", "plain"),
+    T.FLOAT: ("real", "mysql.floating"),
+    T.DOUBLE: ("double precision", "mysql.floating"),
+    T.YEAR: ("smallint", "mysql.plain"),
+    T.DATE: ("date", "mysql.plain"),
+    T.NEWDATE: ("date", "mysql.plain"),
+    T.TIME: ("interval", "mysql.plain"),
+    T.TIMESTAMP: ("timestamp with time zone", "mysql.utc"),
+    T.DATETIME: ("timestamp without time zone", "mysql.plain"),
+    T.GEOMETRY: ("bytea", "mysql.geometry"),
+    T.NULL: ("text", "mysql.plain"),
 }
 _TIMES = ("time", "interval")
 _OWN = {"json": "jsonb", "uuid": "uuid", "inet4": "inet", "inet6": "inet"}
@@ -70,8 +70,8 @@ def field_of(
     if found is None:
         return None
     pg_type, form = found
-    if form == "bits" and target is not None and is_number(target):
-        form = "bits_number"
+    if form == "mysql.bits" and target is not None and is_number(target):
+        form = "mysql.bits_number"
     value = quote(field.name)
     text = _text(form, value, field)
     tells = _told(field, pg_type, target)
@@ -85,13 +85,13 @@ def _form(field: Described, own_type: str | None) -> tuple[str, str] | None:
     """The PostgreSQL type, and the name of the SQL that writes a value."""
     code = field.code
     if code in _INTEGERS:
-        return _INTEGERS[code][field.unsigned], "plain"
+        return _INTEGERS[code][field.unsigned], "mysql.plain"
     if code in (T.DECIMAL, T.NEWDECIMAL):
-        return _decimal(field), "plain"
+        return _decimal(field), "mysql.plain"
     if code == T.BIT:
-        return f"bit({field.length})", "bits"
+        return f"bit({field.length})", "mysql.bits"
     if code == T.JSON:
-        return "jsonb", "converted"
+        return "jsonb", "mysql.converted"
     if code in _STRINGS:
         return _string_form(field, own_type)
     return _SIMPLE.get(code)
@@ -105,18 +105,18 @@ def _decimal(field: Described) -> str:
 
 def _string_form(field: Described, own_type: str | None) -> tuple[str, str]:
     if field.charset == "binary":
-        return "bytea", "bytes"
+        return "bytea", "mysql.bytes"
     pg_type = _OWN.get(own_type or "", "text")
-    return pg_type, "utf8" if field.charset in _UTF8 else "other_charset"
+    return pg_type, "mysql.utf8" if field.charset in _UTF8 else "mysql.other_charset"
 
 
 def _text(form: str, value: str, field: Described) -> str:
-    if form == "other_charset":
+    if form == "mysql.other_charset":
         utf8 = fragment("mysql.utf8", value=fragment("mysql.converted", value=value))
         return fragment("mysql.other_charset", value=value, utf8=utf8)
-    if form == "converted":
+    if form == "mysql.converted":
         return fragment("mysql.utf8", value=fragment("mysql.converted", value=value))
-    return fragment(f"mysql.{form}", value=value, length=str(field.length))
+    return fragment(form, value=value, length=str(field.length))
 
 
 def _told(field: Described, own: str, target: str | None) -> str:

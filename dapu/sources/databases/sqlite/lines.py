@@ -18,11 +18,11 @@ _GREATEST = {"real": 2**24, "double precision": 2**53}
 """Up to where each whole number is one of a type."""
 
 _PLAIN = {
-    "date": "plain_date",
-    "timestamp without time zone": "plain_moment",
-    "timestamp with time zone": "plain_zoned",
-    "time without time zone": "plain_time",
-    "character varying": "plain_text",
+    "date": "sqlite.plain_date",
+    "timestamp without time zone": "sqlite.plain_moment",
+    "timestamp with time zone": "sqlite.plain_zoned",
+    "time without time zone": "sqlite.plain_time",
+    "character varying": "sqlite.plain_text",
 }
 """Which texts of a type are quickly known to arrive as they are."""
 
@@ -49,9 +49,9 @@ class _Field:
     @property
     def plain(self) -> str:
         """Whether a text is quickly known to arrive as it is."""
-        form = _PLAIN.get(self.kind, "plain_never")
+        form = _PLAIN.get(self.kind, "sqlite.plain_never")
         longest = self.exact.longest if isinstance(self.exact, Length) else self._longest_time()
-        return fragment(f"sqlite.{form}", value=self.value, longest=str(longest))
+        return fragment(form, value=self.value, longest=str(longest))
 
     def _longest_time(self) -> int:
         digits = size(self.type)
@@ -61,11 +61,11 @@ class _Field:
     def numbers(self) -> list[str]:
         """How numbers are written: real ones and whole ones."""
         if self.exact is None:
-            return ["real_number", "integer"]
+            return ["sqlite.real_number", "sqlite.integer"]
         digits = size(self.type)
         hundredths = self.kind == "double precision" or (digits and digits[1] >= 2)
-        real = "real_number" if hundredths else "real_exact"
-        return [real, "integer" if self.kind == "numeric" else "integer_exact"]
+        real = "sqlite.real_number" if hundredths else "sqlite.real_exact"
+        return [real, "sqlite.integer" if self.kind == "numeric" else "sqlite.integer_exact"]
 
     def written(self, cases: Sequence[str]) -> str:
         """The value, whatever its kind."""
@@ -78,7 +78,7 @@ class _Field:
             "real": fragment(real, value=self.value, type=self.type),
             "greatest": str(_GREATEST.get(self.kind, 0)),
         }
-        written = " ".join(fragment(f"sqlite.{case}", **pieces) for case in cases)
+        written = " ".join(fragment(case, **pieces) for case in cases)
         return fragment("sqlite.field", value=self.value, cases=written)
 
 
@@ -109,9 +109,9 @@ def _usual_or(joined: str, fields: Sequence[_Field]) -> str:
     texts: list[str] = []
     for number, field in enumerate(fields):
         form, written = _expected(field)
-        conditions.append(fragment(f"sqlite.is_{form}", value=field.value))
+        conditions.append(fragment(form, value=field.value))
         quote = ""
-        if form == "text":
+        if form == "sqlite.is_text":
             quote = '"'
             texts.append(field.value)
             if field.exact is not None:
@@ -126,26 +126,26 @@ def _usual_or(joined: str, fields: Sequence[_Field]) -> str:
 
 
 def _expected(field: _Field) -> tuple[str, str]:
-    """What is asked of a value (`sqlite.is_…`), and how it is written then."""
+    """What is asked of a value (its statement), and how it is written then."""
     if field.kind == "bytea":
-        return "any", _field(field)
+        return "sqlite.is_any", _field(field)
     if field.kind in _REALS:
-        return "number", field.written(field.numbers)
+        return "sqlite.is_number", field.written(field.numbers)
     if is_integer(field.kind) or field.kind == "boolean":
-        return "integer", field.value
-    return "text", field.value
+        return "sqlite.is_integer", field.value
+    return "sqlite.is_text", field.value
 
 
 def _field(field: _Field) -> str:
     if field.kind == "bytea":
         return fragment("sqlite.any_as_bytes", value=field.value)
-    cases = ["null", "integer", "text", "real_text", "blob"]
+    cases = ["sqlite.null", "sqlite.integer", "sqlite.text", "sqlite.real_text", "sqlite.blob"]
     if field.kind in _REALS:
-        cases = [*field.numbers, "null", "text", "blob"]
+        cases = [*field.numbers, "sqlite.null", "sqlite.text", "sqlite.blob"]
     elif is_integer(field.kind):
-        cases = ["integer", "null", "real_whole", "text", "blob"]
+        cases = ["sqlite.integer", "sqlite.null", "sqlite.real_whole", "sqlite.text", "sqlite.blob"]
     elif field.kind != "boolean":
-        cases = ["text", "null", "integer", "real_text", "blob"]
+        cases = ["sqlite.text", "sqlite.null", "sqlite.integer", "sqlite.real_text", "sqlite.blob"]
     return field.written(cases)
 
 

@@ -21,14 +21,14 @@ _SAMPLE = "10000"  # rows that are looked at first
 # By what a value shows that a column's type is not the one that the first rows told. A column in
 # which there was a text among others, or a text that is no time, is one of texts for ever.
 _EXCEPTIONS = {
-    "bigint": "not_integer",
-    "boolean": "not_boolean",
-    "double precision": "not_real",
-    "numeric": "not_number",
-    "bytea": "not_blob",
-    "date": "not_date",
-    "timestamp": "not_time",
-    "timestamp with time zone": "not_zoned_time",
+    "bigint": "sqlite.not_integer",
+    "boolean": "sqlite.not_boolean",
+    "double precision": "sqlite.not_real",
+    "numeric": "sqlite.not_number",
+    "bytea": "sqlite.not_blob",
+    "date": "sqlite.not_date",
+    "timestamp": "sqlite.not_time",
+    "timestamp with time zone": "sqlite.not_zoned_time",
 }
 
 Ask = Callable[[str], tuple[Any, ...]]
@@ -83,14 +83,16 @@ class _Found:
 
 
 def _look(columns: Sequence[Column], values: Sequence[str], ask: Ask) -> list[_Found]:
-    kinds = _ask(values, ask, "kinds")
+    kinds = _ask(values, ask, "sqlite.kinds")
     types = [_holding(column.type, *found) for column, found in zip(columns, kinds, strict=True)]
     # Only texts where times are declared need a closer look.
     texts = [n for n, name in enumerate(types) if name in _TIMES and kinds[n][0] == "text"]
-    for number, (dates,) in zip(texts, _ask([values[n] for n in texts], ask, "dates"), strict=True):
+    asked = _ask([values[n] for n in texts], ask, "sqlite.dates")
+    for number, (dates,) in zip(texts, asked, strict=True):
         types[number] = "date" if dates else "text"
     texts = [n for n in texts if types[n] == "text"]
-    for number, found in zip(texts, _ask([values[n] for n in texts], ask, "times"), strict=True):
+    asked = _ask([values[n] for n in texts], ask, "sqlite.times")
+    for number, found in zip(texts, asked, strict=True):
         types[number] = _time_type(*found)
     return [_Found(name, kind[0] != "null") for name, kind in zip(types, kinds, strict=True)]
 
@@ -99,7 +101,7 @@ def _hold_all(found: Sequence[_Found], values: Sequence[str], ask: Ask) -> bool:
     """Whether the types that the first rows told are those of all rows."""
     conditions = []
     for one, value in zip(found, values, strict=True):
-        exception = _EXCEPTIONS.get(one.type) if one.any_value else "not_missing"
+        exception = _EXCEPTIONS.get(one.type) if one.any_value else "sqlite.not_missing"
         if exception is not None:
             conditions.append(f"({_facts(exception, value)})")
     groups = (conditions[at : at + _AT_ONCE] for at in range(0, len(conditions), _AT_ONCE))
@@ -107,7 +109,7 @@ def _hold_all(found: Sequence[_Found], values: Sequence[str], ask: Ask) -> bool:
 
 
 def _ask(values: Sequence[str], ask: Ask, name: str) -> list[tuple[Any, ...]]:
-    """The facts of that name of each column."""
+    """What a statement asks of each column. name: of the statement."""
     answers: list[tuple[Any, ...]] = []
     for start in range(0, len(values), _AT_ONCE):
         some = values[start : start + _AT_ONCE]
@@ -121,7 +123,7 @@ def _facts(name: str, value: str) -> str:
     zoned = fragment("sqlite.zoned", value=value)
     date = fragment("sqlite.date", value=value)
     time = fragment("sqlite.time", value=value, zoned=zoned)
-    return fragment(f"sqlite.{name}", value=value, date=date, time=time, zoned=zoned)
+    return fragment(name, value=value, date=date, time=time, zoned=zoned)
 
 
 def _holding(
