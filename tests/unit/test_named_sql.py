@@ -20,7 +20,7 @@ _DEFINED = {
     )
 }
 # Texts that are no statement, though they look like one.
-_OTHERS = {"task.yaml"}
+_OTHERS = {"task.yaml", "watermark."}
 
 
 def _named() -> set[str]:
