@@ -149,6 +149,7 @@ def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
 
     from dapu.cli.interrupts import statements_stopped_by_ctrl_c
     from dapu.registry.version import check_registry, registry_of
+    from dapu.warehouse.postgres_session import given_path
 
     text = sys.stdin.read() if sql == "-" else sql
     with (
@@ -159,8 +160,9 @@ def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
         session.set_session(readonly=True)
         check_registry(cursor, registry_of(warehouse), needed=False)
         try:
-            cursor.execute(text)
-            rows = cursor.fetchall() if cursor.description else []
+            with given_path(cursor):
+                cursor.execute(text)
+                rows = cursor.fetchall() if cursor.description else []
         except psycopg2.Error as error:
             raise ConfigurationError(f"the query fails: {str(error).strip()}") from None
         names = [column.name for column in cursor.description or ()]

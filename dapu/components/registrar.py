@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.components.versioner import apply_steps, pending_steps
@@ -30,6 +29,7 @@ from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
 from dapu.secrets import redact
 from dapu.warehouse.clock import next_cron_time
+from dapu.warehouse.postgres_session import Session
 from dapu.warehouse.warehouse import Warehouse
 
 
@@ -98,7 +98,7 @@ class _Round:
     warehouse: Warehouse
     reader: DefinitionReader
     registry: Registry
-    session: PgSession
+    session: Session
     note: Callable[[str], None]
 
     def run(self) -> Registration:

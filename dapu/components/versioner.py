@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg2
-from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.script import Part, fault_in_part, split
@@ -23,6 +22,7 @@ from dapu.registry import migrations
 from dapu.registry.migrations import Applied
 from dapu.registry.store import Registry
 from dapu.registry.version import REGISTRY, WAREHOUSE, check_registry, exists, registry_of
+from dapu.warehouse.postgres_session import Session, given_path, reset
 from dapu.warehouse.warehouse import Warehouse
 
 
@@ -57,7 +57,7 @@ def bring_up_to_date(warehouse: Warehouse, note: Callable[[str], None]) -> Versi
 
 
 def _migrate_registry(
-    session: PgSession, registry: Registry, note: Callable[[str], None]
+    session: Session, registry: Registry, note: Callable[[str], None]
 ) -> list[str]:
     with session.cursor() as cursor:
         make_schema(cursor, registry.schema)
@@ -84,7 +84,7 @@ def _as_applied(script: Script) -> Applied:
 
 
 def apply_steps(
-    session: PgSession,
+    session: Session,
     registry: Registry,
     scope: str,
     steps: Iterable[Step],
@@ -112,19 +112,20 @@ def apply_steps(
 
 def _execute(cursor: Cursor, step: Step) -> None:
     """Runs a step statement by statement, for the server does not tell which one failed."""
-    for part in split(step.text):
-        try:
-            cursor.execute(part.text)
-        except psycopg2.Error as error:
-            if cursor.connection.closed:
-                raise
-            raise StepFault(fault_in_part(step.path, part, error)) from error
+    with given_path(cursor):
+        for part in split(step.text):
+            try:
+                cursor.execute(part.text)
+            except psycopg2.Error as error:
+                if cursor.connection.closed:
+                    raise
+                raise StepFault(fault_in_part(step.path, part, error)) from error
     # Who a step became, and what it set, is not for the next one, nor for dapu.
-    cursor.execute(statement("server.reset_session"))
+    reset(cursor)
 
 
 @contextmanager
-def _faults_told(session: PgSession, step: Step) -> Iterator[None]:
+def _faults_told(session: Session, step: Step) -> Iterator[None]:
     """Undoes a step that fails, at the commit too: a constraint may be deferred until then."""
     try:
         yield

@@ -14,6 +14,7 @@ from dapu.registry import watermarks
 from dapu.registry.events import Told
 from dapu.registry.store import Registry
 from dapu.registry.watermarks import Watermark
+from dapu.warehouse.postgres_session import session_of
 
 Ending = Literal["done", "failed", "skipped", "lost", "cancelled"]
 
@@ -185,7 +186,12 @@ def finish(
     row = registry.prepared(
         cursor,
         "agenda.finish",
-        after=["server.reset_session", *(["agenda.take_turn"] if wakes else [])],
+        after=[
+            "server.reset_session",
+            "session.set_up",
+            *(["agenda.take_turn"] if wakes else []),
+        ],
+        **session_of(cursor).set_up_values,
         key=registry.lock_key("finish"),
         job=job.number,
         worker=worker,

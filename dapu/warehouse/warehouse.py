@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection as PgSession
 
 from dapu.errors import ConfigurationError, DatabaseUnreachable
 from dapu.secrets import redact
-from dapu.warehouse import embedded
+from dapu.warehouse import embedded, postgres_session
 from dapu.warehouse.connections import (
     FILE,
     MAIN,
@@ -23,25 +22,19 @@ from dapu.warehouse.connections import (
     read_connections,
 )
 from dapu.warehouse.environment import read_environment
+from dapu.warehouse.postgres_session import OWN_PATH, SERVER_NOTICES, Session
 from dapu.warehouse.settings import FILE as SETTINGS_FILE
 from dapu.warehouse.settings import Settings, read_settings
 
 OLDEST_POSTGRES = 140000
 
-# The server notices within half a minute that a client's machine is gone: a dead worker's queries
-# stop, and its locks fall.
-_SESSION = {
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
+# Values have one text form, whatever the role's own settings are.
+_SETTINGS = {
     "datestyle": "ISO",
     "intervalstyle": "postgres",
-    "client_encoding": "UTF8",
     "client_min_messages": "warning",
+    "search_path": OWN_PATH,
 }
-# It notices within five seconds that its process is gone; servers on some systems cannot.
-_CHECK = {"client_connection_check_interval": "5s"}
-_DEFAULTS: dict[str, Any] = {"connect_timeout": 10, "application_name": "dapu"}
 
 
 @dataclass(frozen=True)
@@ -57,16 +50,17 @@ class Warehouse:
         """`name:` of warehouse.yaml, else the folder's name."""
         return self.settings.name or self.folder.name
 
-    def connect(self, purpose: str) -> PgSession:
+    def connect(self, purpose: str) -> Session:
         """A new session on the warehouse's database; `purpose` shows in pg_stat_activity.
 
-        Raises DatabaseUnreachable when it cannot be had.
+        Names are looked up in OWN_PATH; the SQL of others runs within `given_path`.
+        Raises DatabaseUnreachable when it cannot be had, ConfigurationError when it is none of its own.
         """
-        keywords = _DEFAULTS | self._libpq()
+        keywords = {"application_name": "dapu"} | self._libpq()
         keywords["application_name"] += f" {purpose}"
-        options = _SESSION | {"timezone": self.settings.timezone}
+        settings = {**_SETTINGS, **SERVER_NOTICES, "timezone": self.settings.timezone}
         try:
-            session = _connect(keywords, options | _CHECK)
+            session = postgres_session.connect(keywords, settings)
         except psycopg2.Error as error:
             main = self.connections[MAIN]
             raise DatabaseUnreachable(
@@ -79,7 +73,7 @@ class Warehouse:
         return session
 
     @contextmanager
-    def session(self, purpose: str) -> Iterator[PgSession]:
+    def session(self, purpose: str) -> Iterator[Session]:
         """A session on the warehouse's database that is closed afterwards."""
         session = self.connect(purpose)
         try:
@@ -94,19 +88,6 @@ class Warehouse:
         if not isinstance(main, PgConnection):  # read_connections lets nothing else through
             raise ConfigurationError(f"{MAIN} is no PostgreSQL connection")
         return main.libpq()
-
-
-def _connect(keywords: dict[str, Any], options: dict[str, str]) -> PgSession:
-    settings = " ".join([f"-c {key}={value}" for key, value in options.items()])
-    given = f"{settings} {keywords.get('options', '')}"
-    try:
-        session: PgSession = psycopg2.connect(**keywords | {"options": given})
-    except psycopg2.OperationalError as error:
-        (check,) = _CHECK
-        if check not in options or check not in str(error):
-            raise
-        return _connect(keywords, {key: options[key] for key in options if key != check})
-    return session
 
 
 def open_warehouse(folder: Path) -> Warehouse:

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
 import psycopg2
-from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 from pydantic import ValidationError
 
@@ -37,6 +36,7 @@ from dapu.registry.events import EventLog, Level, Told, tell
 from dapu.registry.store import Registry
 from dapu.registry.texts import storable
 from dapu.statement import TableName
+from dapu.warehouse.postgres_session import Session, given_path
 from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.checks import run_check
 from dapu.worker.job_watch import Watch
@@ -71,7 +71,7 @@ class Runner:
     agents: Agents
     reader: DefinitionReader
     worker: int
-    session: PgSession
+    session: Session
     events: EventLog
     watch: Watch
 
@@ -82,7 +82,8 @@ class Runner:
         this worker's to end.
         """
         job, started = claim.job, time.monotonic()
-        self.watch.begin(job, self.session.get_backend_pid(), self.session.cancel)
+        self.session.path = self.session.given_path
+        self.watch.begin(job, self.session.backend, self.session.cancel)
         try:
             rows, message = _Run(self, claim).run()
             took = show_duration(timedelta(seconds=time.monotonic() - started))
@@ -191,7 +192,8 @@ class _Run:
         context = self._context(task, len(task.actions))
         for check in task.checks:
             query = context.sql(check.sql) if check.sql else None
-            run_check(cursor, self._table, check, query)
+            with given_path(cursor):
+                run_check(cursor, self._table, check, query)
 
     def _check_files(self) -> None:
         """Raises TaskVanished, or TaskChanged when they are not as they were registered."""
@@ -228,7 +230,8 @@ class _Run:
         context = self._context(task, position)
         if not job.full_load:
             self._recall(cursor, context, options)
-        result = runner.agents[options.do]().run(context, options)
+        with given_path(cursor):
+            result = runner.agents[options.do]().run(context, options)
         if context.state_after.watermark is not None:
             watermarks.move(
                 cursor,

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 import psycopg2
-from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.installed import known_agents
 from dapu.errors import DatabaseUnreachable
@@ -22,6 +21,7 @@ from dapu.registry.agenda import Claim, Job
 from dapu.registry.events import EventLog, Level
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
+from dapu.warehouse.postgres_session import Session
 from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.job import Outcome, Runner
 from dapu.worker.job_watch import Watch
@@ -211,14 +211,14 @@ class _Desk:
     def __init__(self, warehouse: Warehouse, reporter: Reporter) -> None:
         self._registry: Registry = registry_of(warehouse)
         self._reporter = reporter
-        self._aside: PgSession = warehouse.connect("worker")
+        self._aside: Session = warehouse.connect("worker")
         self._aside.autocommit = True
         with self._aside.cursor() as cursor:
             check_registry(cursor, self._registry)
             self._registry.run(cursor, "worker.commit_without_waiting")
             self._worker = workers.enrol(cursor, self._registry)
         self._session = warehouse.connect(f"worker {self._worker}")
-        self._backend = self._session.get_backend_pid()
+        self._backend = self._session.backend
         agents = known_agents(warehouse.settings)
         self.watch = Watch(self._registry, self._aside, self._worker, reporter.progress)
         self.runner = Runner(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.registry import agenda
 from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
+from dapu.warehouse.postgres_session import connect
 from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.job import Outcome
 from dapu.worker.worker import Worker
@@ -150,7 +151,8 @@ def test_a_worker_cannot_end_a_job_that_is_no_longer_its_own(
     make_warehouse: MakeWarehouse, connection: PgSession, way: str
 ) -> None:
     failing(make_warehouse, "{retries: 3}")
-    with claimed(connection) as (cursor, job):
+    session = connect({"dsn": connection.dsn}, {})
+    with closing(session), claimed(session) as (cursor, job):
         stranger = 2
         if way == "finish":
             assert not agenda.finish(cursor, REGISTRY, job, stranger, "done", 1, "")

@@ -298,7 +298,8 @@ def test_the_session_has_the_warehouse_s_time_zone_and_utf8(
 def test_a_server_that_cannot_look_for_its_clients_is_taken_without(
     make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dapu.warehouse.warehouse._CHECK", {"a_setting_of_another_system": "5s"})
+    check = {"a_setting_of_another_system": "5s"}
+    monkeypatch.setattr("dapu.warehouse.postgres_session._CHECK", check)
     with open_warehouse(make_warehouse()).session("test") as session, session.cursor() as cursor:
         cursor.execute("show datestyle")
         assert cursor.fetchone() == ("ISO, MDY",)

@@ -39,6 +39,7 @@ from dapu.sources.databases.fragments import fill_statement
 from dapu.sources.databases.source import SharesState, Source
 from dapu.sources.databases.subquery import where
 from dapu.statement import Statement, TableName
+from dapu.warehouse.postgres_session import given_path
 from dapu.warehouse.yamlfile import Strict
 
 _SUFFIX = "__parts"  # and the action's number, from the second on
@@ -162,7 +163,8 @@ class SplitLoad:
             if usable:
                 return found
             planned = self._new_plan(source, columns)
-            self._make_stage(cursor, columns)
+            with given_path(cursor):
+                self._make_stage(cursor, columns)
             split_parts.plan(cursor, *self._action, planned)
             return planned
 
@@ -271,7 +273,7 @@ class SplitLoad:
             query = self._of_range(part, source, columns)
             rows = source.read(query, {column.name: column.type for column in columns})
             key = key_of(self.options.key, describe(cursor, context.table), columns)
-            with naming_refused_values(context.table, row_finder(rows), key):
+            with given_path(cursor), naming_refused_values(context.table, row_finder(rows), key):
                 staged = describe(cursor, self._stage)
                 checked = apply_value_policy(cursor, context.table, staged, rows, self.options)
                 count = checked.rows.fill(cursor, self._stage.identifier)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import sqlalchemy
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.interfaces import ReflectedColumn
@@ -21,6 +20,7 @@ from dapu.errors import ConfigurationError, JobError
 from dapu.secrets import redact
 from dapu.warehouse import embedded
 from dapu.warehouse.connections import Connection, EmbeddedConnection, PgConnection, UrlConnection
+from dapu.warehouse.postgres_session import connect
 from dapu.warehouse.warehouse import Warehouse
 
 _COLLATION = re.compile(r" collate .*")
@@ -79,7 +79,7 @@ def _engine(warehouse: Warehouse, name: str, connection: Connection) -> Engine:
 
 def _postgres(libpq: dict[str, Any]) -> Engine:
     return sqlalchemy.create_engine(
-        "postgresql+psycopg2://", creator=lambda: psycopg2.connect(**libpq), poolclass=NullPool
+        "postgresql+psycopg2://", creator=lambda: connect(libpq, None), poolclass=NullPool
     )
 
 

@@ -21,6 +21,7 @@ from dapu.sources.databases.expected_type import base, is_refused, told
 from dapu.sources.databases.postgres.values import EXACT_TYPES
 from dapu.sources.databases.source import NO_SLACK
 from dapu.statement import Statement
+from dapu.warehouse.postgres_session import connect, set_up_here
 
 _TEXTS = ("text", "character varying")
 _NUMERIC = 1700
@@ -69,8 +70,7 @@ class PostgresSource:
     def __init__(self, name: str, libpq: dict[str, Any]) -> None:
         self._name = name
         try:
-            self._session = psycopg2.connect(**{"application_name": "dapu", **libpq})
-            self._session.set_client_encoding("UTF8")
+            self._session = connect({"application_name": "dapu", **libpq}, None)
             self._session.set_session(
                 isolation_level=extensions.ISOLATION_LEVEL_REPEATABLE_READ, readonly=True
             )
@@ -180,6 +180,7 @@ class PostgresSource:
         with self._session.cursor() as cursor:
             if state is not None:
                 cursor.execute(compose("source.adopt", state=sql.Literal(state)))
+            set_up_here(cursor)
             cursor.execute(statement("source.session"))
 
     @property

@@ -1,0 +1,206 @@
+"""Connections to PostgreSQL: what is set in each of them, and what stands in between.
+
+Settings are made once the connection is there, not at its start: a pooler drops or refuses those
+of the start. A connection whose other side vanished without a word is known to be dead after half
+a minute, on both sides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.errors import ConfigurationError
+from dapu.named_sql import statement
+
+# https://www.postgresql.org/docs/current/libpq-connect.html: an idle connection is asked for a
+# sign of life after 10 s, then every 5 s, three times; what is sent must be acknowledged in 30 s.
+NOTICES_SILENCE: Mapping[str, int] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+# The same on the server: a dead client's queries stop there, and its locks fall.
+SERVER_NOTICES: Mapping[str, str] = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+# Within five seconds it notices that the client's process is gone; some systems cannot.
+_CHECK = {"client_connection_check_interval": "5s"}
+# Where dapu's own statements look names up: functions that others made elsewhere are not taken
+# for the built-in ones.
+OWN_PATH = "pg_catalog, pg_temp"
+_TRIES = 5  # to see a pooler's other session: other clients may come between
+_OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?=\s|$)")
+
+
+class Session(extensions.connection):
+    """A connection whose settings are known.
+
+    settings: what was set in it, by name. backend: the process that serves it, which behind a
+    pooler is another than the connection was told at its start.
+    given_path: the search_path that the role, the database or `options` give; path: what the SQL
+    of others has made of it in this transaction.
+    """
+
+    settings: dict[str, str]
+    backend: int
+    given_path: str
+    path: str
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler stands between."""
+        return self.backend != self.get_backend_pid()
+
+    @property
+    def set_up_values(self) -> dict[str, Any]:
+        """What the statement `session.set_up` takes."""
+        names, values = list(self.settings), list(self.settings.values())
+        return {"names": names, "values": values, "in_transaction": False}
+
+
+def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> Session:
+    """Connects, and sets what is asked for and what `options` among the keywords asks for.
+
+    keywords: of libpq; those given win over `NOTICES_SILENCE`.
+    settings: None sets nothing; the caller does it in each transaction, with `set_up_here`, and
+    then a pooler may stand between whatever its mode.
+    Raises psycopg2.Error, or ConfigurationError for a pooler that gives each transaction another
+    session.
+    """
+    wanted = {**NOTICES_SILENCE, **_with_dsn_read(keywords), "client_encoding": "UTF8"}
+    chosen, rest = _read_options(str(wanted.pop("options", "")))
+    if rest:
+        wanted["options"] = rest
+    session: Session = psycopg2.connect(connection_factory=Session, **wanted)
+    try:
+        session.settings = chosen
+        if settings is not None:
+            _prepare(session, {**chosen, **settings}, chosen.get("search_path"))
+            if session.is_pooled:
+                _check_pooler(session, wanted)
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def _with_dsn_read(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    given = dict(keywords)
+    dsn = given.pop("dsn", None)
+    return {**(extensions.parse_dsn(dsn) if dsn else {}), **given}
+
+
+def _read_options(text: str) -> tuple[dict[str, str], str]:
+    """The settings in libpq's `options` (`-c name=value`), and what else stands there."""
+    chosen = {
+        match[1].replace("-", "_"): re.sub(r"\\(.)", r"\1", match[2])
+        for match in _OPTION.finditer(text)
+    }
+    return chosen, _OPTION.sub("", text).strip()
+
+
+def _prepare(session: Session, settings: dict[str, str], path: str | None) -> None:
+    session.autocommit = True
+    with session.cursor() as cursor:
+        cursor.execute(statement("session.began"))
+        session.backend, server_path = cursor.fetchone() or (0, "")
+        session.given_path = session.path = path or server_path
+        session.settings = {**settings, **_CHECK}
+        try:
+            cursor.execute(statement("session.set_up"), session.set_up_values)
+        except psycopg2.Error as error:
+            (check,) = _CHECK
+            if check not in str(error):
+                raise
+            session.settings = settings
+            cursor.execute(statement("session.set_up"), session.set_up_values)
+    session.autocommit = False
+
+
+def _check_pooler(session: Session, keywords: Mapping[str, Any]) -> None:
+    """Refuses a pooler in transaction mode.
+
+    There a session of the server goes to whoever asks next: to another connection of ours while
+    this one is open, or this one gets another.
+    """
+    try:
+        if _served_by(session) != session.backend or _is_shared(session, keywords):
+            raise _transaction_mode()
+    # `pool_mode = statement` allows no transaction, and cuts the connection.
+    except (psycopg2.errors.ProtocolViolation, psycopg2.InterfaceError):
+        raise _transaction_mode() from None
+
+
+def _is_shared(session: Session, keywords: Mapping[str, Any]) -> bool:
+    other = psycopg2.connect(**keywords)
+    try:
+        for _ in range(_TRIES):
+            mine, theirs = _served_by(session), _served_by(other)
+            if theirs == mine or mine != session.backend:
+                return True
+    finally:
+        other.close()
+    return False
+
+
+def _served_by(session: extensions.connection) -> int:
+    with session, session.cursor() as cursor:
+        cursor.execute(statement("session.began"))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _transaction_mode() -> ConfigurationError:
+    return ConfigurationError(
+        "the pooler in front of the database gives each transaction another session (PgBouncer's "
+        "`pool_mode = transaction` or `statement`), and dapu's locks and settings need one "
+        "of their own: connect to the server itself, or to a pool with `pool_mode = session`"
+    )
+
+
+def session_of(cursor: Cursor) -> Session:
+    """The session of `connect` that a cursor belongs to."""
+    session = cursor.connection
+    assert isinstance(session, Session)
+    return session
+
+
+def set_up_here(cursor: Cursor) -> None:
+    """Makes the settings for the transaction that is open, and no longer."""
+    session = session_of(cursor)
+    if session.settings:
+        values = session.set_up_values | {"in_transaction": True}
+        cursor.execute(statement("session.set_up"), values)
+
+
+def reset(cursor: Cursor) -> None:
+    """Undoes what the SQL of others set or left behind in the session."""
+    session = session_of(cursor)
+    session.path = session.given_path
+    cursor.execute(statement("server.reset_session"))
+    cursor.execute(statement("session.set_up"), session.set_up_values)
+
+
+@contextmanager
+def given_path(cursor: Cursor) -> Iterator[None]:
+    """The SQL of others runs under the search_path that they have, in the open transaction.
+
+    An error ends that with the transaction.
+    """
+    session = session_of(cursor)
+    cursor.execute(statement("session.use_path"), {"path": session.path})
+    yield
+    cursor.execute(statement("session.leave_path"), {"path": OWN_PATH})
+    row = cursor.fetchone()
+    session.path = row[0] if row else session.given_path

@@ -1,0 +1,21 @@
+-- What dapu does in each of its PostgreSQL sessions. Everything here is qualified: the session's
+-- search_path is still what the role or the database has.
+
+-- name: began
+-- Which process serves the session, and where others' SQL looks names up.
+select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path');
+
+-- name: set_up
+-- An `unnest` of several arrays is the parser's own, by this name alone.
+select pg_catalog.set_config(setting.name, setting.value, %(in_transaction)s)
+from unnest(%(names)s::pg_catalog.text[], %(values)s::pg_catalog.text[])
+    as setting (name, value);
+
+-- name: use_path
+-- For the rest of the transaction.
+select pg_catalog.set_config('search_path', %(path)s, true);
+
+-- name: leave_path
+-- Returns what others' SQL has made of the path.
+select pg_catalog.current_setting('search_path'),
+    pg_catalog.set_config('search_path', %(path)s, true);
