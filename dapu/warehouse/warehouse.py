@@ -54,7 +54,8 @@ class Warehouse:
         """A new session on the warehouse's database; `purpose` shows in pg_stat_activity.
 
         Names are looked up in OWN_PATH; the SQL of others runs within `given_path`.
-        Raises DatabaseUnreachable when it cannot be had, ConfigurationError when it is none of its own.
+        Raises DatabaseUnreachable when it cannot be had, ConfigurationError when it is none of its
+        own.
         """
         keywords = {"application_name": "dapu"} | self._libpq()
         keywords["application_name"] += f" {purpose}"
