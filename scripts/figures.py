@@ -17,7 +17,7 @@ HEADING = ("from", "raw pipe", *_WAYS)
 
 
 def loading_figures(page: str) -> list[tuple[str, ...]]:
-    """A row for each source that `./scripts/bench load --peers` read: seconds of each way.
+    """A row for each source that `./scripts/bench/run load --peers` read: seconds of each way.
 
     page: the text of docs/performance.md. The raw pipe is each table's first row.
     """

@@ -8,9 +8,9 @@ import pytest
 
 from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.worker import Worker
-from tests.components import ROUTE, a_task, manager
 from tests.conftest import MakeWarehouse
-from tests.rounds import Seen, prepare
+from tests.support.components import ROUTE, a_task, manager
+from tests.support.rounds import Seen, prepare
 
 TASKS = {
     **ROUTE,

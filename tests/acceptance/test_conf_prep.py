@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import here
+from tests.support.command import here
 
 
 def test_conf_prep_fills_in_names_and_keeps_the_file_to_its_owner(

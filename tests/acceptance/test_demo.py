@@ -15,7 +15,7 @@ from dapu.components.manager import queue_due_tasks
 from dapu.warehouse.warehouse import open_warehouse
 from scripts.demo_data import BUDGET, DATABASES, HOLIDAYS, Table, Value, build_files
 from tests.conftest import Database
-from tests.rounds import prepare, run_due
+from tests.support.rounds import prepare, run_due
 
 DEMO = Path(__file__).resolve().parents[2] / "definitions" / "flights"
 FLIGHT: dict[str, Value] = {

@@ -23,9 +23,9 @@ from dapu.warehouse.connections import read_connections
 from dapu.warehouse.settings import Settings, read_settings
 from dapu.warehouse.yamlfile import read_model
 from scripts.generated_docs import ROOT, agent_page, agents, commands, pages
-from tests.command import dapu
-from tests.components import rows, versioner
 from tests.conftest import MakeWarehouse
+from tests.support.command import dapu
+from tests.support.components import rows, versioner
 
 _FENCE = re.compile(r"^```(\w+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.command import DAPU, Finished, dapu, here, wait_until
 from tests.conftest import Database
-from tests.execute_warehouse import ExecuteWarehouse
 from tests.services.execute_server import KEY_SECRET, ExecuteServer
+from tests.support.command import DAPU, Finished, dapu, here, wait_until
+from tests.support.execute_warehouse import ExecuteWarehouse
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import DAPU, PATIENCE
+from tests.support.command import DAPU, PATIENCE
 
 
 @pytest.mark.parametrize(

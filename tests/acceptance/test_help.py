@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dapu.cli.main import cli
-from tests.command import dapu, here
+from tests.support.command import dapu, here
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))

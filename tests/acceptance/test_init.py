@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import Finished, dapu, here
+from tests.support.command import Finished, dapu, here
 
 
 @pytest.fixture

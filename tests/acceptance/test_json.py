@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import here
 from tests.conftest import MakeWarehouse
+from tests.support.command import here
 
 
 def test_json_is_all_that_is_printed(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from tests.command import dapu, here
-from tests.components import rows
 from tests.conftest import MakeWarehouse
+from tests.support.command import dapu, here
+from tests.support.components import rows
 
 
 def test_query_reads_from_standard_input_and_keeps_wide_lines_whole(

@@ -10,10 +10,10 @@ import pytest
 from dapu.registry import workers
 from dapu.registry.store import Registry
 from dapu.warehouse.warehouse import open_warehouse
-from tests.command import dapu, here
-from tests.components import ROUTE, a_task, manager, write
 from tests.conftest import MakeWarehouse
-from tests.rounds import prepare
+from tests.support.command import dapu, here
+from tests.support.components import ROUTE, a_task, manager, write
+from tests.support.rounds import prepare
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 

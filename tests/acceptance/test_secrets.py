@@ -14,10 +14,10 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 
 from dapu import secrets
-from tests.command import Finished, dapu, here, running, wait_until
-from tests.components import a_task, manager, one, rows, write
 from tests.conftest import Database, MakeWarehouse
-from tests.rounds import prepare
+from tests.support.command import Finished, dapu, here, running, wait_until
+from tests.support.components import a_task, manager, one, rows, write
+from tests.support.rounds import prepare
 
 # Each with characters that URLs, YAML, JSON or SQL write in another way.
 SECRETS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from tests.command import here
+from tests.support.command import here
 
 
 def test_status_shows_each_task(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:

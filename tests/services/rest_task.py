@@ -9,8 +9,8 @@ from typing import Any
 from dapu.sources.http.messages import Request
 from dapu.sources.http.session import HttpSession
 from dapu.warehouse.connections import RestConnection
-from tests.one_task import OneTask
 from tests.services.misbehaving_http import MisbehavingServer
+from tests.support.one_task import OneTask
 
 COLUMNS = "path: list\nrecords: data\ncolumns: {id: {path: id, type: integer}}\n"
 GOOD = {"data": [{"id": 1}]}

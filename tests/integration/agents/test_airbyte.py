@@ -1,0 +1,202 @@
+"""`do: airbyte`: what a connector sends is in the table, and after a failure nothing is twice."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database, MakeWarehouse
+from tests.services.scripted_connector import (
+    ScriptedConnector,
+    failure,
+    record,
+    state,
+    state_of_all,
+    status,
+    stream,
+)
+from tests.support.one_task import OneTask
+
+USERS = stream("users", {"id": "integer", "name": "string"})
+DONE = status("users", "COMPLETE")
+
+
+@pytest.fixture
+def connector(tmp_path: Path) -> ScriptedConnector:
+    folder = tmp_path / "connector"
+    folder.mkdir()
+    found = ScriptedConnector(folder)
+    found.has(USERS)
+    return found
+
+
+@pytest.fixture
+def task(
+    make_warehouse: MakeWarehouse, database: Database, connector: ScriptedConnector
+) -> OneTask:
+    found = OneTask(make_warehouse, database)
+    found.has(connector.connection, "do: airbyte\nstream: users")
+    return found
+
+
+def test_records_become_rows_and_the_state_comes_back(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.says(record("users", id=1, name="Ann"), state("users", 1, count=1), DONE)
+    task.run()
+    connector.says(record("users", id=2, name="Bob"), state("users", 2, count=1), DONE)
+    task.run()
+    assert task.rows() == [(1, "Ann"), (2, "Bob")]
+    [given] = connector.was_given("state")
+    assert given["stream"]["stream_state"] == {"at": 1}
+
+
+def test_types_come_from_the_schema_and_numbers_keep_their_digits(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    columns = {
+        "id": "integer",
+        "amount": "number",
+        "at": {"type": ["null", "string"], "format": "date-time"},
+        "day": {"type": "string", "format": "date"},
+        "tags": "array",
+        "either": {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+    }
+    connector.has(stream("users", columns))
+    line = record("users", id=1, amount=0, at="2024-01-31T10:00:00Z", day="2024-01-31", tags=[1])
+    connector.says(line.replace('"amount": 0', '"amount": 1.10'), DONE)
+    task.run()
+    assert task.types() == {
+        "id": "bigint",
+        "amount": "numeric",
+        "at": "timestamp with time zone",
+        "day": "date",
+        "tags": "jsonb",
+        "either": "jsonb",
+    }
+    assert task.rows("select amount, tags from staging.thing") == [(Decimal("1.10"), [1])]
+    assert task.rows("select amount::text from staging.thing") == [("1.10",)]
+
+
+def test_texts_keep_what_copy_has_signs_for(task: OneTask, connector: ScriptedConnector) -> None:
+    texts = ["a\tb", "a\nb", "\\N", "a\\b", "", "\r", "Õ😀", None]
+    connector.says(*(record("users", id=n, name=text) for n, text in enumerate(texts)), DONE)
+    task.run()
+    assert [name for _, name in task.rows()] == texts
+
+
+def test_a_full_refresh_replaces_the_table_when_it_is_complete(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    task.has(connector.connection, "do: airbyte\nstream: users\nload: replace")
+    connector.says(record("users", id=1, name="Ann"), DONE)
+    task.run()
+    connector.says(record("users", id=2, name="Bob"), "exit 1")
+    assert "ended with status 1" in task.fails()
+    assert task.rows() == [(1, "Ann")]
+    connector.says(DONE)
+    task.run()
+    assert task.rows() == []
+
+
+def test_of_a_connector_that_dies_what_its_states_stand_for_is_kept(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    task.has(connector.connection, "do: airbyte\nstream: users\nload: append")
+    connector.says(
+        record("users", id=1, name="Ann"),
+        state("users", 1),
+        record("users", id=2, name="Bob"),
+        failure("the shop is closed"),
+        "exit 1",
+    )
+    message = task.fails()
+    assert "the shop is closed" in message
+    assert "PARTIAL, 1 rows" in message
+    assert task.rows() == [(1, "Ann")]
+    connector.says(record("users", id=2, name="Bob"), state("users", 2), DONE)
+    task.run()
+    assert task.rows() == [(1, "Ann"), (2, "Bob")]
+
+
+def test_a_state_of_all_streams_waits_for_the_rows_of_all(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.has(USERS, stream("orders", {"id": "integer"}))
+    streams = "do: airbyte\nstreams: {users: {load: append}, orders: {load: append}}"
+    task.has(connector.connection, streams)
+    sent = (record("users", id=1, name="Ann"), status("users", "COMPLETE"), record("orders", id=7))
+    connector.says(*sent, "exit 1")
+    task.fails()
+    assert task.rows("select to_regclass('staging.users'), to_regclass('staging.orders')") == [
+        (None, None)
+    ]
+    connector.says(*sent, state_of_all(at=1), status("orders", "COMPLETE"))
+    task.run()
+    assert task.rows("select u.id, o.id from staging.users u, staging.orders o") == [(1, 7)]
+    connector.says(status("users", "COMPLETE"), status("orders", "COMPLETE"))
+    task.run()
+    assert connector.was_given("state")[0]["global"] == {"shared_state": {"at": 1}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([record("users", id=1), '> {"type": "RECORD", "rec'], ["broken message"]),
+        ([record("strangers", id=1)], ["strangers", "not asked for"]),
+        ([record("users", id=1), state("users", 1, count=2)], ["2 records", "1 came"]),
+        ([record("users", id=1)], ["without saying that it is complete"]),
+        ([record("users", id="x"), DONE], ["stream users, record 1", '"x"']),
+        ([DONE, record("users", id=1)], ["goes on after it was complete"]),
+        (['> {"type": "RECORD", "record": {"stream": "users"}}'], ["no 'data'"]),
+        (['> {"type": "CONTROL", "control": {"type": "?"}}'], ["CONTROL"]),
+        ([status("users", "INCOMPLETE")], ["incomplete"]),
+        (["stderr no such host", "exit 3"], ["status 3", "no such host"]),
+    ],
+)
+def test_what_a_connector_does_wrong_fails_the_job_with_what_it_was(
+    task: OneTask, connector: ScriptedConnector, lines: list[str], words: list[str]
+) -> None:
+    connector.says(status("users", "STARTED"), *lines)
+    message = task.fails()
+    assert [word for word in words if word not in message] == []
+
+
+def test_lines_that_are_no_messages_are_its_log(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.says("> ERROR the cache is cold", "> {'a': 1}", record("users", id=1), "> ", DONE)
+    task.run()
+    assert [event for event in task.events() if "cache is cold" in event] != []
+    assert task.rows() == [(1, None)]
+
+
+def test_a_stream_without_any_status_is_complete_when_the_connector_ends_well(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.says(record("users", id=1, name="Ann"))
+    task.run()
+    assert task.rows() == [(1, "Ann")]
+
+
+def test_keys_that_the_schema_does_not_have_are_told(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.says(record("users", id=1, name="Ann", shoe_size=43), DONE)
+    assert "shoe_size" in task.run()
+
+
+def test_a_connector_that_says_nothing_is_ended(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    task.has(connector.connection.replace("20 seconds", "1 second"), "do: airbyte\nstream: users")
+    connector.says(record("users", id=1), "sleep 60")
+    assert "said nothing for 1.0 s" in task.fails()
+
+
+def test_a_record_of_40_mb_arrives(task: OneTask, connector: ScriptedConnector) -> None:
+    connector.says(f"big {40 << 20}", DONE)
+    task.run()
+    assert task.rows("select length(name) from staging.thing") == [(40 << 20,)]

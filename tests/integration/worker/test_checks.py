@@ -1,0 +1,156 @@
+"""What must hold after a task's actions: else nothing of the job is kept, and it says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as PgSession
+
+from dapu.worker.job import Outcome
+from tests.conftest import MakeWarehouse
+from tests.support.components import a_task, one, rows
+from tests.support.rounds import prepare, run_due, run_task
+
+TASK = "r.s.t"
+FILL = """
+    create table if not exists s.t (id int, amount numeric);
+    truncate s.t;
+    insert into s.t select i % 100, nullif(i, 7) from generate_series(1, 100 + {extra}) i;
+"""
+
+
+def warehouse(make_warehouse: MakeWarehouse, checks: str, extra: int = 0, **files: str) -> Path:
+    """A task that fills s.t with 100 rows of distinct ids, and `extra` doubles."""
+    more = {f"{name}.sql": text for name, text in files.items()}
+    return make_warehouse(
+        {
+            "ver/001_schema.sql": "create schema s",
+            "routes/r/route.yaml": "",
+            **a_task(
+                TASK,
+                {"run.sql": FILL.format(extra=extra), **more},
+                checks=checks,
+                run="{retries: 0}",
+            ),
+        }
+    )
+
+
+def details(connection: PgSession) -> dict[str, Any]:
+    """The data of the last error's event."""
+    query = "select data from meta.event where level = 'error' order by event desc limit 1"
+    found = one(connection, query)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("extra", [1, 20, 30])
+def test_a_failed_check_keeps_nothing_and_shows_up_to_twenty_rows(
+    make_warehouse: MakeWarehouse, connection: PgSession, extra: int
+) -> None:
+    outcome = run_task(warehouse(make_warehouse, "[{unique: [id]}]", extra), TASK)
+    assert outcome.status == "failed"
+    how_many = "more than 20" if extra > 20 else str(extra)
+    assert outcome.message.startswith(f"the check `unique: [id]` failed: {how_many} offending row")
+    assert ", times = 2" in outcome.message
+    assert one(connection, "select to_regclass('s.t')") is None
+    shown = details(connection)["rows"]
+    assert len(shown) == min(extra, 20)
+    assert shown[0].keys() == {"id", "times"}
+
+
+def test_the_old_rows_stay_when_the_new_ones_fail(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    folder = warehouse(make_warehouse, "[{unique: [id]}]")
+    assert run_task(folder, TASK).status == "done"
+    (folder / "routes/r/s/t/run.sql").write_text(FILL.format(extra=5))
+    assert run_task(folder, TASK).status == "failed"
+    assert one(connection, "select count(*) from s.t") == 100
+
+
+def test_a_missing_value_is_shown_with_its_row(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    outcome = run_task(warehouse(make_warehouse, "[{not_null: [id, amount]}]"), TASK)
+    assert outcome == Outcome(
+        "failed",
+        0,
+        "the check `not_null: [id, amount]` failed: 1 offending row(s), the first: "
+        "id = 7, amount = null",
+    )
+    assert details(connection)["rows"] == [{"id": 7, "amount": None}]
+
+
+def test_a_query_of_ones_own_passes_when_it_returns_no_row(make_warehouse: MakeWarehouse) -> None:
+    folder = warehouse(
+        make_warehouse, "[{sql: none.sql}]", none="select * from {{ this }} where id < 0"
+    )
+    assert run_task(folder, TASK).status == "done"
+
+
+def test_a_query_of_ones_own_fails_with_its_rows(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    folder = warehouse(
+        make_warehouse, "[{sql: big.sql}]", big="select id, amount from s.t where amount > 99"
+    )
+    message = run_task(folder, TASK).message
+    assert message.startswith(
+        "the check `sql: big.sql` failed: 1 offending row(s), the first: id ="
+    )
+    assert details(connection)["rows"] == [{"id": 0, "amount": "100"}]
+
+
+def test_values_that_json_does_not_have_are_told(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    odd = (
+        "select 'NaN'::float8 as a, '-Infinity'::float8 as b, 'NaN'::numeric as c, '\\x00'::bytea d"
+    )
+    run_task(warehouse(make_warehouse, "[{sql: odd.sql}]", odd=odd), TASK)
+    assert details(connection)["rows"] == [{"a": "nan", "b": "-inf", "c": "NaN", "d": "\\x00"}]
+
+
+def test_long_values_are_cut(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
+    long = "select repeat('x', 3000000) as a from generate_series(1, 3)"
+    message = run_task(warehouse(make_warehouse, "[{sql: long.sql}]", long=long), TASK).message
+    assert message.endswith(f"a = {'x' * 200}… (3,000,000 characters)")
+    assert len(details(connection)["rows"][2]["a"]) < 250
+
+
+def test_a_check_that_is_no_query_says_so(make_warehouse: MakeWarehouse) -> None:
+    folder = warehouse(make_warehouse, "[{sql: odd.sql}]", odd="delete from s.t")
+    assert run_task(folder, TASK).message == (
+        "the check `sql: odd.sql` is no query: it must give the offending rows"
+    )
+
+
+def test_a_check_that_cannot_run_says_why(make_warehouse: MakeWarehouse) -> None:
+    folder = warehouse(make_warehouse, "[{sql: odd.sql}]", odd="select nothing from s.t")
+    message = run_task(folder, TASK).message
+    assert message == ('the check `sql: odd.sql` cannot be run: column "nothing" does not exist')
+
+
+def test_a_column_that_is_not_there(make_warehouse: MakeWarehouse) -> None:
+    message = run_task(warehouse(make_warehouse, "[{unique: [idd]}]"), TASK).message
+    assert message == 'the check `unique: [idd]` cannot be run: column "idd" does not exist'
+
+
+def test_the_first_check_that_fails_is_told(make_warehouse: MakeWarehouse) -> None:
+    folder = warehouse(
+        make_warehouse, "[{unique: [amount]}, {not_null: [amount]}, {unique: [id]}]", 3
+    )
+    assert "not_null: [amount]" in run_task(folder, TASK).message
+
+
+def test_a_failed_check_wakes_nobody(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
+    folder = warehouse(make_warehouse, "[{unique: [id]}]", 1)
+    for name, text in a_task("r.s.slave", depends=f"[{TASK}]").items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    prepare(folder)
+    assert run_due(folder).order == [TASK]
+    assert rows(connection, "select task from meta.agenda") == [(TASK,)]
