@@ -12,12 +12,12 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.errors import ConfigurationError
 from dapu.warehouse.warehouse import open_warehouse
-from tests.command import dapu
-from tests.components import a_task, one, registrar, rows, versioner
 from tests.conftest import Database, MakeWarehouse
-from tests.rounds import run_task
 from tests.services import unavailable
 from tests.services.pgbouncer import installed, running_pgbouncer
+from tests.support.command import dapu
+from tests.support.components import a_task, one, registrar, rows, versioner
+from tests.support.rounds import run_task
 
 _ASKS = {
     "routes/r/route.yaml": "connection: main",
