@@ -34,7 +34,9 @@ def delete_replaced(
     rows, so that those of the table itself that refer to them go in any case.
     Raises JobError when rows of other tables would change with them, or refer to them.
     """
-    cursor.execute(statement("swap.cascades"), {"oid": relation.oid, "itself": not whole})
+    cursor.execute(
+        statement("delete_replaced.cascades"), {"oid": relation.oid, "itself": not whole}
+    )
     found = cursor.fetchone()
     if found is not None:
         other, constraint, go = found

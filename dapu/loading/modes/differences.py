@@ -81,12 +81,12 @@ def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> Sta
     Raises JobError when a row has no whole key.
     """
     columns = column_list(rows.columns)
-    cursor.execute(statement("difference.drop_stage"))
-    cursor.execute(compose("difference.create_stage", columns=columns, table=target.table))
+    cursor.execute(statement("differences.drop_stage"))
+    cursor.execute(compose("differences.create_stage", columns=columns, table=target.table))
     count = rows.fill(cursor, _STAGE, freeze=True)
     left_out = _index_keys(cursor, target, newest)
     cursor.execute(
-        compose("difference.without_key", null_key=_each(target.key, "{0} is null", " or "))
+        compose("differences.without_key", null_key=_each(target.key, "{0} is null", " or "))
     )
     (without_key,) = cursor.fetchone() or (0,)
     if without_key:
@@ -103,15 +103,15 @@ def _index_keys(cursor: Cursor, target: Target, newest: str | None) -> int:
     key = _each(target.key, "{0}", ", ")
     cursor.execute("savepoint dapu_stage")
     try:
-        cursor.execute(compose("difference.index_keys", key=key))
+        cursor.execute(compose("differences.index_keys", key=key))
     except (psycopg2.errors.UniqueViolation, psycopg2.errors.ProgramLimitExceeded):
         # Keys that come twice, or are too long for an index: the slower way.
         cursor.execute("rollback to savepoint dapu_stage")
         left_out = keep_newest(cursor, _STAGE, target.key, newest)
     cursor.execute("release savepoint dapu_stage")
     few = _each(target.key, "alter column {0} set statistics 10", ", ")
-    cursor.execute(compose("difference.sample_few", few=few))
-    cursor.execute(compose("difference.analyze_keys", key=key))
+    cursor.execute(compose("differences.sample_few", few=few))
+    cursor.execute(compose("differences.analyze_keys", key=key))
     return left_out
 
 
@@ -121,7 +121,7 @@ def keep_newest(
     """Deletes all rows of a table that a newer one has the key of; returns how many."""
     order = sql.SQL("{} desc nulls last,").format(sql.Identifier(newest)) if newest else sql.SQL("")
     cursor.execute(
-        compose("difference.keep_newest", table=table, key=_each(key, "{0}", ", "), newest=order)
+        compose("differences.keep_newest", table=table, key=_each(key, "{0}", ", "), newest=order)
     )
     return cursor.rowcount
 
@@ -136,7 +136,7 @@ def find(cursor: Cursor, target: Target, *, missing: bool, newest: str | None = 
     first = target.key[0]
     cursor.execute(
         compose(
-            "difference.find",
+            "differences.find",
             key_of_either=_each(target.key, "coalesce(s.{0}, t.{0}) as {0}", ", "),
             not_in_target=_each([first], "t.{0} is null", ""),
             not_in_stage=_each([first], "s.{0} is null", ""),
@@ -164,7 +164,7 @@ def _differs(target: Target, newest: str | None) -> sql.Composed:
 def _is_older(column: Column) -> sql.Composed:
     """Texts are older only where every usual order says so: the source's is not known."""
     is_text = column.type.startswith(("text", "character"))
-    name = "difference.older_text" if is_text else "difference.older"
+    name = "differences.older_text" if is_text else "differences.older"
     return compose(
         name,
         here=sql.Identifier("s", column.name),
@@ -186,7 +186,7 @@ def write(
     deletes: rows that are gone are deleted, or marked. mark: the column that says since when a row
     is gone; a row that changed loses its mark.
     """
-    nothing = compose("difference.none")
+    nothing = compose("differences.none")
     assignments = [
         sql.SQL("{0} = s.{0}").format(sql.Identifier(column.name)) for column in target.compared
     ]
@@ -194,38 +194,40 @@ def write(
         assignments.append(sql.SQL("{} = null").format(mark))
     gone = changed = nothing
     if deletes and mark is not None:
-        gone = _compose("difference.mark_deleted", target, deleted=mark)
+        gone = _compose("differences.mark_deleted", target, deleted=mark)
     elif deletes:
-        gone = _compose("difference.delete", target)
+        gone = _compose("differences.delete", target)
     if assignments:
-        changed = _compose("difference.update", target, assignments=sql.SQL(", ").join(assignments))
-    cursor.execute(_compose("difference.write", target, gone=gone, changed=changed))
+        changed = _compose(
+            "differences.update", target, assignments=sql.SQL(", ").join(assignments)
+        )
+    cursor.execute(_compose("differences.write", target, gone=gone, changed=changed))
     return Written(*(cursor.fetchone() or (0, 0, 0)))
 
 
 def delete_missing(cursor: Cursor, target: Target) -> int:
     """Deletes the rows whose key is not in the stage; returns how many."""
-    return _run(cursor, "difference.delete_missing", target)
+    return _run(cursor, "differences.delete_missing", target)
 
 
 def mark_missing(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
     """Marks the rows whose key is not in the stage with the time; returns how many."""
-    return _run(cursor, "difference.mark_missing", target, deleted=column)
+    return _run(cursor, "differences.mark_missing", target, deleted=column)
 
 
 def unmark_present(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
     """Takes the mark from the rows whose key is in the stage; returns how many had one."""
-    return _run(cursor, "difference.unmark_present", target, deleted=column)
+    return _run(cursor, "differences.unmark_present", target, deleted=column)
 
 
 def end_versions(cursor: Cursor, target: Target) -> int:
     """Ends the current versions of rows that changed or are gone; returns how many."""
-    return _run(cursor, "difference.end_versions", target)
+    return _run(cursor, "differences.end_versions", target)
 
 
 def begin_versions(cursor: Cursor, target: Target) -> int:
     """Begins versions of rows that are new, changed or back; returns how many."""
-    return _run(cursor, "difference.begin_versions", target)
+    return _run(cursor, "differences.begin_versions", target)
 
 
 def _run(cursor: Cursor, name: str, target: Target, **more: sql.Composable) -> int:

@@ -71,5 +71,5 @@ def _first(
         cursor, name, rows, key, newest, loader_columns=HISTORY_COLUMNS, more_key=["valid_from"]
     )
     columns = sql.SQL(", ").join(map(sql.Identifier, key))
-    cursor.execute(compose("difference.history_index", table=name.identifier, key=columns))
+    cursor.execute(compose("differences.history_index", table=name.identifier, key=columns))
     return result

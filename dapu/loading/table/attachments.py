@@ -48,7 +48,7 @@ class Belongings:
         path.set(aside.schema, aside.target.schema)
         for name, definition in self.constraints:
             pieces = {"name": sql.Identifier(name), "definition": sql.SQL(definition)}
-            cursor.execute(compose("swap.add_constraint", table=aside.table, **pieces))
+            cursor.execute(compose("attachments.add_constraint", table=aside.table, **pieces))
         for definition in self.indexes:
             cursor.execute(definition)
         path.restore()
@@ -76,7 +76,7 @@ class Belongings:
 
 def options_of(cursor: Cursor, oid: int) -> tuple[str, ...]:
     """How a table is stored, and its long values."""
-    cursor.execute(statement("swap.options"), {"oid": oid})
+    cursor.execute(statement("attachments.options"), {"oid": oid})
     row = cursor.fetchone()
     return tuple(row[0]) if row is not None else ()
 
@@ -87,14 +87,14 @@ def belongings_of(cursor: Cursor, aside: Aside) -> Belongings:
     path = SearchPath(cursor)
     # What PostgreSQL shows names the target without its schema, and then means the new table.
     path.set(aside.target.schema)
-    cursor.execute(statement("swap.constraints"), values)
+    cursor.execute(statement("attachments.constraints"), values)
     constraints = cursor.fetchall()
-    cursor.execute(statement("swap.indexes"), values)
+    cursor.execute(statement("attachments.indexes"), values)
     indexes = [row[0] for row in cursor.fetchall()]
     path.restore()
-    cursor.execute(statement("swap.statistics"), values)
+    cursor.execute(statement("attachments.statistics"), values)
     statistics = [(create, tuple(commands)) for create, commands in cursor.fetchall()]
-    cursor.execute(statement("swap.details"), values)
+    cursor.execute(statement("attachments.details"), values)
     details = [row[0] for row in cursor.fetchall()]
     options = options_of(cursor, aside.oid)
     return Belongings(

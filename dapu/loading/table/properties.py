@@ -31,7 +31,7 @@ def properties_of(cursor: Cursor, name: str, oid: int) -> Properties:
 
     Raises JobError when it was dropped. name: of it, for the message.
     """
-    cursor.execute(statement("swap.properties"), {"oid": oid})
+    cursor.execute(statement("properties.properties"), {"oid": oid})
     found = cursor.fetchone()
     if found is None:
         raise JobError(f"{name} was dropped meanwhile")
@@ -43,12 +43,12 @@ def give_properties(
     cursor: Cursor, table: sql.Identifier, given: Properties, kind: Literal["table", "view"]
 ) -> None:
     """Gives a table or view these properties; its grants are those, and no others."""
-    cursor.execute(compose("swap.set_owner", table=table, role=sql.Identifier(given.owner)))
+    cursor.execute(compose("properties.set_owner", table=table, role=sql.Identifier(given.owner)))
     if given.options:
         # Text that PostgreSQL itself gave.
         text = sql.SQL(", ".join(given.options))
-        cursor.execute(compose("swap.set_options", table=table, options=text))
-    comment = compose("swap.set_comment", kind=sql.SQL(kind), table=table)
+        cursor.execute(compose("properties.set_options", table=table, options=text))
+    comment = compose("properties.set_comment", kind=sql.SQL(kind), table=table)
     cursor.execute(comment, {"comment": given.comment})
     _give_grants(cursor, table, given)
 
@@ -65,19 +65,19 @@ def copy_properties(
 
 def _give_grants(cursor: Cursor, table: sql.Identifier, given: Properties) -> None:
     for _, role, _, _ in _grants(cursor, oid_of(cursor, table)):  # what default privileges gave
-        cursor.execute(compose("swap.revoke_all", table=table, role=_role(role)))
+        cursor.execute(compose("properties.revoke_all", table=table, role=_role(role)))
     for column, role, privilege, grantable in given.grants:
         # The privilege is a word of PostgreSQL's own.
         what = sql.SQL(privilege)
         if column is not None:
             what = sql.SQL("{} ({})").format(what, sql.Identifier(column))  # type: ignore[assignment]
         to = _role(role)
-        grant = compose("swap.grant", privilege=what, table=table, role=to)
+        grant = compose("properties.grant", privilege=what, table=table, role=to)
         cursor.execute(grant + sql.SQL(" with grant option") if grantable else grant)
 
 
 def _grants(cursor: Cursor, oid: int) -> list[tuple[str | None, str | None, str, bool]]:
-    cursor.execute(statement("swap.grants"), {"oid": oid})
+    cursor.execute(statement("properties.grants"), {"oid": oid})
     return cursor.fetchall()
 
 

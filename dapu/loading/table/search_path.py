@@ -13,15 +13,15 @@ class SearchPath:
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
-        cursor.execute(statement("swap.current_search_path"))
+        cursor.execute(statement("search_path.current_search_path"))
         row = cursor.fetchone()
         self._before = str(row[0]) if row else ""
 
     def set(self, *schemas: str) -> None:
         """Names of other schemas have their schema in what PostgreSQL shows."""
         path = sql.SQL(", ").join(map(sql.Identifier, schemas)).as_string(self._cursor)
-        self._cursor.execute(statement("swap.search_path"), {"path": path})
+        self._cursor.execute(statement("search_path.search_path"), {"path": path})
 
     def restore(self) -> None:
         """As it was."""
-        self._cursor.execute(statement("swap.search_path"), {"path": self._before})
+        self._cursor.execute(statement("search_path.search_path"), {"path": self._before})

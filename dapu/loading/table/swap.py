@@ -45,7 +45,7 @@ def build_aside(cursor: Cursor, target: TableName, oid: int) -> Aside:
     cursor.execute(compose("swap.create_like", aside=aside.table, table=target.identifier))
     if aside.options:  # before the rows come: a fillfactor is for them
         options = sql.SQL(", ".join(aside.options))
-        cursor.execute(compose("swap.set_options", table=aside.table, options=options))
+        cursor.execute(compose("properties.set_options", table=aside.table, options=options))
     return aside
 
 

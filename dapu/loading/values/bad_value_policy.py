@@ -132,10 +132,10 @@ class _TextStage:
         definitions = sql.SQL(", ").join(
             sql.SQL("{} text").format(sql.Identifier(column.name)) for column in self._columns
         )
-        self._cursor.execute(statement("checked.drop_texts"))
-        self._cursor.execute(compose("checked.create_texts", columns=definitions))
+        self._cursor.execute(statement("bad_value_policy.drop_texts"))
+        self._cursor.execute(compose("bad_value_policy.create_texts", columns=definitions))
         if self._cursor.connection.server_version < _HAS_IS_VALID:
-            self._cursor.execute(statement("checked.create_is_valid"), {})
+            self._cursor.execute(statement("bad_value_policy.create_is_valid"), {})
         nul = "" if self._options.nul_characters == "remove" else NUL
 
         def write(file: BinaryIO) -> None:
@@ -154,7 +154,7 @@ class _TextStage:
         """What is wrong, in a line, and with the first 20 rows for the event."""
         self._cursor.execute(
             compose(
-                "checked.bad_rows",
+                "bad_value_policy.bad_rows",
                 reasons=self._reasons(),
                 valid=self._all_valid(),
                 bad_column=self._bad_column(),
@@ -196,7 +196,7 @@ class _TextStage:
 
     def _places(self, locate: Locate) -> dict[int, str]:
         pieces = {"bad_column": self._bad_column(), "valid": self._all_valid()}
-        self._cursor.execute(compose("checked.bad_places", **pieces))
+        self._cursor.execute(compose("bad_value_policy.bad_places", **pieces))
         return {row: locate(row, column) for row, column in self._cursor.fetchall()}
 
     def check_watermark(self, locate: Locate | None) -> None:
@@ -214,7 +214,7 @@ class _TextStage:
             bad = sql.SQL("not {}").format(self._valid[column.name])  # type: ignore[assignment]
         pieces = {"column": sql.Identifier(column.name), "text": self._text(column), "bad": bad}
         pieces["shown"] = _shown(column.name)
-        self._cursor.execute(compose("checked.nulled", key=self._key_texts(), **pieces))
+        self._cursor.execute(compose("bad_value_policy.nulled", key=self._key_texts(), **pieces))
         for row, value, key in self._cursor.fetchall():
             where = self._where(row, column.name, key, locate)
             raise JobError(
@@ -228,9 +228,9 @@ class _TextStage:
         null_bad = self._options.on_bad_value == "null"
         values = sql.SQL(", ").join(self._value(column, null_bad) for column in self._columns)
         if self._options.on_bad_value == "reject":
-            query = compose("checked.good_rows", values=values, valid=self._all_valid())
+            query = compose("bad_value_policy.good_rows", values=values, valid=self._all_valid())
         else:
-            query = compose("checked.mended_rows", values=values)
+            query = compose("bad_value_policy.mended_rows", values=values)
         return QueryRows(self._columns, query)
 
     def _value(self, column: Column, null_bad: bool) -> sql.Composable:
@@ -244,11 +244,11 @@ class _TextStage:
         name: sql.Composable = sql.Identifier(column.name)
         if self._has_own_marks:
             pieces = {"own_mark": sql.Literal(OWN_MARK), "mark": sql.Literal(MARK)}
-            name = compose("checked.unmarked", value=name, **pieces)
+            name = compose("bad_value_policy.unmarked", value=name, **pieces)
         if self._options.zero_dates == "null" and column.type.startswith(("date", "timestamp")):
             return sql.SQL("case when {0} not like '0000-00-00%' then {0} end").format(name)
         if self._options.nul_characters == "remove" and column.type in ("json", "jsonb"):
-            return compose("checked.without_nul", document=name)
+            return compose("bad_value_policy.without_nul", document=name)
         return name
 
     def _is_valid(self, column: Column, required: bool) -> sql.Composable:
@@ -260,7 +260,7 @@ class _TextStage:
         kept = sql.SQL("true") if exact is None else exact.is_kept(text)
         valid = sql.SQL("{}({}, {})").format(self._ask, text, type_name)
         pieces = {"text": text, "empty": empty, "valid": valid, "marks": marks, "kept": kept}
-        return compose("checked.is_valid", value=sql.Identifier(column.name), **pieces)
+        return compose("bad_value_policy.is_valid", value=sql.Identifier(column.name), **pieces)
 
     @property
     def _ask(self) -> sql.Composable:
@@ -273,7 +273,7 @@ class _TextStage:
     def _reasons(self) -> sql.Composable:
         return sql.SQL(", ").join(
             compose(
-                "checked.reason",
+                "bad_value_policy.reason",
                 valid=self._valid[column.name],
                 label=sql.Literal(f"{column.name}: "),
                 value=sql.Identifier(column.name),
@@ -300,7 +300,7 @@ class _TextStage:
 def _shown(column: str) -> sql.Composable:
     """A staged value as a person reads it."""
     return compose(
-        "checked.shown",
+        "bad_value_policy.shown",
         value=sql.Identifier(column),
         remark=sql.Literal(REMARK_PATTERN),
         bad_byte=sql.Literal(BAD_BYTE),

@@ -53,11 +53,11 @@ class _Field:
         """The column in a form that means the same in every database."""
         name = sql.Identifier(self.column.name)
         if self.longest is not None:
-            return compose("source.uncut", column=name, longest=sql.Literal(self.longest))
+            return compose("postgres.uncut", column=name, longest=sql.Literal(self.longest))
         if self.kind != "money":  # an amount whose meaning hangs on the database's locale
             return name
         several = self.own.endswith("[]")
-        return compose("source.as_numerics" if several else "source.as_numeric", column=name)
+        return compose("postgres.as_numerics" if several else "postgres.as_numeric", column=name)
 
 
 class PostgresSource:
@@ -104,7 +104,7 @@ class PostgresSource:
         form: CopyFormat = "binary" if self._agree(fields, into) else "text"
         if not all(field.is_plain for field in fields):
             columns = sql.SQL(", ").join(field.value() for field in fields)
-            bare = compose("source.columns", columns=columns, query=bare)
+            bare = compose("postgres.columns", columns=columns, query=bare)
         self.description = f"PostgreSQL, COPY {form}"
         return self._rows(fields, bare, form)
 
@@ -117,9 +117,9 @@ class PostgresSource:
         def write(file: BinaryIO) -> None:
             with self._session.cursor() as cursor:
                 try:
-                    cursor.execute(statement("source.before_read"))
+                    cursor.execute(statement("postgres.before_read"))
                     cursor.copy_expert(copy, file)
-                    cursor.execute(statement("source.after_read"))
+                    cursor.execute(statement("postgres.after_read"))
                 except psycopg2.Error as error:
                     raise self._failure(error) from error
 
@@ -135,19 +135,19 @@ class PostgresSource:
         """After a reading that was stopped, takes up the same state of the database again."""
         if self._session.info.transaction_status != extensions.TRANSACTION_STATUS_INTRANS:
             with self._session.cursor() as cursor:
-                self._execute(cursor, statement("source.undo_read"))
+                self._execute(cursor, statement("postgres.undo_read"))
 
     def _is_ordered(self, query: sql.Composed) -> bool:
         """Whether no several processes read at once, whose rows come as they are there."""
         self._undo_read()
         with self._session.cursor() as cursor:
-            self._execute(cursor, compose("source.plan", query=query))
+            self._execute(cursor, compose("postgres.plan", query=query))
             return not any("Gather" in str(line) for (line,) in cursor)
 
     def share(self) -> str | None:
         """See `SharesState.share`."""
         try:
-            return str(self.value(Statement((statement("source.share"),))))
+            return str(self.value(Statement((statement("postgres.share"),))))
         except JobError:  # another kind of database that speaks PostgreSQL's protocol
             self._begin()
             return None
@@ -179,9 +179,9 @@ class PostgresSource:
         self._session.rollback()
         with self._session.cursor() as cursor:
             if state is not None:
-                cursor.execute(compose("source.adopt", state=sql.Literal(state)))
+                cursor.execute(compose("postgres.adopt", state=sql.Literal(state)))
             set_up_here(cursor)
-            cursor.execute(statement("source.session"))
+            cursor.execute(statement("postgres.session"))
 
     @property
     def _is_unchecked(self) -> bool:
@@ -203,7 +203,7 @@ class PostgresSource:
 
     def _fields(self, query: sql.Composed, into: Mapping[str, str]) -> list[_Field]:
         with self._session.cursor() as cursor:
-            self._execute(cursor, compose("source.describe", query=query))
+            self._execute(cursor, compose("postgres.describe", query=query))
             described = cursor.description or ()
             if not described:
                 raise JobError(f"the query of `{self._name}` gives no column")
@@ -213,7 +213,7 @@ class PostgresSource:
                 "tables": [column.table_oid or 0 for column in described],
                 "places": [column.table_column or 0 for column in described],
             }
-            self._execute(cursor, statement("source.types"), values)
+            self._execute(cursor, statement("postgres.types"), values)
             return [
                 _field(column.name, found, into.get(column.name))
                 for column, found in zip(described, cursor, strict=True)
