@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
+from dapu.agents.base import Context
 from dapu.agents.files_agent import FilesAgent, Parts
 from dapu.agents.files_options import ReadingOptions
-from dapu.sources.files.formats.sheet_part import ParsedSheets, SheetPart, SheetStyle
-from dapu.sources.files.formats.workbook import open_workbook
+from dapu.rows.rows import Rows
+from dapu.sources.files.formats.sheet_part import SheetPart
+from dapu.sources.files.formats.workbook import Workbooks
+from dapu.sources.files.formats.workbook_reader import SheetStyle
 from dapu.sources.files.places.place import FoundFile
 from dapu.sources.files.values.texts import TextStyle
 
@@ -60,6 +64,17 @@ class ExcelAgent(FilesAgent[ExcelOptions]):
 
     name = "excel"
     options = ExcelOptions
+    _books: Workbooks
+
+    @contextmanager
+    def read(self, context: Context, options: ExcelOptions) -> Iterator[Rows | None]:
+        """See `FilesAgent`. A workbook that is larger than all bounds ends this job only."""
+        with (
+            Workbooks() as self._books,
+            context.stoppable(self._books.stop),
+            super().read(context, options) as rows,
+        ):
+            yield rows
 
     def wanted(self, options: ExcelOptions) -> str:
         """The workbooks."""
@@ -74,9 +89,9 @@ class ExcelAgent(FilesAgent[ExcelOptions]):
         """The sheets of all workbooks."""
         place = SheetStyle(options.header_rows, options.start_row, options.end_when is not None)
         style = TextStyle(options.decimal, options.dates, trim=True, of_people=True)
-        parts, sheets = Parts(of_cells=True), ParsedSheets()
+        parts = Parts(of_cells=True)
         for file, path in files:
-            workbook = open_workbook(file.name, path)
+            workbook = self._books.open(file.name, path)
             for sheet in workbook.sheets(options.sheet):
-                parts.add(SheetPart(workbook, sheet, place, sheets), style)
+                parts.add(SheetPart(workbook, sheet, place), style)
         return parts

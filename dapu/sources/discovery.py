@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dapu.definitions.folders import ROUTE_FILE, scan
 from dapu.definitions.models import Route
@@ -16,7 +16,11 @@ from dapu.warehouse.connections import Connection, FilesConnection, RestConnecti
 from dapu.warehouse.warehouse import Warehouse
 from dapu.warehouse.yamlfile import read_model
 
+if TYPE_CHECKING:
+    from dapu.sources.files.formats.workbook import Workbooks
+
 _MOST_FILES = 1_000
+_LONGEST = 60.0  # seconds that a workbook may take to tell its sheets
 _WORKBOOKS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}
 
 
@@ -70,27 +74,27 @@ def _layers(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  
 
 
 def _files(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001
+    from dapu.sources.files.formats.workbook import Workbooks
     from dapu.sources.files.places.place import open_place
 
     place = open_place(warehouse, name)
     found = place.find("**/*")
     rows: list[tuple[Any, ...]] = []
-    for file in found[:_MOST_FILES]:
-        sheets = _sheets(file.name, Path(file.path)) if place.is_local else ()
-        rows.append((file.name, file.size, tuple(sheets)))
+    with Workbooks(seconds=_LONGEST) as books:
+        for file in found[:_MOST_FILES]:
+            sheets = _sheets(books, file.name, Path(file.path)) if place.is_local else ()
+            rows.append((file.name, file.size, tuple(sheets)))
     more = len(found) - _MOST_FILES
     hint = f"and {more:,} more" if more > 0 else None
     return Offer(name, "file", ("file", "bytes", "sheets"), rows, hint)
 
 
-def _sheets(name: str, path: Path) -> Iterator[str]:
+def _sheets(books: Workbooks, name: str, path: Path) -> Iterator[str]:
     """The sheets of a workbook that can be seen; none of other files, nor of broken ones."""
-    from dapu.sources.files.formats.workbook import open_workbook
-
     if path.suffix.lower() not in _WORKBOOKS:
         return
     try:
-        yield from open_workbook(name, path).sheets("*")
+        yield from books.open(name, path).sheets("*")
     except (JobError, OSError) as error:
         yield f"({error})"
 

@@ -1,23 +1,31 @@
-"""Cells of a workbook that hold an error: `#REF!`, `#N/A`, a formula without a result.
+"""Cells of a workbook that calamine does not give as they are: errors, and numbers below 0.
 
-calamine gives them as empty. An error is not an empty cell, so they are looked for in the file
-itself: in the XML of .xlsx (ECMA-376, part 1, 18.3.1.4) and .ods (OpenDocument 1.3, part 3,
-19.385, with LibreOffice's `calcext:value-type`), and in the records of .xlsb and .xls. A formula
-without a result is told in .xlsx and .ods; in the other two every formula has one, be it a 0.
+`#REF!`, `#N/A` and a formula without a result are empty for it. An error is not an empty cell, so
+they are looked for in the file itself: in the XML of .xlsx (ECMA-376, part 1, 18.3.1.4) and .ods
+(OpenDocument 1.3, part 3, 19.385, with LibreOffice's `calcext:value-type`), and in the records of
+.xlsb and .xls. A formula without a result is told in .xlsx and .ods; in the other two every formula
+has one, be it a 0.
+
+A number below 0 in a cell with the format of a time or date is a time of day for it: -0.0625, a
+balance of -1:30, would be 22:30.
 """
 
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import IO
-from xml.etree.ElementTree import Element, iterparse, parse
+from xml.etree.ElementTree import Element, iterparse
 
 from dapu.errors import JobError
 from dapu.rows.exactness import remarked
-from dapu.sources.files.formats.binary_cell_errors import xls_errors, xlsb_errors, xlsb_sheets
+from dapu.sources.files.formats.binary_records import (
+    xls_errors,
+    xls_numbers,
+    xlsb_errors,
+    xlsb_numbers,
+)
+from dapu.sources.files.formats.raw_sheet import RawSheet, bare
 
 Errors = dict[tuple[int, int], str]
 """Errors by row and column, both from 0."""
@@ -39,26 +47,50 @@ _ODS_UNCOMPUTED = re.compile(
     rb"<[\w:]*table-cell\b(?=[^<]*\bformula=)(?![^<]*[:-]value=[\"'])(?![^<]*value-type=[\"']string)"
 )
 _ADDRESS = re.compile(rb"\br=[\"']([A-Z]+)(\d+)[\"']")
+_LONGEST_ADDRESS = 15  # bytes, with what is around it
+_BELOW_ZERO = re.compile(rb"v>\s*(-[\d.eE+-]+)\s*<")
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
 
 
-def find_errors(path: Path, sheet: str) -> Errors:
-    """The cells with errors of a sheet; {} for a format that has none."""
-    if not zipfile.is_zipfile(path):
-        return xls_errors(path, sheet)
-    with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
-        if "content.xml" in names:
-            return _ods_errors(archive, sheet)
-        if "xl/workbook.bin" in names:
-            sheets = xlsb_sheets(archive.read("xl/workbook.bin"))
-            part = _targets(archive, "xl/_rels/workbook.bin.rels").get(sheets.get(sheet, ""))
-            return xlsb_errors(archive.read(part)) if part in names and part else {}
-        part = _xlsx_part(archive, sheet) if "xl/workbook.xml" in names else None
-        if part is None or part not in names:
-            return {}
-        with archive.open(part) as file:
-            return dict(_xlsx_errors(file, sheet))
+def find_errors(raw: RawSheet | None) -> Errors:
+    """The cells with errors of a sheet."""
+    if raw is None:
+        return {}
+    if raw.format == "ods":
+        return _ods_errors(raw)
+    with raw.open() as file:
+        if raw.format == "xlsx":
+            return dict(_xlsx_errors(file, raw.sheet))
+        data = file.read()
+    return xlsb_errors(data) if raw.format == "xlsb" else xls_errors(data, raw.start)
+
+
+def find_below_zero(raw: RawSheet | None) -> dict[tuple[int, int], float]:
+    """The numbers below 0 of a sheet, by row and column; of .ods none, which has them as texts."""
+    if raw is None or raw.format == "ods":
+        return {}
+    with raw.open() as file:
+        if raw.format == "xlsx":
+            return dict(_xlsx_below_zero(file, raw.sheet))
+        data = file.read()
+    numbers = xlsb_numbers(data) if raw.format == "xlsb" else xls_numbers(data, raw.start)
+    return {place: value for place, value in numbers if value < 0}
+
+
+def last_cell(raw: RawSheet | None) -> str | None:
+    """The corner of the range that a sheet's cells take, such as `XFD1048576`; for .xlsx."""
+    if raw is None or raw.format != "xlsx":
+        return None
+    row, column = 0, b"A"
+    with raw.open() as file:
+        rest = b""
+        while data := file.read(_CHUNK):
+            text = rest + data
+            for letters, number in _ADDRESS.findall(text):
+                row = max(row, int(number))
+                column = max(column, letters, key=lambda one: (len(one), one))
+            rest = text[-_LONGEST_ADDRESS:]
+    return f"{column.decode()}{row}" if row else None
 
 
 def column_number(letters: str) -> int:
@@ -69,35 +101,20 @@ def column_number(letters: str) -> int:
     return number - 1
 
 
-def _xlsx_part(archive: zipfile.ZipFile, sheet: str) -> str | None:
-    with archive.open("xl/workbook.xml") as file:
-        sheets = {
-            element.get("name"): value
-            for element in parse(file).iter()
-            if _bare(element.tag) == "sheet"
-            for key, value in element.attrib.items()
-            if key.endswith("}id")
-        }
-    return _targets(archive, "xl/_rels/workbook.xml.rels").get(sheets.get(sheet, ""))
-
-
-def _targets(archive: zipfile.ZipFile, name: str) -> dict[str, str]:
-    """The parts that relationships lead to, by their id."""
-    with archive.open(name) as file:
-        targets = {one.get("Id", ""): one.get("Target", "") for one in parse(file).iter()}
-    return {
-        key: target[1:] if target.startswith("/") else f"xl/{target}"
-        for key, target in targets.items()
-    }
-
-
-def _xlsx_errors(file: IO[bytes], sheet: str) -> Iterator[tuple[tuple[int, int], str]]:
+def _whole_cells(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Pieces of a sheet, and where in each its last whole cell ends; the next begins there."""
     rest = b""
     while data := file.read(_CHUNK):
         text = rest + data
-        # What is after the last whole cell is looked at with the next piece.
         end = max(text.rfind(b"</c>"), text.rfind(b":c>")) + 4
-        rest = text[end:] if end > 3 else text
+        end = end if end > 3 else 0
+        yield text, end
+        rest = text[max(end, len(text) - _CHUNK) :]  # no cell is as long
+    yield rest, len(rest)
+
+
+def _xlsx_errors(file: IO[bytes], sheet: str) -> Iterator[tuple[tuple[int, int], str]]:
+    for text, end in _whole_cells(file):
         if b't="e"' in text or b"t='e'" in text:
             for cell in _CELL.finditer(text, 0, end):
                 yield _xlsx_error(cell[1], cell[2], sheet)
@@ -108,11 +125,25 @@ def _xlsx_errors(file: IO[bytes], sheet: str) -> Iterator[tuple[tuple[int, int],
 def _uncomputed(text: bytes, end: int, sheet: str) -> Iterator[tuple[tuple[int, int], str]]:
     """The formulas whose results are not in the file. A result that is an empty text is one."""
     for pattern in _UNCOMPUTED:
-        for found in pattern.finditer(text, 0, end if end > 3 else len(text)):
-            start = max(text.rfind(b"<c ", 0, found.start()), text.rfind(b":c ", 0, found.start()))
-            cell = _CELL_START.search(text, text.rfind(b"<", 0, start + 1))
-            if cell and not re.search(rb"\bt=[\"']str[\"']", cell[1]):
-                yield _place(cell[1], sheet), _NEVER_COMPUTED
+        for found in pattern.finditer(text, 0, end):
+            cell = _cell_around(text, found.start())
+            if cell and not re.search(rb"\bt=[\"']str[\"']", cell):
+                yield _place(cell, sheet), _NEVER_COMPUTED
+
+
+def _xlsx_below_zero(file: IO[bytes], sheet: str) -> Iterator[tuple[tuple[int, int], float]]:
+    for text, end in _whole_cells(file):
+        for found in _BELOW_ZERO.finditer(text, 0, end) if b"v>-" in text else ():
+            cell = _cell_around(text, found.start())
+            if cell and b"s=" in cell:  # without a style it has the format of a number
+                yield _place(cell, sheet), float(found[1])
+
+
+def _cell_around(text: bytes, at: int) -> bytes | None:
+    """The attributes of the cell in which a place is."""
+    mark = b"<c " if b"<c " in text else b":c "
+    cell = _CELL_START.search(text, text.rfind(b"<", 0, text.rfind(mark, 0, at) + 1))
+    return cell[1] if cell else None
 
 
 def _xlsx_error(attributes: bytes, inside: bytes, sheet: str) -> tuple[tuple[int, int], str]:
@@ -130,22 +161,22 @@ def _place(attributes: bytes, sheet: str) -> tuple[int, int]:
     return int(address[2]) - 1, column_number(address[1].decode())
 
 
-def _ods_errors(archive: zipfile.ZipFile, sheet: str) -> Errors:
-    with archive.open("content.xml") as file:
+def _ods_errors(raw: RawSheet) -> Errors:
+    with raw.open() as file:
         if not _may_have_errors(file):
             return {}
     errors: Errors = {}
     row = column = 0
     table = ""
-    with archive.open("content.xml") as file:
+    with raw.open() as file:
         for event, element in iterparse(file, ("start", "end")):
-            name = _bare(element.tag)
+            name = bare(element.tag)
             if event == "start" and name == "table":
                 table, row = _attribute(element, "name"), 0
             elif event == "start" and name == "table-row":
                 column = 0
             elif event == "end" and name in ("table-cell", "covered-table-cell"):
-                if table == sheet and (error := _ods_error(element)):
+                if table == raw.sheet and (error := _ods_error(element)):
                     errors[row, column] = error
                 column += int(_attribute(element, "number-columns-repeated") or 1)
             elif event == "end" and name == "table-row":
@@ -176,19 +207,15 @@ def _has_no_result(attributes: Mapping[str, str]) -> bool:
 def _ods_error(cell: Element) -> str | None:
     if _calcext_type(cell) == "error":
         return "".join(cell.itertext()).strip() or "#ERROR"
-    attributes = {_bare(name): value for name, value in cell.attrib.items()}
+    attributes = {bare(name): value for name, value in cell.attrib.items()}
     return _NEVER_COMPUTED if _has_no_result(attributes) else None
 
 
 def _calcext_type(cell: Element) -> str:
     return next(
-        (v for k, v in cell.attrib.items() if "calcext" in k and _bare(k) == "value-type"), ""
+        (v for k, v in cell.attrib.items() if "calcext" in k and bare(k) == "value-type"), ""
     )
 
 
 def _attribute(element: Element, name: str) -> str:
-    return next((value for key, value in element.attrib.items() if _bare(key) == name), "")
-
-
-def _bare(name: str) -> str:
-    return name.rpartition("}")[2]
+    return next((value for key, value in element.attrib.items() if bare(key) == name), "")

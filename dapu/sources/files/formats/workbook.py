@@ -3,32 +3,106 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any
 
 from dapu.errors import JobError
+from dapu.limited_process import LimitedProcess, ProcessDied, most_memory
 from dapu.rows.column_names import same_text
+from dapu.sources.files.formats import workbook_reader
+from dapu.sources.files.formats.workbook_reader import CellBatch, Cells, SheetStyle
 from dapu.suggest import nearest
 
-if TYPE_CHECKING:
-    from python_calamine import CalamineSheet, CalamineWorkbook
-
-Result = TypeVar("Result")
-_OLE = b"\xd0\xcf\x11\xe0"
-_ZIP = b"PK"
+_MEMORY = 4 << 30  # bytes: enough for a sheet of 50 million cells
 
 
-@dataclass
+@dataclass(frozen=True)
+class ReadSheet:
+    """A sheet that was read. file: its rows of values, as `workbook_reader` wrote them."""
+
+    cells: Cells
+    file: Path
+
+    def batches(self) -> Iterator[CellBatch]:
+        """The rows of values that have any."""
+        return workbook_reader.batches(self.file)
+
+
+class Workbooks:
+    """Opens workbooks, in a process that may end at any of them without harm.
+
+    seconds: how long one may take; None leaves that to whoever calls `stop`.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        answers = f"{workbook_reader.__name__}:answer"
+        self._process = LimitedProcess(answers, most_memory(_MEMORY), seconds)
+        self._folder = tempfile.TemporaryDirectory(prefix="dapu-cells-")
+        self._read: dict[tuple[Path, str], ReadSheet] = {}
+
+    def __enter__(self) -> Workbooks:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.close()
+        self._folder.cleanup()
+
+    def stop(self) -> None:
+        """Ends the reading at once; may be called from another thread."""
+        self._process.stop()
+
+    def open(self, name: str, path: Path) -> Workbook:
+        """Raises JobError when the file is none, is broken, or has a password.
+
+        name: what people call it.
+        """
+        return Workbook(name, path, dict(self._ask(name, "sheets", name, path)), self)
+
+    def read(self, book: Workbook, sheet: str, style: SheetStyle) -> ReadSheet:
+        """Reads a sheet, once. Raises JobError when it is broken, or larger than all bounds."""
+        key = book.path, sheet
+        if key not in self._read:
+            file = Path(self._folder.name) / str(len(self._read))
+            label = f"{book.name}, sheet {sheet!r}"
+            try:
+                cells = self._process.ask("read", book.name, book.path, sheet, style, file)
+            except ProcessDied as died:
+                raise JobError(
+                    f"{label} cannot be read: {died}{self._why(died, book, sheet)}"
+                ) from died
+            self._read[key] = ReadSheet(cells, file)
+        return self._read[key]
+
+    def _ask(self, name: str, *request: Any) -> Any:
+        try:
+            return self._process.ask(*request)
+        except ProcessDied as died:
+            raise JobError(f"{name} cannot be read: {died}") from died
+
+    def _why(self, died: ProcessDied, book: Workbook, sheet: str) -> str:
+        if died.cause != "memory":
+            return ""
+        last = self._ask(book.name, "last_cell", book.name, book.path, sheet)
+        stray = (
+            f"; its last cell is {last}: delete the rows and columns after the table"
+            if last
+            else ""
+        )
+        return f"{stray}, or save the sheet as CSV"
+
+
+@dataclass(frozen=True)
 class Workbook:
-    """A workbook that was opened. name: what people call it."""
+    """A workbook that was opened. sheets: all of them, and whether people see each as a table."""
 
     name: str
     path: Path
-    _book: CalamineWorkbook
+    _sheets: dict[str, bool]
+    _books: Workbooks
 
     def sheets(self, wanted: str | int | None) -> list[str]:
         """The names of the sheets that are meant, in order.
@@ -36,76 +110,22 @@ class Workbook:
         wanted: a name or a pattern, a number from 1, or None for the first. Hidden sheets are
         only found by their names. Raises JobError when there is none.
         """
-        visible = [
-            sheet.name
-            for sheet in self._book.sheets_metadata
-            if str(sheet.visible).endswith(".Visible") and str(sheet.typ).endswith(".WorkSheet")
-        ]
+        visible = [name for name, is_visible in self._sheets.items() if is_visible]
         if wanted is None or isinstance(wanted, int):
             number = wanted or 1
             if not 0 < number <= len(visible):
                 raise JobError(f"{self.name} has {len(visible)} visible sheets, and no {number}")
             return [visible[number - 1]]
-        all_names: list[str] = self._book.sheet_names
-        named = [name for name in all_names if name == wanted] or [
-            name for name in all_names if same_text(name) == same_text(wanted)
+        named = [name for name in self._sheets if name == wanted] or [
+            name for name in self._sheets if same_text(name) == same_text(wanted)
         ]
         if not named and glob.has_magic(wanted):
             pattern = same_text(wanted)
             named = [name for name in visible if fnmatchcase(same_text(name), pattern)]
         if not named:
-            raise JobError(f"{self.name} has no sheet {wanted!r}{nearest(wanted, all_names)}")
+            raise JobError(f"{self.name} has no sheet {wanted!r}{nearest(wanted, self._sheets)}")
         return named
 
-    def read(self, sheet: str) -> CalamineSheet:
-        """Parses a sheet. Raises JobError when it is broken."""
-        label = f"{self.name}, sheet {sheet!r}"
-        return _told(label, lambda: self._book.get_sheet_by_name(sheet))
-
-
-def open_workbook(name: str, path: Path) -> Workbook:
-    """Raises JobError when the file is none, is broken, or has a password."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    if not start:
-        raise JobError(f"{name} is empty (0 bytes); is it still being copied?")
-    if not start.startswith((_OLE, _ZIP)):
-        raise JobError(
-            f"{name} is no workbook; is it a web page or CSV with the ending of one? "
-            "Save it as .xlsx"
-        )
-    return Workbook(name, path, _told(name, lambda: _open(path)))
-
-
-def _open(path: Path) -> CalamineWorkbook:
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
-
-    try:
-        return CalamineWorkbook.from_path(path)
-    except PasswordError:
-        raise
-    except CalamineError as error:
-        try:  # one with the wrong ending is known by its content
-            return CalamineWorkbook.from_filelike(BytesIO(path.read_bytes()))
-        except CalamineError:
-            raise error from None
-
-
-def _told(name: str, act: Callable[[], Result]) -> Result:
-    """What goes wrong inside calamine as a JobError, a crash of its own too."""
-    from python_calamine import CalamineError, PasswordError
-
-    try:
-        return act()
-    except PasswordError:
-        raise JobError(f"{name} is protected with a password; save it without") from None
-    except CalamineError as error:
-        raise JobError(
-            f"{name} is broken, or is not all there yet (its reader says: {error})"
-        ) from error
-    except OSError as error:
-        raise JobError(f"{name} cannot be read: {error}") from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise JobError(f"{name} cannot be read: the reader stumbled over it: {error}") from None
+    def read(self, sheet: str, style: SheetStyle) -> ReadSheet:
+        """See `Workbooks.read`."""
+        return self._books.read(self, sheet, style)
