@@ -26,6 +26,7 @@ file and line; a `Signal` is caught by the code beside, which then goes another 
     Signal
     ├── TransientError          a request may succeed soon
     ├── AnswerBrokenOff         an answer must be asked for again, and a part of it is handed on
+    ├── ProcessDied             a child process ran into a limit (in dapu.limited_process)
     ├── ReaderGone              nobody reads the answer any more
     └── RowTooLong              a row must be read another way
 """

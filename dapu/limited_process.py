@@ -26,14 +26,14 @@ from multiprocessing.connection import Connection
 from tempfile import TemporaryFile
 from typing import Any, Literal
 
-from dapu.errors import DapuError, JobError
+from dapu.errors import DapuError, JobError, Signal
 
 Cause = Literal["memory", "time", "crash"]
 _KEPT = 4_000  # bytes of what a child said before its end
 _KILLED_FIRST = "1000"  # by a kernel whose memory is used up; see proc(5), oom_score_adj
 
 
-class ProcessDied(Exception):
+class ProcessDied(Signal):
     """The child did not answer. why: in a line, for a person."""
 
     def __init__(self, cause: Cause, why: str) -> None:
@@ -138,7 +138,7 @@ class LimitedProcess:
         if "memory allocation" in said or "MemoryError" in said or code == -signal.SIGKILL:
             return ProcessDied("memory", self._needed())
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        said = said.strip().partition("\n")[0]
+        said = said.strip().rpartition("\n")[2]
         return ProcessDied("crash", f"its process crashed ({how}{': ' + said if said else ''})")
 
     def _needed(self) -> str:
@@ -182,7 +182,8 @@ def _limit(memory: int) -> None:
 
 def _end_with_parent() -> None:
     with suppress(OSError):
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 1):
+            pass
     os._exit(1)
 
 

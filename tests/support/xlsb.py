@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -98,6 +98,8 @@ def _cell(column: int, value: Any) -> bytes:
         case date():
             days = (value - date(1899, 12, 30)).days
             return _record(5, _at(column, _DAY) + struct.pack("<d", days))
+        case timedelta():
+            return _record(5, _at(column, _DAY) + struct.pack("<d", value / timedelta(days=1)))
         case str() if value in _ERRORS:
             return _record(3, _at(column) + bytes([_ERRORS[value]]))
     return _record(6, _at(column) + _text(value))
