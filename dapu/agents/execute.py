@@ -22,10 +22,10 @@ from dapu.registry.watermarks import Watermark
 from dapu.warehouse.connections import ExecuteConnection
 
 if TYPE_CHECKING:
-    from dapu.execute.client import Answer, ExecuteClient
+    from dapu.execute.client import ExecuteAnswer, ExecuteClient
     from dapu.execute.documents import Incoming
     from dapu.execute.postgres import PostgresDocuments
-    from dapu.execute.read_all import Tally
+    from dapu.execute.read_all import RoundTally
     from dapu.execute.schema import Schema
 
 _MARK = "mark"  # the watermark is of no column: it is what Execute says
@@ -105,7 +105,7 @@ class _Reading:
             changed=bool(tally.documents),
         )
 
-    def _read(self, since: str | None) -> Tally:
+    def _read(self, since: str | None) -> RoundTally:
         from dapu.execute.read_all import Wanted, read_all
 
         options, context = self._options, self._context
@@ -115,7 +115,7 @@ class _Reading:
             context.state_after.entries[_READ] = self._asks_for()
         return tally
 
-    def _take(self, answer: Answer, incoming: Incoming) -> None:
+    def _take(self, answer: ExecuteAnswer, incoming: Incoming) -> None:
         self._documents.load(incoming, answer.stop, replace=True)
         if self._context.backfill is None:
             self._context.state_after.watermark = Watermark(_MARK, answer.mark)
@@ -184,7 +184,7 @@ def _asks_for_more(before: dict[str, Any] | None, now: dict[str, Any]) -> str | 
     return None
 
 
-def _notes(tally: Tally) -> list[str]:
+def _notes(tally: RoundTally) -> list[str]:
     notes = []
     if tally.repeated:
         notes.append(f"{tally.repeated:,} of them again")

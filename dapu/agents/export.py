@@ -21,7 +21,7 @@ from dapu.agents.file_output import (
     working_folder,
 )
 from dapu.definitions.models import ActionOptions
-from dapu.definitions.script import Part, fault_in_part
+from dapu.definitions.script import ScriptStatement, fault_in_statement
 from dapu.errors import JobError
 from dapu.exporting.content import content_hash
 from dapu.exporting.query import Query
@@ -221,7 +221,9 @@ class _Writing:
         query = context.sql(file).without_end().composed()
 
         def explained(text: str, error: psycopg2.Error) -> str:
-            return str(fault_in_part(context.action.folder / file, Part(1, text), error))
+            return str(
+                fault_in_statement(context.action.folder / file, ScriptStatement(1, text), error)
+            )
 
         return Query(self._cursor, query, file, self._check, explained)
 

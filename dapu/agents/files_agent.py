@@ -24,9 +24,9 @@ from dapu.loading.table.tables import Relation, columns_of_query, describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.named_sql import compose
 from dapu.rows.rows import ArrowRows, Column, QueryRows, Rows, column_definitions
-from dapu.sources.files.combine import Gathering, told_as_people_do
+from dapu.sources.files.combine import Gathering, in_plain_words
 from dapu.sources.files.options import ORIGIN
-from dapu.sources.files.part import Part
+from dapu.sources.files.part import FilePart
 from dapu.sources.files.places.changed_files import Reading, state_of, what_to_read
 from dapu.sources.files.places.in_use import check_settled, check_unchanged
 from dapu.sources.files.places.place import FoundFile, Place, open_place
@@ -46,11 +46,11 @@ class Parts:
     """
 
     of_cells: bool
-    parts: list[Part[Any]] = field(default_factory=list)
+    parts: list[FilePart[Any]] = field(default_factory=list)
     styles: list[TextStyle] = field(default_factory=list)
     guessed: list[str] = field(default_factory=list)
 
-    def add(self, part: Part[Any], style: TextStyle) -> None:
+    def add(self, part: FilePart[Any], style: TextStyle) -> None:
         """One more."""
         self.parts.append(part)
         self.styles.append(style)
@@ -100,7 +100,7 @@ class FilesAgent(SourceAgent[Options]):
                 with round_.queried(rows) as result:
                     yield result
             except JobError as error:
-                raise told_as_people_do(error, gathering.kinds) from error
+                raise in_plain_words(error, gathering.kinds) from error
             check_unchanged(place, reading.files)
             context.state_after.entries.update(reading.remember)
             for file, sha256 in zip(reading.files, hashes, strict=True):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dapu.agents.base import Agent, Context
 from dapu.definitions.models import ActionOptions
-from dapu.definitions.script import fault_in_part, split
+from dapu.definitions.script import fault_in_statement, split
 from dapu.errors import JobError
 from dapu.loading.result import LoadResult
 
@@ -47,7 +47,7 @@ class SqlAgent(Agent[SqlOptions]):
                     except psycopg2.errors.QueryCanceled:
                         raise
                     except psycopg2.Error as error:
-                        fault = fault_in_part(context.action.folder / file, part, error)
+                        fault = fault_in_statement(context.action.folder / file, part, error)
                         raise JobError(str(fault)) from error
                 rows += max(cursor.rowcount, 0)
         return LoadResult(rows)

@@ -19,7 +19,7 @@ from dapu.components.versioner import apply_steps, pending_steps
 from dapu.definitions.catalogue import Catalogue, check_dependencies, read_catalogue
 from dapu.definitions.folders import scan
 from dapu.definitions.reader import Definition, DefinitionReader
-from dapu.definitions.steps import Step, read_steps
+from dapu.definitions.steps import MigrationStep, read_steps
 from dapu.errors import DapuError, Fault, StepFault
 from dapu.loading.table.tables import make_schema
 from dapu.named_sql import statement
@@ -63,7 +63,7 @@ def register(
         check_registry(cursor, registry)
         _take_turn(cursor, registry, wait)
         session.commit()
-        registration = _Round(warehouse, reader, registry, session, note).run()
+        registration = _RegistrarRound(warehouse, reader, registry, session, note).run()
         # The server sees the session's end a moment later, when the next one may be there already.
         cursor.execute(statement("server.unlock"), {"key": registry.lock_key("registrar")})
         session.commit()
@@ -89,12 +89,12 @@ class _Upgrade:
     """
 
     definition: Definition
-    steps: list[Step]
+    steps: list[MigrationStep]
     afresh: bool
 
 
 @dataclass
-class _Round:
+class _RegistrarRound:
     warehouse: Warehouse
     reader: DefinitionReader
     registry: Registry
@@ -209,7 +209,7 @@ class _Round:
             message = f"the schema {folder.schema} cannot be made: {error.diag.message_primary}"
             raise StepFault(Fault(upgrade.steps[0].path, 1, message)) from error
 
-    def _along(self, upgrade: _Upgrade) -> Callable[[Cursor, Step], bool]:
+    def _along(self, upgrade: _Upgrade) -> Callable[[Cursor, MigrationStep], bool]:
         """What goes into the transaction of each step of a table.
 
         Steps before the one that makes the table belong to its transaction: were they committed,
@@ -218,7 +218,7 @@ class _Round:
         folder, last = upgrade.definition.folder, upgrade.steps[-1]
         keeps_data = upgrade.definition.task.upgrade.keeps_data
 
-        def along(cursor: Cursor, step: Step) -> bool:
+        def along(cursor: Cursor, step: MigrationStep) -> bool:
             if upgrade.afresh or step.number not in keeps_data:
                 self._forget_rows(cursor, folder.id)
             name = sql.Identifier(folder.schema, folder.table).as_string(cursor)

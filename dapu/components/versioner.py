@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.script import Part, fault_in_part, split
-from dapu.definitions.steps import Step, read_steps
+from dapu.definitions.script import ScriptStatement, fault_in_statement, split
+from dapu.definitions.steps import MigrationStep, read_steps
 from dapu.errors import Fault, StepFault
 from dapu.loading.table.tables import make_schema
 from dapu.named_sql import Script, registry_scripts, statement
@@ -87,9 +87,9 @@ def apply_steps(
     session: Session,
     registry: Registry,
     scope: str,
-    steps: Iterable[Step],
+    steps: Iterable[MigrationStep],
     note: Callable[[str], None],
-    along: Callable[[Cursor, Step], bool] | None = None,
+    along: Callable[[Cursor, MigrationStep], bool] | None = None,
 ) -> list[str]:
     """Applies steps of a ver/ folder; returns their file names.
 
@@ -101,7 +101,7 @@ def apply_steps(
     for step in steps:
         note(f"{scope}: {step.path.name}")
         applied = Applied(step.number, step.path.name, step.checksum)
-        with session.cursor() as cursor, _faults_told(session, step):
+        with session.cursor() as cursor, _translated_faults(session, step):
             _execute(cursor, step)
             migrations.record(cursor, registry, scope, applied)
             if along is None or along(cursor, step):
@@ -110,7 +110,7 @@ def apply_steps(
     return names
 
 
-def _execute(cursor: Cursor, step: Step) -> None:
+def _execute(cursor: Cursor, step: MigrationStep) -> None:
     """Runs a step statement by statement, for the server does not tell which one failed."""
     with given_path(cursor):
         for part in split(step.text):
@@ -119,13 +119,13 @@ def _execute(cursor: Cursor, step: Step) -> None:
             except psycopg2.Error as error:
                 if cursor.connection.closed:
                     raise
-                raise StepFault(fault_in_part(step.path, part, error)) from error
+                raise StepFault(fault_in_statement(step.path, part, error)) from error
     # Who a step became, and what it set, is not for the next one, nor for dapu.
     reset(cursor)
 
 
 @contextmanager
-def _faults_told(session: Session, step: Step) -> Iterator[None]:
+def _translated_faults(session: Session, step: MigrationStep) -> Iterator[None]:
     """Undoes a step that fails, at the commit too: a constraint may be deferred until then."""
     try:
         yield
@@ -136,10 +136,12 @@ def _faults_told(session: Session, step: Step) -> Iterator[None]:
         if session.closed:
             raise
         session.rollback()
-        raise StepFault(fault_in_part(step.path, Part(1, ""), error)) from error
+        raise StepFault(fault_in_statement(step.path, ScriptStatement(1, ""), error)) from error
 
 
-def pending_steps(steps: Iterable[Step], done: Mapping[int, Applied]) -> list[Step]:
+def pending_steps(
+    steps: Iterable[MigrationStep], done: Mapping[int, Applied]
+) -> list[MigrationStep]:
     """The steps that were not applied yet.
 
     done: those that were, by number.
@@ -159,7 +161,7 @@ def pending_steps(steps: Iterable[Step], done: Mapping[int, Applied]) -> list[St
     return pending
 
 
-def _check_unchanged(step: Step, applied: Applied) -> None:
+def _check_unchanged(step: MigrationStep, applied: Applied) -> None:
     if step.checksum != applied.checksum:
         message = (
             f"was changed after it was applied (as {applied.name}); "

@@ -20,26 +20,26 @@ _WORTH_A_LOOK = re.compile(rf"(?:^|;|\*/|\}})\s*{_WORDS}", re.IGNORECASE | re.MU
 _TOKEN = re.compile(r"[;()]|\bbegin\s+atomic\b|\bcase\b|\bend\b", re.IGNORECASE)
 
 
-class Part(NamedTuple):
+class ScriptStatement(NamedTuple):
     """One statement of a script, and the line (from 1) of the script on which it begins."""
 
     line: int
     text: str
 
 
-def split(script: str) -> list[Part]:
+def split(script: str) -> list[ScriptStatement]:
     """The statements of a script, without their semicolons."""
     parts, line, counted = [], 1, 0
     for start, end, bare in _pieces(script):
         begin = start + len(bare) - len(bare.lstrip())
         if begin < end:
             line += script.count("\n", counted, begin)
-            parts.append(Part(line, script[begin:end]))
+            parts.append(ScriptStatement(line, script[begin:end]))
             counted = begin
     return parts
 
 
-def fault_in_part(path: Path, part: Part, error: psycopg2.Error) -> Fault:
+def fault_in_statement(path: Path, part: ScriptStatement, error: psycopg2.Error) -> Fault:
     """What the server says of a statement of a script, with the line of the script."""
     diag = error.diag
     place = diag.statement_position

@@ -15,7 +15,7 @@ _FILE = re.compile(r"(\d{1,6})_.+\.sql")
 
 
 @dataclass(frozen=True)
-class Step:
+class MigrationStep:
     """One file of a ver/ folder."""
 
     path: Path
@@ -28,7 +28,7 @@ class Step:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def read_steps(folder: Path) -> list[Step]:
+def read_steps(folder: Path) -> list[MigrationStep]:
     """The steps of a ver/ folder in order; none when there is no such folder.
 
     Raises FaultyFile when a name has no number, two have the same, or a step ends its
@@ -36,7 +36,7 @@ def read_steps(folder: Path) -> list[Step]:
     """
     if not folder.is_dir():
         return []
-    steps: dict[int, Step] = {}
+    steps: dict[int, MigrationStep] = {}
     faults: list[Fault] = []
     for path in sorted(folder.iterdir()):
         match = _FILE.fullmatch(path.name)
@@ -47,7 +47,7 @@ def read_steps(folder: Path) -> list[Step]:
                 Fault(path, 1, "a step is named NNN_name.sql, for example 001_create.sql")
             )
             continue
-        step = Step(path, int(match[1]), read_text(path))
+        step = MigrationStep(path, int(match[1]), read_text(path))
         if step.number in steps:
             other = steps[step.number].path.name
             faults.append(Fault(path, 1, f"has the same number as {other}"))

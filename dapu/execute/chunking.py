@@ -41,7 +41,7 @@ _FLAT = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
 
 
 @dataclass(frozen=True)
-class _Part:
+class _ListChunk:
     """Items of a list: where they stand in the file of items."""
 
     path: tuple[bytes, ...]
@@ -60,7 +60,7 @@ class SplitDocument:
         self.fields: dict[str, Any] = {}
         self._scanner = _Scanner(blocks)
         self._chunk_size = chunk_size
-        self._parts: list[_Part] = []
+        self._parts: list[_ListChunk] = []
         with ExitStack() as files:
             self._head = files.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
             self._items = files.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY))
@@ -79,7 +79,7 @@ class SplitDocument:
         for part in self._parts:
             yield self._chunk(part, document)
 
-    def _chunk(self, part: _Part, document: bytes) -> Iterator[bytes]:
+    def _chunk(self, part: _ListChunk, document: bytes) -> Iterator[bytes]:
         yield b'{"DOCUMENT_ID":' + document + b"," + b":{".join(part.path) + b":["
         yield from _pieces(self._items, part.start, part.end)
         yield b"]" + b"}" * len(part.path)
@@ -130,7 +130,7 @@ class SplitDocument:
         scanner.take(b"[")
         while scanner.peek() != b"]" or count:
             if count == self._chunk_size or items.tell() - begin > _CHUNK_BYTES:
-                self._parts.append(_Part(path, begin, items.tell()))
+                self._parts.append(_ListChunk(path, begin, items.tell()))
                 begin, count = items.tell(), 0
             if count:
                 items.write(b",")
@@ -141,7 +141,7 @@ class SplitDocument:
             scanner.take(b",")
         scanner.take(b"]")
         if len(self._parts) > parts:
-            self._parts.append(_Part(path, begin, items.tell()))
+            self._parts.append(_ListChunk(path, begin, items.tell()))
             return False
         self._head.write(before + b"[")
         for piece in _pieces(items, first, items.tell()):

@@ -20,7 +20,7 @@ import urllib3
 from requests.auth import HTTPBasicAuth
 
 from dapu.errors import ConfigurationError, JobError, TransientError
-from dapu.sources.http.retry import PASSING, Patience, asked_wait
+from dapu.sources.http.retry import TRANSIENT_STATUSES, RetryPolicy, retry_after
 from dapu.sources.http.session import innermost
 from dapu.sources.http.stoppable_adapter import StoppableAdapter
 
@@ -38,7 +38,7 @@ _MEANING = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class ExecuteAnswer:
     """One answer: the documents since a mark. Its body is read once.
 
     since: the mark that was asked for. mark: the one up to which this answer reaches.
@@ -73,7 +73,7 @@ class ExecuteClient:
         self._stopped = threading.Event()
 
     @contextmanager
-    def fetch(self, since: str, limit: int, calculated: bool) -> Iterator[Answer]:
+    def fetch(self, since: str, limit: int, calculated: bool) -> Iterator[ExecuteAnswer]:
         """Asks for the documents since a mark.
 
         limit: the most documents in one answer. calculated: with calculated fields.
@@ -81,7 +81,7 @@ class ExecuteClient:
         """
         question: dict[str, Any] = {"limit": limit, "since": since}
         with self._get("/fetch/document/", question, calculated) as response:
-            yield Answer(
+            yield ExecuteAnswer(
                 since=since,
                 mark=self._header(response, "X-Sync-Highwater-Mark"),
                 truncated=self._truncated(response),
@@ -116,13 +116,13 @@ class ExecuteClient:
 
     def _answered(self, path: str, question: dict[str, Any]) -> requests.Response:
         """Asks until there is an answer."""
-        patience = Patience(_RETRIES)
+        retries = RetryPolicy(_RETRIES)
         while True:
             self._check_running()
             try:
                 return self._ask(path, question)
             except TransientError as failure:
-                self._stopped.wait(patience.wait_after(failure))
+                self._stopped.wait(retries.wait_after(failure))
 
     def _ask(self, path: str, question: dict[str, Any]) -> requests.Response:
         """One try. Raises TransientError when there may be an answer soon."""
@@ -139,8 +139,8 @@ class ExecuteClient:
             return response
         with response:
             message = self._explain(response)
-        if response.status_code in PASSING:
-            raise TransientError(message, asked_wait(response.headers))
+        if response.status_code in TRANSIENT_STATUSES:
+            raise TransientError(message, retry_after(response.headers))
         raise JobError(message)
 
     def _explain(self, response: requests.Response) -> str:

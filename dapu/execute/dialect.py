@@ -38,7 +38,7 @@ class ViewStatements:
 
 
 @dataclass(frozen=True)
-class Dialect:
+class ViewDialect:
     """How a target says what a view needs.
 
     name: quotes an identifier. text: quotes a text. path: a path of keys from a value.

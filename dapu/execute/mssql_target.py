@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dapu.errors import ConfigurationError, JobError
-from dapu.execute.client import Answer
-from dapu.execute.dialect import Dialect, ViewStatements, fill
+from dapu.execute.client import ExecuteAnswer
+from dapu.execute.dialect import ViewDialect, ViewStatements, fill
 from dapu.execute.documents import Incoming
-from dapu.execute.target import Step
+from dapu.execute.target import MarkStep
 from dapu.execute.text_target import Statements, TextTarget
 from dapu.execute.views import Kind, View
 from dapu.named_sql import statement
@@ -41,20 +41,20 @@ def _path(keys: Sequence[str]) -> str:
     return "'$" + "".join(f".{json.dumps(key)}" for key in keys).replace("'", "''") + "'"
 
 
-class _Dialect(Dialect):
+class _MssqlViewDialect(ViewDialect):
     """A field comes from OPENJSON … WITH: JSON_VALUE gives NULL for a text of 4,000 characters."""
 
     def field(self, item: str, path: Sequence[str], kind: Kind) -> str:  # noqa: ARG002
-        """See `Dialect.field`: the id of an item, which is short."""
+        """See `ViewDialect.field`: the id of an item, which is short."""
         return fill("execute_mssql.item_id", item=item, path=self.path(path))
 
     def fields(self, view: View) -> Iterator[tuple[str, str]]:
-        """See `Dialect.fields`."""
+        """See `ViewDialect.fields`."""
         for column in view.columns:
             yield column.name, f"f.{self.name(column.name)}"
 
     def record(self, view: View) -> str:
-        """See `Dialect.record`."""
+        """See `ViewDialect.record`."""
         fields = [
             fill(
                 self.statements.kinds[column.kind],
@@ -103,7 +103,7 @@ _STATEMENTS = Statements(
     add_source="execute_mssql.add_source",
     lock="execute_mssql.lock",
 )
-DIALECT = _Dialect(_VIEW_STATEMENTS, _name, _text, _path)
+DIALECT = _MssqlViewDialect(_VIEW_STATEMENTS, _name, _text, _path)
 
 
 class MssqlTarget(TextTarget):
@@ -117,11 +117,11 @@ class MssqlTarget(TextTarget):
                 "SQL Server needs its driver: pip install 'dapu[mssql]'"
             ) from None
         super().__init__(DIALECT, _STATEMENTS, _LONGEST, "SQL Server says", pymssql.Error)
-        with self._told():
+        with self._translated_errors():
             self._session = pymssql.connect(**read_dsn(dsn), appname="dapu execute")
 
-    def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
-        """See `Target.load`."""
+    def load(self, answer: ExecuteAnswer, incoming: Incoming, step: MarkStep) -> None:  # noqa: ARG002
+        """See `ExecuteTarget.load`."""
         with self._batch(step) as first:
             for rows in _groups(
                 (
@@ -151,10 +151,10 @@ class MssqlTarget(TextTarget):
         """Pymssql begins one with the first statement."""
         try:
             yield
-            with self._told():
+            with self._translated_errors():
                 self._session.commit()
         except BaseException:
-            with suppress(JobError), self._told():  # the first error is the one to tell
+            with suppress(JobError), self._translated_errors():  # the first error counts
                 self._session.rollback()
             raise
 

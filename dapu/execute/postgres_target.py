@@ -12,12 +12,12 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import ConfigurationError, JobError
-from dapu.execute.client import Answer
+from dapu.execute.client import ExecuteAnswer
 from dapu.execute.documents import Incoming
 from dapu.execute.postgres import PostgresDocuments
 from dapu.execute.postgres_views import PostgresViews
 from dapu.execute.schema import Schema
-from dapu.execute.target import DOCUMENTS, MARKS, Step, moved_meanwhile
+from dapu.execute.target import DOCUMENTS, MARKS, MarkStep, moved_meanwhile
 from dapu.named_sql import compose, statement
 from dapu.secrets import redact
 from dapu.statement import TableName
@@ -46,33 +46,33 @@ class PostgresTarget:
         self._marks = sql.Identifier(row[0], MARKS.lower())
 
     def prepare(self) -> None:
-        """See `Target.prepare`."""
+        """See `ExecuteTarget.prepare`."""
         with self._transaction() as cursor:
             PostgresDocuments(cursor, self._documents).prepare()
             self._run(cursor, "execute_postgres.create_marks")
             self._run(cursor, "execute_postgres.comment_marks")
 
     def mark(self, source: str) -> str | None:
-        """See `Target.mark`."""
+        """See `ExecuteTarget.mark`."""
         with self._transaction() as cursor:
             self._run(cursor, "execute_postgres.mark", source=source)
             row = cursor.fetchone()
         return row[0] if row else None
 
     def has_marks(self) -> bool:
-        """See `Target.has_marks`."""
+        """See `ExecuteTarget.has_marks`."""
         with self._transaction() as cursor:
             self._run(cursor, "execute_postgres.has_marks")
             row = cursor.fetchone()
         return bool(row and row[0])
 
     def is_empty(self) -> bool:
-        """See `Target.is_empty`."""
+        """See `ExecuteTarget.is_empty`."""
         with self._transaction() as cursor:
             return PostgresDocuments(cursor, self._documents).is_empty()
 
-    def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:
-        """See `Target.load`."""
+    def load(self, answer: ExecuteAnswer, incoming: Incoming, step: MarkStep) -> None:
+        """See `ExecuteTarget.load`."""
         with self._transaction() as cursor:
             documents = PostgresDocuments(cursor, self._documents)
             documents.load(incoming, answer.stop, replace=False)
@@ -83,24 +83,24 @@ class PostgresTarget:
                 raise moved_meanwhile(step)
 
     def create_views(self, schema: Schema) -> list[str]:
-        """See `Target.create_views`. Views keep their grants and what depends on them."""
+        """See `ExecuteTarget.create_views`. Views keep their grants and what depends on them."""
         with self._transaction() as cursor:
             documents = PostgresDocuments(cursor, self._documents)
             documents.take_up_all()
             return list(PostgresViews(cursor, documents).put(schema).values())
 
     def prune(self) -> int:
-        """See `Target.prune`."""
+        """See `ExecuteTarget.prune`."""
         with self._transaction() as cursor:
             return PostgresDocuments(cursor, self._documents).prune()
 
     def stop(self) -> None:
-        """See `Target.stop`."""
+        """See `ExecuteTarget.stop`."""
         with suppress(psycopg2.Error):  # it is closed
             self._session.cancel()
 
     def close(self) -> None:
-        """See `Target.close`."""
+        """See `ExecuteTarget.close`."""
         self._session.close()
 
     @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dapu.errors import JobError
-from dapu.execute.client import BEGINNING, Answer, ExecuteClient
+from dapu.execute.client import BEGINNING, ExecuteAnswer, ExecuteClient
 from dapu.execute.documents import Incoming
 
 
@@ -26,7 +26,7 @@ class Wanted:
 
 
 @dataclass
-class Tally:
+class RoundTally:
     """What a round brought. repeated: documents that came again in the answer they were in."""
 
     answers: int = 0
@@ -46,16 +46,16 @@ def read_all(
     client: ExecuteClient,
     wanted: Wanted,
     since: str | None,
-    take: Callable[[Answer, Incoming], None],
+    take: Callable[[ExecuteAnswer, Incoming], None],
     until: datetime | None = None,
-) -> Tally:
+) -> RoundTally:
     """Takes all answers from a mark on.
 
     since: None reads from the beginning. take: stores the documents of an answer.
     until: the answer whose mark reaches it is the last; None reads all that is there.
     Raises JobError when an answer is faulty; those before it were taken.
     """
-    tally, asked = Tally(), since or BEGINNING
+    tally, asked = RoundTally(), since or BEGINNING
     while True:
         with client.fetch(asked, wanted.limit, wanted.calculated) as answer:
             check_mark(answer)
@@ -67,7 +67,7 @@ def read_all(
         asked = answer.mark
 
 
-def check_mark(answer: Answer) -> None:
+def check_mark(answer: ExecuteAnswer) -> None:
     """Raises JobError when an answer's mark cannot be followed."""
     if answer.truncated and answer.mark == answer.since:
         raise JobError(

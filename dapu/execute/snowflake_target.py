@@ -17,11 +17,11 @@ from datetime import datetime
 from pathlib import Path
 
 from dapu.errors import ConfigurationError, JobError
-from dapu.execute.client import Answer
-from dapu.execute.dialect import Dialect, ViewStatements, fill
+from dapu.execute.client import ExecuteAnswer
+from dapu.execute.dialect import ViewDialect, ViewStatements, fill
 from dapu.execute.documents import Incoming, Row
 from dapu.execute.snowflake_login import read_dsn
-from dapu.execute.target import Step
+from dapu.execute.target import MarkStep
 from dapu.execute.text_target import Statements, TextTarget
 
 _LONGEST = 255  # bytes of a name
@@ -78,7 +78,7 @@ _STATEMENTS = Statements(
     commit="execute_snowflake.commit",
     rollback="execute_snowflake.rollback",
 )
-DIALECT = Dialect(_VIEW_STATEMENTS, _name, _text, _path)
+DIALECT = ViewDialect(_VIEW_STATEMENTS, _name, _text, _path)
 
 
 class SnowflakeTarget(TextTarget):
@@ -93,16 +93,16 @@ class SnowflakeTarget(TextTarget):
             ) from None
         error = connector.errors.Error
         super().__init__(DIALECT, _STATEMENTS, _LONGEST, "Snowflake says", error)
-        with self._told():
+        with self._translated_errors():
             self._session = connector.connect(**read_dsn(dsn))
 
-    def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
-        """See `Target.load`."""
+    def load(self, answer: ExecuteAnswer, incoming: Incoming, step: MarkStep) -> None:  # noqa: ARG002
+        """See `ExecuteTarget.load`."""
         with self._batch(step) as first:
             self._load(incoming, first)
 
     def prune(self) -> int:
-        """See `Target.prune`. Removes what lies in the stage too."""
+        """See `ExecuteTarget.prune`. Removes what lies in the stage too."""
         count = super().prune()
         self._run("execute_snowflake.empty_stage")
         return count

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dapu.errors import ConfigurationError, JobError
-from dapu.execute.client import Answer
-from dapu.execute.dialect import Dialect, ViewStatements, fill
+from dapu.execute.client import ExecuteAnswer
+from dapu.execute.dialect import ViewDialect, ViewStatements, fill
 from dapu.execute.documents import Header, Incoming, next_batch
-from dapu.execute.target import Step, moved_meanwhile
+from dapu.execute.target import MarkStep, moved_meanwhile
 from dapu.execute.text_target import Statements, TextTarget
 from dapu.named_sql import statement
 
@@ -70,7 +70,7 @@ _STATEMENTS = Statements(
     commit="execute_sqlite.commit",
     rollback="execute_sqlite.rollback",
 )
-DIALECT = Dialect(_VIEW_STATEMENTS, _name, _text, _path)
+DIALECT = ViewDialect(_VIEW_STATEMENTS, _name, _text, _path)
 
 
 class SqliteTarget(TextTarget):
@@ -92,14 +92,14 @@ class SqliteTarget(TextTarget):
                 f"there is no folder {folder} for the SQLite file {dsn}; make it, or name another"
             )
         super().__init__(DIALECT, _STATEMENTS, _LONGEST, f"SQLite says of {dsn}", sqlite3.Error)
-        with self._told():
+        with self._translated_errors():
             self._session = sqlite3.connect(
                 dsn, timeout=_PATIENCE, isolation_level=None, uri=dsn.startswith("file:")
             )
 
-    def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:  # noqa: ARG002
-        """See `Target.load`."""
-        with self._transaction(), self._told():
+    def load(self, answer: ExecuteAnswer, incoming: Incoming, step: MarkStep) -> None:  # noqa: ARG002
+        """See `ExecuteTarget.load`."""
+        with self._transaction(), self._translated_errors():
             first = next_batch(_as_moment(self._value("execute_sqlite.newest_batch")))
             insert = statement("execute_sqlite.insert")
             for header, values in _rows(incoming, first):
@@ -116,7 +116,7 @@ class SqliteTarget(TextTarget):
                 raise moved_meanwhile(step)
 
     def stop(self) -> None:
-        """See `Target.stop`."""
+        """See `ExecuteTarget.stop`."""
         with suppress(sqlite3.ProgrammingError):  # it is closed
             self._session.interrupt()
 

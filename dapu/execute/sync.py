@@ -8,12 +8,12 @@ from contextlib import closing
 from datetime import datetime
 
 from dapu.errors import ConfigurationError, DapuError
-from dapu.execute.client import Answer, ExecuteClient
+from dapu.execute.client import ExecuteAnswer, ExecuteClient
 from dapu.execute.documents import Incoming
-from dapu.execute.read_all import Tally, Wanted, read_all
+from dapu.execute.read_all import RoundTally, Wanted, read_all
 from dapu.execute.schema import read_schema
 from dapu.execute.settings import SyncSettings
-from dapu.execute.target import Step, Target
+from dapu.execute.target import ExecuteTarget, MarkStep
 
 _MARK_FILE = "last_sync_date.txt"  # in which the known client keeps its mark
 _log = logging.getLogger(__name__)
@@ -25,17 +25,17 @@ class Sync:
     def __init__(self, settings: SyncSettings) -> None:
         self._settings = settings
         self._client: ExecuteClient | None = None
-        self._target: Target | None = None
+        self._target: ExecuteTarget | None = None
         self._stopped = threading.Event()
 
-    def push(self, *, full: bool) -> Tally:
+    def push(self, *, full: bool) -> RoundTally:
         """Reads what is new, or everything.
 
         Raises DapuError when an answer or the warehouse fails; the answers before stay.
         """
         with closing(self._open_target()) as target, closing(self._open_client()) as client:
             target.prepare()
-            return _Round(self._settings, client, target).run(full=full)
+            return _SyncRound(self._settings, client, target).run(full=full)
 
     def clone(self) -> None:
         """Makes the helper views, then reads everything."""
@@ -98,19 +98,21 @@ class Sync:
             self._client.stop()
         return self._client
 
-    def _open_target(self) -> Target:
+    def _open_target(self) -> ExecuteTarget:
         self._target = _open_target(self._settings.database_type, self._settings.dsn)
         return self._target
 
 
-class _Round:
+class _SyncRound:
     """One round: answer after answer, each stored with its mark."""
 
-    def __init__(self, settings: SyncSettings, client: ExecuteClient, target: Target) -> None:
+    def __init__(
+        self, settings: SyncSettings, client: ExecuteClient, target: ExecuteTarget
+    ) -> None:
         self._settings, self._client, self._target = settings, client, target
         self._stored = target.mark(client.url)
 
-    def run(self, *, full: bool) -> Tally:
+    def run(self, *, full: bool) -> RoundTally:
         settings = self._settings
         since = None if full else self._begin_at()
         _log.debug("reads %s since %s", self._client.url, since or "the beginning")
@@ -151,14 +153,14 @@ class _Round:
         _log.info("goes on from %s, which execute-sync left in %s", mark, path)
         return mark
 
-    def _take(self, answer: Answer, incoming: Incoming) -> None:
-        step = Step(self._client.url, self._stored, answer.mark)
+    def _take(self, answer: ExecuteAnswer, incoming: Incoming) -> None:
+        step = MarkStep(self._client.url, self._stored, answer.mark)
         self._target.load(answer, incoming, step)
         self._stored = answer.mark
         _log.debug("%s documents up to %s", f"{incoming.documents:,}", answer.mark)
 
 
-def _open_target(kind: str, dsn: str) -> Target:
+def _open_target(kind: str, dsn: str) -> ExecuteTarget:
     """Connects to a warehouse. Raises DapuError when that cannot be done."""
     if kind == "POSTGRES":
         from dapu.execute.postgres_target import PostgresTarget

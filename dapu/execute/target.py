@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dapu.errors import JobError
-from dapu.execute.client import Answer
+from dapu.execute.client import ExecuteAnswer
 from dapu.execute.documents import Incoming
 from dapu.execute.schema import Schema
 
@@ -15,7 +15,7 @@ LATEST, ALL_VERSIONS = f"{DOCUMENTS}_LATEST", f"{DOCUMENTS}_LATEST_ALL_VERSIONS"
 
 
 @dataclass(frozen=True)
-class Step:
+class MarkStep:
     """How a mark moves with a batch.
 
     source: the Execute server's address. before: the mark that is stored now; None when none is.
@@ -26,7 +26,7 @@ class Step:
     after: str
 
 
-class Target(Protocol):
+class ExecuteTarget(Protocol):
     """A warehouse. Each method commits what it did, or leaves everything as it was."""
 
     def prepare(self) -> None:
@@ -45,7 +45,7 @@ class Target(Protocol):
         """Whether there is no document."""
         ...
 
-    def load(self, answer: Answer, incoming: Incoming, step: Step) -> None:
+    def load(self, answer: ExecuteAnswer, incoming: Incoming, step: MarkStep) -> None:
         """Stores the documents of an answer, and the mark, as one.
 
         Raises JobError, and stores nothing, when a document is faulty, the answer ends too
@@ -70,7 +70,7 @@ class Target(Protocol):
         ...
 
 
-def moved_meanwhile(step: Step) -> JobError:
+def moved_meanwhile(step: MarkStep) -> JobError:
     """The error for a mark that another process moved."""
     return JobError(
         f"another process has moved the mark of {step.source} on from {step.before or 'nothing'}; "

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from dapu.errors import JobError
-from dapu.execute.dialect import Dialect, fill
+from dapu.execute.dialect import ViewDialect, fill
 from dapu.execute.documents import next_batch
 from dapu.execute.schema import Schema
-from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, Step, moved_meanwhile
+from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, MarkStep, moved_meanwhile
 from dapu.execute.views import plan_views
 from dapu.named_sql import statement
 from dapu.secrets import redact
@@ -56,7 +56,7 @@ class TextTarget:
 
     def __init__(
         self,
-        dialect: Dialect,
+        dialect: ViewDialect,
         statements: Statements,
         longest: int,
         who: str,
@@ -66,28 +66,28 @@ class TextTarget:
         self._who, self._error = who, error
 
     def prepare(self) -> None:
-        """See `Target.prepare`."""
+        """See `ExecuteTarget.prepare`."""
         with self._defining():
             for name in self._names.prepare:
                 self._run(name)
 
     def mark(self, source: str) -> str | None:
-        """See `Target.mark`."""
+        """See `ExecuteTarget.mark`."""
         with self._alone():
             return self._mark(source)
 
     def has_marks(self) -> bool:
-        """See `Target.has_marks`."""
+        """See `ExecuteTarget.has_marks`."""
         with self._alone():
             return bool(self._value(self._names.has_marks))
 
     def is_empty(self) -> bool:
-        """See `Target.is_empty`."""
+        """See `ExecuteTarget.is_empty`."""
         with self._alone():
             return bool(self._value(self._names.is_empty))
 
     def create_views(self, schema: Schema) -> list[str]:
-        """See `Target.create_views`. Views keep their permissions, where the database has any."""
+        """See `ExecuteTarget.create_views`. Views keep their permissions."""
         taken = (DOCUMENTS, MARKS, LATEST, ALL_VERSIONS)
         with self._defining():
             self._put_view(ALL_VERSIONS, statement(self._names.latest_all_versions))
@@ -97,15 +97,15 @@ class TextTarget:
         return []
 
     def prune(self) -> int:
-        """See `Target.prune`."""
+        """See `ExecuteTarget.prune`."""
         with self._transaction():
             return int(self._run(self._names.prune).rowcount)
 
     def stop(self) -> None:
-        """See `Target.stop`: its statements end with the process."""
+        """See `ExecuteTarget.stop`: its statements end with the process."""
 
     def close(self) -> None:
-        """See `Target.close`."""
+        """See `ExecuteTarget.close`."""
         self._session.close()
 
     def _alone(self) -> AbstractContextManager[None]:
@@ -117,7 +117,7 @@ class TextTarget:
         return self._transaction()
 
     @contextmanager
-    def _batch(self, step: Step) -> Iterator[datetime]:
+    def _batch(self, step: MarkStep) -> Iterator[datetime]:
         """A transaction for documents and their mark, from its beginning on for one loader only.
 
         Gives the BATCH_DATE. Raises JobError when the mark is not `step.before` any more.
@@ -138,12 +138,12 @@ class TextTarget:
             yield
             self._run(self._names.commit)
         except BaseException:
-            with suppress(JobError):  # the first error is the one to tell
+            with suppress(JobError):  # the first error counts
                 self._run(self._names.rollback)
             raise
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except self._error as error:
@@ -165,7 +165,7 @@ class TextTarget:
         return self._execute(statement(name), values)
 
     def _execute(self, text: str, values: Any = None) -> Any:
-        with self._told():
+        with self._translated_errors():
             cursor = self._session.cursor()
             cursor.execute(text, *([values] if values else []))
             return cursor

@@ -69,9 +69,9 @@ class _Spool:
                 ),
             )
         except pa.ArrowInvalid as error:
-            raise self._told(str(error)) from error
+            raise self._translated(str(error)) from error
 
-    def _told(self, text: str) -> JobError:
+    def _translated(self, text: str) -> JobError:
         match = _REFUSED.match(text.removeprefix("In "))
         if match is None:
             return JobError(f"{self.label}: a row does not fit into Parquet: {text}")

@@ -58,7 +58,7 @@ class Query:
 
     def fields(self) -> list[Field]:
         """Its columns. Raises JobError when it has none, or two of one name."""
-        with self._told(compose("export.no_rows", query=self.text)) as text:
+        with self._translated_errors(compose("export.no_rows", query=self.text)) as text:
             self.cursor.execute(text)
         fields = [
             Field(column.name, column.type_code, *_digits(column))
@@ -74,7 +74,7 @@ class Query:
     def rows(self) -> Iterator[list[Row]]:
         """Its rows, some thousand at a time; every value is a text."""
         declare = compose("export.declare", query=self.text)
-        with self._told(declare) as text, self.cursor.connection.cursor() as fetching:
+        with self._translated_errors(declare) as text, self.cursor.connection.cursor() as fetching:
             extensions.register_type(_AS_TEXT, fetching)
             fetching.execute(text)
             while rows := self._fetch(fetching):
@@ -97,12 +97,14 @@ class Query:
         return self._copy(compose("export.json_lines", query=self.text), file, options)
 
     def _copy(self, query: sql.Composable, file: BinaryIO, options: sql.SQL) -> int:
-        with self._told(compose("copy.to_stdout", query=query, options=options)) as text:
+        with self._translated_errors(
+            compose("copy.to_stdout", query=query, options=options)
+        ) as text:
             self.cursor.copy_expert(text, file)
         return self.cursor.rowcount
 
     @contextmanager
-    def _told(self, composed: sql.Composed) -> Iterator[str]:
+    def _translated_errors(self, composed: sql.Composed) -> Iterator[str]:
         """The text to run; what PostgreSQL refuses of it in the block becomes a JobError."""
         text = composed.as_string(self.cursor)
         try:

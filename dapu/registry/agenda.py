@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from dapu.registry import watermarks
-from dapu.registry.events import Told
+from dapu.registry.events import StorableEvent
 from dapu.registry.store import Registry
 from dapu.registry.watermarks import Watermark
 from dapu.warehouse.postgres_session import session_of
@@ -175,12 +175,12 @@ def finish(
     status: Ending,
     rows: int | None,
     message: str,
-    told: Told | None = None,
+    last_event: StorableEvent | None = None,
 ) -> bool:
     """Ends a job and wakes its dependents; False when the worker no longer owns it.
 
     What the job set or left behind in its session is gone then.
-    told: its last event.
+    last_event: logged in the same transaction.
     """
     wakes = status == "done" and job.is_master
     row = registry.prepared(
@@ -198,9 +198,9 @@ def finish(
         status=status,
         rows=rows,
         message=message,
-        action=told and told.action,
-        event=told and told.message,
-        data=told and told.data,
+        action=last_event and last_event.action,
+        event=last_event and last_event.message,
+        data=last_event and last_event.data,
     )
     return row is not None
 

@@ -27,19 +27,19 @@ class Event(NamedTuple):
     data: dict[str, Any] | None
 
 
-class Told(NamedTuple):
-    """What an action has to tell: for a person, and its details as JSON. Without secrets."""
+class StorableEvent(NamedTuple):
+    """What an action reports: a text for people, and details as JSON. Without secrets."""
 
     action: int | None
     message: str
     data: str | None
 
 
-def tell(action: int | None, message: str, data: dict[str, Any] | None) -> Told:
+def storable_event(action: int | None, message: str, data: dict[str, Any] | None) -> StorableEvent:
     """An event without secrets, and without what cannot be stored."""
     details = storable_details(data) if data else None
     text = json.dumps(details, ensure_ascii=False, allow_nan=False) if details else None
-    return Told(action, storable(message), text)
+    return StorableEvent(action, storable(message), text)
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,20 @@ class EventLog:
     ) -> None:
         """Stores an event; secrets in it are replaced.
 
-        Details that PostgreSQL does not take are left out: no event stops who tells it.
+        Details that PostgreSQL does not take are left out: no event stops the work that it reports.
         """
         values = {"job": job, "task": task, "level": level}
         with self.session.cursor() as cursor:
             try:
-                told = tell(action, message, data)
-                self.registry.run(cursor, "event.add", **values, **told._asdict())
+                event = storable_event(action, message, data)
+                self.registry.run(cursor, "event.add", **values, **event._asdict())
             except Exception as error:
                 if self.session.closed or data is None:
                     raise
-                told = tell(action, message, {"details that cannot be stored": str(error)})
-                self.registry.run(cursor, "event.add", **values, **told._asdict())
+                event = storable_event(
+                    action, message, {"details that cannot be stored": str(error)}
+                )
+                self.registry.run(cursor, "event.add", **values, **event._asdict())
 
 
 def events_of_task(cursor: Cursor, registry: Registry, task: str, most: int) -> list[Event]:

@@ -32,7 +32,7 @@ from dapu.loading.result import LoadResult
 from dapu.named_sql import statement
 from dapu.registry import agenda, source_state, watermarks
 from dapu.registry.agenda import Claim, Ending, Job
-from dapu.registry.events import EventLog, Level, Told, tell
+from dapu.registry.events import EventLog, Level, StorableEvent, storable_event
 from dapu.registry.store import Registry
 from dapu.registry.texts import storable
 from dapu.statement import TableName
@@ -172,20 +172,20 @@ class _Run:
         self._sources = task.sources(self._claim.connection)
         with runner.session.cursor() as cursor:
             results: list[LoadResult] = []
-            told: Told | None = None
+            event: StorableEvent | None = None
             with self._exit_stack:  # at its end files that the actions wrote get their names
                 for position, options in enumerate(task.actions, start=1):
                     result = self._act(cursor, task, position, options)
                     results.append(result)
                     text = f"{options.do}: {result}"
                     if position == len(task.actions) and not task.checks:
-                        told = tell(position, text, result.data)  # goes with the commit
+                        event = storable_event(position, text, result.data)  # goes with the commit
                     else:
                         self._note(position)(text, result.data)
                 self._check(cursor, task)
                 runner.watch.check()
             rows, message = sum(result.rows for result in results), "; ".join(map(str, results))
-            self._finish(cursor, rows, message, told)
+            self._finish(cursor, rows, message, event)
         return rows, message
 
     def _check(self, cursor: Cursor, task: Task) -> None:
@@ -344,12 +344,12 @@ class _Run:
                 raise JobInterrupted("it was cancelled, or another worker has it")
         runner.session.commit()
 
-    def _finish(self, cursor: Cursor, rows: int, message: str, told: Told | None) -> None:
+    def _finish(self, cursor: Cursor, rows: int, message: str, event: StorableEvent | None) -> None:
         """The one commit: rows, watermarks, the job's end, and the jobs of its dependents."""
         runner = self._runner
         self._forget_others(cursor)
         owned = agenda.finish(
-            cursor, runner.registry, self._job, runner.worker, "done", rows, message, told
+            cursor, runner.registry, self._job, runner.worker, "done", rows, message, event
         )
         if not owned:
             raise JobInterrupted("it was cancelled, or another worker has it")

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from dapu.execute import sync
-from dapu.execute.client import Answer
+from dapu.execute.client import ExecuteAnswer
 from dapu.execute.documents import Incoming
 from dapu.execute.postgres import PostgresDocuments
 from dapu.execute.postgres_views import PostgresViews
@@ -113,11 +113,11 @@ class ExecuteWarehouse:
 
 def another_goes_first(warehouse: ExecuteWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next push has read its answer, and not stored it, when a whole other one is done."""
-    original = sync._Round._take
+    original = sync._SyncRound._take
 
-    def take(self: sync._Round, answer: Answer, incoming: Incoming) -> None:
+    def take(self: sync._SyncRound, answer: ExecuteAnswer, incoming: Incoming) -> None:
         monkeypatch.undo()
         warehouse.push()
         original(self, answer, incoming)
 
-    monkeypatch.setattr(sync._Round, "_take", take)
+    monkeypatch.setattr(sync._SyncRound, "_take", take)

@@ -14,13 +14,13 @@ from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
 from dapu.registry.values import to_text
 from dapu.registry.watermarks import Watermark
-from dapu.sources.databases.source import Asked
+from dapu.sources.databases.source import Queryable
 from dapu.sources.databases.subquery import between, highest
 from dapu.statement import Statement
 
 
 def bounded_query(
-    context: Context, file: str, watermark: WatermarkOptions, source: Asked
+    context: Context, file: str, watermark: WatermarkOptions, source: Queryable
 ) -> Statement:
     """A query from the watermark on, up to the highest value that is there now.
 
@@ -92,7 +92,7 @@ def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) ->
 
 
 def _backfill_query(
-    context: Context, file: str, watermark: WatermarkOptions, source: Asked
+    context: Context, file: str, watermark: WatermarkOptions, source: Queryable
 ) -> Statement:
     """The range that an operator wants read once more."""
     column = watermark.column

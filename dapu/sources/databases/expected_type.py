@@ -1,8 +1,8 @@
-"""Which type a source tells of a column, when the target's column is there already.
+"""Which type a source declares for a column, when the target's column exists already.
 
-From what is told it is seen whether the target takes every value as it is, or must change. So the
-target's own type is told where COPY either takes a value as it is or refuses it; it rounds numbers
-and times in silence.
+By the declared type a load decides whether the target takes every value as it is, or must change.
+So the target's own type is declared where COPY either takes a value as it is or refuses it; numbers
+and times it rounds in silence.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def is_refused(target: str, own: str) -> bool:
     return not is_widened(target, own) and exactness(target) is None
 
 
-def told(own: str, target: str | None, *, computed: bool, scale: int | None = None) -> str:
-    """The type to tell.
+def declared_type(own: str, target: str | None, *, computed: bool, scale: int | None = None) -> str:
+    """The type to declare.
 
     own: the type that holds all values. target: the type of the target's column, if there is one.
     computed: the column is not one of a table, whose declaration says how wide its values may

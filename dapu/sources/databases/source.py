@@ -10,13 +10,13 @@ from dapu.rows.rows import Rows
 from dapu.statement import Statement
 
 NO_SLACK = timedelta(0)
-"""See `Asked.time_slack`."""
+"""See `Queryable.time_slack`."""
 
 Reader = Literal["auto", "native", "generic"]
 """Which code reads: one made for the database, or the one that SQLAlchemy has for all."""
 
 
-class Asked(Protocol):
+class Queryable(Protocol):
     """A database that answers a question.
 
     time_slack: by less than this a time may differ from what the driver makes of it.
@@ -37,7 +37,7 @@ class Asked(Protocol):
         ...
 
 
-class Source(Asked, Protocol):
+class Source(Queryable, Protocol):
     """An open connection to a database, reading one state of it.
 
     typed_by_values: the types of columns that are not in `into` come from their values, and are

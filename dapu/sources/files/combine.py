@@ -23,7 +23,7 @@ from dapu.rows.exactness import REMARK, exactness
 from dapu.rows.rows import ArrowRows, Column
 from dapu.rows.types import widened
 from dapu.sources.files.options import ORIGIN, ChosenColumns, ColumnOptions
-from dapu.sources.files.part import Part, PartBatch, Values
+from dapu.sources.files.part import FilePart, PartBatch, Values
 from dapu.sources.files.values.cells import cells_to_text
 from dapu.sources.files.values.infer_kind import KindSurvey
 from dapu.sources.files.values.kinds import Kind, kind_of, type_of
@@ -104,7 +104,7 @@ class Gathering:
     kinds: what the columns hold, once `rows` has been asked for.
     """
 
-    parts: Sequence[Part[Any]]
+    parts: Sequence[FilePart[Any]]
     chosen: ChosenColumns
     target: Mapping[str, str]
     styles: Sequence[TextStyle]
@@ -247,7 +247,7 @@ class Gathering:
 
     def _check_texts(
         self,
-        part: Part[Any],
+        part: FilePart[Any],
         batch: PartBatch,
         planned: Sequence[_Planned],
         arrays: Sequence[pa.Array],
@@ -265,7 +265,7 @@ class Gathering:
                 where = part.place(batch.numbers[row], handle)
                 raise JobError(f"{where}: {text}, for the column {column.name}")
 
-    def _more_values(self, part: Part[Any], batch: PartBatch, count: int) -> list[pa.Array]:
+    def _more_values(self, part: FilePart[Any], batch: PartBatch, count: int) -> list[pa.Array]:
         size = len(batch.numbers)
         arrays = [pa.repeat(_constant_text(value), size) for value in self.chosen.constant.values()]
         if self.origin:
@@ -301,7 +301,7 @@ class Gathering:
         return self.parts[position].place(numbers[row - 1 - self._starts[at]], handles.get(name))
 
 
-def told_as_people_do(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
+def in_plain_words(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
     """`Budget 2026.xlsx, sheet 'Costs', D17: 'n/a' is not a decimal`, where that is what it is.
 
     kinds: what the columns hold.

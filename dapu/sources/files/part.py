@@ -32,7 +32,7 @@ class PartBatch:
     lines: bytes | None = None
 
 
-class Part(Protocol[Handle]):
+class FilePart(Protocol[Handle]):
     """One table in a file."""
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from dapu.sources.http.messages import Answer
+from dapu.sources.http.messages import HttpAnswer
 
 
 def condition(remembered: Mapping[str, Any], question: str) -> dict[str, str]:
@@ -20,7 +20,7 @@ def condition(remembered: Mapping[str, Any], question: str) -> dict[str, str]:
     return {header: remembered[key] for header, key in headers.items() if remembered.get(key)}
 
 
-def marks(answer: Answer, question: str) -> dict[str, Any]:
+def marks(answer: HttpAnswer, question: str) -> dict[str, Any]:
     """What to remember of an answer. question: what tells it from others."""
     etag, modified = answer.headers.get("ETag"), answer.headers.get("Last-Modified")
     if modified is not None and not _is_sure(modified, answer.headers.get("Date")):

@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """What a server said beside the body. url: where the answer came from in the end."""
 
     status: int

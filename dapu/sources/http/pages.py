@@ -11,7 +11,7 @@ from typing import Any, Literal
 from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.sources.documents import exact_json, exact_xml
 from dapu.sources.documents.paths import Path
-from dapu.sources.http.messages import Answer, Request
+from dapu.sources.http.messages import HttpAnswer, Request
 from dapu.sources.http.paging import Page, Paging
 from dapu.sources.http.session import HttpSession
 
@@ -95,7 +95,7 @@ class Pages:
             raise JobError(f"{what}: {error}") from None
         return following
 
-    def _parse(self, answer: Answer, data: bytes) -> Any:
+    def _parse(self, answer: HttpAnswer, data: bytes) -> Any:
         kind = self.format or _kind(answer.media_type)
         if kind is None:
             start = " ".join(data[:_SHOWN].decode(errors="replace").split())

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from dapu.errors import FaultyPath, JobError
 from dapu.sources.documents.paths import Path
-from dapu.sources.http.messages import Answer, Request, same_place
+from dapu.sources.http.messages import HttpAnswer, Request, same_place
 from dapu.warehouse.yamlfile import Strict
 
 
@@ -32,7 +32,7 @@ class Page:
     """
 
     request: Request
-    answer: Answer
+    answer: HttpAnswer
     body: Any
     records: list[Any]
     number: int

@@ -17,11 +17,11 @@ from dapu.warehouse.connections import RateLimit
 
 FIRST_WAIT = 1.0  # seconds; doubles with each try
 LONGEST_WAIT = 600.0  # seconds; for what takes longer the job has tries of its own
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may be others soon
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class Patience:
-    """Counts the tries of one request."""
+class RetryPolicy:
+    """Whether a request that failed is sent again, and after how long."""
 
     def __init__(self, retries: int) -> None:
         self._left = retries
@@ -41,7 +41,7 @@ class Patience:
         return wait
 
 
-def asked_wait(headers: Mapping[str, str]) -> float:
+def retry_after(headers: Mapping[str, str]) -> float:
     """The seconds of `Retry-After`, which is a number or a date (RFC 9110, section 10.2.3)."""
     try:
         return Retry().parse_retry_after(headers.get("Retry-After", "0"))
@@ -49,7 +49,7 @@ def asked_wait(headers: Mapping[str, str]) -> float:
         return 0.0
 
 
-class Pace:
+class RateLimiter:
     """Spreads requests evenly, so that in no time there are more than allowed."""
 
     def __init__(self, limit: RateLimit | None) -> None:

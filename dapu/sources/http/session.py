@@ -18,8 +18,8 @@ from requests import PreparedRequest, Response
 
 from dapu.errors import JobError, JobInterrupted, TransientError
 from dapu.sources.http.auth import Credentials, credentials
-from dapu.sources.http.messages import Answer, Request, same_place
-from dapu.sources.http.retry import PASSING, Pace, Patience, asked_wait
+from dapu.sources.http.messages import HttpAnswer, Request, same_place
+from dapu.sources.http.retry import TRANSIENT_STATUSES, RateLimiter, RetryPolicy, retry_after
 from dapu.sources.http.stoppable_adapter import StoppableAdapter
 from dapu.warehouse.connections import HttpConnection
 
@@ -53,14 +53,14 @@ class HttpSession:
     def __init__(self, connection: HttpConnection, note: Callable[[str], None]) -> None:
         self._connection, self._note = connection, note
         self._stopped = threading.Event()
-        self._pace = Pace(connection.rate_limit)
+        self._rate_limiter = RateLimiter(connection.rate_limit)
         self._adapter = StoppableAdapter()
         self._credentials = credentials(connection.auth, self._ask_for_token)
         self._session = _Session(
             {*connection.headers, *filter(None, [self._credentials.header])}, self._adapter
         )
 
-    def send(self, request: Request, into: Sink) -> Answer:
+    def send(self, request: Request, into: Sink) -> HttpAnswer:
         """Asks, until there is an answer, and writes its body into `into`, from the beginning.
 
         An answer has a status below 400. Raises JobError when there is none, or not all of it.
@@ -83,15 +83,15 @@ class HttpSession:
         self._send(request, body, Credentials())
         return body.getvalue()
 
-    def _send(self, request: Request, into: Sink, auth: Credentials) -> Answer:
-        patience, renewed = Patience(self._connection.retries), False
+    def _send(self, request: Request, into: Sink, auth: Credentials) -> HttpAnswer:
+        retries, renewed = RetryPolicy(self._connection.retries), False
         while True:
             auth.make_ready()
-            self._pace.wait(self._stopped)
+            self._rate_limiter.wait(self._stopped)
             try:
                 answer = self._once(request, into, auth, may_renew=not renewed)
             except TransientError as failure:
-                wait = patience.wait_after(failure)
+                wait = retries.wait_after(failure)
                 self._note(f"{failure}; asks again in {wait:.1f} s")
                 self._stopped.wait(wait)
                 continue
@@ -101,14 +101,14 @@ class HttpSession:
 
     def _once(
         self, request: Request, into: Sink, auth: Credentials, *, may_renew: bool
-    ) -> Answer | None:
+    ) -> HttpAnswer | None:
         """One try. None when the credentials are old, and were renewed.
 
         Raises TransientError when there may be an answer soon.
         """
         into.seek(0)
         into.truncate()
-        with self._told(request), self._start(request, auth) as response:
+        with self._translated_errors(request), self._start(request, auth) as response:
             if response.status_code == _UNAUTHORIZED and may_renew and auth.renew():
                 return None
             self._check_status(request, response)
@@ -133,7 +133,7 @@ class HttpSession:
         )
 
     @contextmanager
-    def _told(self, request: Request) -> Iterator[None]:
+    def _translated_errors(self, request: Request) -> Iterator[None]:
         """Says what went wrong on the way, and whether it may pass."""
         self._check_running()
         try:
@@ -166,8 +166,8 @@ class HttpSession:
         said = f"{_line(request)}: {status} {response.reason or ''}".rstrip()
         excerpt = _excerpt(response)
         message = f"{said}: {excerpt}" if excerpt else said
-        if status in PASSING:
-            raise TransientError(message, asked_wait(response.headers))
+        if status in TRANSIENT_STATUSES:
+            raise TransientError(message, retry_after(response.headers))
         raise JobError(message, {"status": status})
 
     def _check_running(self) -> None:
@@ -199,10 +199,10 @@ class _Session(requests.Session):
             prepared_request.headers.pop(name, None)
 
 
-def _answer(response: Response) -> Answer:
+def _answer(response: Response) -> HttpAnswer:
     following = response.links.get("next", {}).get("url")
     url = str(response.url)
-    return Answer(
+    return HttpAnswer(
         response.status_code,
         response.headers,
         url,

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dapu.errors import ConfigurationError, JobError
-from dapu.execute.client import Answer, ExecuteClient
+from dapu.execute.client import ExecuteAnswer, ExecuteClient
 from dapu.execute.documents import Incoming, next_batch
-from dapu.execute.read_all import Tally, Wanted, check_mark, read_all
+from dapu.execute.read_all import RoundTally, Wanted, check_mark, read_all
 from tests.services.execute_server import KEY_ID, KEY_SECRET, ExecuteServer, Fault
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -27,10 +27,12 @@ def client(execute: ExecuteServer) -> Iterator[ExecuteClient]:
         yield client
 
 
-def read(client: ExecuteClient, since: str | None = None, **wanted: Any) -> tuple[list[str], Tally]:
+def read(
+    client: ExecuteClient, since: str | None = None, **wanted: Any
+) -> tuple[list[str], RoundTally]:
     ids: list[str] = []
 
-    def take(_: Answer, incoming: Incoming) -> None:
+    def take(_: ExecuteAnswer, incoming: Incoming) -> None:
         ids.extend(row.header.id for row in incoming.rows(next_batch(None)))
 
     tally = read_all(client, Wanted(**wanted), since, take)
@@ -166,5 +168,7 @@ def test_it_can_be_stopped_while_the_server_says_nothing(
 
 def test_marks_that_are_no_times_are_passed_on(execute: ExecuteServer) -> None:
     with closing(ExecuteClient(execute.url, KEY_ID, KEY_SECRET)) as client:
-        answer = Answer("token-9", "token-10", truncated=True, blocks=iter(()), stop=client.stop)
+        answer = ExecuteAnswer(
+            "token-9", "token-10", truncated=True, blocks=iter(()), stop=client.stop
+        )
     check_mark(answer)

@@ -13,11 +13,11 @@ import sqlglot
 from sqlglot import exp
 
 from dapu.errors import ConfigurationError, JobError
-from dapu.execute.client import Answer
+from dapu.execute.client import ExecuteAnswer
 from dapu.execute.documents import Incoming
 from dapu.execute.mssql_target import DIALECT, MssqlTarget, read_dsn
 from dapu.execute.schema import read_schema
-from dapu.execute.target import Step
+from dapu.execute.target import MarkStep
 from dapu.execute.views import plan_views
 
 DSN = "sqlserver://loader:p%40ss-word@db.example.com:1444?database=Execute"
@@ -100,8 +100,8 @@ def documents(count: int) -> Iterator[bytes]:
 
 
 def load(target: MssqlTarget, count: int, before: str | None = None) -> None:
-    answer = Answer("x", "m2", truncated=False, blocks=iter(()), stop=lambda: None)
-    target.load(answer, Incoming(documents(count), "x", 10), Step("http://e", before, "m2"))
+    answer = ExecuteAnswer("x", "m2", truncated=False, blocks=iter(()), stop=lambda: None)
+    target.load(answer, Incoming(documents(count), "x", 10), MarkStep("http://e", before, "m2"))
 
 
 def test_all_statements_are_transact_sql(server: Server, target: MssqlTarget) -> None:

@@ -16,7 +16,7 @@ from dapu.rows.rows import Column
 from dapu.rows.types import is_exactly_comparable, is_text
 from dapu.sources.databases.blocks.key import BlockKey, Range
 from dapu.sources.databases.fragments import fill_statement, fragment
-from dapu.sources.databases.source import Asked
+from dapu.sources.databases.source import Queryable
 from dapu.sources.databases.subquery import highest
 from dapu.statement import Statement
 
@@ -48,7 +48,7 @@ class BlockSource:
     columns: of the query, with the PostgreSQL types that hold them.
     """
 
-    source: Asked
+    source: Queryable
     query: Statement
     key: BlockKey
     columns: Sequence[Column]

@@ -13,7 +13,7 @@ from pymysql.constants import FIELD_TYPE as T
 from dapu.rows.exactness import exactness
 from dapu.rows.rows import Column
 from dapu.rows.types import is_number
-from dapu.sources.databases.expected_type import base, size, told
+from dapu.sources.databases.expected_type import base, declared_type, size
 from dapu.sources.databases.fragments import fragment
 from dapu.sources.databases.mysql.protocol import Described
 
@@ -74,11 +74,11 @@ def field_of(
         form = "mysql.bits_number"
     value = quote(field.name)
     text = _text(form, value, field)
-    tells = _told(field, pg_type, target)
-    exact = exactness(tells) if pg_type == "text" else None
+    declared = _declared_type(field, pg_type, target)
+    exact = exactness(declared) if pg_type == "text" else None
     if exact is not None:
         text = fragment("mysql.if_exact", value=value, text=text, pattern=exact.pattern)
-    return Field(Column(field.name, tells), fragment("mysql.field", value=value, text=text))
+    return Field(Column(field.name, declared), fragment("mysql.field", value=value, text=text))
 
 
 def _form(field: Described, own_type: str | None) -> tuple[str, str] | None:
@@ -98,7 +98,7 @@ def _form(field: Described, own_type: str | None) -> tuple[str, str] | None:
 
 
 def _decimal(field: Described) -> str:
-    """What a table's column was declared as. Of what is computed the server tells an estimate."""
+    """What a table's column was declared as. Of what is computed the server gives an estimate."""
     digits = field.length - (field.scale > 0) - (not field.unsigned)
     return f"numeric({digits},{field.scale})" if field.origin[1] else "numeric"
 
@@ -119,11 +119,11 @@ def _text(form: str, value: str, field: Described) -> str:
     return fragment(form, value=value, length=str(field.length))
 
 
-def _told(field: Described, own: str, target: str | None) -> str:
-    """The type to tell, see `told`. COPY takes what is no number as it is, or refuses it."""
-    tells = told(own, target, computed=not field.origin[1], scale=field.scale)
-    if target is None or tells == target:
-        return tells
+def _declared_type(field: Described, own: str, target: str | None) -> str:
+    """See `declared_type`. COPY takes what is not a number as it is, or refuses it."""
+    declared = declared_type(own, target, computed=not field.origin[1], scale=field.scale)
+    if target is None or declared == target:
+        return declared
     if is_number(own) and is_number(target):
         is_id = (own, target) == ("numeric(20,0)", "bigint")  # seldom above 2^63
         return target if is_id else own

@@ -17,7 +17,7 @@ from dapu.rows.origin import RowOrigin
 from dapu.rows.rows import Column, CopyFormat, CopyRows
 from dapu.rows.types import holds
 from dapu.secrets import redact
-from dapu.sources.databases.expected_type import base, is_refused, told
+from dapu.sources.databases.expected_type import base, declared_type, is_refused
 from dapu.sources.databases.postgres.values import EXACT_TYPES
 from dapu.sources.databases.source import NO_SLACK
 from dapu.statement import Statement
@@ -240,10 +240,12 @@ def _field(name: str, found: tuple[str, str, bool], target: str | None) -> _Fiel
         holding = target or "text"  # its text travels, and the target takes or refuses it
     elif kind == "money":
         holding = own.replace("money", "numeric")
-    tells = told(holding, target, computed=not is_stored)
+    declared = declared_type(holding, target, computed=not is_stored)
     if target is not None and is_refused(target, holding):
-        tells = target
-    return _Field(Column(name, tells), own, kind, _longest(own, tells) if not is_stored else None)
+        declared = target
+    return _Field(
+        Column(name, declared), own, kind, _longest(own, declared) if not is_stored else None
+    )
 
 
 def _longest(own: str, target: str) -> int | None:
@@ -252,7 +254,7 @@ def _longest(own: str, target: str) -> int | None:
 
 
 def _modifier(column: extensions.Column) -> int:
-    """The type modifier as pg_attribute.atttypmod has it, from what psycopg2 tells of it.
+    """The type modifier as pg_attribute.atttypmod has it, from what psycopg2 reports of it.
 
     -1 is none, which PostgreSQL shows by another name where none would mean 1 (`bpchar`).
     """

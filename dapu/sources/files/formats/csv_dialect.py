@@ -47,7 +47,7 @@ class CsvStyle:
 
 
 @dataclass(frozen=True)
-class Dialect:
+class CsvDialect:
     """How a CSV file is written.
 
     first: the line of the first row, from 1. returns: carriage returns end the lines, each alone.
@@ -65,7 +65,7 @@ class Dialect:
     guessed: tuple[str, ...]
 
 
-def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[str]) -> Dialect:
+def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[str]) -> CsvDialect:
     """The dialect of a file by its first bytes.
 
     known: names that columns have, so that a record of such names is a header.
@@ -93,7 +93,7 @@ def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[st
     returns = "\r" in text and "\n" not in text
     if returns:
         guessed.append("lines that end with carriage returns")
-    return Dialect(
+    return CsvDialect(
         encoding, delimiter, quote, comment, decimal, header, width, first, returns, tuple(guessed)
     )
 

@@ -17,7 +17,7 @@ from pyarrow import csv
 from dapu.errors import JobError
 from dapu.rows.arrow_csv import text_bytes
 from dapu.rows.column_names import column_names, same_text
-from dapu.sources.files.formats.csv_dialect import SAMPLE, CsvStyle, Dialect, find_dialect
+from dapu.sources.files.formats.csv_dialect import SAMPLE, CsvDialect, CsvStyle, find_dialect
 from dapu.sources.files.formats.csv_lines import LONGEST, CsvLines
 from dapu.sources.files.formats.encodings import ONE_BYTE, check_clear
 from dapu.sources.files.part import PartBatch
@@ -32,7 +32,7 @@ class CsvPart:
     """One CSV file."""
 
     content: Content
-    dialect: Dialect
+    dialect: CsvDialect
     sheet: None = None
     _names: list[str] = field(init=False)
 
@@ -94,7 +94,7 @@ class CsvPart:
 
     @property
     def copy_delimiter(self) -> str | None:
-        """See `Part.copy_delimiter`."""
+        """See `FilePart.copy_delimiter`."""
         return None if self.dialect.quote == "'" else self.dialect.delimiter
 
     @contextmanager

@@ -34,17 +34,17 @@ def placing(
     path = place.path(name)
     if place.is_s3:
         yield
-        with place.told(f"write {name}"):
+        with place.translated_errors(f"write {name}"):
             place.system.put_file(str(local), path, callback=place.watched())
             _check_arrived(place, local, path, name, sha256)
         return
     aside = str(PurePosixPath(path).with_name(hidden))
     try:
-        with place.told(f"write {name}"):
+        with place.translated_errors(f"write {name}"):
             _bring(place, local, aside)
             _check_arrived(place, local, aside, name, sha256)
         yield
-        with place.told(f"write {name}"):
+        with place.translated_errors(f"write {name}"):
             _rename(place, aside, path)
     except BaseException:
         with suppress(Exception):
@@ -57,7 +57,7 @@ def clear_leftovers(place: Place, name: str, beginning: str) -> None:
     if not place.is_folder:
         return
     folder = str(PurePosixPath(place.path(name)).parent)
-    with place.told(f"look for {name}"):
+    with place.translated_errors(f"look for {name}"):
         try:
             found = place.system.ls(folder, detail=False)
         except (FileNotFoundError, NotADirectoryError):

@@ -81,7 +81,7 @@ class Place:
 
         Names that begin with `.` or `~$` are files of editors and never match a pattern.
         """
-        with self.told(f"look for {pattern}"):
+        with self.translated_errors(f"look for {pattern}"):
             exact = self._info(self.path(pattern))
             if exact is not None or not glob.has_magic(pattern):
                 return [self._found(pattern, exact)] if exact is not None else []
@@ -89,13 +89,13 @@ class Place:
 
     def there(self, name: str) -> FoundFile | None:
         """The file of just that name, whatever characters are in it; None when there is none."""
-        with self.told(f"look for {name}"):
+        with self.translated_errors(f"look for {name}"):
             info = self._info(self.path(name))
             return None if info is None else self._found(name, info)
 
     def again(self, file: FoundFile) -> FoundFile | None:
         """The same file as it is now; None when it is gone."""
-        with self.told(f"look at {file.name}"):
+        with self.translated_errors(f"look at {file.name}"):
             info = self._info(file.path)
             return None if info is None else self._found(file.name, info)
 
@@ -116,7 +116,7 @@ class Place:
             return Path(file.path)
         if file.name not in self._fetched:
             target = folder / f"{len(self._fetched)}-{file.base}"
-            with self.told(f"fetch {file.name}"):
+            with self.translated_errors(f"fetch {file.name}"):
                 self.system.get_file(file.path, str(target), callback=self.watched())
             size = target.stat().st_size
             if file.size is not None and size != file.size:
@@ -129,7 +129,7 @@ class Place:
 
     def remove(self, file: FoundFile) -> None:
         """Deletes a file."""
-        with self.told(f"delete {file.name}"):
+        with self.translated_errors(f"delete {file.name}"):
             self.system.rm_file(file.path)
 
     def watched(self) -> Callback:
@@ -190,7 +190,7 @@ class Place:
         return FoundFile(name, info["name"], None if size is None else int(size), stamp)
 
     @contextmanager
-    def told(self, what: str) -> Iterator[None]:
+    def translated_errors(self, what: str) -> Iterator[None]:
         """What goes wrong in the block as a JobError that names the place."""
         try:
             yield

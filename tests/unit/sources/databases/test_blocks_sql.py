@@ -17,8 +17,8 @@ from dapu.statement import Statement
 COLUMNS = [Column("id", "bigint"), Column("Name", "text"), Column("at", "timestamp")]
 
 
-class Asked:
-    """A source that keeps what it is asked."""
+class Database:
+    """A source that keeps what it is database."""
 
     time_slack = NO_SLACK
 
@@ -43,31 +43,33 @@ class Asked:
      ("sqlite", "sqlite", '"')],
 )  # fmt: skip
 def test_the_statements_are_valid_in_their_dialect(dialect: str, parser: str, quotes: str) -> None:
-    asked = Asked(quotes)
+    database = Database(quotes)
     query = Statement(("select * from shop where x = ", ""), ("y",))
-    source = BlockSource(asked, query, BlockKey("id", dialect), COLUMNS)
+    source = BlockSource(database, query, BlockKey("id", dialect), COLUMNS)
     assert source.lows(Range(5, 9)) == [0]
     assert source.hashes([10]) == [Block(None, 7, "12345"), Block(10, 7, "12345")]
     looks_at_values = dialect == "sqlite"
-    assert len(asked.texts) == 3 + looks_at_values
-    for text in asked.texts:
+    assert len(database.texts) == 3 + looks_at_values
+    for text in database.texts:
         assert sqlglot.parse_one(text, dialect=parser).key == "select"
         assert "{" not in text
 
 
 def test_sql_server_hashes_all_digits_of_a_float() -> None:
     """JSON has 16 of them, and two numbers may differ in the 17th."""
-    asked = Asked("[]")
+    database = Database("[]")
     columns = [Column("id", "integer"), Column("size", "double precision")]
-    BlockSource(asked, Statement(("select 1",)), BlockKey("id", "mssql"), columns).hashes([])
+    BlockSource(database, Statement(("select 1",)), BlockKey("id", "mssql"), columns).hashes([])
     assert (
         "select dapu_query.[id], convert(varchar(32), dapu_query.[size], 3) as [size]"
-        in (asked.texts[0])
+        in (database.texts[0])
     )
 
 
 def test_a_database_without_a_hash_expression_is_told() -> None:
-    source = BlockSource(Asked('"'), Statement(("select 1",)), BlockKey("id", "firebird"), COLUMNS)
+    source = BlockSource(
+        Database('"'), Statement(("select 1",)), BlockKey("id", "firebird"), COLUMNS
+    )
     with pytest.raises(JobError, match="has no hash for firebird"):
         source.hashes([])
 
