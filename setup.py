@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: two folders of the repository are packages of data in a wheel.
+"""What setup.cfg cannot say: three folders of the repository are packages of data in a wheel.
 
 dapu/shipped.py finds them, in a wheel and in a checkout.
 """
@@ -6,11 +6,16 @@ dapu/shipped.py finds them, in a wheel and in a checkout.
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["dapu", "dapu.*"]), "dapu.sql", "dapu.starter"],
-    package_dir={"dapu.sql": "sql", "dapu.starter": "definitions/starter"},
+    packages=[*find_packages(include=["dapu", "dapu.*"]), "dapu.sql", "dapu.starter", "dapu.generated"],
+    package_dir={
+        "dapu.sql": "sql",
+        "dapu.starter": "definitions/starter",
+        "dapu.generated": "definitions/generated",
+    },
     package_data={
         "dapu": ["py.typed"],
         "dapu.sql": ["**/*.sql"],
         "dapu.starter": ["**/*", "**/.*"],
+        "dapu.generated": ["**/*.j2"],
     },
 )

@@ -1,4 +1,5 @@
-"""Where the files are that ship with dapu: `sql/` and the warehouse that `dapu init` copies.
+"""Where the files are that ship with dapu: `sql/`, the warehouse that `dapu init` copies, and the
+templates of generated definitions.
 
 In a checkout, also one that was installed with `pip install -e`, they stand where a reader of the
 repository looks for them. Wheels have them inside the package (setup.py).
@@ -10,10 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 _PACKAGE = Path(__file__).parent
-_IN_CHECKOUT = {"sql": "sql", "starter": "definitions/starter"}
+_IN_CHECKOUT = {
+    "sql": "sql",
+    "starter": "definitions/starter",
+    "generated": "definitions/generated",
+}
 
 
-def shipped_folder(name: Literal["sql", "starter"]) -> Path:
+def shipped_folder(name: Literal["sql", "starter", "generated"]) -> Path:
     """The folder of this dapu that has this name inside a wheel."""
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parent / _IN_CHECKOUT[name]

@@ -9,10 +9,11 @@ from typing import Any
 
 from psycopg2 import sql
 
-# Comments, texts, quoted names, dollar quotes, and what Jinja2 reads.
+# Comments, texts, quoted names (MySQL's too), dollar quotes, and what Jinja2 reads.
 PASSED_OVER = re.compile(
     r"--[^\n]*|/\*(?:[^*/]|\*(?!/)|/(?!\*)|/\*.*?\*/)*\*/"
     r"|\b[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*'|'[^']*(?:''[^']*)*'|\"[^\"]*(?:\"\"[^\"]*)*\""
+    r"|`[^`]*`"
     r"|\$(\w*)\$.*?\$\1\$|\{([{%#]).*?[}%#]\}",
     re.DOTALL,
 )

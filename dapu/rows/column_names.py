@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from dapu.statement import LONGEST_NAME
 
@@ -19,15 +19,20 @@ def column_names(headers: Iterable[str]) -> list[str]:
     names: list[str] = []
     taken: set[str] = set()
     for position, header in enumerate(headers, start=1):
-        base = column_name(header) or f"column_{position}"
-        name, number = base, 1
-        while name in taken:
-            number += 1
-            end = f"_{number}"
-            name = base[: LONGEST_NAME - len(end)] + end
+        name = unused(column_name(header) or f"column_{position}", taken)
         taken.add(name)
         names.append(name)
     return names
+
+
+def unused(name: str, taken: Collection[str]) -> str:
+    """A name, with a number behind it where it is taken: `total_2`."""
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        end = f"_{number}"
+        free = name.encode()[: LONGEST_NAME - len(end)].decode(errors="ignore") + end
+    return free
 
 
 def column_name(text: str) -> str:

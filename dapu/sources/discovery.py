@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dapu.definitions.folders import ROUTE_FILE, scan
 from dapu.definitions.models import Route
-from dapu.errors import ConfigurationError, JobError
+from dapu.errors import ConfigurationError
 from dapu.suggest import nearest
 from dapu.warehouse.connections import Connection, FilesConnection, RestConnection, WfsConnection
 from dapu.warehouse.warehouse import Warehouse
 from dapu.warehouse.yamlfile import read_model
 
-if TYPE_CHECKING:
-    from dapu.sources.files.formats.workbook import Workbooks
-
 _MOST_FILES = 1_000
-_LONGEST = 60.0  # seconds that a workbook may take to tell its sheets
-_WORKBOOKS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}
+_LONGEST = 60.0  # seconds that a workbook may take
 
 
 @dataclass(frozen=True)
@@ -39,25 +35,40 @@ class Offer:
     hint: str | None = None
 
 
-def discover(warehouse: Warehouse, route: str) -> Offer:
-    """Asks a route's connection what it has.
+def discover(warehouse: Warehouse, source: str) -> Offer:
+    """Asks a connection what it has. source: a route, or a connection.
 
-    Raises ConfigurationError for an unknown route, JobError when the source does not answer.
+    Raises ConfigurationError for an unknown name, JobError when the source does not answer.
     """
-    file = warehouse.folder / "routes" / route / ROUTE_FILE
-    if not file.is_file():
-        routes = scan(warehouse.folder).routes
-        raise ConfigurationError(f"there is no route `{route}`{nearest(route, routes)}")
-    name = read_model(Route, file).connection
+    name = connection_of(warehouse, source)
     connection = warehouse.connections.named(name)
     look = next((look for kind, look in _LOOKS if isinstance(connection, kind)), _tables)
     return look(warehouse, name, connection)
 
 
+def connection_of(warehouse: Warehouse, source: str) -> str:
+    """The connection that a name means: that of the route of this name, else itself.
+
+    Raises ConfigurationError when there is neither.
+    """
+    file = warehouse.folder / "routes" / source / ROUTE_FILE
+    if file.is_file():
+        return read_model(Route, file).connection
+    if source in warehouse.connections:
+        return source
+    known = {*scan(warehouse.folder).routes, *warehouse.connections}
+    raise ConfigurationError(
+        f"there is no route `{source}`, nor such a connection{nearest(source, known)}"
+    )
+
+
 def _tables(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001
     from dapu.sources.databases.introspect import tables
 
-    rows = [(one.schema, one.name, one.kind, dict(one.columns)) for one in tables(warehouse, name)]
+    rows = [
+        (one.schema, one.name, one.kind, {column.name: column.type for column in one.columns})
+        for one in tables(warehouse, name)
+    ]
     return Offer(name, "table", ("schema", "name", "kind", "columns"), rows)
 
 
@@ -76,27 +87,19 @@ def _layers(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  
 def _files(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001
     from dapu.sources.files.formats.workbook import Workbooks
     from dapu.sources.files.places.place import open_place
+    from dapu.sources.files.tables import FileTable, tables_of
 
     place = open_place(warehouse, name)
     found = place.find("**/*")
     rows: list[tuple[Any, ...]] = []
     with Workbooks(seconds=_LONGEST) as books:
         for file in found[:_MOST_FILES]:
-            sheets = _sheets(books, file.name, Path(file.path)) if place.is_local else ()
-            rows.append((file.name, file.size, tuple(sheets)))
+            path = Path(file.path)
+            tables = tables_of(books, file.name, path) if place.is_local else [FileTable(None)]
+            rows += [(file.name, file.size, one.sheet, one.columns, one.fault) for one in tables]
     more = len(found) - _MOST_FILES
     hint = f"and {more:,} more" if more > 0 else None
-    return Offer(name, "file", ("file", "bytes", "sheets"), rows, hint)
-
-
-def _sheets(books: Workbooks, name: str, path: Path) -> Iterator[str]:
-    """The sheets of a workbook that can be seen; none of other files, nor of broken ones."""
-    if path.suffix.lower() not in _WORKBOOKS:
-        return
-    try:
-        yield from books.open(name, path).sheets("*")
-    except (JobError, OSError) as error:
-        yield f"({error})"
+    return Offer(name, "sheet or file", ("file", "bytes", "sheet", "columns", "fault"), rows, hint)
 
 
 def _service(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001

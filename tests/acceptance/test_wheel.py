@@ -47,7 +47,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_a_wheel_has_every_file_and_no_other_package(installed: Path) -> None:
-    for name, folder in (("sql", "sql"), ("starter", "definitions/starter")):
+    for name, folder in (
+        ("sql", "sql"),
+        ("starter", "definitions/starter"),
+        ("generated", "definitions/generated"),
+    ):
         shipped = {path.relative_to(_ROOT / folder) for path in (_ROOT / folder).rglob("*")}
         inside = installed / "dapu" / name
         assert {path.relative_to(inside) for path in inside.rglob("*")} == shipped

@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from psycopg2 import sql
+from psycopg2.extensions import connection as PgSession
 
 from tests.conftest import Database, MakeWarehouse, write_files
 from tests.services import mapserver as running
@@ -27,6 +28,7 @@ from tests.services.wfs_server import WfsServer
 from tests.support import erp as erp_database
 from tests.support.components import ROUTE, versioner
 from tests.support.file_task import FileTask, Share
+from tests.support.generating import Generating
 from tests.support.maria_shop import Shop
 from tests.support.one_task import OneTask
 from tests.support.registering import MakeRoute
@@ -55,6 +57,17 @@ def make_route(make_warehouse: MakeWarehouse) -> MakeRoute:
         return folder
 
     return make
+
+
+@pytest.fixture
+def generating(
+    make_warehouse: MakeWarehouse,
+    database: Database,
+    connection: PgSession,
+    capsys: pytest.CaptureFixture[str],
+) -> Generating:
+    """A warehouse whose route the test generates."""
+    return Generating(make_warehouse, database, connection, capsys)
 
 
 @pytest.fixture

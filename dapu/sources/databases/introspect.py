@@ -1,13 +1,13 @@
-"""The tables and views of a database, as SQLAlchemy's inspector tells of them."""
+"""The tables and views of a database, as SQLAlchemy's inspector reports them."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy.engine import Engine
@@ -23,18 +23,40 @@ from dapu.warehouse.connections import Connection, EmbeddedConnection, PgConnect
 from dapu.warehouse.postgres_session import connect
 from dapu.warehouse.warehouse import Warehouse
 
+Found = TypeVar("Found")
+_Place = tuple[str | None, str]
 _COLLATION = re.compile(r" collate .*")
 _OF_THE_SERVER = {"information_schema", "mysql", "performance_schema", "sys"}
+# Where a schema is a database of its own, a connection means the one that it names.
+_ONE_SCHEMA = {"mysql", "mariadb", "oracle"}
+
+
+@dataclass(frozen=True)
+class FoundColumn:
+    """A column. type: as the database declares it."""
+
+    name: str
+    type: str
+    comment: str | None = None
+    required: bool = False
 
 
 @dataclass(frozen=True)
 class FoundTable:
-    """A table or view. columns: names and types, in order."""
+    """A table or view.
+
+    columns: in order. is_meant: it is in what the connection names, not just visible from there.
+    key: the columns of its primary key. indexed: the first column of each index.
+    """
 
     schema: str
     name: str
     kind: str
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[FoundColumn, ...]
+    is_meant: bool = True
+    comment: str | None = None
+    key: tuple[str, ...] = ()
+    indexed: frozenset[str] = frozenset()
 
 
 def tables(warehouse: Warehouse, name: str) -> list[FoundTable]:
@@ -85,14 +107,61 @@ def _postgres(libpq: dict[str, Any]) -> Engine:
 
 def _tables(engine: Engine) -> Iterator[FoundTable]:
     inspector = sqlalchemy.inspect(engine)
+    only = inspector.default_schema_name if engine.dialect.name in _ONE_SCHEMA else None
     for schema in inspector.get_schema_names():
         if schema.lower() in _OF_THE_SERVER or schema.startswith("pg_"):
             continue
-        views = {*inspector.get_view_names(schema), *_materialized_views(inspector, schema)}
-        found = inspector.get_multi_columns(schema, kind=ObjectKind.ANY)
-        for (_, name), columns in found.items():
-            kind = "view" if name in views else "table"
-            yield FoundTable(schema, name, kind, tuple(_column(engine, one) for one in columns))
+        yield from _tables_of(engine, inspector, schema, only in (None, schema))
+
+
+def _tables_of(
+    engine: Engine, inspector: sqlalchemy.Inspector, schema: str, is_meant: bool
+) -> Iterator[FoundTable]:
+    views = {*inspector.get_view_names(schema), *_materialized_views(inspector, schema)}
+    found = _columns(inspector, schema, views)
+    keys = _known(lambda: inspector.get_multi_pk_constraint(schema))
+    indexes = _known(lambda: inspector.get_multi_indexes(schema))
+    comments = _known(lambda: inspector.get_multi_table_comment(schema, kind=ObjectKind.ANY))
+    for place, columns in found.items():
+        key = keys[place]["constrained_columns"] if place in keys else []
+        starts = {names[0] for one in indexes.get(place) or () if (names := one["column_names"])}
+        yield FoundTable(
+            schema,
+            place[1],
+            "view" if place[1] in views else "table",
+            tuple(_column(engine, one) for one in columns),
+            is_meant,
+            _text(comments.get(place)),
+            tuple(_plain(engine, name) for name in key),
+            frozenset(_plain(engine, name) for name in (*starts, *key[:1]) if name is not None),
+        )
+
+
+def _columns(
+    inspector: sqlalchemy.Inspector, schema: str, views: Iterable[str]
+) -> dict[_Place, list[ReflectedColumn]]:
+    """The columns of all tables and views; a view that is broken has none.
+
+    Some databases refuse all together for one such view: then each is asked for by itself.
+    """
+    try:
+        return inspector.get_multi_columns(schema, kind=ObjectKind.ANY)
+    except SQLAlchemyError:
+        found: dict[_Place, list[ReflectedColumn]] = {}
+        for name in [*inspector.get_table_names(schema), *views]:
+            try:
+                found[schema, name] = inspector.get_columns(name, schema)
+            except SQLAlchemyError:
+                found[schema, name] = []
+        return found
+
+
+def _known(ask: Callable[[], dict[_Place, Found]]) -> dict[_Place, Found]:
+    """What a dialect knows of each table; some have no comments, for example."""
+    try:
+        return ask()
+    except NotImplementedError:
+        return {}
 
 
 def _materialized_views(inspector: sqlalchemy.Inspector, schema: str) -> list[str]:
@@ -102,9 +171,19 @@ def _materialized_views(inspector: sqlalchemy.Inspector, schema: str) -> list[st
         return []
 
 
-def _column(engine: Engine, column: ReflectedColumn) -> tuple[str, str]:
+def _plain(engine: Engine, name: str) -> str:
+    """A column's name; of MySQL's, SQLAlchemy leaves backticks doubled, as a statement has them."""
+    return name.replace("``", "`") if engine.dialect.name in ("mysql", "mariadb") else name
+
+
+def _text(comment: Mapping[str, Any] | None) -> str | None:
+    return (comment or {}).get("text") or None
+
+
+def _column(engine: Engine, column: ReflectedColumn) -> FoundColumn:
     try:
         text = column["type"].compile(engine.dialect).lower()
     except SQLAlchemyError:  # a type that SQLAlchemy does not know
         text = "unknown"
-    return column["name"], _COLLATION.sub("", text)
+    name, comment = _plain(engine, column["name"]), column.get("comment") or None
+    return FoundColumn(name, _COLLATION.sub("", text), comment, not column.get("nullable", True))

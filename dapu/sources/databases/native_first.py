@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dapu.errors import NotNative
-from dapu.rows.rows import Rows
+from dapu.rows.rows import Column, Rows
 from dapu.sources.databases.source import Source
 from dapu.statement import Statement
 
@@ -46,6 +46,15 @@ class NativeFirst:
             self.typed_by_values = self._reading.typed_by_values
             self.description = f"{self._reading.description}, since {reason.why}"
         return rows
+
+    def columns(self, query: Statement) -> Sequence[Column]:
+        """See `Source.columns`."""
+        try:
+            return self._native.columns(query)
+        except NotNative:
+            if self._reading is self._native:
+                self._reading = self._open_generic()
+            return self._reading.columns(query)
 
     def stop(self) -> None:
         """See `Source.stop`."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from dapu.rows.rows import Rows
+from dapu.rows.rows import Column, Rows
 from dapu.statement import Statement
 
 NO_SLACK = timedelta(0)
@@ -52,6 +52,13 @@ class Source(Queryable, Protocol):
 
         into: the types of the target's columns by name; None when there is no target yet. A
         column that is not in it must come with a type that holds each of its values.
+        Raises JobError when the source refuses the query.
+        """
+        ...
+
+    def columns(self, query: Statement) -> Sequence[Column]:
+        """The columns that `read` gives a query that has no target yet, without its rows.
+
         Raises JobError when the source refuses the query.
         """
         ...

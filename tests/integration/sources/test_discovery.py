@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.conftest import Database, MakeWarehouse
 from tests.services.mapserver import Layer, MapServer
@@ -26,12 +28,12 @@ class Discover:
         self, make: MakeWarehouse, database: Database, capsys: pytest.CaptureFixture[str]
     ) -> None:
         self._make, self._database, self._capsys = make, database, capsys
-        self._folder = Path()
+        self.folder = Path()
 
     def has(self, connection: str) -> None:
         """Writes the definitions. connection: the keys beside `name`."""
         entry = "- name: source\n" + "".join(f"  {line}\n" for line in connection.splitlines())
-        self._folder = self._make(
+        self.folder = self._make(
             {
                 "connections.yaml": self._database.connections_yaml() + entry,
                 "routes/source/route.yaml": "connection: source",
@@ -41,7 +43,7 @@ class Discover:
 
     def run(self, route: str = "source", *options: str) -> Finished:
         """Runs the command."""
-        return here(self._capsys, "discover", self._folder, route, *options)
+        return here(self._capsys, "discover", self.folder, route, *options)
 
     def text(self, route: str = "source", *options: str) -> str:
         """What the command prints; it must succeed."""
@@ -81,7 +83,10 @@ def test_the_tables_of_postgresql(discover: Discover, database: Database) -> Non
         {"schema": "erp", "name": "sums", "kind": "view", "columns": {"total": "numeric"}},
     ]
     text = discover.text("mart")
-    assert "id bigint, total numeric(12, 2)" in text
+    lines = [line.split(maxsplit=4) for line in text.splitlines()]
+    assert ["erp", "invoice", "table", "total", "numeric(12, 2)"] in [
+        [word.strip() for word in line] for line in lines
+    ]
     assert "3 tables of the connection `main`" in text
 
 
@@ -119,20 +124,45 @@ def test_the_tables_of_mariadb(discover: Discover, mariadb: MariaDB) -> None:
     assert not any(item["schema"] in ("mysql", "sys") for item in discover.items())
 
 
-def test_files_and_the_sheets_of_workbooks(discover: Discover, tmp_path: Path) -> None:
+def test_files_and_sheets_with_their_columns(discover: Discover, tmp_path: Path) -> None:
     share = tmp_path / "share"
     (share / "2024").mkdir(parents=True)
-    (share / "2024" / "a.csv").write_text("a,b\n")
+    (share / "2024" / "a.csv").write_text("Käive;b\n1;2\n", "utf-8")
     (share / "broken.xlsx").write_text("not a workbook")
+    (share / "notes.md").write_text("a,b")
     book = openpyxl.Workbook()
-    book.create_sheet("Costs")
+    book.create_sheet("Costs").append(["Cost centre", "Amount"])
     book.save(share / "Budget 2024.xlsx")
     discover.has(f"driver: files\npath: {share}")
-    items = {item["file"]: item for item in discover.items()}
-    assert list(items) == ["2024/a.csv", "Budget 2024.xlsx", "broken.xlsx"]
-    assert items["2024/a.csv"]["bytes"] == 4
-    assert items["Budget 2024.xlsx"]["sheets"] == ["Sheet", "Costs"]
-    assert "is no workbook" in items["broken.xlsx"]["sheets"][0]
+    items = {(item["file"], item["sheet"]): item for item in discover.items()}
+    assert list(items) == [
+        ("2024/a.csv", None),
+        ("Budget 2024.xlsx", "Sheet"),
+        ("Budget 2024.xlsx", "Costs"),
+        ("broken.xlsx", None),
+        ("notes.md", None),
+    ]
+    csv = items["2024/a.csv", None]
+    assert (csv["bytes"], csv["columns"], csv["fault"]) == (13, {"kaive": "", "b": ""}, None)
+    costs = items["Budget 2024.xlsx", "Costs"]["columns"]
+    assert list(costs) == ["cost_centre", "amount"]
+    assert "is no workbook" in items["broken.xlsx", None]["fault"]
+    assert any(line.split()[-2:] == ["Costs", "amount"] for line in discover.text().splitlines())
+
+
+def test_the_columns_of_parquet_have_types(discover: Discover, tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"id": [1], "name": ["x"]}), tmp_path / "a.parquet")
+    discover.has(f"driver: files\npath: {tmp_path}")
+    columns = [item["columns"] for item in discover.items() if item["file"] == "a.parquet"]
+    assert columns == [{"id": "bigint", "name": "text"}]
+
+
+def test_a_connection_that_no_route_has(discover: Discover, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "erp.db")) as session:
+        session.execute("create table customer (id integer)")
+    discover.has(f"url: sqlite:///{tmp_path}/erp.db")
+    (discover.folder / "routes" / "source" / "route.yaml").unlink()
+    assert [item["name"] for item in discover.items()] == ["customer"]
 
 
 def test_the_layers_of_a_wfs(
@@ -159,7 +189,11 @@ def test_a_web_service_gives_a_hint(discover: Discover, server: MisbehavingServe
 @pytest.mark.parametrize(
     ("connection", "route", "says"),
     [
-        ("driver: files\npath: .", "sauce", "there is no route `sauce`; did you mean `source`?"),
+        (
+            "driver: files\npath: .",
+            "sauce",
+            "no route `sauce`, nor such a connection; did you mean `source`?",
+        ),
         ("driver: files\npath: /nowhere", "source", "/nowhere"),
         ("url: nodb://host/x", "source", "needs the driver of nodb"),
         ("url: sqlite:////nowhere/x.db", "source", "there is no file /nowhere/x.db"),

@@ -97,6 +97,10 @@ class MySqlSource:
 
         return self._rows([field.column for field in fields], lines)
 
+    def columns(self, query: Statement) -> Sequence[Column]:
+        """See `Source.columns`."""
+        return self.read(query, None).columns
+
     def stop(self) -> None:
         """See `Source.stop`. The server is told first: it may not write for a long time."""
         if not self._is_asked:

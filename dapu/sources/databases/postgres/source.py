@@ -166,6 +166,10 @@ class PostgresSource:
             return False
         return True
 
+    def columns(self, query: Statement) -> Sequence[Column]:
+        """See `Source.columns`."""
+        return self.read(query, None).columns
+
     def stop(self) -> None:
         """See `Source.stop`."""
         with suppress(psycopg2.Error):

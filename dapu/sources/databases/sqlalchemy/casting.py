@@ -6,7 +6,7 @@ types come from the declarations, so that a new table is filled while the source
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -53,6 +53,10 @@ class CastingSource(GenericSource):
         ]
         result = self._execute(self._cast(query, typed))
         return self._typed_rows(result, columns, checked, lambda: self.read(query, into))
+
+    def columns(self, query: Statement) -> Sequence[Column]:
+        """See `Source.columns`. Raises NotNative as `read` does."""
+        return [Column(str(one.name), one.type) for one in self._typed(query)]
 
     def value(self, query: Statement) -> Any:
         """See `Source.value`. Raises JobError for infinity, which DuckDB's driver makes 9999."""

@@ -126,6 +126,10 @@ class GenericSource:
 
         return CopyRows(columns, "text", write, self._cut, RowOrigin(again=again))
 
+    def columns(self, query: Statement) -> Sequence[Column]:
+        """See `Source.columns`. All rows are read, since only their values say the types."""
+        return self.read(query, None).columns
+
     def stop(self) -> None:
         """See `Source.stop`. As the driver can: by asking, or by cutting the connection."""
         with suppress(Exception):

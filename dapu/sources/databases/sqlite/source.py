@@ -116,6 +116,10 @@ class SqliteSource:
         text, bound = self._bound(asked.then(Statement((lines(columns, values, known),))))
         return self._rows(columns, text, bound)
 
+    def columns(self, query: Statement) -> Sequence[Column]:
+        """See `Source.columns`. All values are looked through, since only they say the types."""
+        return self.read(query, None).columns
+
     def stop(self) -> None:
         """See `Source.stop`."""
         with suppress(apsw.ConnectionClosedError):

@@ -1,0 +1,38 @@
+"""Which kind of tables a connection has."""
+
+from __future__ import annotations
+
+from dapu.errors import ConfigurationError
+from dapu.generate.tables import Tables
+from dapu.warehouse.connections import (
+    EmbeddedConnection,
+    FilesConnection,
+    PgConnection,
+    UrlConnection,
+    WfsConnection,
+)
+from dapu.warehouse.warehouse import Warehouse
+
+
+def open_tables(warehouse: Warehouse, name: str) -> Tables:
+    """The tables of a connection.
+
+    Raises ConfigurationError for one that does not say what it has.
+    """
+    # The libraries of each kind are imported for that kind alone.
+    connection = warehouse.connections.named(name)
+    if isinstance(connection, FilesConnection):
+        from dapu.generate.files import FileTables
+
+        return FileTables(warehouse, name)
+    if isinstance(connection, WfsConnection):
+        from dapu.generate.layers import LayerTables
+
+        return LayerTables(connection)
+    if isinstance(connection, PgConnection | EmbeddedConnection | UrlConnection):
+        from dapu.generate.databases import DatabaseTables
+
+        return DatabaseTables(warehouse, name)
+    raise ConfigurationError(
+        f"the connection `{name}` ({connection}) does not say what it has; write its tasks by hand"
+    )

@@ -1,0 +1,67 @@
+"""A warehouse whose route is generated, and loaded as it was generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as PgSession
+
+from tests.support.command import Finished, here
+from tests.support.components import rows
+from tests.conftest import Database, MakeWarehouse
+
+
+class Generating:
+    """A warehouse with a connection `erp`, and no route yet."""
+
+    def __init__(
+        self,
+        make: MakeWarehouse,
+        database: Database,
+        session: PgSession,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        self._make, self._database, self._capsys = make, database, capsys
+        self.session = session
+        self.folder = Path()
+
+    def reads(self, connection: str) -> None:
+        """Makes the warehouse. connection: the keys beside `name`."""
+        entry = "- name: erp\n" + "".join(f"  {line}\n" for line in connection.splitlines())
+        self.folder = self._make({"connections.yaml": self._database.connections_yaml() + entry})
+        self.run("versioner")
+
+    def run(self, command: str, *options: str, status: int = 0) -> Finished:
+        """Runs a command of dapu."""
+        done = here(self._capsys, command, self.folder, *options)
+        assert done.status == status, done.text
+        return done
+
+    def generate(self, *options: str, status: int = 0) -> Finished:
+        """Runs `dapu generate`."""
+        return self.run("generate", "erp", "--schema", "staging", *options, status=status)
+
+    def load(self) -> None:
+        """What was generated is valid, registers and loads, as it is."""
+        self.run("validate")
+        self.run("registrar")
+        self.run("manager")
+        self.run("worker")
+
+    def file(self, path: str) -> Path:
+        """A file below the route's schema."""
+        return self.folder / "routes/erp/staging" / path
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of the warehouse."""
+        return rows(self.session, query)
+
+    def types(self, table: str) -> dict[str, str]:
+        """The types of a table's columns."""
+        found = self.rows(
+            "select attname, format_type(atttypid, atttypmod) from pg_attribute "
+            f"where attrelid = 'staging.{table}'::regclass and attnum > 0 order by attnum"
+        )
+        return dict(found)
