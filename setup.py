@@ -6,7 +6,12 @@ dapu/shipped.py finds them, in a wheel and in a checkout.
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["dapu", "dapu.*"]), "dapu.sql", "dapu.starter", "dapu.generated"],
+    packages=[
+        *find_packages(include=["dapu", "dapu.*"]),
+        "dapu.sql",
+        "dapu.starter",
+        "dapu.generated",
+    ],
     package_dir={
         "dapu.sql": "sql",
         "dapu.starter": "definitions/starter",

@@ -1,6 +1,6 @@
-"""Where the files are that ship with dapu: `sql/`, the warehouse that `dapu init` copies, and the
-templates of generated definitions.
+"""Where the files are that ship with dapu, beside its modules.
 
+They are `sql/`, the warehouse that `dapu init` copies, and the templates of generated definitions.
 In a checkout, also one that was installed with `pip install -e`, they stand where a reader of the
 repository looks for them. Wheels have them inside the package (setup.py).
 """
