@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
+from tests.conftest import Database, MakeWarehouse
 from tests.support.command import Finished, here
 from tests.support.components import rows
-from tests.conftest import Database, MakeWarehouse
 
 
 class Generating:
