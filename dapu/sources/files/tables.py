@@ -17,7 +17,7 @@ from dapu.sources.files.formats.sheet_part import SheetPart
 from dapu.sources.files.formats.workbook import Workbooks
 from dapu.sources.files.formats.workbook_reader import SheetStyle
 from dapu.sources.files.options import ChosenColumns
-from dapu.sources.files.part import Part
+from dapu.sources.files.part import FilePart
 from dapu.sources.files.places.unpack import Content, format_of
 from dapu.sources.files.values.texts import TextStyle
 
@@ -36,7 +36,7 @@ class FileTable:
     sheet: str | None
     columns: Mapping[str, str] = field(default_factory=dict)
     fault: str | None = None
-    _part: Part[Any] | None = None
+    _part: FilePart[Any] | None = None
     _style: TextStyle = field(default_factory=TextStyle)
     _of_cells: bool = False
 
