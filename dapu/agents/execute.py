@@ -135,7 +135,7 @@ class _Reading:
         return str(low.value)
 
     def _until(self) -> datetime | None:
-        """The end of the range that an operator has read once more."""
+        """The end of the backfill."""
         from dapu.execute.read_all import as_moment
 
         text = (self._context.backfill or {}).get("to")
@@ -143,7 +143,7 @@ class _Reading:
             return None
         until = as_moment(text)
         if until is None:
-            raise JobError(f"{text} is no time; Execute's marks are like 2024-05-06T07:08:09Z")
+            raise JobError(f"{text} is not a time; Execute's marks are like 2024-05-06T07:08:09Z")
         return until
 
     def _asks_for(self) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from pydantic import AfterValidator, Field, model_validator
 from dapu.agents.base import Agent, Context
 from dapu.agents.file_output import (
     FileName,
+    naming_file,
     own_mark,
     remember,
     render_name,
-    told,
     working_folder,
 )
 from dapu.definitions.models import ActionOptions
@@ -104,7 +104,7 @@ class ExportOptions(ActionOptions):
 
     @property
     def kind(self) -> Format:
-        """The file's format. Raises ValueError when nothing tells it."""
+        """The file's format. Raises ValueError when nothing says which."""
         kind = self.format or _ENDINGS.get(PurePosixPath(self._unpacked).suffix)
         if kind is None:
             known = ", ".join(_ENDINGS)
@@ -163,7 +163,7 @@ class ExportAgent(Agent[ExportOptions]):
         mark = own_mark(context)
         clear_leftovers(place, name, mark)
         local = context.job.exit_stack.enter_context(working_folder(context)) / "export"
-        with told(name), context.session.cursor() as cursor:
+        with naming_file(name), context.session.cursor() as cursor:
             rows, notes = _Writing(context, options, cursor, place).write(local)
             sha256 = content_hash(local)
         state = {"name": name, "root": place.root, "sha256": sha256}

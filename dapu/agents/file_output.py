@@ -80,8 +80,8 @@ def working_folder(context: Context) -> Iterator[Path]:
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
-    """What this machine refuses in the block (a full disk) as a JobError that names the file."""
+def naming_file(name: str) -> Iterator[None]:
+    """Turns an error of this machine in the block (a full disk) into a JobError with the name."""
     try:
         yield
     except OSError as error:

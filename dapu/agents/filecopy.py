@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dapu.agents.base import Agent, Context
-from dapu.agents.file_output import FileName, own_mark, render_name, told, working_folder
+from dapu.agents.file_output import FileName, naming_file, own_mark, render_name, working_folder
 from dapu.checksum import sha256_of
 from dapu.definitions.models import ActionOptions
 from dapu.errors import JobError
@@ -142,7 +142,7 @@ class _Copying:
         if self._options.move:
             exit_stack.enter_context(_deleting(self._source, files))
         for number, file in enumerate(files):
-            with told(file.name):
+            with naming_file(file.name):
                 local = self._source.local(file, self._folder)
                 sha256 = sha256_of(local)
             if not self._options.move:

@@ -82,8 +82,8 @@ class FilesAgent(SourceAgent[Options]):
             stack.enter_context(context.stoppable(place.stop))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dapu-")))
             cursor = stack.enter_context(context.session.cursor())
-            round_ = _Round(context, options, self.wanted(options), place, folder, cursor)
-            reading = round_.plan()
+            run = _FilesRun(context, options, self.wanted(options), place, folder, cursor)
+            reading = run.plan()
             if not reading.files:
                 context.state_after.entries.update(reading.remember)
                 yield None
@@ -91,21 +91,21 @@ class FilesAgent(SourceAgent[Options]):
             check_settled(place, reading.files)
             files = [(file, place.local(file, folder)) for file in reading.files]
             hashes = stack.enter_context(_hashes(files))
-            parts = self.parts(options, files, round_.known_names())
-            round_.tell(parts)
-            gathering = round_.gathering(parts)
+            parts = self.parts(options, files, run.known_names())
+            run.note_reading(parts)
+            gathering = run.gathering(parts)
             rows = gathering.rows()
-            round_.delete_replaced(reading)
+            run.delete_replaced(reading)
             try:
-                with round_.queried(rows) as result:
+                with run.queried(rows) as result:
                     yield result
             except JobError as error:
                 raise in_plain_words(error, gathering.kinds) from error
             check_unchanged(place, reading.files)
             context.state_after.entries.update(reading.remember)
             for file, sha256 in zip(reading.files, hashes, strict=True):
-                before = context.state_before.entries.get(file.name) if round_.adds else None
-                state = state_of(file, sha256.result(), round_.how, before)
+                before = context.state_before.entries.get(file.name) if run.adds else None
+                state = state_of(file, sha256.result(), run.how, before)
                 context.state_after.entries[file.name] = state
 
 
@@ -116,7 +116,7 @@ def _hashes(files: Sequence[tuple[FoundFile, Path]]) -> Iterator[list[Future[str
         yield [thread.submit(sha256_of, path) for _, path in files]
 
 
-class _Round:
+class _FilesRun:
     """One reading of the files."""
 
     def __init__(
@@ -179,7 +179,7 @@ class _Round:
         in_table = {column.name for column in self._target.columns} if self._target else set()
         return in_table | set(self._options.columns or {})
 
-    def tell(self, parts: Parts) -> None:
+    def note_reading(self, parts: Parts) -> None:
         """Says what is read, and what was guessed."""
         labels = [part.file + (f" ({part.sheet})" if part.sheet else "") for part in parts.parts]
         more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
@@ -205,9 +205,9 @@ class _Round:
         )
 
     def delete_replaced(self, reading: Reading) -> None:
-        """Before an append: rows of files that are read once more are deleted.
+        """Before an append: rows of files that are read again are deleted.
 
-        Raises JobError when nobody can tell which these are.
+        Raises JobError when nothing says which these are.
         """
         has_file = self._target and any(c.name == ORIGIN[0] for c in self._target.columns)
         if not self._appends or not has_file:

@@ -53,7 +53,7 @@ class Agents(Mapping[str, type[Agent[Any]]]):
         return len(self._names)
 
     def options(self, names: Iterable[str]) -> tuple[type[ActionOptions], ...]:
-        """The options of these agents; of all when there is none of a name, to tell which are."""
+        """The options of these agents; of all when there is none of a name, to list which are."""
         wanted = set(names)
         chosen = sorted(wanted) if wanted and wanted <= set(self) else self._names
         return tuple(self[name].options for name in chosen)

@@ -269,7 +269,7 @@ class _Reading:
                 yield question, page
 
     def _is_one_answer(self) -> bool:
-        """Whether one answer is all, so that it tells of itself whether anything changed."""
+        """Whether one answer is all, so that it alone says whether anything changed."""
         options = self._options
         several = options.pages or options.repeat or options.watermark
         return options.method == "GET" and several is None
@@ -334,7 +334,7 @@ def _connection(context: Context, options: RestOptions) -> RestConnection:
     name = options.connection or context.action.connection
     connection = context.warehouse.connections.named(name)
     if not isinstance(connection, RestConnection):
-        raise ConfigurationError(f"the connection `{name}` is no web service (`driver: rest`)")
+        raise ConfigurationError(f"the connection `{name}` is not a web service (`driver: rest`)")
     return connection
 
 

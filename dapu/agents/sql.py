@@ -41,7 +41,7 @@ class SqlAgent(Agent[SqlOptions]):
         with context.session.cursor() as cursor:
             for file in options.sql_files():
                 text = context.sql(file).composed().as_string(cursor)
-                for part in split(text):  # for the server does not tell which of several failed
+                for part in split(text):  # for the server does not say which of several failed
                     try:
                         cursor.execute(part.text)
                     except psycopg2.errors.QueryCanceled:

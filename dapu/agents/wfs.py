@@ -47,7 +47,7 @@ _REMEMBERED = "update sequence"
 def _condition(text: str) -> str:
     from dapu.sources.wfs.filters import parse_condition
 
-    parse_condition(text)  # a FaultyCondition is a ValueError, which pydantic tells with the line
+    parse_condition(text)  # a FaultyCondition is a ValueError, which pydantic reports with the line
     return text
 
 
@@ -180,7 +180,7 @@ class _Reading:
         return {"sequence": self._service.capabilities.sequence, "options": digest}
 
     def _is_unchanged(self) -> bool:
-        """Whether the server's sequence is as it was; by the standard it need not tell of data."""
+        """Whether the server's sequence is as it was; by the standard it says nothing of data."""
         if not self._options.trust_update_sequence or not self._state["sequence"]:
             return False
         return bool(self._context.state_before.entries.get(_REMEMBERED) == self._state)

@@ -14,7 +14,7 @@ from dapu.errors import ConfigurationError, DapuError
 
 if TYPE_CHECKING:
     from dapu.warehouse.warehouse import Warehouse
-    from dapu.worker.worker import Tally
+    from dapu.worker.worker import JobCounts
 
 _ONE_DAY = 24 * 60  # minutes
 _ENDINGS = {"waiting": "to be tried again"}
@@ -45,24 +45,24 @@ def worker(warehouse: Warehouse, minutes: float | None, processes: int | None) -
     time, count = minutes or settings.minutes, processes or settings.processes
     with open_reporter(warehouse) as reporter:
         if count > 1:
-            tally = run_processes(warehouse.folder, count, time, reporter)
+            counts = run_processes(warehouse.folder, count, time, reporter)
         else:
             one = Worker(warehouse, reporter, time)
             stop_on_signals(one)
-            tally = one.run()
-    _show_tally(warehouse, tally)
+            counts = one.run()
+    _show_counts(warehouse, counts)
 
 
-def _show_tally(warehouse: Warehouse, tally: Tally) -> None:
+def _show_counts(warehouse: Warehouse, counts: JobCounts) -> None:
     """Says how the jobs came out; ends with status 1 when something went wrong."""
     line = stamped(warehouse.settings.zone)
-    if tally.jobs:
-        endings = sorted(tally.endings.items())
-        counts = ", ".join(f"{count:,} {_ENDINGS.get(what, what)}" for what, count in endings)
-        line(f"worker: {counted(tally.jobs, 'job')}: {counts}")
-    elif not tally.faults:
+    if counts.jobs:
+        endings = sorted(counts.endings.items())
+        each = ", ".join(f"{count:,} {_ENDINGS.get(what, what)}" for what, count in endings)
+        line(f"worker: {counted(counts.jobs, 'job')}: {each}")
+    elif not counts.faults:
         line(f"worker: {_why_idle(warehouse)}")
-    wrong = [*tally.faults, *_wrong(warehouse, tally)]
+    wrong = [*counts.faults, *_wrong(warehouse, counts)]
     for text in wrong:
         stamped(warehouse.settings.zone, complain)(f"dapu: {text}")
     if wrong:
@@ -83,13 +83,13 @@ def _why_idle(warehouse: Warehouse) -> str:
     )
 
 
-def _wrong(warehouse: Warehouse, tally: Tally) -> list[str]:
+def _wrong(warehouse: Warehouse, counts: JobCounts) -> list[str]:
     """A line for each way in which tasks went wrong."""
     texts = {"failed": "failed", "lost": "lost", "waiting": "failed, and will be tried again"}
     hint = f"see `dapu status {_shown(warehouse.folder)} TASK`"
     lines = []
     for ending, text in texts.items():
-        names = sorted(task for task, how in tally.failing.items() if how == ending)
+        names = sorted(task for task, how in counts.failing.items() if how == ending)
         if names:
             lines.append(f"{text}: {', '.join(names)}; {hint}")
     return lines
@@ -131,12 +131,12 @@ def run(warehouse: Warehouse, task: str, full: bool, low: str | None, high: str 
     with open_reporter(warehouse) as reporter:
         one = Worker(warehouse, reporter, minutes=_ONE_DAY)
         stop_on_signals(one)
-        tally = one.run(only=job)
-    if not tally.jobs:
+        counts = one.run(only=job)
+    if not counts.jobs:
         raise DapuError(f"{task} cannot start now: {_hindrance(warehouse, job)}")
-    if tally.failing or not is_terminal():
-        _show_tally(warehouse, tally)
-    if not tally.endings["done"]:  # told to stop: a script must not go on as if it were loaded
+    if counts.failing or not is_terminal():
+        _show_counts(warehouse, counts)
+    if not counts.endings["done"]:  # told to stop: a script must not go on as if it were loaded
         sys.exit(1)
 
 

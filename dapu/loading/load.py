@@ -29,7 +29,7 @@ from dapu.statement import TableName
 
 Scope = Literal["full", "incremental", "backfill"]
 """What was read of a source: all; what is new since the watermark, and what has none; or a range
-that an operator wants read once more."""
+that an operator wants read again (`--from`, `--to`)."""
 
 _LOADER_COLUMNS = [DELETED_AT, *(column.name for column in HISTORY_COLUMNS)]
 

@@ -38,7 +38,7 @@ class SchemaChange(Strict):
 
 
 class WatermarkOptions(Strict):
-    """Which column tells how far the source was read."""
+    """Which column says how far the source was read."""
 
     column: str = Field(description="A column of the query's result: number, text, date or time")
     overlap: Duration | NotNegative | None = Field(
@@ -80,7 +80,7 @@ class LoadOptions(ActionOptions):
     sees_table: ClassVar[bool] = False
 
     load: LoadMode = Field("replace", description="What the table holds afterwards")
-    key: Columns | None = Field(None, description="Columns that tell rows apart: the primary key")
+    key: Columns | None = Field(None, description="Columns that identify a row: the primary key")
     watermark: WatermarkOptions | None = Field(
         None, description="Read only what is new since the last run"
     )
@@ -110,7 +110,7 @@ class LoadOptions(ActionOptions):
     @model_validator(mode="after")
     def _goes_together(self) -> LoadOptions:
         if self.load in _KEYED and not self.key:
-            raise ValueError(f"`load: {self.load}` needs `key`: the columns that tell rows apart")
+            raise ValueError(f"`load: {self.load}` needs `key`: the columns that identify a row")
         if self.watermark and self.load in ("replace", "period", "snapshot"):
             raise ValueError(
                 f"`watermark` reads only what is new, and `load: {self.load}` needs all rows; "
@@ -134,7 +134,7 @@ class LoadOptions(ActionOptions):
             return (
                 "`append` with a `watermark` deletes the rows of the values that it reads again, "
                 "also those that another action brought; give each action a table of its own and "
-                "join them with a `transform`, or use `load: merge` with a `key` that tells them "
+                "join them with a `transform`, or use `load: merge` with a `key` that keeps them "
                 "apart"
             )
         if self.deletes_others and not self.sees_table:
@@ -166,7 +166,7 @@ class LoadOptions(ActionOptions):
 
     @property
     def marks_deleted(self) -> bool:
-        """Whether rows that are gone are marked in _deleted_at, instead of deleted."""
+        """Whether rows that the source lost are marked in _deleted_at, instead of deleted."""
         return self.deletes == "soft" or (isinstance(self.deletes, KeySweep) and self.deletes.mark)
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def left_out_note(count: int) -> list[str]:
-    """What to tell of rows that gave way to a newer one with their key."""
+    """A note on rows that gave way to a newer one with their key."""
     return [f"{count:,} left out, since another row has their key"] if count else []
 
 
@@ -49,7 +49,7 @@ class LoadResult:
         return cls(rows, tuple(notes), changed=bool(inserted or updated or deleted))
 
     def also(self, notes: tuple[str, ...]) -> LoadResult:
-        """The same with more to tell."""
+        """The same with more notes."""
         return replace(self, notes=(*self.notes, *notes))
 
     def __str__(self) -> str:

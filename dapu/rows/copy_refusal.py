@@ -74,7 +74,7 @@ class Refusal:
             return
         try:
             said = server.recv(_LOOKED_AT, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except OSError:  # libpq will tell
+        except OSError:  # libpq will say
             return
         if _ERROR.search(said):
             # COPY fails with what the server said; should it be none of ours, then with this.

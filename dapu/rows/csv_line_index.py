@@ -1,6 +1,6 @@
 """Which row a line of CSV belongs to.
 
-COPY tells a bad value by the line on which its row ends, and a text may hold line ends of its
+COPY names a bad value by the line on which its row ends, and a text may hold line ends of its
 own. So rows that do are counted as they are written.
 
 PostgreSQL learns from the end of the first row that a line feed ends a line, and counts carriage

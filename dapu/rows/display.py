@@ -10,7 +10,7 @@ _PLAIN = re.compile(r"[\w.:+-]+( [\d.:+-]+)?")
 
 
 def readable(text: str | None) -> str:
-    r"""A value in quotes; what is no character as `\xff`."""
+    r"""A value in quotes; what is not a character as `\xff`."""
     if text is None:
         return "null"
     bare = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -19,7 +19,7 @@ def readable(text: str | None) -> str:
 
 
 def names_a_row(record: Mapping[str, str | None], key: Sequence[str], but: str | None) -> str:
-    """`, shop 3, sale_id 17`, to stand behind the number of a row; but: a column told already."""
+    """`, shop 3, sale_id 17`, to stand behind the number of a row; but: not this column."""
     named = ((name, record.get(name)) for name in key if name != but)
     return "".join(f", {name} {_bare(text)}" for name, text in named if text)
 

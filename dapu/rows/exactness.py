@@ -43,7 +43,7 @@ _DAY = r"[0-9]+[-/.][0-9]+[-/.][0-9]+"
 
 
 def remarked(text: str, why: str) -> str:
-    """A text that no type but text takes, and that tells why it does not."""
+    """A text that no type but text takes, with the reason behind it."""
     return f"{text} {REMARK}({why})"
 
 

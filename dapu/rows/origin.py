@@ -24,7 +24,7 @@ class RowOrigin:
     """Which row COPY means by a line, where a row may have several."""
 
     again: Callable[[], CopyRows] | None = None
-    """Gives the same rows once more, as text or CSV, for who must look into them."""
+    """Gives the same rows again, as text or CSV, for who must look into them."""
 
     is_ordered: Callable[[], bool] = lambda: True
     """Asks whether they come in the same order then."""

@@ -27,8 +27,8 @@ _CHUNK = 1 << 17
 _Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 
 
-def _without_noise(tell: _Hook) -> _Hook:
-    """What tells an error that nobody catches, but for one that psycopg2 makes itself.
+def _without_noise(show: _Hook) -> _Hook:
+    """Shows an error that nobody catches, but for one that psycopg2 makes itself.
 
     When a server ends a session in the middle of a COPY, libpq has two errors: what the server
     said, and that it is gone. psycopg2 takes up the second while the first is under way
@@ -40,7 +40,7 @@ def _without_noise(tell: _Hook) -> _Hook:
     ) -> object:
         if kind is SystemError and isinstance(error.__cause__, psycopg2.Error):
             return None
-        return tell(kind, error, trace)
+        return show(kind, error, trace)
 
     return hook
 
@@ -148,7 +148,7 @@ class _Source(threading.Thread):
     def abandon(self, stop: Callable[[], None]) -> None:
         """Ends the writing: it meets a broken pipe, or its query is stopped.
 
-        What has ended is not stopped: its source may be asked once more.
+        What has ended is not stopped: its source may be asked again.
         """
         is_writing = self.is_alive()
         self.close()

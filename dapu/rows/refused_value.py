@@ -1,4 +1,4 @@
-"""What a database says of a value that it cannot take, told with column, row, key and value."""
+"""What a database says of a value that it cannot take: with column, row, key and value."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Record = Mapping[str, str | None]
 """The texts of a row's values by column; surrogates stand for bytes that are no UTF-8."""
 
 Find = Callable[[int], Record | None]
-"""Gives a row (from 1) once more; None when it is not there again."""
+"""Gives a row (from 1) again; None when it does not come again."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RefusedValue:
     """What the server says of a row that a table cannot take.
 
     row: its number from 1. where: the place in its source, for people. value: as it is shown.
-    line: the beginning of the row, where the server tells that. is_missing: for want of a value.
+    line: the beginning of the row, where the server says that. is_missing: for want of a value.
     """
 
     table: str
@@ -63,7 +63,7 @@ class RefusedValue:
         )
 
     def of_record(self, record: Record, key: Sequence[str]) -> RefusedValue:
-        """The same, told with what the row has in its key; itself where it is another row."""
+        """The same, with what the row has in its key; itself where it is another row."""
         column = self.column or next(
             (name for name, text in record.items() if _UNREADABLE.search(text or "")), None
         )
@@ -80,11 +80,11 @@ class RefusedValue:
         return replace(self, column=column, value=value, where=where)
 
 
-def _is_same(told: str, text: str | None) -> bool:
-    """Whether a value is the one that the server told, which it cuts when it is long."""
-    if text is None or told == _NULL:
-        return text is None and told in (_NULL, '""')
-    bare = told.removeprefix('"').removesuffix('"')
+def _is_same(shown: str, text: str | None) -> bool:
+    """Whether a value is the one that the server showed, which it cuts when it is long."""
+    if text is None or shown == _NULL:
+        return text is None and shown in (_NULL, '""')
+    bare = shown.removeprefix('"').removesuffix('"')
     text = text.replace(REMARK, "")
     return text == bare or (bare.endswith("...") and text.startswith(bare[:-3]))
 
@@ -93,15 +93,15 @@ class BadValue(JobError):
     """A row that a table cannot take."""
 
     def __init__(self, refused: RefusedValue) -> None:
-        told = ("table", "row", "where", "column", "value")
-        super().__init__(str(refused), {name: getattr(refused, name) for name in told})
+        kept = ("table", "row", "where", "column", "value")
+        super().__init__(str(refused), {name: getattr(refused, name) for name in kept})
         self.refused = refused
 
 
 def _advice(error: psycopg2.Error) -> str | None:
     """What to do, where a key cannot be one."""
     if isinstance(error, psycopg2.errors.UniqueViolation):
-        return "give a `key` that tells rows apart, or leave one of such rows out of the query"
+        return "give a `key` that identifies a row, or leave one of such rows out of the query"
     if isinstance(error, psycopg2.errors.NotNullViolation):
         return "each row needs a value there; leave such rows out of the query, or change the key"
     return None
@@ -111,14 +111,14 @@ def _advice(error: psycopg2.Error) -> str | None:
 def naming_refused_values(
     name: TableName, find: Find | None = None, key: Sequence[str] = ()
 ) -> Iterator[None]:
-    """What a table cannot take is told as a JobError of that table: rows pass through others.
+    """Turns an error about a value into a BadValue of that table: rows pass through others.
 
-    find, key: what gives a row once more, and the columns by which a person finds it.
+    find, key: what gives a row again, and the columns by which a person finds it.
     """
     try:
         yield
     except BadValue as error:
-        if error.refused.table == str(name):  # told already, by an earlier try
+        if error.refused.table == str(name):  # by an earlier try
             raise
         refused = replace(error.refused, table=str(name))
         record = find(refused.row) if find else None
@@ -128,21 +128,21 @@ def naming_refused_values(
 
 
 def explain(error: psycopg2.Error, origin: RowOrigin = UNKNOWN) -> DapuError:
-    """A BadValue that names table, row, column and value where the server tells them."""
+    """A BadValue that names table, row, column and value where the server says them."""
     said = shortened((error.diag.message_primary or str(error)).strip(), _LONGEST)
     reason = said.replace(REMARK, "")
     detail = (error.diag.message_detail or "").rstrip(".")
     place = _CONTEXT.search((error.diag.context or "").replace(REMARK, ""))
     if place is None or isinstance(error, psycopg2.errors.UniqueViolation):
         return JobError("; ".join(filter(None, (reason, detail, _advice(error)))))
-    table, line, named, told = place.groups()
+    table, line, named, shown = place.groups()
     column = named or error.diag.column_name
     row = origin.row_of_line(int(line))
     if reason.endswith(": 0x00"):
         reason += " (`nul_characters: remove` leaves it out)"
     if detail.startswith("\\u0000 cannot"):
         reason += " (`nul_characters: remove` leaves \\u0000 out)"
-    if named and (told or "").strip().startswith('"0000-00-00'):
+    if named and (shown or "").strip().startswith('"0000-00-00'):
         reason += " (`zero_dates: null` puts null in its place)"
     return BadValue(
         RefusedValue(
@@ -150,9 +150,9 @@ def explain(error: psycopg2.Error, origin: RowOrigin = UNKNOWN) -> DapuError:
             row,
             origin.locate(row, column or "") if origin.locate else f"row {row}",
             column,
-            told.strip() if named and told else None,
+            shown.strip() if named and shown else None,
             reason,
-            None if named else told,
+            None if named else shown,
             isinstance(error, psycopg2.errors.NotNullViolation),
         )
     )

@@ -70,7 +70,7 @@ def widened(target: str, source: str) -> str:
 def grown(target: str, source: str) -> str | None:
     """What a column becomes to take another type too; None where the two have no common kind.
 
-    Truths become 0 and 1 among numbers, though a text of them is no number.
+    Truths become 0 and 1 among numbers, though a text of them is not a number.
     """
     if _parse(target)[0] == "boolean" and _parse(source)[0] in _NUMBERS:
         return source

@@ -32,7 +32,7 @@ def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement |
     except psycopg2.Error as error:
         raise JobError(f"the check {label} cannot be run: {error.diag.message_primary}") from error
     if cursor.description is None:
-        raise JobError(f"the check {label} is no query: it must give the offending rows")
+        raise JobError(f"the check {label} is not a query: it must give the offending rows")
     rows = cursor.fetchmany(MOST_ROWS + 1)
     if rows:
         names = [column.name for column in cursor.description]

@@ -85,7 +85,7 @@ class Runner:
         self.session.path = self.session.given_path
         self.watch.begin(job, self.session.backend, self.session.cancel)
         try:
-            rows, message = _Run(self, claim).run()
+            rows, message = _JobRun(self, claim).run()
             took = show_duration(timedelta(seconds=time.monotonic() - started))
             return Outcome("done", rows, f"{message} in {took}")
         except KeyboardInterrupt:
@@ -152,8 +152,8 @@ class Runner:
         return Outcome(ending, 0, message)
 
 
-class _Run:
-    """The good way through a job."""
+class _JobRun:
+    """The happy path of a job."""
 
     def __init__(self, runner: Runner, claim: Claim) -> None:
         self._runner, self._claim, self._job = runner, claim, claim.job
@@ -200,7 +200,7 @@ class _Run:
         try:
             now = fingerprint(self._folder)
         except (FileNotFoundError, NotADirectoryError):
-            raise TaskVanished(f"the folder {self._folder} is gone") from None
+            raise TaskVanished(f"the folder {self._folder} no longer exists") from None
         if now != self._claim.hash.partition(":")[0]:
             raise TaskChanged(
                 f"the files in {self._folder} changed since they were registered; "
@@ -229,7 +229,7 @@ class _Run:
         runner, job = self._runner, self._job
         context = self._context(task, position)
         if not job.full_load:
-            self._recall(cursor, context, options)
+            self._take_state(cursor, context, options)
         with given_path(cursor):
             result = runner.agents[options.do]().run(context, options)
         if context.state_after.watermark is not None:
@@ -254,7 +254,7 @@ class _Run:
         return result
 
     def _compare_columns(self, cursor: Cursor, source: str, result: LoadResult) -> LoadResult:
-        """Tells which columns the source no longer has, at the first run that finds them gone."""
+        """Notes which columns the source no longer has, at the first run that misses them."""
         item = _columns_of(source)
         before = self._claim.seen.get(item, {}).get("columns", [])
         if not result.columns or before == list(result.columns):
@@ -263,11 +263,14 @@ class _Run:
         source_state.remember(*where, {"columns": list(result.columns)}, self._job.number)
         gone = [column for column in before if column in result.kept]
         return result.also(
-            tuple(f"the column {column} is gone at the source, and stays" for column in gone)
+            tuple(
+                f"the column {column} is no longer in the source, and stays in the table"
+                for column in gone
+            )
         )
 
-    def _recall(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
-        """What earlier runs remembered; nothing where the table that they loaded is gone."""
+    def _take_state(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
+        """The state that earlier runs left; none where the table that they loaded was dropped."""
         source = context.action.source
         state = SourceState(self._claim.watermarks.get(source), self._claim.seen.get(source, {}))
         if isinstance(options, LoadOptions):
@@ -284,7 +287,7 @@ class _Run:
         context.state_before = state
 
     def _forget_others(self, cursor: Cursor) -> None:
-        """What the task no longer reads."""
+        """Deletes the state of what the task no longer reads."""
         registry, task, claim = self._runner.registry, self._job.task, self._claim
         kept = [*self._sources, *map(_columns_of, self._sources)]
         if (claim.watermarks.keys() | claim.seen.keys()) - set(kept):

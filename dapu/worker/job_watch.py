@@ -30,7 +30,7 @@ class Watch:
     """Watches one job at a time.
 
     session: in autocommit; shared with whoever writes events.
-    progress: told how many rows the job's running COPY has taken.
+    progress: called with how many rows the job's running COPY has taken.
     """
 
     def __init__(
@@ -127,9 +127,9 @@ class Watch:
         if reason is not None:
             self._interrupt(job, reason)
         else:
-            self._tell_progress(job)
+            self._report_progress(job)
 
-    def _tell_progress(self, job: Job) -> None:
+    def _report_progress(self, job: Job) -> None:
         with suppress(psycopg2.Error), self._session.cursor() as cursor:
             cursor.execute(statement("server.copied_rows"), {"backend": self._backend})
             row = cursor.fetchone()

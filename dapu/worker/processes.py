@@ -1,7 +1,7 @@
 """Several worker processes at once, reporting to one terminal.
 
 Each child is joined to its parent by a pipe of its own. What the child does goes up; down goes
-only that it is to stop. The end of the pipe tells each that the other is gone: a child whose
+only that it is to stop. By the end of the pipe each learns that the other has ended: a child whose
 parent was killed stops as on SIGTERM, and leaves no orphan.
 """
 
@@ -29,10 +29,10 @@ from dapu.registry.events import Level
 from dapu.secrets import redact
 from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.job import Outcome
-from dapu.worker.worker import GRACE, Reporter, Tally, Worker, stop_on_signals
+from dapu.worker.worker import GRACE, JobCounts, Reporter, Worker, stop_on_signals
 
 
-def run_processes(folder: Path, count: int, minutes: float, reporter: Reporter) -> Tally:
+def run_processes(folder: Path, count: int, minutes: float, reporter: Reporter) -> JobCounts:
     """Runs `count` workers, each a process of its own; returns what they did together.
 
     SIGTERM and Ctrl-C stop each of them as they stop a single worker. Raises DapuError when a
@@ -42,15 +42,17 @@ def run_processes(folder: Path, count: int, minutes: float, reporter: Reporter) 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     children = [_start(folder, number, minutes) for number in range(1, count + 1)]
     _pass_signals_on(children)
-    tally = _listen(children, reporter)
+    counts = _listen(children, reporter)
     for child in children:
         child.process.join()
         if child.process.exitcode and child.fault is None:
-            tally.faults.append(f"{child.process.name} died ({_cause(child)}); its job waits again")
+            counts.faults.append(
+                f"{child.process.name} died ({_cause(child)}); its job waits again"
+            )
     faults = [child.fault for child in children if child.fault is not None]
     if faults:
         raise faults[0]
-    return tally
+    return counts
 
 
 @dataclass
@@ -62,8 +64,8 @@ class _Child:
     fault: DapuError | None = None
 
     def stop(self, grace: float) -> None:
-        """Tells it to take no new job, and to give the one in hand back after `grace` seconds."""
-        with suppress(OSError):  # it is gone already
+        """Asks it to take no new job, and to give the one in hand back after `grace` seconds."""
+        with suppress(OSError):  # it has ended already
             self.pipe.send(grace)
 
 
@@ -77,9 +79,9 @@ def _start(folder: Path, number: int, minutes: float) -> _Child:
     return _Child(process, ours)
 
 
-def _listen(children: Sequence[_Child], reporter: Reporter) -> Tally:
-    """Hands on what the children tell until all are gone; returns what they did together."""
-    tally, noted = Tally(), list[Any]()
+def _listen(children: Sequence[_Child], reporter: Reporter) -> JobCounts:
+    """Passes on what the children report until all have ended; returns their counts together."""
+    counts, noted = JobCounts(), list[Any]()
     by_pipe: dict[Any, _Child] = {child.pipe: child for child in children}
     while by_pipe:
         for pipe in multiprocessing.connection.wait(list(by_pipe)):
@@ -93,13 +95,13 @@ def _listen(children: Sequence[_Child], reporter: Reporter) -> Tally:
                 child.fault = values[0]
                 continue
             if what == "ended":
-                tally.add(*values)
+                counts.add(*values)
             if what == "note":
                 if values == noted:  # all of them wait for one thing, and each says so
                     continue
                 noted = values
             getattr(reporter, what)(*values)
-    return tally
+    return counts
 
 
 def _cause(child: _Child) -> str:
@@ -109,12 +111,12 @@ def _cause(child: _Child) -> str:
 
 def _pass_signals_on(children: Sequence[_Child]) -> None:
     """The first SIGTERM leaves time for the jobs in hand; a second, or Ctrl-C, leaves none."""
-    told = False
+    was_asked = False
 
     def on_signal(number: int, _: object) -> None:
-        nonlocal told
-        at_once = told or number == signal.SIGINT
-        told = True
+        nonlocal was_asked
+        at_once = was_asked or number == signal.SIGINT
+        was_asked = True
         for child in children:
             child.stop(0 if at_once else GRACE)
 
@@ -130,44 +132,44 @@ class _Relay:
         self._lock = threading.Lock()  # progress comes from another thread
 
     def started(self, job: Job) -> None:
-        self.tell("started", job)
+        self.send("started", job)
 
     def progress(self, job: Job, rows: int) -> None:
-        self.tell("progress", job, rows)
+        self.send("progress", job, rows)
 
     def ended(self, job: Job, outcome: Outcome) -> None:
-        self.tell("ended", job, outcome)
+        self.send("ended", job, outcome)
 
     def note(self, level: Level, task: str, message: str) -> None:
-        self.tell("note", level, task, message)
+        self.send("note", level, task, message)
 
-    def tell(self, *message: Any) -> None:
-        with self._lock, suppress(OSError):  # a parent that is gone needs to know nothing
+    def send(self, *message: Any) -> None:
+        with self._lock, suppress(OSError):  # the parent has ended
             self._pipe.send(message)
 
 
 def _work(folder: Path, minutes: float, pipe: Connection) -> None:
-    """One child: a worker until it has done, or is told to stop."""
+    """One child: a worker until it has done, or is to stop."""
     relay = _Relay(pipe)
     try:
         worker = Worker(open_warehouse(folder), relay, minutes)
         stop_on_signals(worker, signal.SIGTERM)
-        _stop_when_told(worker, pipe)
+        _stop_when_asked(worker, pipe)
         worker.run()
     except (DapuError, psycopg2.Error) as error:
         kind = ConfigurationError if isinstance(error, ConfigurationError) else DapuError
-        relay.tell("fault", kind(redact(str(error)).strip()))
+        relay.send("fault", kind(redact(str(error)).strip()))
         sys.exit(1)
-    except Exception:  # noqa: BLE001 - whatever it is, the parent tells it, without secrets
-        relay.tell("fault", DapuError(redact(traceback.format_exc())))
+    except Exception:  # noqa: BLE001 - whatever it is, the parent reports it, without secrets
+        relay.send("fault", DapuError(redact(traceback.format_exc())))
         sys.exit(1)
 
 
-def _stop_when_told(worker: Worker, pipe: Connection) -> None:
+def _stop_when_asked(worker: Worker, pipe: Connection) -> None:
     def listen() -> None:
         with suppress(EOFError, OSError):
             while True:
                 worker.stop(pipe.recv())
-        worker.stop()  # the parent is gone
+        worker.stop()  # the parent has ended
 
     threading.Thread(target=listen, name="dapu-parent", daemon=True).start()

@@ -49,7 +49,7 @@ class Reporter(Protocol):
 
 
 @dataclass
-class Tally:
+class JobCounts:
     """How many jobs came out how.
 
     failing: tasks whose last job went wrong, with how it ended: failed, lost, or waiting for its
@@ -91,12 +91,12 @@ class Worker:
         self._until = time.monotonic() + minutes * 60
         self._stopping = threading.Event()
         self._watch: Watch | None = None
-        self._tally = Tally()
+        self._counts = JobCounts()
         self._lost: _Lost | None = None
         self._waits_for: tuple[str | None, datetime | None] = (None, None)
 
-    def run(self, only: int | None = None) -> Tally:
-        """Takes jobs until the minutes are over, none is left, or it is told to stop.
+    def run(self, only: int | None = None) -> JobCounts:
+        """Takes jobs until the minutes are over, none is left, or it is to stop.
 
         only: the one job to run, instead of the most urgent ones.
         When the warehouse's database goes away, it waits for it and goes on.
@@ -105,16 +105,18 @@ class Worker:
         connected, away = False, False
         while not self._over():
             try:
-                with _Desk(self._warehouse, self._reporter) as desk:
+                with _Connection(self._warehouse, self._reporter) as connection:
                     if away:
                         self._reporter.note("info", "", "the warehouse's database is back")
                     connected, away = True, False
-                    self._watch = desk.watch
-                    self._end_lost(desk)
-                    if only is None or not self._tally.jobs:
-                        self._work(desk, only)
-                    desk.leave("stopped" if self._stopping.is_set() else "done", self._tally.jobs)
-                    return self._tally
+                    self._watch = connection.watch
+                    self._end_lost(connection)
+                    if only is None or not self._counts.jobs:
+                        self._work(connection, only)
+                    connection.leave(
+                        "stopped" if self._stopping.is_set() else "done", self._counts.jobs
+                    )
+                    return self._counts
             except (
                 psycopg2.OperationalError,
                 psycopg2.InterfaceError,
@@ -123,12 +125,12 @@ class Worker:
                 if not connected:
                     raise
                 if not away:
-                    self._say_away(error)
+                    self._note_outage(error)
                 away = True
                 self._stopping.wait(_RECONNECT)
         if self._lost is not None:
             self._ended(self._lost.job, Outcome("waiting", 0, self._lost.why))
-        return self._tally
+        return self._counts
 
     def stop(self, grace: float = GRACE) -> None:
         """Takes no further job; the one in hand has `grace` seconds before it is given back."""
@@ -139,52 +141,52 @@ class Worker:
 
     def _give_back(self) -> None:
         if self._watch is not None:
-            self._watch.give_back("the worker was told to stop")
+            self._watch.give_back("the worker was asked to stop")
 
     def _over(self) -> bool:
         return self._stopping.is_set() or time.monotonic() > self._until
 
-    def _work(self, desk: _Desk, only: int | None) -> None:
+    def _work(self, connection: _Connection, only: int | None) -> None:
         looked, last_look = -math.inf, False
         while not self._over():
             if time.monotonic() - looked > _LOOK_FOR_DEAD:
-                desk.free_jobs_of_the_dead()
+                connection.free_jobs_of_the_dead()
                 looked = time.monotonic()
-            claim = desk.claim(only)
+            claim = connection.claim(only)
             if claim is not None:
-                self._run(desk, claim)
+                self._run(connection, claim)
             if only is not None or (claim is None and last_look):
                 break
             # What ends between a claim and a look at what is running may leave a job to claim.
-            last_look = claim is None and not self._wait(desk)
+            last_look = claim is None and not self._wait(connection)
 
-    def _run(self, desk: _Desk, claim: Claim) -> None:
+    def _run(self, connection: _Connection, claim: Claim) -> None:
         self._reporter.started(claim.job)
         try:
-            outcome = desk.runner.run(claim)
+            outcome = connection.runner.run(claim)
         except psycopg2.Error as error:
-            if type(error) is psycopg2.DatabaseError:  # so psycopg2 tells of a loss during COPY
+            if type(error) is psycopg2.DatabaseError:  # so psycopg2 reports a loss during COPY
                 error = psycopg2.OperationalError(str(error))
             if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-                self._lost = _Lost(claim.job, desk.runner.worker, _reason(error))
+                self._lost = _Lost(claim.job, connection.runner.worker, _reason(error))
             raise error
         self._ended(claim.job, outcome)
 
-    def _end_lost(self, desk: _Desk) -> None:
+    def _end_lost(self, connection: _Connection) -> None:
         """The job whose session broke fails as any other: with a wait, and not for ever."""
         if self._lost is not None:
             lost = self._lost
-            outcome = desk.runner.end_lost(lost.job, lost.worker, lost.why)
+            outcome = connection.runner.end_lost(lost.job, lost.worker, lost.why)
             self._lost = None
             self._ended(lost.job, outcome)
 
     def _ended(self, job: Job, outcome: Outcome) -> None:
-        self._tally.add(job, outcome)
+        self._counts.add(job, outcome)
         self._reporter.ended(job, outcome)
 
-    def _wait(self, desk: _Desk) -> bool:
+    def _wait(self, connection: _Connection) -> bool:
         """Waits until a job may be there; False when there is nothing to wait for."""
-        running, task, at, seconds = desk.outlook()
+        running, task, at, seconds = connection.outlook()
         in_time = seconds is not None and time.monotonic() + seconds < self._until
         if not running and not in_time:
             return False
@@ -195,7 +197,7 @@ class Worker:
         self._stopping.wait(longest if seconds is None else min(seconds, longest))
         return True
 
-    def _say_away(self, error: Exception) -> None:
+    def _note_outage(self, error: Exception) -> None:
         self._reporter.note(
             "warning", "", f"the warehouse's database is away ({_reason(error)}); waiting for it"
         )
@@ -205,8 +207,8 @@ def _reason(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-class _Desk:
-    """What a worker works with while its database answers: two sessions, a number, a watch."""
+class _Connection:
+    """A worker's connection to its database: two sessions, its number, the watch over its jobs."""
 
     def __init__(self, warehouse: Warehouse, reporter: Reporter) -> None:
         self._registry: Registry = registry_of(warehouse)
@@ -232,7 +234,7 @@ class _Desk:
             self.watch,
         )
 
-    def __enter__(self) -> _Desk:
+    def __enter__(self) -> _Connection:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -33,7 +33,7 @@ from dapu.registry.events import Level
 from dapu.warehouse.warehouse import Warehouse, open_warehouse
 from dapu.worker.job import Outcome
 from dapu.worker.processes import run_processes
-from dapu.worker.worker import Tally, Worker
+from dapu.worker.worker import JobCounts, Worker
 
 _FILES = {
     "warehouse.yaml": "",
@@ -91,7 +91,7 @@ def queue_all(warehouse: Warehouse) -> None:
         session.cursor().execute("vacuum analyze")
 
 
-def run(warehouse: Warehouse, processes: int) -> Tally:
+def run(warehouse: Warehouse, processes: int) -> JobCounts:
     """Runs what is queued."""
     if processes == 1:
         return Worker(warehouse, Silent(), minutes=10).run()
@@ -140,15 +140,15 @@ def main() -> None:
             if given.profile:
                 profile.enable()
             busy, started = processor_seconds(warehouse), time.perf_counter()
-            tally = run(warehouse, processes)
+            counts = run(warehouse, processes)
             seconds = time.perf_counter() - started
             busy = processor_seconds(warehouse) - busy
             profile.disable()
             print(
-                f"{processes:>9} {tally.jobs:>6} {seconds:>8.2f} {tally.jobs / seconds:>14,.0f}"
-                f" {1000 * busy / tally.jobs:>13.2f}"
+                f"{processes:>9} {counts.jobs:>6} {seconds:>8.2f} {counts.jobs / seconds:>14,.0f}"
+                f" {1000 * busy / counts.jobs:>13.2f}"
             )
-            assert tally.endings == {"done": given.jobs}, tally.endings
+            assert counts.endings == {"done": given.jobs}, counts.endings
             if given.profile:
                 pstats.Stats(profile).sort_stats("tottime").print_stats(25)
 

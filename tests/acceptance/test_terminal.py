@@ -129,7 +129,7 @@ def test_ctrl_c_gives_the_job_back_and_leaves_no_traceback(
         window.press(b"\x03")
         assert window.wait() == 0, window.text
     assert "Traceback" not in window.text
-    assert "given back: the worker was told to stop" in _plain(window.text)
+    assert "given back: the worker was asked to stop" in _plain(window.text)
     assert rows(connection, "select status, tries from meta.agenda") == [("waiting", 0)]
 
 
@@ -173,4 +173,4 @@ def test_ctrl_c_in_a_run_of_one_task_is_no_success(
         time.sleep(0.2)
         window.press(b"\x03")
         assert window.wait() == 1, window.text
-    assert "given back: the worker was told to stop" in _plain(window.text)
+    assert "given back: the worker was asked to stop" in _plain(window.text)

@@ -46,7 +46,7 @@ class ChangedBlocks:
     def run(self, cursor: Cursor) -> LoadResult:
         """The hashes are asked for first: what changes while rows are read is read next time."""
         context = self.context
-        # The source's own types tell how it hashes them, whatever they become in the table.
+        # It is by the source's own types that it hashes values, whatever they become in the table.
         columns = self.source.read(no_rows(self.query), None).columns
         key = self._key(columns)
         read_as = self._read_as(columns, key)
@@ -115,8 +115,8 @@ class ChangedBlocks:
 
     def _read_as(self, columns: Sequence[Column], key: BlockKey) -> str:
         """What the same values become in the table: a hash of a block says nothing of that."""
-        told = [[column.name, column.type] for column in columns]
-        facts = [self.options.model_dump(mode="json"), told]
+        described = [[column.name, column.type] for column in columns]
+        facts = [self.options.model_dump(mode="json"), described]
         text = json.dumps(facts if key.order == "own" else [*facts, key.order])
         return hashlib.sha256(text.encode()).hexdigest()
 

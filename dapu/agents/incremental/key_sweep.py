@@ -34,7 +34,7 @@ class Sweep:
     sweep: KeySweep
 
     def run(self, cursor: Cursor, source: Source) -> tuple[str, ...]:
-        """Removes them when it is time to look; returns what to tell of it."""
+        """Removes them when it is time to look; returns notes for the event."""
         last = self.context.state_before.entries.get(_SWEPT)
         now = datetime.now(UTC)
         if last is not None and now - datetime.fromisoformat(last) < self.sweep.every:
@@ -50,9 +50,9 @@ class Sweep:
                 cursor, table, target, keys, self.options, keeps_rejected=False
             )
             mark = self.sweep.mark
-            told = remove_missing(cursor, table, target, checked.rows, self._key, mark=mark)
+            notes = remove_missing(cursor, table, target, checked.rows, self._key, mark=mark)
         self.context.state_after.entries[_SWEPT] = now.isoformat()
-        return told
+        return notes
 
     @property
     def _key(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A query from the watermark on, or of a range that an operator wants once more."""
+"""A query from the watermark on, or of a backfill's range."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) ->
 def _backfill_query(
     context: Context, file: str, watermark: WatermarkOptions, source: Queryable
 ) -> Statement:
-    """The range that an operator wants read once more."""
+    """The query of a backfill: the range that an operator wants read again."""
     column = watermark.column
     if context.state_before.watermark is not None:
         like = context.state_before.watermark.value

@@ -1,4 +1,4 @@
-"""Where to go on reading: from the watermark, or over a range that an operator gives."""
+"""Where to go on reading: from the watermark, or over the range of a backfill."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dapu.registry.watermarks import Watermark
 
 
 class Bounds(NamedTuple):
-    """The values of the watermark's column to read, both included; None is no bound."""
+    """The values of the watermark's column to read, both included; None is without a bound."""
 
     low: Any = None
     high: Any = None
 
 
 def bounds(context: Context, watermark: WatermarkOptions | None) -> Bounds:
-    """From the last run's value on; or the range that an operator wants read once more.
+    """From the last run's value on; or the range of a backfill.
 
     Raises JobError when the watermark was kept for another column.
     """

@@ -181,7 +181,7 @@ class SplitLoad:
             ) from error
 
     def _with_domains(self, cursor: Cursor, columns: Sequence[Column]) -> list[Column]:
-        """The columns with the table's domains: what these refuse is told where it is read."""
+        """The columns with the table's domains: what these refuse is refused where it is read."""
         target = describe(cursor, self.context.table)
         known = target.columns if target else ()
         domains = {(column.name, column.type): column.domain for column in known}

@@ -1,7 +1,7 @@
 """`load: append`: the old rows and the new.
 
 With a watermark each source row is there once, ever: rows that share a value of the watermark's
-column are read all or none, so that those of a value that came again take the place of those
+column are read all or none, so that those of a value that came again replace those
 that were there. Rows at the boundary are neither lost nor doubled.
 """
 

@@ -1,4 +1,4 @@
-"""Deletes rows that the next ones take the place of, where no other table suffers from it."""
+"""Deletes rows that the next ones replace, where no other table suffers from it."""
 
 from __future__ import annotations
 

@@ -25,11 +25,11 @@ ALWAYS, NEVER = sql.SQL("true"), sql.SQL("false")
 
 
 @dataclass(frozen=True)
-class Target:
+class ComparedTable:
     """A table that rows are compared with.
 
     columns: those that come from the source, with the table's own types.
-    key: the columns that tell rows apart.
+    key: the columns that identify a row.
     present: which of its rows count (a condition).
     changed_anyway: when a row counts as changed though its values are the same (a condition on
     `t`, the target's row).
@@ -74,10 +74,10 @@ class Written(NamedTuple):
     deleted: int
 
 
-def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> Staged:
+def stage(cursor: Cursor, target: ComparedTable, rows: Rows, newest: str | None) -> Staged:
     """Puts rows into `dapu_stage`, one a key: the newest.
 
-    newest: the column that tells which of the rows with one key is the newest.
+    newest: the column by which the newest of the rows with one key is found.
     Raises JobError when a row has no whole key.
     """
     columns = column_list(rows.columns)
@@ -97,7 +97,7 @@ def stage(cursor: Cursor, target: Target, rows: Rows, newest: str | None) -> Sta
     return Staged(count, left_out)
 
 
-def _index_keys(cursor: Cursor, target: Target, newest: str | None) -> int:
+def _index_keys(cursor: Cursor, target: ComparedTable, newest: str | None) -> int:
     """Leaves one row a key, and the planner with what it needs; returns how many it took away."""
     left_out = 0
     key = _each(target.key, "{0}", ", ")
@@ -126,12 +126,14 @@ def keep_newest(
     return cursor.rowcount
 
 
-def find(cursor: Cursor, target: Target, *, missing: bool, newest: str | None = None) -> None:
+def find(
+    cursor: Cursor, target: ComparedTable, *, missing: bool, newest: str | None = None
+) -> None:
     """Finds the keys that differ.
 
     missing: those that are not in the stage too.
-    newest: the column that tells which of two rows is the newer one; a row that is older than the
-    target's, or has no value there, is no change.
+    newest: the column by which the newer of two rows is found; a row that is older than the
+    target's, or has no value there, is not a change.
     """
     first = target.key[0]
     cursor.execute(
@@ -149,7 +151,7 @@ def find(cursor: Cursor, target: Target, *, missing: bool, newest: str | None = 
     )
 
 
-def _differs(target: Target, newest: str | None) -> sql.Composed:
+def _differs(target: ComparedTable, newest: str | None) -> sql.Composed:
     if not target.compared:
         return sql.Composed([target.changed_anyway])
     here = sql.SQL(", ").join(_comparable("s", column) for column in target.compared)
@@ -179,12 +181,12 @@ def _comparable(side: str, column: Column) -> sql.Composed:
 
 
 def write(
-    cursor: Cursor, target: Target, *, deletes: bool, mark: sql.Identifier | None = None
+    cursor: Cursor, target: ComparedTable, *, deletes: bool, mark: sql.Identifier | None = None
 ) -> Written:
     """Writes what `find` found.
 
-    deletes: rows that are gone are deleted, or marked. mark: the column that says since when a row
-    is gone; a row that changed loses its mark.
+    deletes: rows that the source no longer has are deleted, or marked. mark: the column that says
+    since when it has not; a row that changed loses its mark.
     """
     nothing = compose("differences.none")
     assignments = [
@@ -205,37 +207,37 @@ def write(
     return Written(*(cursor.fetchone() or (0, 0, 0)))
 
 
-def delete_missing(cursor: Cursor, target: Target) -> int:
+def delete_missing(cursor: Cursor, target: ComparedTable) -> int:
     """Deletes the rows whose key is not in the stage; returns how many."""
     return _run(cursor, "differences.delete_missing", target)
 
 
-def mark_missing(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
+def mark_missing(cursor: Cursor, target: ComparedTable, column: sql.Identifier) -> int:
     """Marks the rows whose key is not in the stage with the time; returns how many."""
     return _run(cursor, "differences.mark_missing", target, deleted=column)
 
 
-def unmark_present(cursor: Cursor, target: Target, column: sql.Identifier) -> int:
+def unmark_present(cursor: Cursor, target: ComparedTable, column: sql.Identifier) -> int:
     """Takes the mark from the rows whose key is in the stage; returns how many had one."""
     return _run(cursor, "differences.unmark_present", target, deleted=column)
 
 
-def end_versions(cursor: Cursor, target: Target) -> int:
-    """Ends the current versions of rows that changed or are gone; returns how many."""
+def end_versions(cursor: Cursor, target: ComparedTable) -> int:
+    """Ends the current versions of rows that changed or were deleted; returns how many."""
     return _run(cursor, "differences.end_versions", target)
 
 
-def begin_versions(cursor: Cursor, target: Target) -> int:
+def begin_versions(cursor: Cursor, target: ComparedTable) -> int:
     """Begins versions of rows that are new, changed or back; returns how many."""
     return _run(cursor, "differences.begin_versions", target)
 
 
-def _run(cursor: Cursor, name: str, target: Target, **more: sql.Composable) -> int:
+def _run(cursor: Cursor, name: str, target: ComparedTable, **more: sql.Composable) -> int:
     cursor.execute(_compose(name, target, **more))
     return cursor.rowcount
 
 
-def _compose(name: str, target: Target, **more: sql.Composable) -> sql.Composed:
+def _compose(name: str, target: ComparedTable, **more: sql.Composable) -> sql.Composed:
     names = [column.name for column in target.columns]
     pieces: dict[str, sql.Composable] = {
         "table": target.table,

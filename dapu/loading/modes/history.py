@@ -42,7 +42,7 @@ def history(
     """Ends the versions that no longer hold and begins those that do from now on.
 
     relation: the table as it is; None when it is missing.
-    complete: the rows are all that the source has, so that a key that is not there is gone.
+    complete: the rows are all that the source has, so that a key that is missing was deleted.
     goes_back: see `merge`.
     """
     if relation is None:

@@ -9,7 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
-from dapu.loading.modes.differences import ALWAYS, NEVER, Target, keep_newest
+from dapu.loading.modes.differences import ALWAYS, NEVER, ComparedTable, keep_newest
 from dapu.loading.result import LoadResult, left_out_note
 from dapu.loading.table.tables import Relation, add_key, analyze, create
 from dapu.rows.rows import Column, Rows
@@ -30,7 +30,7 @@ def marked_target(
     *,
     marks: bool,
     key_range: sql.Composable | None = None,
-) -> Target:
+) -> ComparedTable:
     """The table to compare with; with marks, a row that is back is a row that changed.
 
     key_range: the rows of the table that count (a condition); default all.
@@ -80,12 +80,12 @@ def comparable(
     *,
     present: sql.Composable = ALWAYS,
     changed_anyway: sql.Composable = NEVER,
-) -> Target:
+) -> ComparedTable:
     """The table that is there, as something to compare the rows with."""
     check_key(name, key, rows.columns)
     types = {column.name: column.type for column in relation.columns}
     columns = [Column(column.name, types[column.name]) for column in rows.columns]
-    return Target(name, columns, key, present, changed_anyway)
+    return ComparedTable(name, columns, key, present, changed_anyway)
 
 
 def check_key(name: TableName, key: Sequence[str], columns: Sequence[Column]) -> None:

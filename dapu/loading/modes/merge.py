@@ -29,10 +29,10 @@ def merge(
     """Inserts rows with a new key, and updates those that changed.
 
     relation: the table as it is; None when it is missing.
-    newest: the column that tells which of the rows with one key is the newest; without it the
+    newest: the column by which the newest of the rows with one key is found; without it the
     last that was read is.
     marks: the table marks rows that the source no longer has; one that is back loses its mark.
-    goes_back: a row may take the place of a newer one, since all that the source has were read.
+    goes_back: a row may replace a newer one, since all that the source has were read.
     """
     loader_columns = [DELETED_COLUMN] if marks else []
     if relation is None:

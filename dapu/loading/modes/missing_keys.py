@@ -24,9 +24,9 @@ def remove_missing(
     *,
     mark: bool,
 ) -> tuple[str, ...]:
-    """Deletes, or marks, the rows whose key is not among `keys`; returns what to tell of it.
+    """Deletes, or marks, the rows whose key is not among `keys`; returns notes for the event.
 
-    A row that is marked and whose key is there again loses its mark: a watermark does not see it
+    A row that is marked and whose key came back loses its mark: a watermark does not see it
     where the source brought back the row as it was.
     relation: the table as it is. keys: the key of every row that the source has.
     Raises JobError when the source has no key at all and the table has rows: a source that was
@@ -34,7 +34,7 @@ def remove_missing(
     """
     done = "marked" if mark else "deleted"
     if is_empty(cursor, name):
-        return (_told(0, done),)
+        return (_note(0, done),)
     target = comparable(name, relation, keys, key)
     if differences.stage(cursor, target, keys, None).rows == 0:
         raise JobError(
@@ -42,13 +42,13 @@ def remove_missing(
             f"to be empty, empty the table by hand: truncate {name.identifier.as_string(cursor)};"
         )
     if not mark:
-        return (_told(differences.delete_missing(cursor, target), done),)
+        return (_note(differences.delete_missing(cursor, target), done),)
     column = sql.Identifier(DELETED_AT)
     gone = differences.mark_missing(cursor, target, column)
     back = differences.unmark_present(cursor, target, column)
     again = (f"{back:,} that it has again no longer marked",) if back else ()
-    return (_told(gone, done), *again)
+    return (_note(gone, done), *again)
 
 
-def _told(gone: int, done: str) -> str:
+def _note(gone: int, done: str) -> str:
     return f"{gone:,} that the source no longer has {done}"

@@ -31,7 +31,7 @@ def snapshot(
     """Makes the table equal to the rows.
 
     relation: the table as it is; None when it is missing.
-    soft: rows that are gone are marked, not deleted.
+    soft: rows that the source no longer has are marked, not deleted.
     key_range: the part of the table that is to be equal (a condition); default the whole.
     """
     loader_columns = [DELETED_COLUMN] if soft else []

@@ -28,7 +28,7 @@ class Aside:
 
 
 @dataclass(frozen=True)
-class Belongings:
+class Attachments:
     """What a table has, mostly as the statements that make it for the new table.
 
     options: how it is stored. constraints: their names and definitions. statistics: the extended
@@ -81,8 +81,8 @@ def options_of(cursor: Cursor, oid: int) -> tuple[str, ...]:
     return tuple(row[0]) if row is not None else ()
 
 
-def belongings_of(cursor: Cursor, aside: Aside) -> Belongings:
-    """What the table has that the new one is to take the place of."""
+def attachments_of(cursor: Cursor, aside: Aside) -> Attachments:
+    """What the table has that the new one replaces."""
     values: dict[str, object] = {"oid": aside.oid, "schema": aside.schema}
     path = SearchPath(cursor)
     # What PostgreSQL shows names the target without its schema, and then means the new table.
@@ -97,6 +97,6 @@ def belongings_of(cursor: Cursor, aside: Aside) -> Belongings:
     cursor.execute(statement("attachments.details"), values)
     details = [row[0] for row in cursor.fetchall()]
     options = options_of(cursor, aside.oid)
-    return Belongings(
+    return Attachments(
         options, tuple(constraints), tuple(indexes), tuple(statistics), tuple(details)
     )

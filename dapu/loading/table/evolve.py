@@ -140,8 +140,8 @@ def _drop(cursor: Cursor, name: TableName, column: str) -> str:
     except psycopg2.errors.DependentObjectsStillExist as error:
         cursor.execute("rollback to savepoint dapu_column")
         why = (error.diag.message_detail or "something depends on it").splitlines()[0]
-        return f"the column {column}, which is gone, stays without values: {why}"
-    return f"the column {column} is gone, and dropped"
+        return f"the column {column}, which the source no longer has, stays without values: {why}"
+    return f"the column {column}, which the source no longer has, is dropped"
 
 
 def _dropping(table: sql.Composable, column: str) -> sql.Composed:

@@ -1,8 +1,8 @@
-"""A table built aside takes the place of another, in one short transaction.
+"""A table built aside replaces another, in one short transaction.
 
 The new table is built under its own name in a scratch schema, where its indexes and keys may
 have the names that they are to keep. Then the two tables change places: readers wait for that
-moment only. Views are told to read the new table; they keep their own grants and dependents.
+moment only. Views are made to read the new table; they keep their own grants and dependents.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
-from dapu.loading.table.attachments import Aside, Belongings, belongings_of, options_of
+from dapu.loading.table.attachments import Aside, Attachments, attachments_of, options_of
 from dapu.loading.table.properties import give_properties, properties_of
 from dapu.loading.table.search_path import SearchPath
 from dapu.loading.table.tables import analyze
@@ -61,7 +61,7 @@ def put_in_place(cursor: Cursor, aside: Aside) -> None:
     Raises JobError when a view cannot read the new table, the lock is not to be had, or the target
     got something meanwhile that the new table has not.
     """
-    taken = replace(belongings_of(cursor, aside), options=aside.options)
+    taken = replace(attachments_of(cursor, aside), options=aside.options)
     taken.make(cursor, aside)
     analyze(cursor, aside.table)
     given = properties_of(cursor, str(aside.target), aside.oid)
@@ -74,7 +74,7 @@ def put_in_place(cursor: Cursor, aside: Aside) -> None:
     _swap(cursor, aside, taken)
 
 
-def _check_unchanged(cursor: Cursor, aside: Aside, taken: Belongings) -> None:
+def _check_unchanged(cursor: Cursor, aside: Aside, taken: Attachments) -> None:
     """Raises JobError when the target has something else now than what the new table took over.
 
     Who made it did so while the rows were read or the indexes built; it would be lost in silence.
@@ -83,7 +83,7 @@ def _check_unchanged(cursor: Cursor, aside: Aside, taken: Belongings) -> None:
     why_not = hindrance(cursor, aside.oid)
     if why_not is not None:
         raise JobError(f"{target} {why_not} since it began to be loaded; {_NEXT_RUN}")
-    before, now = taken.texts(), belongings_of(cursor, aside).texts()
+    before, now = taken.texts(), attachments_of(cursor, aside).texts()
     news = [f"it has {text}" for text in sorted(now - before)]
     gone = [f"it has no more {text}" for text in sorted(before - now)]
     if news or gone:
@@ -91,7 +91,7 @@ def _check_unchanged(cursor: Cursor, aside: Aside, taken: Belongings) -> None:
         raise JobError(f"{target} was altered while it was loaded: {what}; {_NEXT_RUN}")
 
 
-def _swap(cursor: Cursor, aside: Aside, taken: Belongings) -> None:
+def _swap(cursor: Cursor, aside: Aside, taken: Attachments) -> None:
     target = aside.target
     old_schema = aside.schema.replace("new", "old", 1)
     views = _views(cursor, aside.oid)

@@ -20,7 +20,7 @@ VIEW, TABLE, PARTITIONED = "v", "r", "p"
 
 @dataclass(frozen=True)
 class TargetColumn(Column):
-    """A column of a table that is there; the type of one with a domain is the type below it."""
+    """A column of a table that exists; the type of one with a domain is the type below it."""
 
     required: bool
     computed: bool
@@ -62,7 +62,7 @@ def columns_of(cursor: Cursor, oid: int) -> tuple[TargetColumn, ...]:
 
 
 def columns_of_query(cursor: Cursor, query: sql.Composable) -> list[TargetColumn]:
-    """The query's columns with their exact types, which a view on it tells."""
+    """The query's columns with their exact types, which a view on it has."""
     view = sql.Identifier("pg_temp", "dapu_columns")
     cursor.execute(compose("table.create_view", view=view, query=query))
     columns = list(columns_of(cursor, oid_of(cursor, view)))
@@ -71,7 +71,7 @@ def columns_of_query(cursor: Cursor, query: sql.Composable) -> list[TargetColumn
 
 
 def oid_of(cursor: Cursor, table: sql.Identifier) -> int:
-    """The oid of a table or view that is there."""
+    """The oid of a table or view that exists."""
     cursor.execute(statement("table.oid"), {"name": table.as_string(cursor)})
     row = cursor.fetchone()
     return row[0] if row else 0
@@ -152,7 +152,7 @@ def has_values(cursor: Cursor, name: TableName, column: str) -> bool:
 
 
 def check_names(name: TableName, columns: Sequence[Column], reserved: Collection[str] = ()) -> None:
-    """Raises JobError when PostgreSQL could not tell columns apart, or would cut their names.
+    """Raises JobError when PostgreSQL could not distinguish columns, or would cut their names.
 
     reserved: names of columns that no query may give.
     """

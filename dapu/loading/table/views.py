@@ -56,7 +56,7 @@ def put_view(cursor: Cursor, name: TableName, query: sql.Composable) -> LoadResu
 def make_anew(cursor: Cursor, name: TableName, oid: int, query: sql.Composable) -> str | None:
     """Drops a view and makes another in its place, with its owner, grants and comment.
 
-    oid: of the view that is there.
+    oid: of the view that exists.
     Returns why it cannot be, as when another view reads it: then it stays as it is.
     """
     aside = TableName(name.schema, "dapu_new_view")

@@ -1,6 +1,6 @@
-"""Which row it was that did not fit: the source is read once more, up to that row.
+"""Which row it was that did not fit: the source is read again, up to that row.
 
-COPY tells a row by its number, by which nobody finds it in a query's result. What identifies it
+COPY names a row by its number, by which nobody finds it in a query's result. What identifies it
 is looked for only after the load has failed, so that a load that goes well pays nothing.
 """
 
@@ -33,7 +33,7 @@ def key_of(
 ) -> list[str]:
     """The columns by which a person finds a row: the key, or else the first one.
 
-    given: the task's key. relation: the table that is there, which may have a primary key.
+    given: the task's key. relation: the table as it is, which may have a primary key.
     or_first: without a key; false where a row has a place of its own.
     """
     names = [column.name for column in columns]
@@ -44,7 +44,7 @@ def key_of(
 
 
 def row_finder(rows: Rows) -> Find | None:
-    """What finds a row by its number; None where the rows cannot be read once more."""
+    """What finds a row by its number; None where the rows cannot be read again."""
     while isinstance(rows, NarrowedRows):
         rows = rows.whole
     if not isinstance(rows, CopyRows) or rows.origin.again is None:

@@ -19,7 +19,7 @@ MARK = "\ufdd0"
 OWN_MARK = f"{MARK}="
 NUL = f"{MARK}00"
 BAD_BYTE = f"{MARK}([0-9a-f]{{2}})"
-"""A regular expression, for PostgreSQL, of what takes the place of a byte."""
+"""A regular expression, for PostgreSQL, of what replaces a byte."""
 
 _ESCAPED = re.compile("[\udc80-\udcff]")
 
@@ -27,7 +27,7 @@ _ESCAPED = re.compile("[\udc80-\udcff]")
 class Scrubbed(io.BufferedIOBase):
     """A file that passes cleaned bytes on to another.
 
-    nul: what takes the place of a NUL character.
+    nul: what replaces a NUL character.
     has_own_marks: whether a text had a mark of its own.
     """
 

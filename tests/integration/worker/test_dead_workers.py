@@ -189,7 +189,7 @@ def test_a_stopped_worker_ends_or_gives_back_the_job_in_hand(
         expected,
         ("waiting", 0),
     ]
-    told = "job 1 given back: the worker was told to stop" if at_once else "done: "
+    told = "job 1 given back: the worker was asked to stop" if at_once else "done: "
     assert told in out
     assert one(slow, "select to_regclass('public.made')") is None
     assert rows(slow, "select ending, jobs from meta.worker") == [("stopped", 1)]

@@ -18,7 +18,7 @@ from dapu.registry import agenda
 from dapu.registry.version import registry_of
 from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.job import Outcome
-from dapu.worker.worker import Tally, Worker
+from dapu.worker.worker import JobCounts, Worker
 from tests.conftest import MakeWarehouse
 from tests.support.components import ROUTE, a_task, manager, one, rows, write
 from tests.support.rounds import Seen, prepare, run_due, run_task
@@ -75,7 +75,7 @@ def odd_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "_installed", lambda: iter([OddAgent]))
 
 
-def work(folder: Path) -> tuple[Tally, Seen]:
+def work(folder: Path) -> tuple[JobCounts, Seen]:
     seen = Seen()
     return Worker(open_warehouse(folder), seen, minutes=1).run(), seen
 
@@ -110,10 +110,10 @@ def test_a_connection_that_breaks_between_load_and_commit_keeps_nothing(
     (folder / "routes/r/s/t/task.yaml").write_text(LOAD + "checks: [{sql: break.sql}]\n")
     prepare(folder)
     manager(folder)
-    tally, seen = work(folder)
+    counts, seen = work(folder)
     assert seen.order == [TASK, TASK]  # each time the worker came back
-    assert tally.endings == {"waiting": 1, "failed": 1}
-    assert tally.failing == {TASK: "failed"}
+    assert counts.endings == {"waiting": 1, "failed": 1}
+    assert counts.failing == {TASK: "failed"}
     assert "the warehouse's database is away" in seen.notes[0]
     assert "the warehouse's database is back" in seen.notes
     assert kept(connection) == [None, None, 0]
@@ -166,9 +166,9 @@ def test_whatever_an_agent_raises_fails_its_job_and_never_the_worker(
     folder = make_warehouse({**ROUTE, "routes/r/s/t/task.yaml": odd, **a_task("r.s.next")})
     prepare(folder)
     manager(folder)
-    tally, seen = work(folder)
+    counts, seen = work(folder)
     assert seen.order == [TASK, "r.s.next"]
-    assert tally.endings == {"failed": 1, "done": 1}
+    assert counts.endings == {"failed": 1, "done": 1}
     assert seen.outcomes[TASK].message.startswith(error)
     assert one(connection, "select to_regclass('public.made')") is None
     trace = one(connection, "select data ->> 'traceback' from meta.event where level = 'error'")
@@ -211,11 +211,11 @@ def test_a_task_whose_folder_is_gone_is_lost(
     prepare(folder)
     manager(folder)
     shutil.rmtree(folder / "routes/r/s/t")
-    tally, seen = work(folder)
+    counts, seen = work(folder)
     assert seen.outcomes[TASK] == Outcome(
         "lost", 0, f"the folder {folder / 'routes/r/s/t'} is gone"
     )
-    assert tally.failing == {TASK: "lost"}
+    assert counts.failing == {TASK: "lost"}
     assert rows(connection, "select task, status from meta.agenda") == [(TASK, "lost")]
     assert rows(connection, "select level from meta.event") == [("warning",)]
 
@@ -241,14 +241,14 @@ def test_a_task_that_changed_since_it_was_registered_is_skipped(
     prepare(folder)
     manager(folder)
     write(folder, {f"routes/r/s/t/{name}": text for name, text in change.items()})
-    tally, seen = work(folder)
+    counts, seen = work(folder)
     assert seen.outcomes[TASK] == Outcome(
         "skipped",
         0,
         f"the files in {folder / 'routes/r/s/t'} changed since they were registered; "
         "the registrar takes them up",
     )
-    assert not tally.failing
+    assert not counts.failing
     assert one(connection, "select status from meta.agenda") == "skipped"
 
 

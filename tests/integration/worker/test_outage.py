@@ -15,7 +15,7 @@ import pytest
 
 from dapu.errors import DatabaseUnreachable
 from dapu.warehouse.warehouse import open_warehouse
-from dapu.worker.worker import Tally, Worker
+from dapu.worker.worker import JobCounts, Worker
 from tests.conftest import Database, MakeWarehouse
 from tests.services.postgres import StoppablePostgres, running_stoppable
 from tests.support.command import wait_until
@@ -73,13 +73,13 @@ class Working:
     """A worker in a thread of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.seen, self.tally = Seen(), Tally()
+        self.seen, self.counts = Seen(), JobCounts()
         self._worker = Worker(open_warehouse(folder), self.seen, minutes=2)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
-        self.tally = self._worker.run()
+        self.counts = self._worker.run()
 
     def join(self) -> None:
         self._thread.join(30)
@@ -111,8 +111,8 @@ def test_a_worker_waits_for_the_database_and_loads_everything_once(
         "the warehouse's database is back",
     ]
     assert working.seen.order == [LOAD, LOAD, "r.s.slave", "r.s.other"]
-    assert working.tally.endings == {"waiting": 1, "done": 3}
-    assert not working.tally.failing
+    assert working.counts.endings == {"waiting": 1, "done": 3}
+    assert not working.counts.failing
     assert ask(main, "select count(*) || ' ' || count(distinct id) from s.t") == "200 200"
     assert ask(main, f"select max(value) from {database.name}.watermark") == "200"
 
@@ -131,7 +131,7 @@ def test_a_worker_that_waits_for_a_try_goes_on_after_a_restart(
     main.start()
     working.join()
     assert working.seen.order == [LOAD, "r.s.other", LOAD]
-    assert working.tally.failing == {LOAD: "failed"}
+    assert working.counts.failing == {LOAD: "failed"}
 
 
 def test_a_worker_whose_minutes_end_while_the_database_is_away_ends(

@@ -17,7 +17,7 @@ from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
 from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.job import Outcome
-from dapu.worker.worker import Tally, Worker
+from dapu.worker.worker import JobCounts, Worker
 from tests.conftest import MakeWarehouse
 from tests.support.components import ROUTE, a_task, manager, one, rows, write
 from tests.support.rounds import Seen, prepare, run_due
@@ -212,9 +212,9 @@ def test_a_worker_whose_minutes_end_before_the_next_try_does_not_wait(
     started = time.monotonic()
     seen = Seen()
     manager(folder)
-    tally = Worker(open_warehouse(folder), seen, minutes=0.5).run()
+    counts = Worker(open_warehouse(folder), seen, minutes=0.5).run()
     assert time.monotonic() - started < 5
-    assert tally.failing == {"r.s.t": "waiting"}
+    assert counts.failing == {"r.s.t": "waiting"}
 
 
 def test_a_worker_takes_no_job_when_its_minutes_are_over(make_warehouse: MakeWarehouse) -> None:
@@ -319,13 +319,13 @@ def test_a_task_that_throws_away_prepared_statements_harms_no_later_job(
 
 def test_the_tally_forgets_what_a_later_try_mended() -> None:
     job = Job(1, "r.s.t", 1, 5, False, "manager", timedelta(hours=1))
-    tally = Tally()
-    tally.add(job, Outcome("waiting", 0, "no such table"))
-    tally.add(job._replace(number=2, task="r.s.u"), Outcome("failed", 0, "no such table"))
-    assert tally.failing == {"r.s.t": "waiting", "r.s.u": "failed"}
-    tally.add(job, Outcome("done", 3, "3 rows"))
-    assert tally.failing == {"r.s.u": "failed"}
-    assert tally.jobs == 3
+    counts = JobCounts()
+    counts.add(job, Outcome("waiting", 0, "no such table"))
+    counts.add(job._replace(number=2, task="r.s.u"), Outcome("failed", 0, "no such table"))
+    assert counts.failing == {"r.s.t": "waiting", "r.s.u": "failed"}
+    counts.add(job, Outcome("done", 3, "3 rows"))
+    assert counts.failing == {"r.s.u": "failed"}
+    assert counts.jobs == 3
 
 
 def test_a_watch_that_looks_all_the_time_disturbs_no_job(
@@ -338,5 +338,5 @@ def test_a_watch_that_looks_all_the_time_disturbs_no_job(
     folder = make_warehouse(files)
     prepare(folder)
     manager(folder)
-    tally = Worker(open_warehouse(folder), Seen(), minutes=1).run()
-    assert tally.endings == {"done": 150}
+    counts = Worker(open_warehouse(folder), Seen(), minutes=1).run()
+    assert counts.endings == {"done": 150}
