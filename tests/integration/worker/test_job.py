@@ -139,7 +139,9 @@ def test_a_job_that_was_lost_is_not_ended_where_somebody_else_has_it(
 ) -> None:
     monkeypatch.setattr("dapu.worker.worker._RECONNECT", 0.05)
     taken = f"update meta.agenda set {meanwhile}"
-    monkeypatch.setattr("dapu.worker.worker.Worker._say_away", lambda *_: rows(connection, taken))
+    monkeypatch.setattr(
+        "dapu.worker.worker.Worker._note_outage", lambda *_: rows(connection, taken)
+    )
     broken = {"run.sql": "select pg_terminate_backend(pg_backend_pid())"}
     outcome = run_task(make_warehouse({**ROUTE, **a_task(TASK, broken)}), TASK)
     assert outcome.status == status
@@ -213,7 +215,7 @@ def test_a_task_whose_folder_is_gone_is_lost(
     shutil.rmtree(folder / "routes/r/s/t")
     counts, seen = work(folder)
     assert seen.outcomes[TASK] == Outcome(
-        "lost", 0, f"the folder {folder / 'routes/r/s/t'} is gone"
+        "lost", 0, f"the folder {folder / 'routes/r/s/t'} no longer exists"
     )
     assert counts.failing == {TASK: "lost"}
     assert rows(connection, "select task, status from meta.agenda") == [(TASK, "lost")]
