@@ -42,7 +42,7 @@ class ProcessDied(Signal):
 
 
 class LimitedProcess:
-    """A child process that answers requests.
+    """A child process that answers requests, one at a time, of any thread.
 
     answers: `module:function`, which gets the arguments of a request and returns what can be
     pickled. memory: in bytes of address space. seconds: how long an answer may take; None leaves
@@ -51,6 +51,7 @@ class LimitedProcess:
 
     def __init__(self, answers: str, memory: int, seconds: float | None = None) -> None:
         self._answers, self._memory, self._seconds = answers, memory, seconds
+        self._asking = threading.Lock()  # held until the answer is there
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
@@ -68,6 +69,10 @@ class LimitedProcess:
         Raises what the function raised there if that is a DapuError; ProcessDied when it ran into
         a limit or crashed; JobError when it was stopped.
         """
+        with self._asking:
+            return self._ask(request)
+
+    def _ask(self, request: tuple[Any, ...]) -> Any:
         pipe = self._started()
         try:
             pipe.send(request)
@@ -175,7 +180,8 @@ def _limit(memory: int) -> None:
     if given == resource.RLIM_INFINITY or memory < given:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent decides
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all of a group; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
         file.write(_KILLED_FIRST)
 

@@ -103,6 +103,7 @@ def sql_environment() -> SqlEnvironment:
         finalize=_finalize,
         autoescape=True,  # only then is a macro's outcome told from a value
         keep_trailing_newline=True,
+        optimized=False,  # what is constant is computed too only where templates are rendered
     )
     environment.filters = {
         name: _without_markup(name, function)

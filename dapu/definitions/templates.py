@@ -7,11 +7,13 @@ tables become quoted identifiers.
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,6 +23,7 @@ from jinja2 import TemplateNotFound, TemplateSyntaxError, meta, nodes
 
 from dapu.definitions.sandbox import sql_environment
 from dapu.errors import Fault, FaultyFile
+from dapu.limited_process import LimitedProcess, ProcessDied
 from dapu.statement import Name, Statement, TableName
 from dapu.suggest import nearest
 from dapu.warehouse.yamlfile import read_text
@@ -32,6 +35,15 @@ _IS_TEMPLATE = re.compile(r"\{[{%#]")
 _NAMES_ANOTHER = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
+# What takes no longer than it is written: a template of nothing else is rendered at once.
+_AT_ONCE = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr),
+    *(nodes.Getitem, nodes.If, nodes.CondExpr, nodes.Test, nodes.Compare, nodes.Operand),
+    *(nodes.And, nodes.Or, nodes.Not, nodes.Assign),
+)
+_FILTERS_AT_ONCE = frozenset({"count", "d", "default", "first", "last", "length", "lower", "upper"})
+_SECONDS, _MEMORY = 10.0, 1 << 30
+_TOO_DEEP = "template: it is nested too deeply"
 _VALUES = (bool, int, float, Decimal, str, bytes, date, time, timedelta, UUID, TableName, Name)
 
 
@@ -50,7 +62,10 @@ class Template:
         """
         if self.tree is None:
             return []
-        unknown = meta.find_undeclared_variables(self.tree) - set(known)
+        try:
+            unknown = _undeclared(self.tree) - set(known)
+        except RecursionError:
+            return [Fault(self.path, 1, _TOO_DEEP)]
         lines = {one.name: one.lineno for one in self.tree.find_all(nodes.Name)}
         faults = [
             Fault(self.path, lines.get(name, 1), f"undefined name `{name}`{nearest(name, known)}")
@@ -91,6 +106,11 @@ class Template:
         """`render`, for many values: the template is compiled once."""
         if self.tree is None:
             return lambda _: Statement((self.text,))
+        line = next(_computes(self.tree), None)
+        return self.compiled_here() if line is None else partial(_render_aside, self, line)
+
+    def compiled_here(self) -> Callable[[Mapping[str, Any]], Statement]:
+        """`compiled`, in this process and without any bound."""
         environment = sql_environment().for_folder(self.path.parent, _VALUES)
         compiled: list[JinjaTemplate] = []
 
@@ -99,6 +119,8 @@ class Template:
             try:
                 compiled[:] = compiled or [environment.from_string(self.text)]
                 text = compiled[0].render(values)
+            except MemoryError:
+                raise
             except Exception as error:  # noqa: BLE001 - a template is a program of its author's
                 raise FaultyFile([self._fault(error)]) from None
             pieces = _MARK.split(text)
@@ -123,6 +145,56 @@ class Template:
         return Fault(path, line, f"the template fails: {error}")
 
 
+def answer(path: Path, text: str, values: Mapping[str, Any]) -> Statement | list[Fault]:
+    """What the process does that renders templates: the statement, or what is wrong."""
+    try:
+        return _compiled(path, text)(values)
+    except FaultyFile as error:
+        return error.faults
+
+
+@lru_cache(maxsize=64)
+def _compiled(path: Path, text: str) -> Callable[[Mapping[str, Any]], Statement]:
+    return parse_template(path, text).compiled_here()
+
+
+@cache
+def _renderer() -> LimitedProcess:
+    """Where templates are rendered that compute: a loop in a loop may run for years."""
+    process = LimitedProcess(f"{__name__}:answer", _MEMORY, _SECONDS)
+    atexit.register(process.close)
+    return process
+
+
+def _render_aside(template: Template, line: int, values: Mapping[str, Any]) -> Statement:
+    """line: where the template first computes something."""
+    try:
+        found = _renderer().ask(template.path, template.text, dict(values))
+    except ProcessDied as died:
+        message = f"the template cannot be rendered: {died}"
+        raise FaultyFile([Fault(template.path, line, message)]) from died
+    if isinstance(found, Statement):
+        return found
+    raise FaultyFile(found)
+
+
+def _computes(tree: nodes.Template) -> Iterator[int]:
+    """The lines on which something stands that may take much longer than it is written."""
+    for node in tree.find_all(nodes.Node):
+        named = isinstance(node, nodes.Filter) and node.name in _FILTERS_AT_ONCE
+        if not named and not isinstance(node, _AT_ONCE):
+            yield node.lineno
+
+
+def _undeclared(tree: nodes.Template) -> set[str]:
+    """`meta.find_undeclared_variables`, which would compute what is constant."""
+    assert tree.environment is not None  # it was parsed with one
+    generator = meta.TrackingCodeGenerator(tree.environment)
+    generator.optimizer = None
+    generator.visit(tree)
+    return generator.undeclared_identifiers
+
+
 def read_template(path: Path) -> Template:
     """Reads a SQL file. Raises FaultyFile when it is missing or its template syntax is wrong."""
     text = read_text(path)
@@ -141,6 +213,8 @@ def parse_template(path: Path, text: str) -> Template:
         tree = sql_environment().parse(text)
     except TemplateSyntaxError as error:
         raise FaultyFile([Fault(path, error.lineno, f"template: {error.message}")]) from None
+    except RecursionError:
+        raise FaultyFile([Fault(path, 1, _TOO_DEEP)]) from None
     faults = [Fault(path, line, f"template: {what}") for line, what in _unfit(tree)]
     if faults:
         raise FaultyFile(faults)

@@ -21,6 +21,7 @@ from dapu.suggest import nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 Steps = tuple[int | str, ...]
+_MOST_VALUES = 1_000_000  # of one file, those that stand behind `*` counted wherever they do
 _TABS = "; the line begins with a tab: indent with spaces"
 
 
@@ -78,6 +79,35 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _whole, _first)
 
 
+def _check_aliases(root: yaml.Node) -> None:
+    """Raises ConstructorError where an anchor holds itself, or stands for more than a file can."""
+    sizes: dict[int, int] = {}
+    above: set[int] = set()
+
+    def size_of(node: yaml.Node) -> int:
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        if id(node) in above:
+            raise _refusal("holds itself", node)
+        if id(node) not in sizes:
+            above.add(id(node))
+            pairs = isinstance(node, yaml.MappingNode)
+            inside = [one for pair in node.value for one in pair] if pairs else node.value
+            sizes[id(node)] = 1 + sum(map(size_of, inside))
+            above.remove(id(node))
+            if sizes[id(node)] > _MOST_VALUES:
+                raise _refusal(f"stands for more than {_MOST_VALUES:,} values", node)
+        return sizes[id(node)]
+
+    size_of(root)
+
+
+def _refusal(why: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(
+        None, None, f"what is written here, with its anchors (`&` and `*`), {why}", node.start_mark
+    )
+
+
 def read_text(path: Path) -> str:
     """The file's text. Raises FaultyFile when it cannot be read or is not UTF-8."""
     try:
@@ -102,15 +132,25 @@ class Document:
 
     def parse(self) -> Any:
         """The whole file as plain Python values. Raises FaultyFile on a syntax error."""
+        loader = None
         try:
-            # _Loader is a subclass of CSafeLoader: it builds plain values only.
-            return yaml.load(self.text, _Loader)  # noqa: S506
+            loader = _Loader(self.text)
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _check_aliases(node)
+            return loader.construct_document(node)
+        except RecursionError:
+            raise FaultyFile([Fault(self.path, 1, "YAML: it is nested too deeply")]) from None
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             hint = _TABS if self._has_tab(line) else ""
             raise FaultyFile([Fault(self.path, line, f"YAML: {error.problem}{hint}")]) from None
         except (yaml.YAMLError, ValueError) as error:
             raise FaultyFile([Fault(self.path, 1, f"YAML: {error}")]) from None
+        finally:
+            if loader is not None:
+                loader.dispose()
 
     def _has_tab(self, line: int) -> bool:
         """Whether a line is indented with a tab."""

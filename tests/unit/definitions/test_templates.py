@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
+from dapu.definitions import templates
 from dapu.definitions.templates import read_template
 from dapu.errors import FaultyFile
+from dapu.limited_process import LimitedProcess
 from dapu.statement import Statement, TableName
 from tests.support.components import one, rows, write
 
@@ -239,3 +242,35 @@ def test_statements_are_put_together_with_their_values_in_order(connection: PgSe
         cursor.execute(whole.composed())
         assert cursor.fetchall() == [("a%",)]
     assert one(connection, "select 1") == 1
+
+
+_COUNT = "{% for i in range(99999) %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("select 1\n{% for i in range(99999) %}" + _COUNT + "{% endfor %}", ":2: .* longer than"),
+        ("{% macro m(n) %}{{ m(n + 1) }}{{ m(n + 1) }}{% endmacro %}{{ m(1) }}", ":1: .*recursion"),
+        ("{{ 'x' * 99999999999 }}", ":1: .* more than .* memory"),
+        ("\n{{ 'x' | center(99999999999) }}", ":2: .* more than .* memory"),
+        ("{% set n = namespace(x='a') %}" + "{% set n.x = n.x ~ n.x %}" * 99,
+         ":1: .*(more than .* memory|longer than)"),
+        ("{{ range(999999999) }}", ":1: .*[Rr]ange"),
+        ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", ":1: .*nested too deeply"),
+    ],
+)  # fmt: skip
+def test_a_template_that_never_ends_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    process = LimitedProcess(f"{templates.__name__}:answer", 1 << 29, seconds=3)
+    monkeypatch.setattr(templates, "_renderer", lambda: process)
+    with process:
+        assert re.search(said, fault(tmp_path, text))
+        assert render(tmp_path, "{% for i in range(2) %}{{ i }} {% endfor %}").values == (0, 1)
+
+
+def test_to_check_a_template_computes_nothing(tmp_path: Path) -> None:
+    assert undefined(tmp_path, "{{ 'x' | center(99999999999) }} {{ y }}") == [
+        "query.sql:1: undefined name `y`"
+    ]

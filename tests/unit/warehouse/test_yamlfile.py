@@ -164,3 +164,34 @@ def test_the_nearest_word_or_a_short_list_is_offered() -> None:
     assert nearest("x", ["b", "a"]) == "; known are: a, b"
     assert nearest("x", []) == ""
     assert nearest("x", [f"task{number}" for number in range(1000)]) == ""
+
+
+_LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+_MERGED = _LAUGHS.replace("[", "{<<: [").replace("]", "]}").replace("x", "{}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x: 1\ny: &a\n  b: *a\n", "task.yaml:2: .*holds itself"),
+        ("x: &a [1, [*a]]\n", "task.yaml:1: .*holds itself"),
+        ("x: &a {b: &c {d: *a}}\n", "task.yaml:1: .*holds itself"),
+        (_LAUGHS, "task.yaml:7: .*more than 1,000,000 values"),
+        (_MERGED, "task.yaml:7: .*more than 1,000,000 values"),
+        ("[" * 100_000, "task.yaml:1: .*nest"),
+    ],
+)  # fmt: skip
+def test_anchors_that_hold_themselves_or_stand_for_too_much_are_told(text: str, said: str) -> None:
+    with pytest.raises(FaultyFile, match=said):
+        parse(text)
+
+
+def test_anchors_spare_what_is_written_twice() -> None:
+    assert parse("a: &a {b: 1}\nc: {<<: *a, d: 2}\ne: [*a, *a]") == {
+        "a": {"b": 1},
+        "c": {"b": 1, "d": 2},
+        "e": [{"b": 1}, {"b": 1}],
+    }
