@@ -88,3 +88,11 @@ convert({value} using utf8mb4)
 -- The server keeps the SRID (4 bytes) and WKB; with a SRID it goes as EWKB, else as WKB.
 concat(x'5c5c78', if(left(hex({value}), 8) = '00000000', substr(hex({value}), 9),
     concat(substr(hex({value}), 9, 8), '20', left(hex({value}), 8), substr(hex({value}), 19))))
+
+-- name: enum_order
+-- Two values of an enum of which the one that sorts first as a text is the later by its declaration.
+select a.{column}, b.{column}
+from (select distinct dapu_query.{column} from ({query}
+) dapu_query) a
+join (select distinct dapu_query.{column} from ({query}
+) dapu_query) b on a.{column} < b.{column} and a.{column} + 0 > b.{column} + 0 limit 1;

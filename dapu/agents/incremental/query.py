@@ -10,6 +10,7 @@ from typing import Any
 from dapu.agents.base import Context
 from dapu.agents.incremental.bounds import end_at
 from dapu.agents.incremental.resume import backfill_bounds, begin
+from dapu.agents.incremental.text_order import check_order
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
 from dapu.registry.values import to_text
@@ -44,6 +45,10 @@ def bounded_query(
         _check_initial(watermark, like)
     if highest_now is not None:
         to_text(highest_now, watermark.column)  # refuses what has no order
+    if isinstance(highest_now, str) or (last is not None and isinstance(last.value, str)):
+        whole = context.sql(file, watermark=watermark.initial)
+        like = last.value if highest_now is None and last is not None else highest_now
+        check_order(source, whole, watermark.column, like)
     high = end_at(watermark, highest_now, context.warehouse.settings.zone)
     if high is not None and _is_later(high, last, watermark):
         context.state_after.watermark = Watermark(watermark.column, high)

@@ -7,7 +7,7 @@ from typing import Any
 
 from dapu.errors import NotNative
 from dapu.rows.rows import Column, Rows
-from dapu.sources.databases.source import Source
+from dapu.sources.databases.source import HasOwnOrder, Source
 from dapu.statement import Statement
 
 
@@ -32,6 +32,11 @@ class NativeFirst:
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
         """See `Source.rows`."""
         return self._native.rows(query)
+
+    def disorder(self, query: Statement, column: str) -> tuple[Any, ...] | None:
+        """See `HasOwnOrder`."""
+        native = self._native
+        return native.disorder(query, column) if isinstance(native, HasOwnOrder) else None
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> Rows:
         """See `Source.read`."""

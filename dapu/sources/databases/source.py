@@ -93,3 +93,12 @@ class SharesState(Protocol):
         For a connection that has read nothing yet.
         """
         ...
+
+
+@runtime_checkable
+class HasOwnOrder(Protocol):
+    """A source with types that it sorts otherwise than it compares them."""
+
+    def disorder(self, query: Statement, column: str) -> tuple[Any, ...] | None:
+        """Two values of a query's column of which it is so; None when there are none."""
+        ...

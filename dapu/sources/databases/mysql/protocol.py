@@ -51,6 +51,7 @@ class Described:
     binary: bool
     charset: str
     origin: tuple[str, str, str]
+    is_enum: bool = False
 
 
 def columns_of(session: Session, query: str) -> Sequence[Described]:
@@ -85,6 +86,7 @@ def _described(packet: Any) -> Described:
         binary=bool(packet.flags & FLAG.BINARY),
         charset=charset,
         origin=(packet.db.decode(), packet.org_table, packet.org_name),
+        is_enum=bool(packet.flags & FLAG.ENUM),
     )
 
 

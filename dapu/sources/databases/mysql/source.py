@@ -22,7 +22,7 @@ from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import from_utc, in_utc
 from dapu.rows.rows import Column, CopyRows
 from dapu.secrets import redact
-from dapu.sources.databases.fragments import fragment
+from dapu.sources.databases.fragments import fill_statement, fragment
 from dapu.sources.databases.mysql.protocol import Described, columns_of, write_values
 from dapu.sources.databases.mysql.types import Field, field_of
 from dapu.sources.databases.mysql.url import mysql_keywords
@@ -84,6 +84,16 @@ class MySqlSource:
         with self._asking("refuses the query"), self._session.cursor() as cursor:
             cursor.execute(self._text(query))
             return [_with_zone(cursor.description, row) for row in cursor.fetchall()]
+
+    def disorder(self, query: Statement, column: str) -> tuple[Any, ...] | None:
+        """See `HasOwnOrder`: an enum is sorted as declared, and compared as a text."""
+        name = self.quote(column)
+        with self._asking("refuses the query"):
+            described = columns_of(self._session, self._text(only(query, f"dapu_query.{name}")))
+        if not described[0].is_enum:
+            return None
+        asked = fill_statement("mysql.enum_order", column=name, query=query.without_end())
+        return next(iter(self.rows(asked)), None)
 
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Raises NotNative where the server cannot write the query's lines."""
