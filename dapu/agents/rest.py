@@ -104,7 +104,10 @@ class RestOptions(LoadOptions):
         min_length=1,
         description="Names and JMESPaths; default the whole record in `document`, as jsonb",
     )
-    pages: AnyPaging | None = Key(None, description="How an answer in pages goes on")
+    pages: AnyPaging | Literal["none"] | None = Key(
+        None,
+        description="How an answer in pages goes on; `none`: one page is all, whatever it says",
+    )
     repeat: Repeat | None = Key(None, description="One question a row of a query or a list")
 
     def sql_files(self) -> list[str]:
@@ -180,8 +183,10 @@ class _Reading:
     ) -> None:
         self._context, self._options = context, options
         self._connection, self._session = connection, session
+        self._paging = None if options.pages == "none" else options.pages
+        records, one_is_all = Path(options.records), options.pages == "none"
         self._pages = Pages(
-            session, options.format, Path(options.records), options.pages, context.note
+            session, options.format, records, self._paging, context.note, one_is_all
         )
         self._low = bounds(context, options.watermark).low
         self._newest = Newest(options.watermark.column) if options.watermark else None
@@ -271,7 +276,7 @@ class _Reading:
     def _is_one_answer(self) -> bool:
         """Whether one answer is all, so that it alone says whether anything changed."""
         options = self._options
-        several = options.pages or options.repeat or options.watermark
+        several = self._paging or options.repeat or options.watermark
         return options.method == "GET" and several is None
 
     def _if_changed(self, question: _Question) -> _Question:
@@ -292,7 +297,7 @@ class _Reading:
             path.is_in(record) for record in page.records for path in self._paths
         )
         label = question.label
-        if self._options.pages is not None:
+        if self._paging is not None:
             label += f"page {page.number}, "
         return Batch(self._with_watermark(page.records, question.values), label, question.values)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.sources.documents import exact_json, exact_xml
 from dapu.sources.documents.paths import Path
+from dapu.sources.http.further import says_more
 from dapu.sources.http.messages import HttpAnswer, Request
 from dapu.sources.http.paging import Page, Paging
 from dapu.sources.http.session import HttpSession
@@ -21,6 +22,7 @@ _PARSERS: dict[Format, Callable[[bytes, str | None], Any]] = {
     "xml": exact_xml.parse,
 }
 _NO_CONTENT, _UNCHANGED = 204, 304
+_NO_SUCH_PAGE = (400, 404, 410, 416, 422)
 _SHOWN = 200  # characters of an answer that is not what it should be
 
 
@@ -30,7 +32,7 @@ class Pages:
 
     format: what the answers are, whatever they say they are; None believes them.
     records: where in an answer the records are. paging: None when there is one page.
-    note: is told of a page that may not be the last.
+    note: is told of a page that may not be the last. one_is_all: whatever an answer says of others.
     """
 
     session: HttpSession
@@ -38,6 +40,7 @@ class Pages:
     records: Path
     paging: Paging | None
     note: Callable[[str], None]
+    one_is_all: bool = False
 
     def walk(self, request: Request, label: str = "") -> Iterator[Page]:
         """The pages. label: says in messages which question it is.
@@ -47,12 +50,12 @@ class Pages:
         asked: dict[str, int] = {}
         seen: dict[bytes, int] = {}
         following: Request | None = self.paging.begin(request) if self.paging else request
-        before = 0
+        before, total = 0, None
         for number in range(1, 1 << 60):
             assert following is not None
             what = f"{label}page {number}"
             _check_new(asked, following.identity, number, f"{what} is asked for like page {{}}")
-            page = self._page(following, number, before, what)
+            page = self._page(following, number, before, total, what)
             if page.records:
                 message = f"{what} has the same records as page {{}}"
                 _check_new(seen, _digest(page.records), number, message)
@@ -60,29 +63,43 @@ class Pages:
             before, following = page.arrived, self._following(page, what)
             if following is None:
                 break
+            total = self._total(page, what)
 
-    def _page(self, request: Request, number: int, before: int, what: str) -> Page:
+    def _total(self, page: Page, what: str) -> int | None:
+        if self.paging is None or self.paging.total is None:
+            return None
+        try:
+            return self.paging.count(page)
+        except JobError as error:
+            raise JobError(f"{what}: {error}") from None
+
+    def _page(
+        self, request: Request, number: int, before: int, total: int | None, what: str
+    ) -> Page:
         body = io.BytesIO()
         try:
             answer = self.session.send(request, body)
         except JobError as error:
+            status = error.data.get("status")
+            if before == total and status in _NO_SUCH_PAGE:  # the one after the last
+                return Page(
+                    request, HttpAnswer(status, {}, request.url), None, [], number, before, total
+                )
             raise _with_advice(error, number) from error
         if answer.status == _UNCHANGED or (answer.status == _NO_CONTENT and number > 1):
-            return Page(request, answer, None, [], number, before)
+            return Page(request, answer, None, [], number, before, total)
         is_empty = answer.status == _NO_CONTENT  # a path like "data || `[]`" allows for it
         try:
             document = None if is_empty else self._parse(answer, body.getvalue())
-            return Page(request, answer, document, self._records(document), number, before)
+            records = self._records(document)
+            return Page(request, answer, document, records, number, before, total)
         except (FaultyDocument, FaultyPath) as error:
             raise JobError(f"{what} ({answer.url}): {error}") from None
 
     def _following(self, page: Page, what: str) -> Request | None:
         if self.paging is None:
-            if page.answer.next_link is not None:
-                raise JobError(
-                    "the answer has a further page (its header Link says so), and the action "
-                    "does not say how to read it; add `pages: {by: link}`"
-                )
+            if not self.one_is_all:
+                _check_is_all(page, what)
             return None
         try:
             following = self.paging.following(page)
@@ -122,6 +139,21 @@ def _kind(media_type: str) -> Format | None:
         if media_type.endswith((f"/{kind}", f"+{kind}")):
             return kind
     return None
+
+
+def _check_is_all(page: Page, what: str) -> None:
+    if page.answer.next_link is not None:
+        raise JobError(
+            "the answer has a further page (its header Link says so), and the action "
+            "does not say how to read it; add `pages: {by: link}`"
+        )
+    sign = says_more(page.body, page.records)
+    if sign is not None:
+        raise JobError(
+            f"{what} has {len(page.records):,} records, and says that there are more "
+            f"(`{sign}`), and the action does not say how to read them: add `pages`. Where one "
+            "page is all that is wanted, say `pages: none`"
+        )
 
 
 def _check_new(known: dict[Any, int], what: Any, number: int, message: str) -> None:

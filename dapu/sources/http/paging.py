@@ -29,6 +29,7 @@ class Page:
     """A page that came.
 
     number: from 1. before: how many records came before it. records: those that came with it.
+    total: how many there are by what the page before it says; None where nothing says that.
     """
 
     request: Request
@@ -37,6 +38,7 @@ class Page:
     records: list[Any]
     number: int
     before: int
+    total: int | None = None
 
     @property
     def arrived(self) -> int:
@@ -59,8 +61,11 @@ class Paging(Strict):
         return request
 
     def following(self, page: Page) -> Request | None:
-        """The request for the next page; None when this was the last."""
-        if self.total is not None and page.arrived >= self.count(page):
+        """The request for the next page; None when this was the last.
+
+        A `total` ends nothing: it may be that of a page, or too low, which one page more shows.
+        """
+        if self.total is not None and not page.records and page.arrived >= self.count(page):
             return None
         if self.more is not None and not self._sign("more", self.more, page):
             return None
@@ -73,6 +78,8 @@ class Paging(Strict):
 
     def count(self, page: Page) -> int:
         """What the page says of how many records there are."""
+        if not page.records and page.total is not None:  # an empty page may say 0, or nothing
+            return page.total
         found = find(self.total or "", page.body)
         try:
             return int(str(found))

@@ -18,6 +18,7 @@ from requests import PreparedRequest, Response
 
 from dapu.errors import JobError, JobInterrupted, TransientError
 from dapu.sources.http.auth import Credentials, credentials
+from dapu.sources.http.links import next_link
 from dapu.sources.http.messages import HttpAnswer, Request, same_place
 from dapu.sources.http.retry import TRANSIENT_STATUSES, RateLimiter, RetryPolicy, retry_after
 from dapu.sources.http.stoppable_adapter import StoppableAdapter
@@ -200,7 +201,7 @@ class _Session(requests.Session):
 
 
 def _answer(response: Response) -> HttpAnswer:
-    following = response.links.get("next", {}).get("url")
+    following = next_link(response.headers.get("Link", ""))
     url = str(response.url)
     return HttpAnswer(
         response.status_code,
