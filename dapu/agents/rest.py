@@ -20,6 +20,7 @@ from dapu.agents.incremental.resume import bounds, keep_newest
 from dapu.errors import ConfigurationError, FaultyPath, JobError
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.tables import describe
+from dapu.rows.python_values import read_exactly
 from dapu.rows.rows import Rows
 from dapu.sources.documents.column_types import ColumnType
 from dapu.sources.documents.paths import Path
@@ -237,6 +238,7 @@ class _Reading:
         if repeat.query is None:
             return [dict(row) for row in repeat.values or []]
         query = self._context.sql(repeat.query).composed()
+        read_exactly(cursor)
         try:
             cursor.execute(query)
             names = [column.name for column in cursor.description or ()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -149,6 +150,7 @@ def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
 
     from dapu.cli.interrupts import statements_stopped_by_ctrl_c
     from dapu.registry.version import check_registry, registry_of
+    from dapu.rows.python_values import read_exactly
     from dapu.warehouse.postgres_session import given_path
 
     text = sys.stdin.read() if sql == "-" else sql
@@ -159,20 +161,26 @@ def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
     ):
         session.set_session(readonly=True)
         check_registry(cursor, registry_of(warehouse), needed=False)
+        read_exactly(cursor)
         try:
             with given_path(cursor):
                 cursor.execute(text)
-                rows = cursor.fetchall() if cursor.description else []
+                names = [column.name for column in cursor.description or ()]
+                rows = cursor.fetchall() if names else []
         except psycopg2.Error as error:
             raise ConfigurationError(f"the query fails: {str(error).strip()}") from None
-        names = [column.name for column in cursor.description or ()]
     if not as_json:
-        show_table(names, rows)
+        show_table(names, ([_with_fraction(value) for value in row] for row in rows))
         return
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ConfigurationError(f"two columns are called {', '.join(sorted(twice))}; rename one")
     show_json([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _with_fraction(value: Any) -> Any:
+    """A time with all its digits and its zone, which tables of times of dapu's own leave out."""
+    return str(value) if isinstance(value, datetime) else value
 
 
 @click.command("validate")

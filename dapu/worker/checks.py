@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.models import Check
 from dapu.errors import JobError
 from dapu.named_sql import compose
+from dapu.rows.python_values import read_exactly
 from dapu.secrets import redact
 from dapu.statement import Statement, TableName
 from dapu.text import shortened
@@ -25,6 +26,7 @@ def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement |
     Raises JobError with up to 20 offending rows in its data.
     """
     label, text = _query(table, check, query)
+    read_exactly(cursor)
     try:
         cursor.execute(text)
     except psycopg2.errors.QueryCanceled:

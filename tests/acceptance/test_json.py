@@ -55,10 +55,10 @@ def test_query_gives_exact_json(
         "nothing": None,
         "day": "2024-02-29",
         "moment": "2024-02-29T10:00:00+00:00",
-        "span": "90.0",
+        "span": "00:01:30",
         "bytes": "\\xff00",
         "list": ["1", "2"],
-        "document": {"a": ["1.1", "x"]},
+        "document": {"a": ["1.10", "x"]},
         "letter": "ä",
     }
 
