@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from dapu.errors import JobError
-from dapu.sources.databases.source import Asked, HasOwnOrder
+from dapu.sources.databases.source import HasOwnOrder, Queryable
 from dapu.sources.databases.subquery import where
 from dapu.statement import Statement
 
@@ -21,7 +21,7 @@ _WHOLE_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)
 _DAY_FIRST = re.compile(r"\d\d?[-./]\d\d?[-./]\d{2,4}\b.*")
 
 
-def check_order(source: Asked, query: Statement, column: str, highest: Any) -> None:
+def check_order(source: Queryable, query: Statement, column: str, highest: Any) -> None:
     """Raises JobError that shows two values when the order of texts passes over rows.
 
     query: with all rows, those before the watermark too. highest: what the source says is the
