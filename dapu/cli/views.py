@@ -13,7 +13,8 @@ from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import complain, counted, show_json, silent, stamped
 
 if TYPE_CHECKING:
-    from dapu.generate.views import Choice, Made, ViewsAction
+    from dapu.generate.view_groups import Choice
+    from dapu.generate.views import Made, ViewsAction
     from dapu.warehouse.warehouse import Warehouse
 
 
@@ -47,7 +48,7 @@ def views(warehouse: Warehouse, task: str | None, as_json: bool, **options: Any)
       dapu views finances mart.reports.by_country --only EE,FI
       dapu views finances mart.reports.by_country --drop
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from dapu.generate.views import Choice
+    from dapu.generate.view_groups import Choice
 
     choice = Choice(options["only"], options["limit"], options["count"])
     if options["drop"]:
@@ -109,6 +110,7 @@ def _print(action: ViewsAction, choice: Choice) -> bool:
 
     failed = False
     with action.warehouse.session("views") as session, session.cursor() as cursor:
+        click.echo(action.preparation(session), nl=False)
         for group in action.groups(session, choice):
             click.echo(f"-- {group.key}")
             if group.fault:

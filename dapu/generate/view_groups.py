@@ -45,6 +45,15 @@ class Group:
         return hashlib.sha256("".join(view.hash for view in self.views).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which groups: of these keys only; else the first `limit`. count: of `{{ count }}`."""
+
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    count: int | None = None
+
+
 def short_name(name: str) -> str:
     """A name of 63 bytes at most: a longer one is cut and ends in a hash of the whole."""
     data = name.encode()

@@ -20,29 +20,26 @@ import psycopg2
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.definitions.placeholders import settled
+from dapu.definitions.templates import read_template
 from dapu.errors import JobInterrupted
+from dapu.generate.abi_functions import decoders
+from dapu.generate.abi_views import abi_groups
 from dapu.generate.make_views import CannotMake, make_group
 from dapu.generate.template_views import template_groups
-from dapu.generate.view_groups import Group
+from dapu.generate.view_groups import Choice, Group
 from dapu.generate.view_options import ViewsOptions
 from dapu.loading.table.tables import make_schema
+from dapu.named_sql import statement
 from dapu.registry import view_groups
 from dapu.registry.store import Registry
 from dapu.registry.view_groups import Failure, Queued
+from dapu.statement import Statement
 from dapu.warehouse.warehouse import Warehouse
 
 _GROUPS_AT_ONCE = 100  # queued by the producer in one transaction, or
 _LONGEST_HELD = 0.2  # seconds after the first of them
 _LOOK_AGAIN = 0.05  # seconds; for a consumer that found no group
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which groups: of these keys only; else the first `limit`. count: of `{{ count }}`."""
-
-    only: tuple[str, ...] = ()
-    limit: int | None = None
-    count: int | None = None
 
 
 @dataclass
@@ -73,12 +70,38 @@ class ViewsAction:
         """Where its views are made."""
         return self.options.schema_name or self.task.split(".")[1]
 
+    def preparation(self, session: PgSession) -> str:
+        """Statements that come before the views; may be empty."""
+        return decoders(session, self.schema) if self.options.abi else ""
+
+    def key_of(self, wanted: str) -> str:
+        """The key of a group as a person may write it: an address in any case, without 0x."""
+        if self.options.abi is None:
+            return wanted
+        return f"0x{wanted.lower().removeprefix('0x')}"
+
     def groups(self, session: PgSession, choice: Choice) -> Iterator[Group]:
-        """The chosen groups, rendered one after the other. Raises what `template_groups` does."""
+        """The chosen groups, rendered one after the other.
+
+        Raises FaultyFile when the query or a template cannot be used, and ConfigurationError when a
+        table of the chain cannot.
+        """
+        if self.options.abi is not None:
+            query = self._contracts(choice.count)
+            return abi_groups(session, self.schema, self.options, choice, query)
         found = template_groups(session, self.folder, self.names, self.options, choice.count)
         if choice.only:
             return (group for group in found if group.key in choice.only)
         return islice(found, choice.limit)
+
+    def _contracts(self, count: int | None) -> tuple[Path, Statement] | None:
+        """The task's own query of contracts, with its file."""
+        if self.options.query is None:
+            return None
+        path = self.folder / self.options.query
+        template = read_template(path)
+        rendered = template.render(dict(self.names) | {"count": count})
+        return path, settled(path, template.text, rendered)
 
 
 class ViewsRun:
@@ -138,12 +161,22 @@ class ViewsRun:
         action = self._action
         with action.warehouse.session("views queue") as queue, queue.cursor() as cursor:
             make_schema(cursor, action.schema)
+            self._prepare(cursor)
             known = view_groups.intact(cursor, action.registry, action.task)
             queue.commit()
             for batch in _batches(self._changed(session, known)):
                 self._check_stopped()
                 view_groups.put(cursor, action.registry, action.task, map(_queued, batch))
                 queue.commit()
+
+    def _prepare(self, cursor: Cursor) -> None:
+        """What the views call; only one session at a time can replace it."""
+        action = self._action
+        text = action.preparation(cursor.connection)
+        if text:
+            key = action.registry.lock_key(f"views in {action.schema}")
+            cursor.execute(statement("server.lock_for_transaction"), {"key": key})
+            cursor.execute(text)
 
     def _changed(self, session: PgSession, known: Mapping[str, str]) -> Iterator[Group]:
         keys = set()
@@ -158,7 +191,8 @@ class ViewsRun:
                 self.made.unchanged += 1
             else:
                 yield group
-        self.made.missing = [key for key in self._choice.only if key not in keys]
+        wanted = map(self._action.key_of, self._choice.only)
+        self.made.missing = [key for key in wanted if key not in keys]
 
     def _failed(self, failure: Failure) -> None:
         with self._lock:

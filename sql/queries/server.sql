@@ -19,6 +19,10 @@ select to_regclass(%(name)s) is not null;
 -- Waits for a lock that the session holds until it ends or unlocks.
 select pg_advisory_lock(%(key)s);
 
+-- name: lock_for_transaction
+-- The same, until the transaction ends.
+select pg_advisory_xact_lock(%(key)s);
+
 -- name: try_lock
 select pg_try_advisory_lock(%(key)s);
 

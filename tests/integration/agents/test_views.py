@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import pytest
@@ -48,7 +48,7 @@ def names(connection: PgSession) -> list[str]:
     return [row[0] for row in rows(connection, query)]
 
 
-Run = Any
+Run = Callable[..., Finished]
 
 
 @pytest.fixture

@@ -1,0 +1,219 @@
+"""The SELECT of one event or function of a contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import quote_ident
+
+from dapu.generate.abi import Entry, Input
+from dapu.generate.abi_calls import calls
+from dapu.generate.abi_functions import HEX_NUMBERS_SINCE
+from dapu.generate.abi_tables import ChainTable
+from dapu.generate.abi_types import AbiType
+from dapu.generate.abi_words import fill, word
+from dapu.generate.view_groups import short_name
+
+_SELECTOR = 4  # bytes before the inputs of a call
+
+
+@dataclass(frozen=True)
+class Value:
+    """The column of an input. cases: when it is malformed, and what is said then.
+
+    lateral: an expression that is to be worked out once, and is named in `value`.
+    """
+
+    value: str
+    cases: str
+    lateral: str = ""
+
+
+class AbiSql:
+    """Writes SELECTs over the tables of one chain.
+
+    schema: where the decoders are. traces: None where there are none.
+    """
+
+    def __init__(
+        self,
+        session: PgSession,
+        schema: str,
+        logs: ChainTable,
+        transactions: ChainTable,
+        traces: ChainTable | None,
+    ) -> None:
+        self._session, self._logs = session, logs
+        self._transactions, self._traces = transactions, traces
+        self.schema = quote_ident(schema, session)
+        self._hex = session.server_version >= HEX_NUMBERS_SINCE
+
+    def event(self, address: bytes, entry: Entry, others: Sequence[bytes]) -> str:
+        """The logs of an event, decoded.
+
+        others: topic 0 of the contract's events that have one; an anonymous event has none of them.
+        """
+        logs = self._logs
+        words: dict[str, str] = {}
+        inside = [one for one in entry.inputs if not one.indexed]
+        long = sum(one.type.head for one in inside)
+        data = self._bytes(logs, "l", "data", words) if inside else ""
+        found, place, topic = {}, 0, int(not entry.anonymous)
+        for number, one in enumerate(entry.inputs):
+            column = entry.columns[number]
+            if one.indexed:
+                found[column] = self._topic(one, column, topic, words)
+                topic += 1
+            else:
+                found[column] = self._value(one.type, column, data, place, 0, long)
+                place += one.type.head
+        conditions = [logs.equals("l", "address", address), logs.has_topics(entry.topics)]
+        if not entry.anonymous:
+            conditions.insert(1, logs.topic_equals(0, entry.hash))
+        elif entry.topics:
+            conditions += [f"not {logs.topic_equals(0, other)}" for other in others]
+        return fill(
+            "views_abi.event",
+            address=self._literal("0x" + address.hex()),
+            logs=logs.name,
+            values=self._columns(found),
+            error=self._error(found, "data", data, long),
+            words=self._lateral(words, "w"),
+            decoded=self._decoded(found),
+            conditions="\n    and ".join(conditions),
+            **{name: logs.columns[name] for name in _EVENT_COLUMNS},
+        )
+
+    def function(self, address: bytes, entry: Entry) -> str:
+        """The calls of a function, decoded."""
+        words: dict[str, str] = {}
+        source = self._bytes(self._transactions, "c", "input", words, "input")
+        long = _SELECTOR + sum(one.type.head for one in entry.inputs)
+        found, place = {}, _SELECTOR
+        for number, one in enumerate(entry.inputs):
+            column = entry.columns[number]
+            found[column] = self._value(one.type, column, source, place, _SELECTOR, long)
+            place += one.type.head
+        return fill(
+            "views_abi.function",
+            address=self._literal("0x" + address.hex()),
+            calls=calls(self._transactions, self._traces, address, entry.selector),
+            values=self._columns(found),
+            error=self._error(found, "input", source, long),
+            words=self._lateral(words, "w"),
+            decoded=self._decoded(found),
+        )
+
+    def _bytes(
+        self, table: ChainTable, alias: str, column: str, words: dict[str, str], name: str = ""
+    ) -> str:
+        """The bytes of a column; of a text they are made once, beside the table."""
+        source = f"{alias}.{name}" if name else table.of(alias, column)
+        if table.is_bytes(column):
+            return source
+        words[column] = fill("views_abi.bytes_of_text", schema=self.schema, column=source)
+        return f"w.{column}"
+
+    def _topic(self, one: Input, column: str, number: int, words: dict[str, str]) -> Value:
+        source = self._logs.topic(number)
+        if not self._logs.is_bytes("topics"):
+            name = f"topic{number}"
+            words[name] = fill("views_abi.bytes_of_text", schema=self.schema, column=source)
+            source = f"w.{name}"
+        if one.type.is_hashed_when_indexed:  # the value itself is nowhere
+            of = AbiType("fixed_bytes", "bytes32", 32)
+            return self._word(of, column, source, 0, 32, own_source=True)
+        return self._word(one.type, column, source, 0, 32, own_source=True)
+
+    def _value(
+        self, of: AbiType, column: str, source: str, place: int, base: int, long: int
+    ) -> Value:
+        """place: of the value's head, from 0. base: where offsets are counted from."""
+        if of.kind not in ("bytes", "string", "array", "tuple"):
+            return self._word(of, column, source, place, long)
+        name = self._quoted(column)
+        message = self._literal(f"{column} is not of type {of.canonical}")
+        case = fill("views_abi.when_bad", bad=f"d.{name} is null", message=message)
+        return Value(f"d.{name}", case, self._anywhere(of, source, place, base))
+
+    def _anywhere(self, of: AbiType, source: str, place: int, base: int) -> str:
+        """A value whose size or place is in the data."""
+        parts: dict[str, str | int] = {
+            "schema": self.schema,
+            "source": source,
+            "base": base,
+            "place": place,
+        }
+        if of.kind == "bytes":
+            return fill("views_abi.bytes", **parts)
+        if of.kind == "string":
+            return fill("views_abi.text", **parts)
+        parts["type"] = self._literal(json.dumps(of.description, ensure_ascii=False))
+        if of.is_dynamic:
+            return fill("views_abi.json_dynamic", **parts)
+        return fill("views_abi.json_static", **parts)
+
+    def _word(
+        self,
+        of: AbiType,
+        column: str,
+        source: str,
+        place: int,
+        long: int,
+        *,
+        own_source: bool = False,
+    ) -> Value:
+        """own_source: where the length of no other is asked for in the error."""
+        decoded = word(of, source, place + 1, self._hex)
+        good = is_long = fill("views_abi.is_as_long", source=source, length=long)
+        bad = decoded.bad
+        if bad:
+            good = fill("views_abi.is_good", long=is_long, bad=bad)
+        if own_source:
+            bad = f"not ({good})"
+        value = fill("views_abi.guarded", good=good, value=decoded.value)
+        message = self._literal(f"{column} is not of type {of.canonical}")
+        case = fill("views_abi.when_bad", bad=bad, message=message) if bad else ""
+        return Value(value, case)
+
+    def _columns(self, values: dict[str, Value]) -> str:
+        return "".join(
+            f",\n    {one.value} as {self._quoted(name)}" for name, one in values.items()
+        )
+
+    def _error(self, values: dict[str, Value], what: str, source: str, long: int) -> str:
+        cases = [one.cases for one in values.values() if one.cases]
+        if source and long > (0 if what == "data" else _SELECTOR):
+            is_long = fill("views_abi.is_as_long", source=source, length=long)
+            short: dict[str, str | int] = {
+                "long": is_long,
+                "what": what,
+                "source": source,
+                "length": long,
+            }
+            cases.insert(0, fill("views_abi.too_short", **short))
+        return fill("views_abi.errors", cases=" ".join(cases)) if cases else "null"
+
+    def _decoded(self, values: dict[str, Value]) -> str:
+        return self._lateral(
+            {name: one.lateral for name, one in values.items() if one.lateral}, "d"
+        )
+
+    def _lateral(self, expressions: dict[str, str], alias: str) -> str:
+        if not expressions:
+            return ""
+        columns = ", ".join(f"{text} as {self._quoted(n)}" for n, text in expressions.items())
+        return "\n" + fill("views_abi.lateral", columns=columns, alias=alias)
+
+    def _quoted(self, name: str) -> str:
+        return quote_ident(short_name(name), self._session)
+
+    def _literal(self, text: str) -> str:
+        return sql.Literal(text).as_string(self._session)
+
+
+_EVENT_COLUMNS = ("block_number", "transaction_hash", "log_index")

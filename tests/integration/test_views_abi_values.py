@@ -1,0 +1,225 @@
+"""Values of many types, decoded in SQL as eth-abi decodes them; and data that is malformed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+import psycopg2
+import pytest
+from eth_abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from psycopg2.extensions import connection as PgSession
+
+from dapu.generate.abi import Entry, Input
+from dapu.generate.abi_functions import decoders
+from dapu.generate.abi_sql import AbiSql
+from dapu.generate.abi_tables import read_table
+from dapu.generate.abi_types import AbiType, read_type
+from tests.chain import Chain
+from tests.services.postgres import Postgres
+
+ADDRESS = bytes(range(20))
+_HEX = st.binary(min_size=20, max_size=20).map(lambda data: "0x" + data.hex())
+_FEW = settings(
+    max_examples=300,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def _number(bits: int, signed: bool) -> st.SearchStrategy[int]:
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    return st.sampled_from([low, high, 0, 1]) | st.integers(low, high)
+
+
+@st.composite
+def elementary(draw: st.DrawFn) -> tuple[str, st.SearchStrategy[Any]]:
+    bits = 8 * draw(st.integers(1, 32))
+    texts = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=50)
+    return draw(
+        st.sampled_from(
+            [
+                (f"uint{bits}", _number(bits, signed=False)),
+                (f"int{bits}", _number(bits, signed=True)),
+                ("address", _HEX),
+                ("bool", st.booleans()),
+                (f"bytes{bits // 8}", st.binary(min_size=bits // 8, max_size=bits // 8)),
+                ("bytes", st.binary(max_size=100)),
+                ("string", texts),
+            ]
+        )
+    )
+
+
+@st.composite
+def of_any_type(draw: st.DrawFn, depth: int = 3) -> tuple[str, st.SearchStrategy[Any]]:
+    """A type, and a strategy for its values."""
+    kind = draw(st.sampled_from(["word", "word", "array", "fixed", "tuple"])) if depth else "word"
+    if kind == "word":
+        return draw(elementary())
+    if kind == "tuple":
+        parts = [draw(of_any_type(depth - 1)) for _ in range(draw(st.integers(1, 4)))]
+        return f"({','.join(name for name, _ in parts)})", st.tuples(*(one for _, one in parts))
+    name, values = draw(of_any_type(depth - 1))
+    if kind == "array":
+        return f"{name}[]", st.lists(values, max_size=4).map(tuple)
+    size = draw(st.integers(1, 3))
+    return f"{name}[{size}]", st.lists(values, min_size=size, max_size=size).map(tuple)
+
+
+@st.composite
+def encoded(draw: st.DrawFn) -> tuple[list[str], bytes]:
+    """Types, and the encoding of values of them."""
+    parts = [draw(of_any_type()) for _ in range(draw(st.integers(1, 4)))]
+    types = [name for name, _ in parts]
+    return types, encode(types, [draw(values) for _, values in parts])
+
+
+def entry(text: str) -> dict[str, Any]:
+    """A type in a signature as an ABI has it."""
+    if text.endswith("]"):
+        item, _, size = text.rpartition("[")
+        inner = entry(item)
+        return {**inner, "type": f"{inner['type']}[{size}"}
+    if not text.startswith("("):
+        return {"type": text, "name": ""}
+    parts, depth, start = [], 0, 1
+    for place, letter in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if (letter == "," and depth == 1) or (letter == ")" and depth == 0):
+            parts.append(text[start:place])
+            start = place + 1
+    return {"type": "tuple", "name": "", "components": [entry(part) for part in parts]}
+
+
+def shown(of: AbiType, value: Any, *, inside: bool = False) -> Any:
+    """A value as the view has it."""
+    if of.kind == "array":
+        return [shown(of.items[0], item, inside=True) for item in value]
+    if of.kind == "tuple":
+        return [shown(kind, item, inside=True) for kind, item in zip(of.items, value, strict=True)]
+    if isinstance(value, bytes) and inside:
+        return "0x" + value.hex()
+    return value
+
+
+class Decoder:
+    """Decodes with the SQL of a view."""
+
+    def __init__(self, session: PgSession) -> None:
+        Chain(session)
+        self.session = session
+        with session, session.cursor() as cursor:
+            cursor.execute("create schema contracts")
+            cursor.execute(decoders(session, "contracts"))
+        tables = [
+            read_table(session, what, f"ethereum.{what}", {}) for what in ("logs", "transactions")
+        ]
+        self.sql = AbiSql(session, "contracts", *tables, None)
+
+    def event(self, types: list[str], data: bytes) -> tuple[list[Any], str | None]:
+        """The values of a log, and the error."""
+        inputs = tuple(Input("", read_type(entry(text))) for text in types)
+        event = Entry("evt", "E", inputs)
+        with self.session.cursor() as cursor:
+            cursor.execute("truncate ethereum.logs")
+            insert = "insert into ethereum.logs values (%s, %s, %s, 0, 0, '')"
+            cursor.execute(insert, (ADDRESS, [event.hash], data))
+            cursor.execute(self.sql.event(ADDRESS, event, []))
+            [row] = cursor.fetchall()
+        self.session.rollback()
+        values = [bytes(v) if isinstance(v, memoryview) else v for v in row[4:-1]]
+        return values, row[-1]
+
+
+@pytest.fixture(scope="module")
+def newest(postgres_server: Postgres) -> Iterator[Decoder]:
+    postgres_server.execute("create database abi_values")
+    with closing(psycopg2.connect(postgres_server.uri("abi_values"))) as session:
+        yield Decoder(session)
+
+
+@pytest.fixture(scope="module")
+def older(postgis_server: Postgres) -> Iterator[Decoder]:
+    """Debian's PostgreSQL, which may read no numbers from hexadecimal digits."""
+    postgis_server.execute("create database abi_values")
+    with closing(psycopg2.connect(postgis_server.uri("abi_values"))) as session:
+        yield Decoder(session)
+
+
+def check(decoder: Decoder, types: list[str], data: bytes) -> None:
+    values, error = decoder.event(types, data)
+    kinds = [read_type(entry(text)) for text in types]
+    expected = [shown(kind, v) for kind, v in zip(kinds, decode(types, data), strict=True)]
+    assert error is None, (types, data.hex())
+    assert values == expected, (types, data.hex())
+
+
+@_FEW
+@given(encoded())
+def test_values_are_those_of_eth_abi(newest: Decoder, value: tuple[list[str], bytes]) -> None:
+    check(newest, *value)
+
+
+@_FEW
+@given(encoded())
+def test_values_are_the_same_in_an_older_postgresql(
+    older: Decoder, value: tuple[list[str], bytes]
+) -> None:
+    check(older, *value)
+
+
+@_FEW
+@given(encoded(), st.randoms())
+def test_malformed_data_never_fails_and_is_refused_where_eth_abi_refuses_it(
+    newest: Decoder, value: tuple[list[str], bytes], chance: random.Random
+) -> None:
+    types, data = value
+    broken = bytearray(data)
+    for _ in range(chance.randint(1, 3)):
+        broken[chance.randrange(len(broken))] = chance.choice([0, 1, 32, 64, 127, 128, 255])
+    if chance.random() < 0.3:
+        del broken[chance.randrange(len(broken)) :]
+    values, error = newest.event(types, bytes(broken))
+    assert (error is None) == (None not in values)
+    try:
+        theirs = decode(types, bytes(broken))
+    except (DecodingError, UnicodeDecodeError, OverflowError):
+        return
+    if error is None:
+        kinds = [read_type(entry(text)) for text in types]
+        assert values == [shown(kind, v) for kind, v in zip(kinds, theirs, strict=True)]
+    else:
+        assert "\0" in repr(theirs) or "\\x00" in repr(theirs), (types, bytes(broken).hex(), error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "value"),
+    [
+        ("fixed128x18", -(10**18) // 2, Decimal("-0.5")),
+        ("ufixed256x80", 2**256 - 1, Decimal(f"{2**256 - 1}E-80")),
+        ("fixed8x1", 127, Decimal("12.7")),
+    ],
+)
+def test_fixed_point_numbers_are_exact(
+    newest: Decoder, kind: str, number: int, value: Decimal
+) -> None:
+    data = (number % 2**256).to_bytes(32)
+    assert newest.event([kind], data) == ([value], None)
+
+
+def test_data_whose_parts_share_bytes_does_not_grow_without_end(newest: Decoder) -> None:
+    # Five arrays of 200 items; the items of each are all the next one: 200^5 numbers in 32 kB.
+    count = (200).to_bytes(32)
+    step = count + (200 * 32).to_bytes(32) * 200
+    data = (32).to_bytes(32) + step * 4 + count + bytes(32) * 200
+    values, error = newest.event(["uint256[][][][][]"], data)
+    assert values == [None]
+    assert error is not None
