@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from eth_abi import encode
+from eth_abi.abi import encode
 from psycopg2.extensions import connection as PgSession
 
 from dapu.generate.abi import keccak

@@ -28,7 +28,11 @@ def _keys(_context: click.Context, _option: click.Parameter, text: str | None) -
 @click.option("--dry-run", is_flag=True, help="Print the SQL; queue and make nothing.")
 @click.option("--drop", is_flag=True, help="Drop the views that the task made, and no others.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many groups.")
-@click.option("--count", type=click.IntRange(min=0), help="The value of {{ count }} in the query.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=0),
+    help="{{ count }} in the query; of ABIs the least logs and calls.",
+)
 @click.option(
     "--only", callback=_keys, metavar="KEY,KEY", help="Only these groups; --limit does not hold."
 )

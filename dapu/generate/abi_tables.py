@@ -79,7 +79,7 @@ class ChainTable:
         if kind.endswith("[]"):
             return fill("views_abi.topic_of_array", topics=topics, number=number + 1)
         if kind in _JSON:
-            return f"({fill('views_abi.topic_of_json', topics=topics, index=number)})"
+            return fill("views_abi.topic_of_json", topics=topics, index=number)
         return fill("views_abi.topic_of_text", topics=topics, number=number + 1)
 
     def topic_equals(self, number: int, value: bytes) -> str:

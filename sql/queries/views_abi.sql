@@ -71,9 +71,6 @@ substr({source}, {at}, 32) not in ('\x{zeros}00'::bytea, '\x{zeros}01'::bytea);
 -- name: fixed_bytes
 substr({source}, {at}, {length});
 
--- name: whole
-{source};
-
 -- name: bytes
 -- A value whose offset stands at a place, counted from the base.
 {schema}.abi_bytes({source}, {schema}.abi_tail({source}, {base}, {place}));
@@ -151,7 +148,7 @@ split_part({topics}, ',', {number});
 cardinality(string_to_array({topics}, ',')) = {count};
 
 -- name: topic_of_json
-{topics}::jsonb ->> {index};
+({topics}::jsonb ->> {index});
 
 -- name: topics_of_json
 jsonb_array_length({topics}::jsonb) = {count};

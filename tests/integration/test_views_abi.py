@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from eth_abi import encode
+from eth_abi.abi import encode
 from psycopg2.extensions import connection as PgSession
 
 from dapu.generate.abi import keccak

@@ -10,10 +10,11 @@ from typing import Any
 
 import psycopg2
 import pytest
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 
 from dapu.generate.abi import Entry, Input
@@ -119,10 +120,10 @@ class Decoder:
         with session, session.cursor() as cursor:
             cursor.execute("create schema contracts")
             cursor.execute(decoders(session, "contracts"))
-        tables = [
+        logs, transactions = (
             read_table(session, what, f"ethereum.{what}", {}) for what in ("logs", "transactions")
-        ]
-        self.sql = AbiSql(session, "contracts", *tables, None)
+        )
+        self.sql = AbiSql(session, "contracts", logs, transactions, None)
 
     def event(self, types: list[str], data: bytes) -> tuple[list[Any], str | None]:
         """The values of a log, and the error."""
@@ -141,7 +142,7 @@ class Decoder:
 
 @pytest.fixture(scope="module")
 def newest(postgres_server: Postgres) -> Iterator[Decoder]:
-    postgres_server.execute("create database abi_values")
+    postgres_server.execute(sql.SQL("create database abi_values"))
     with closing(psycopg2.connect(postgres_server.uri("abi_values"))) as session:
         yield Decoder(session)
 
@@ -149,7 +150,7 @@ def newest(postgres_server: Postgres) -> Iterator[Decoder]:
 @pytest.fixture(scope="module")
 def older(postgis_server: Postgres) -> Iterator[Decoder]:
     """Debian's PostgreSQL, which may read no numbers from hexadecimal digits."""
-    postgis_server.execute("create database abi_values")
+    postgis_server.execute(sql.SQL("create database abi_values"))
     with closing(psycopg2.connect(postgis_server.uri("abi_values"))) as session:
         yield Decoder(session)
 
