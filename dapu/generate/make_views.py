@@ -40,7 +40,7 @@ def make_group(cursor: Cursor, registry: Registry, task: str, schema: str, group
     for one in there.values():
         _check_is_own(one, task, group.key, schema)
     for name in view_groups.unwanted(cursor, registry, task, group, schema):
-        _try(cursor, compose("views_make.drop", view=sql.Identifier(*name)), ".".join(name))
+        _try(cursor, compose("make_views.drop", view=sql.Identifier(*name)), ".".join(name))
     changed = [
         view for view, digest in wanted if view.name not in there or there[view.name].hash != digest
     ]
@@ -61,7 +61,7 @@ def _comment(schema: str, view: View) -> sql.Composed:
         return sql.Composed([])
     name = sql.Identifier(schema, view.name)
     text = sql.Literal(view.comment)
-    return sql.SQL(";\n") + compose("views_make.comment", view=name, comment=text)
+    return sql.SQL(";\n") + compose("make_views.comment", view=name, comment=text)
 
 
 def _check_is_own(one: Present, task: str, key: str, schema: str) -> None:
@@ -112,7 +112,7 @@ def _make_one(cursor: Cursor, schema: str, view: View, before: Present | None) -
             ) from None
         if view.comment is not None:
             text = sql.Literal(view.comment)
-            cursor.execute(compose("views_make.comment", view=name.identifier, comment=text))
+            cursor.execute(compose("make_views.comment", view=name.identifier, comment=text))
     except psycopg2.errors.QueryCanceled:
         raise
     except psycopg2.Error as error:
@@ -149,7 +149,7 @@ def drop_own(
     found = [(schema, name) for _, schema, name in view_groups.own(cursor, registry, task, only)]
     for name in found:
         try:
-            _try(cursor, compose("views_make.drop", view=sql.Identifier(*name)), ".".join(name))
+            _try(cursor, compose("make_views.drop", view=sql.Identifier(*name)), ".".join(name))
         except CannotMake as error:
             raise JobError(f"nothing is dropped: {error}") from error
     view_groups.forget(cursor, registry, task, only)

@@ -84,7 +84,7 @@ def _rows(
     """The rows of the query, read as they are asked for."""
     text: sql.Composable = query.without_end().composed()
     if group is not None:
-        text = compose("views_make.rows", query=text, group=sql.Identifier(group))
+        text = compose("make_views.rows", query=text, group=sql.Identifier(group))
     with session.cursor("dapu_views") as cursor:
         cursor.itersize = _ROWS_AT_ONCE
         try:

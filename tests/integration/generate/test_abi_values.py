@@ -22,8 +22,8 @@ from dapu.generate.abi_functions import decoders
 from dapu.generate.abi_sql import AbiSql
 from dapu.generate.abi_tables import read_table
 from dapu.generate.abi_types import AbiType, read_type
-from tests.chain import Chain
 from tests.services.postgres import Postgres
+from tests.support.chain import Chain
 
 ADDRESS = bytes(range(20))
 _HEX = st.binary(min_size=20, max_size=20).map(lambda data: "0x" + data.hex())

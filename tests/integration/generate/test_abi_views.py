@@ -11,10 +11,10 @@ from eth_abi.abi import encode
 from psycopg2.extensions import connection as PgSession
 
 from dapu.generate.abi import keccak
-from tests.chain import ADDRESS, KINDS, Chain, call, event, function, topic
-from tests.command import Finished, here
-from tests.components import ROUTE, rows, versioner
 from tests.conftest import MakeWarehouse
+from tests.support.chain import ADDRESS, KINDS, Chain, call, event, function, topic
+from tests.support.command import Finished, here
+from tests.support.components import ROUTE, rows, versioner
 
 TASK = "r.contracts.views"
 ACTION = {**ROUTE, "routes/r/contracts/views/task.yaml": "actions: [{do: views, abi: {}}]"}

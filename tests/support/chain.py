@@ -10,7 +10,7 @@ from eth_abi.abi import encode
 from psycopg2.extensions import connection as PgSession
 
 from dapu.generate.abi import keccak
-from tests.components import rows
+from tests.support.components import rows
 
 ADDRESS = "0x" + "ab" * 20
 TABLES = """
@@ -68,7 +68,9 @@ class Chain:
         shown = f"{{{path}}}" if self._kind == "bytes" else path
         rows(self._session, insert, (*given, number, error, shown))
 
-    def view(self, name: str, columns: str = "*", schema: str = "contracts") -> list[Any]:
+    def view(
+        self, name: str, columns: str = "*", schema: str = "contracts"
+    ) -> list[tuple[Any, ...]]:
         """The rows of a view of the contract."""
         quoted = f'{schema}."{name}"'.replace("%", "%%")
         return rows(self._session, f"select {columns} from {quoted} order by 2, 4")
