@@ -16,9 +16,9 @@ def calls(
     conditions = _conditions(transactions, "t", address, selector)
     if traces is not None and not traces.has("trace_address"):
         own = {"called": transactions.of("t", "to_address"), "sent": transactions.of("t", "input")}
-        conditions.append(fill("abi.no_such_trace", **own, **_both(transactions, traces)))
+        conditions.append(fill("abi_sql.no_such_trace", **own, **_both(transactions, traces)))
     text = fill(
-        "abi.transaction_calls",
+        "abi_sql.transaction_calls",
         transactions=transactions.name,
         success=_transaction_success(transactions, traces),
         conditions=_and(conditions),
@@ -34,12 +34,12 @@ def _trace_calls(
 ) -> str:
     conditions = _conditions(traces, "r", address, selector)
     if traces.has("trace_address"):
-        conditions.append(f"not ({fill('abi.is_root', path=_path(traces, 'r'))})")
+        conditions.append(f"not ({fill('abi_sql.is_root', path=_path(traces, 'r'))})")
     index = "transaction_index"
     parts = traces.columns | _both(transactions, traces)
     parts[index] = traces.of("r", index) if traces.has(index) else transactions.of("t", index)
     return fill(
-        "abi.trace_calls",
+        "abi_sql.trace_calls",
         success=_trace_success(transactions, traces),
         conditions=_and(conditions),
         **parts,
@@ -59,13 +59,13 @@ def _transaction_success(transactions: ChainTable, traces: ChainTable | None) ->
     if traces is not None and traces.has("trace_address"):
         known.append(
             fill(
-                "abi.root_success",
+                "abi_sql.root_success",
                 no_error=_no_error(traces, "p"),
-                is_root=fill("abi.is_root", path=_path(traces, "p")),
+                is_root=fill("abi_sql.is_root", path=_path(traces, "p")),
                 **_both(transactions, traces),
             )
         )
-    return fill("abi.first_of", values=", ".join([*known, "null::boolean"]))
+    return fill("abi_sql.first_of", values=", ".join([*known, "null::boolean"]))
 
 
 def _trace_success(transactions: ChainTable, traces: ChainTable) -> str:
@@ -73,18 +73,18 @@ def _trace_success(transactions: ChainTable, traces: ChainTable) -> str:
     known = [_no_error(traces, "r")]
     if transactions.has("receipt_status"):
         receipt = _receipt(transactions)
-        known.append(fill("abi.first_of", values=f"{receipt}, true"))
+        known.append(fill("abi_sql.first_of", values=f"{receipt}, true"))
     if traces.has("status"):
-        status = fill("abi.trace_status", status=traces.columns["status"])
-        known.append(fill("abi.first_of", values=f"{status}, true"))
+        status = fill("abi_sql.trace_status", status=traces.columns["status"])
+        known.append(fill("abi_sql.first_of", values=f"{status}, true"))
     elif traces.has("trace_address"):
         known.append(
             fill(
-                "abi.no_failed_parent",
+                "abi_sql.no_failed_parent",
                 no_error=_no_error(traces, "p"),
                 path=_path(traces, "r"),
                 parent_path=_path(traces, "p"),
-                is_root=fill("abi.is_root", path=_path(traces, "p")),
+                is_root=fill("abi_sql.is_root", path=_path(traces, "p")),
                 **_both(transactions, traces),
             )
         )
@@ -92,16 +92,16 @@ def _trace_success(transactions: ChainTable, traces: ChainTable) -> str:
 
 
 def _receipt(transactions: ChainTable) -> str:
-    return fill("abi.receipt", receipt_status=transactions.columns["receipt_status"])
+    return fill("abi_sql.receipt", receipt_status=transactions.columns["receipt_status"])
 
 
 def _no_error(traces: ChainTable, alias: str) -> str:
-    return fill("abi.no_error", alias=alias, error=traces.columns["error"])
+    return fill("abi_sql.no_error", alias=alias, error=traces.columns["error"])
 
 
 def _path(traces: ChainTable, alias: str) -> str:
     column = traces.columns["trace_address"]
-    return fill("abi.trace_path", alias=alias, trace_address=column)
+    return fill("abi_sql.trace_path", alias=alias, trace_address=column)
 
 
 def _both(transactions: ChainTable, traces: ChainTable) -> dict[str, str]:

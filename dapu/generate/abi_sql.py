@@ -77,7 +77,7 @@ class AbiSql:
         elif entry.topics:
             conditions += [f"not {logs.topic_equals(0, other)}" for other in others]
         return fill(
-            "abi.event",
+            "abi_sql.event",
             address=self._literal("0x" + address.hex()),
             logs=logs.name,
             values=self._columns(found),
@@ -99,7 +99,7 @@ class AbiSql:
             found[column] = self._value(one.type, column, source, place, _SELECTOR, long)
             place += one.type.head
         return fill(
-            "abi.function",
+            "abi_sql.function",
             address=self._literal("0x" + address.hex()),
             calls=calls(self._transactions, self._traces, address, entry.selector),
             values=self._columns(found),
@@ -115,14 +115,14 @@ class AbiSql:
         source = f"{alias}.{name}" if name else table.of(alias, column)
         if table.is_bytes(column):
             return source
-        words[column] = fill("abi.bytes_of_text", schema=self.schema, column=source)
+        words[column] = fill("abi_sql.bytes_of_text", schema=self.schema, column=source)
         return f"w.{column}"
 
     def _topic(self, one: Input, column: str, number: int, words: dict[str, str]) -> Value:
         source = self._logs.topic(number)
         if not self._logs.is_bytes("topics"):
             name = f"topic{number}"
-            words[name] = fill("abi.bytes_of_text", schema=self.schema, column=source)
+            words[name] = fill("abi_sql.bytes_of_text", schema=self.schema, column=source)
             source = f"w.{name}"
         if one.type.is_hashed_when_indexed:  # the value itself is nowhere
             of = AbiType("fixed_bytes", "bytes32", 32)
@@ -137,7 +137,7 @@ class AbiSql:
             return self._word(of, column, source, place, long)
         name = self._quoted(column)
         message = self._literal(f"{column} is not of type {of.canonical}")
-        case = fill("abi.when_bad", bad=f"d.{name} is null", message=message)
+        case = fill("abi_sql.when_bad", bad=f"d.{name} is null", message=message)
         return Value(f"d.{name}", case, self._anywhere(of, source, place, base))
 
     def _anywhere(self, of: AbiType, source: str, place: int, base: int) -> str:
@@ -149,13 +149,13 @@ class AbiSql:
             "place": place,
         }
         if of.kind == "bytes":
-            return fill("abi.bytes", **parts)
+            return fill("abi_sql.bytes", **parts)
         if of.kind == "string":
-            return fill("abi.text", **parts)
+            return fill("abi_sql.text", **parts)
         parts["type"] = self._literal(json.dumps(of.description, ensure_ascii=False))
         if of.is_dynamic:
-            return fill("abi.json_dynamic", **parts)
-        return fill("abi.json_static", **parts)
+            return fill("abi_sql.json_dynamic", **parts)
+        return fill("abi_sql.json_static", **parts)
 
     def _word(
         self,
@@ -169,15 +169,15 @@ class AbiSql:
     ) -> Value:
         """own_source: where the length of no other is asked for in the error."""
         decoded = word(of, source, place + 1, self._hex)
-        good = is_long = fill("abi.is_as_long", source=source, length=long)
+        good = is_long = fill("abi_sql.is_as_long", source=source, length=long)
         bad = decoded.bad
         if bad:
-            good = fill("abi.is_good", long=is_long, bad=bad)
+            good = fill("abi_sql.is_good", long=is_long, bad=bad)
         if own_source:
             bad = f"not ({good})"
-        value = fill("abi.guarded", good=good, value=decoded.value)
+        value = fill("abi_sql.guarded", good=good, value=decoded.value)
         message = self._literal(f"{column} is not of type {of.canonical}")
-        case = fill("abi.when_bad", bad=bad, message=message) if bad else ""
+        case = fill("abi_sql.when_bad", bad=bad, message=message) if bad else ""
         return Value(value, case)
 
     def _columns(self, values: dict[str, Value]) -> str:
@@ -188,15 +188,15 @@ class AbiSql:
     def _error(self, values: dict[str, Value], what: str, source: str, long: int) -> str:
         cases = [one.cases for one in values.values() if one.cases]
         if source and long > (0 if what == "data" else _SELECTOR):
-            is_long = fill("abi.is_as_long", source=source, length=long)
+            is_long = fill("abi_sql.is_as_long", source=source, length=long)
             short: dict[str, str | int] = {
                 "long": is_long,
                 "what": what,
                 "source": source,
                 "length": long,
             }
-            cases.insert(0, fill("abi.too_short", **short))
-        return fill("abi.errors", cases=" ".join(cases)) if cases else "null"
+            cases.insert(0, fill("abi_sql.too_short", **short))
+        return fill("abi_sql.errors", cases=" ".join(cases)) if cases else "null"
 
     def _decoded(self, values: dict[str, Value]) -> str:
         return self._lateral(
@@ -207,7 +207,7 @@ class AbiSql:
         if not expressions:
             return ""
         columns = ", ".join(f"{text} as {self._quoted(n)}" for n, text in expressions.items())
-        return "\n" + fill("abi.lateral", columns=columns, alias=alias)
+        return "\n" + fill("abi_sql.lateral", columns=columns, alias=alias)
 
     def _quoted(self, name: str) -> str:
         return quote_ident(short_name(name), self._session)

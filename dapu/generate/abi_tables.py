@@ -63,13 +63,13 @@ class ChainTable:
         """Whether a column begins with the value."""
         source = self.of(alias, column)
         if self.is_bytes(column):
-            return fill("abi.starts_bytes", column=source, length=len(value), hex=value.hex())
+            return fill("abi_sql.starts_bytes", column=source, length=len(value), hex=value.hex())
         digits = 2 + 2 * len(value)
-        return fill("abi.starts_text", column=source, digits=digits, hex=value.hex())
+        return fill("abi_sql.starts_text", column=source, digits=digits, hex=value.hex())
 
     def address_text(self, alias: str, column: str) -> str:
         """An address as text in small letters."""
-        return fill("abi.address_text", column=self.of(alias, column))
+        return fill("abi_sql.address_text", column=self.of(alias, column))
 
     # Topics are an array, a text with commas, or JSON.
 
@@ -77,10 +77,10 @@ class ChainTable:
         """The expression of a topic of `logs l`, counted from 0."""
         topics, kind = self.of("l", "topics"), self.types["topics"]
         if kind.endswith("[]"):
-            return fill("abi.topic_of_array", topics=topics, number=number + 1)
+            return fill("abi_sql.topic_of_array", topics=topics, number=number + 1)
         if kind in _JSON:
-            return fill("abi.topic_of_json", topics=topics, index=number)
-        return fill("abi.topic_of_text", topics=topics, number=number + 1)
+            return fill("abi_sql.topic_of_json", topics=topics, index=number)
+        return fill("abi_sql.topic_of_text", topics=topics, number=number + 1)
 
     def topic_equals(self, number: int, value: bytes) -> str:
         """Whether a topic of `logs l` has the value."""
@@ -91,16 +91,16 @@ class ChainTable:
         """Whether a log of `logs l` has so many topics."""
         topics, kind = self.of("l", "topics"), self.types["topics"]
         if kind.endswith("[]"):
-            return fill("abi.topics_of_array", topics=topics, count=count)
+            return fill("abi_sql.topics_of_array", topics=topics, count=count)
         if kind in _JSON:
-            return fill("abi.topics_of_json", topics=topics, count=count)
-        return fill("abi.topics_of_text", topics=topics, count=count)
+            return fill("abi_sql.topics_of_json", topics=topics, count=count)
+        return fill("abi_sql.topics_of_text", topics=topics, count=count)
 
 
 def _equals(name: str, column: str, value: bytes) -> str:
     if name == "equals_bytes":
-        return fill("abi.equals_bytes", column=column, hex=value.hex())
-    return fill("abi.equals_text", column=column, hex=value.hex())
+        return fill("abi_sql.equals_bytes", column=column, hex=value.hex())
+    return fill("abi_sql.equals_text", column=column, hex=value.hex())
 
 
 def read_table(session: PgSession, what: str, name: str, renamed: Mapping[str, str]) -> ChainTable:
@@ -110,7 +110,7 @@ def read_table(session: PgSession, what: str, name: str, renamed: Mapping[str, s
     """
     quoted = ".".join(quote_ident(part, session) for part in name.split("."))
     with session.cursor() as cursor:
-        cursor.execute(statement("abi.columns"), {"table": quoted})
+        cursor.execute(statement("abi_sql.columns"), {"table": quoted})
         there: dict[str, Any] = dict(cursor.fetchall())
     if not there:
         raise ConfigurationError(f"abi.{what}: there is no table {name} in the warehouse")

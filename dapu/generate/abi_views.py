@@ -137,15 +137,15 @@ def _contracts_sql(
         named = {c: abi.columns.get(f"contracts.{c}", c) for c in ("contract_address", "abi")}
         parts = {column: f"c.{quote_ident(name, session)}" for column, name in named.items()}
         parts["contract_name"] = "null"
-        address = fill("abi.address_text", column=parts["contract_address"])
+        address = fill("abi_sql.address_text", column=parts["contract_address"])
         chosen = _chosen(session, address, tables, choice)
         whole = {"address": address, "query": text, "chosen": chosen}
-        return fill("abi.contracts_of_query", **whole, **parts)
+        return fill("abi_sql.contracts_of_query", **whole, **parts)
     table = read_table(session, "contracts", abi.contracts, abi.columns)
     address = table.address_text("c", "contract_address")
     has_name = table.has("contract_name")
     return fill(
-        "abi.contracts",
+        "abi_sql.contracts",
         address=address,
         contract_name=table.of("c", "contract_name") if has_name else "null",
         abi=table.of("c", "abi"),
@@ -161,19 +161,19 @@ def _chosen(
     if choice.only:
         keys = [key if key.startswith("0x") else f"0x{key}" for key in map(str.lower, choice.only)]
         shown = sql.Literal(keys + [key[2:] for key in keys]).as_string(session)
-        return fill("abi.only", address=address, keys=shown)
+        return fill("abi_sql.only", address=address, keys=shown)
     if not choice.count:
         return ""
     addresses = " union all ".join(
         fill(
-            "abi.addresses",
+            "abi_sql.addresses",
             address=table.address_text("x", _ADDRESS_OF[what]),
             table=table.name,
             column=table.of("x", _ADDRESS_OF[what]),
         )
         for what, table in tables.items()
     )
-    return fill("abi.busy", address=address, addresses=addresses, count=choice.count)
+    return fill("abi_sql.busy", address=address, addresses=addresses, count=choice.count)
 
 
 _ADDRESS_OF = {"logs": "address", "transactions": "to_address", "traces": "to_address"}

@@ -41,19 +41,19 @@ def word(of: AbiType, source: str, at: int, hex_numbers: bool) -> Decoded:
         case "address":
             unused = 12
             return Decoded(
-                fill("abi.address", source=source, at=at + unused),
+                fill("abi_sql.address", source=source, at=at + unused),
                 _unsigned_bad(source, at, unused),
             )
         case "bool":
             last, zeros = at + WORD - 2, "00" * (WORD - 1)
             return Decoded(
-                fill("abi.bool", source=source, last=last),
-                fill("abi.bool_bad", source=source, at=at, zeros=zeros),
+                fill("abi_sql.bool", source=source, last=last),
+                fill("abi_sql.bool_bad", source=source, at=at, zeros=zeros),
             )
         case "fixed_bytes":
             size = of.size or WORD
             return Decoded(
-                fill("abi.fixed_bytes", source=source, at=at, length=size),
+                fill("abi_sql.fixed_bytes", source=source, at=at, length=size),
                 _unsigned_bad(source, at + size, WORD - size),
             )
     return _number(of, source, at, hex_numbers)
@@ -66,13 +66,13 @@ def _number(of: AbiType, source: str, at: int, hex_numbers: bool) -> Decoded:
     bad = _unsigned_bad(source, at, unused)
     if of.kind == "int":
         sign: dict[str, str | int] = {"source": source, "first": start - 1}
-        value = fill("abi.signed", number=value, modulus=2 ** (8 * size), **sign)
+        value = fill("abi_sql.signed", number=value, modulus=2 ** (8 * size), **sign)
         if unused:
             zeros, ones = "00" * unused, "ff" * unused
-            bad = fill("abi.signed_bad", at=at, unused=unused, zeros=zeros, ones=ones, **sign)
+            bad = fill("abi_sql.signed_bad", at=at, unused=unused, zeros=zeros, ones=ones, **sign)
     if of.decimals:
         factor = f"{10**-of.decimals:.{of.decimals}f}"
-        value = fill("abi.times", number=f"({value})", factor=factor)
+        value = fill("abi_sql.times", number=f"({value})", factor=factor)
     return Decoded(value, bad)
 
 
@@ -80,11 +80,11 @@ def _unsigned_bad(source: str, at: int, unused: int) -> str:
     if not unused:
         return ""
     zeros = "00" * unused
-    return fill("abi.unsigned_bad", source=source, at=at, unused=unused, zeros=zeros)
+    return fill("abi_sql.unsigned_bad", source=source, at=at, unused=unused, zeros=zeros)
 
 
 def _digits(source: str, at: int, size: int) -> str:
-    return fill("abi.number_hex", source=source, at=at, length=size)
+    return fill("abi_sql.number_hex", source=source, at=at, length=size)
 
 
 def _bits(source: str, at: int, size: int) -> str:
@@ -93,8 +93,8 @@ def _bits(source: str, at: int, size: int) -> str:
     while end > 0:
         length = min(_PART, end)
         place = at + end - length
-        part = fill("abi.number_part", source=source, at=place, length=length, bits=8 * length)
+        part = fill("abi_sql.number_part", source=source, at=place, length=length, bits=8 * length)
         above = 2 ** (8 * (size - end))
-        parts.append(fill("abi.times", number=part, factor=above) if end < size else part)
+        parts.append(fill("abi_sql.times", number=part, factor=above) if end < size else part)
         end -= length
     return f"({' + '.join(parts)})"
