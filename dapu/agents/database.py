@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -81,7 +82,8 @@ class DatabaseAgent(Agent[DatabaseOptions]):
             result = _pull(cursor, context, options, source, connection)
             if isinstance(options.deletes, KeySweep):
                 sweep = Sweep(context, options.query, options, options.deletes)
-                return result.also(sweep.run(cursor, source))
+                removed = sweep.run(cursor, source)
+                return replace(result.also(removed.notes), deleted=removed.rows)
             return result
 
 

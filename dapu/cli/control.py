@@ -87,7 +87,15 @@ def retry(warehouse: Warehouse, job: int, as_json: bool) -> None:
             raise ConfigurationError(f"there is no job {job}")
         if found.status == "running":
             raise ConfigurationError(f"job {job} ({found.task}) is running; cancel it first")
-        number = agenda.add(cursor, registry, found.task, "retry", found.full_load, found.span)
+        number = agenda.add(
+            cursor,
+            registry,
+            found.task,
+            "retry",
+            found.full_load,
+            found.span,
+            rebuild=found.rebuild,
+        )
     if number is None:
         raise ConfigurationError(f"{found.task} of job {job} is no longer registered")
     if as_json:

@@ -13,6 +13,10 @@ from dapu.cli.console import complain, counted, is_terminal, stamped
 from dapu.errors import ConfigurationError, DapuError
 
 if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+
+    from dapu.components.downstream import Step
+    from dapu.registry.store import Registry
     from dapu.warehouse.warehouse import Warehouse
     from dapu.worker.worker import JobCounts
 
@@ -107,11 +111,25 @@ def _shown(folder: Path) -> Path:
 @click.option("--full", is_flag=True, help="Read everything, whatever the watermark.")
 @click.option("--from", "low", metavar="V", help="Read from this value of the watermark's column.")
 @click.option("--to", "high", metavar="V", help="Read up to this value, which belongs to it.")
-def run(warehouse: Warehouse, task: str, full: bool, low: str | None, high: str | None) -> None:
+@click.option("--rebuild", is_flag=True, help="Drop the table, make it anew, read everything.")
+@click.option(
+    "--downstream", is_flag=True, help="Then correct all that depend on it: see the manual."
+)
+def run(
+    warehouse: Warehouse,
+    task: str,
+    full: bool,
+    low: str | None,
+    high: str | None,
+    rebuild: bool,
+    downstream: bool,
+) -> None:
     """Run one task now, here, whether it is due or not.
 
     Takes up changed definitions first, so that an analyst can edit and run. --from and --to fill
-    a gap: they read that range once more and leave the watermark where it is.
+    a gap: they read that range once more and leave the watermark where it is. With --downstream
+    the tasks that depend on it read the range again too, each after its masters. --rebuild is
+    for a table that was made from something else, as from the wrong sheet of a workbook.
 
     Exit status 0 when the job is done, 1 when it is not: failed, cancelled, or told to stop.
 
@@ -119,25 +137,106 @@ def run(warehouse: Warehouse, task: str, full: bool, low: str | None, high: str 
     Examples:
       dapu run finances erp.staging.invoice --full
       dapu run finances erp.staging.invoice --from 2024-01-01 --to 2024-01-31
+      dapu run finances erp.staging.invoice --from 2024-01-01 --to 2024-01-31 --downstream
     """  # noqa: D301 - click's mark for lines that stay as they are
-    if full and (low or high):
-        raise click.UsageError("--full reads everything: give it, or --from and --to, not both")
-    from dapu.cli.reporting import open_reporter
-    from dapu.worker.worker import Worker, stop_on_signals
+    if (full or rebuild) and (low or high):
+        which = "--rebuild" if rebuild else "--full"
+        raise click.UsageError(f"{which} reads everything: give it, or --from and --to, not both")
+    if downstream and not (full or rebuild or low or high):
+        raise click.UsageError(
+            "--downstream needs --full, --rebuild, or --from and --to: what to correct"
+        )
+    from dapu.components.downstream import Step
 
     _register(warehouse, task)
     span = {"from": low, "to": high} if low or high else None
-    job = _queue(warehouse, task, full, span)
+    step = Step(task, full or rebuild, span, rebuild)
+    if rebuild:
+        _check_rebuild(warehouse, task)
+    if downstream:
+        _run_jobs(warehouse, _queue_downstream(warehouse, step))
+        return
+    job = _queue(warehouse, step)
+    _run_jobs(warehouse, {job: task})
+    _show_missed(warehouse, job)
+
+
+def _check_rebuild(warehouse: Warehouse, task: str) -> None:
+    """Raises ConfigurationError where the table is not one that dapu makes."""
+    folder = warehouse.folder.joinpath("routes", *task.split("."))
+    if (folder / "ver").is_dir():
+        table = task.partition(".")[2]
+        raise ConfigurationError(
+            f"{folder / 'ver'} makes the table of {task}, so that dapu does not drop it; empty it "
+            f"by hand (truncate {table}) and read everything with --full"
+        )
+
+
+def _run_jobs(warehouse: Warehouse, jobs: dict[int, str]) -> None:
+    """Runs queued jobs, in this order. Ends with status 1 when one of them is not done.
+
+    jobs: their tasks, by number.
+    """
+    from dapu.cli.reporting import open_reporter
+    from dapu.worker.worker import Worker, stop_on_signals
+
     with open_reporter(warehouse) as reporter:
         one = Worker(warehouse, reporter, minutes=_ONE_DAY)
         stop_on_signals(one)
-        counts = one.run(only=job)
-    if not counts.jobs:
-        raise DapuError(f"{task} cannot start now: {_hindrance(warehouse, job)}")
-    if counts.failing or not is_terminal():
+        counts = one.run(only=list(jobs))
+    if counts.failing or (counts.jobs and not is_terminal()):
         _show_counts(warehouse, counts)
-    if not counts.endings["done"]:  # told to stop: a script must not go on as if it were loaded
+    left = _not_done(warehouse, list(jobs))
+    if left and not counts.jobs - counts.endings["done"]:
+        task, others = jobs[left[0]], len(left) - 1
+        more = f", and {counted(others, 'job')} after it" if others else ""
+        raise DapuError(f"{task} cannot start now: {_hindrance(warehouse, left[0])}{more}")
+    if left:  # failed, or told to stop: a script must not go on as if it were loaded
         sys.exit(1)
+
+
+def _not_done(warehouse: Warehouse, jobs: list[int]) -> list[int]:
+    from dapu.registry import agenda
+    from dapu.registry.version import registry_of
+
+    registry = registry_of(warehouse)
+    with warehouse.session("run") as session, session.cursor() as cursor:
+        found = {job: agenda.find(cursor, registry, job) for job in jobs}
+    return [job for job, now in found.items() if now is None or now.status != "done"]
+
+
+def _show_missed(warehouse: Warehouse, job: int) -> None:
+    """Names the tasks that read only what is new, and do not see what the job changed before it."""
+    from dapu.registry import corrections
+    from dapu.registry.version import registry_of
+
+    with warehouse.session("run") as session, session.cursor() as cursor:
+        missed = corrections.open_ones(cursor, registry_of(warehouse), job=job)
+    for one in missed:
+        stamped(warehouse.settings.zone, complain)(f"dapu: {one.task}: {one}")
+
+
+def _queue_downstream(warehouse: Warehouse, first: Step) -> dict[int, str]:
+    from dapu.components.downstream import queue_downstream
+    from dapu.registry.version import registry_of
+
+    registry = registry_of(warehouse)
+    with warehouse.session("run") as session, session, session.cursor() as cursor:
+        _check_known(cursor, registry, first.task)
+        queued = queue_downstream(cursor, registry, first)
+    line = stamped(warehouse.settings.zone)
+    for step, job in queued:
+        line(f"{step.task}: queued as job {job}: {step.what}")
+    return {job: step.task for step, job in queued}
+
+
+def _check_known(cursor: Cursor, registry: Registry, task: str) -> None:
+    from dapu.registry import tasks
+    from dapu.suggest import nearest
+
+    known = tasks.names(cursor, registry)
+    if task not in known:
+        raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
 
 
 def _register(warehouse: Warehouse, task: str) -> None:
@@ -156,18 +255,19 @@ def _register(warehouse: Warehouse, task: str) -> None:
         raise ConfigurationError("\n".join(map(str, own)))
 
 
-def _queue(warehouse: Warehouse, task: str, full: bool, span: dict[str, str | None] | None) -> int:
-    from dapu.registry import agenda, tasks
+def _queue(warehouse: Warehouse, step: Step) -> int:
+    from dapu.registry import agenda
     from dapu.registry.version import registry_of
-    from dapu.suggest import nearest
 
     registry = registry_of(warehouse)
     with warehouse.session("run") as session, session, session.cursor() as cursor:
-        job = agenda.add(cursor, registry, task, "run", full, span)
-        if job is None:
-            known = tasks.names(cursor, registry)
-            raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
-        return job
+        _check_known(cursor, registry, step.task)
+        job = agenda.add(
+            cursor, registry, step.task, "run", step.full, step.span, rebuild=step.rebuild
+        )
+    if job is None:
+        raise ConfigurationError(f"{step.task} was unregistered this very moment")
+    return job
 
 
 def _hindrance(warehouse: Warehouse, job: int) -> str:

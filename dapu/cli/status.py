@@ -81,12 +81,17 @@ def _now(row: Overview) -> str:
 
 
 def _last(row: Overview) -> tuple[Any, ...]:
-    message = row.fault or row.now_message or row.message
+    message = row.fault or row.now_message or _missed(row) or row.message
     return row.last_status, row.last_ended_at, row.took, row.rows, message
 
 
+def _missed(row: Overview) -> str:
+    masters = ", ".join(row.corrected_masters)
+    return f"the past of {masters} changed; see `dapu status DIR {row.task}`" if masters else ""
+
+
 def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> None:
-    from dapu.registry import agenda, tasks
+    from dapu.registry import agenda, corrections, tasks
     from dapu.registry.events import events_of_task
     from dapu.suggest import nearest
 
@@ -94,12 +99,14 @@ def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> 
     if not found:
         known = tasks.names(cursor, registry)
         raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
+    missed = corrections.open_ones(cursor, registry, task)
     jobs = agenda.history(cursor, registry, task, _JOBS)
     events = events_of_task(cursor, registry, task, _EVENTS)
     if as_json:
         show_json(
             {
                 "task": found[0]._asdict(),
+                "corrections": [{**one._asdict(), "command": one.command} for one in missed],
                 "jobs": [job._asdict() for job in jobs],
                 "events": [event._asdict() for event in events],
             }
@@ -110,6 +117,8 @@ def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> 
         say(f"faulty: {found[0].fault}")
     elif _now(found[0]):
         say(f"now: {_now(found[0])}")
+    for one in missed:
+        say(f"not read again: {one}")
     show_table(
         ("job", "status", "cause", "try", "started", "ended", "rows", "message"),
         [

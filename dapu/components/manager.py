@@ -40,6 +40,7 @@ def queue_due_tasks(warehouse: Warehouse, now: datetime | None = None) -> Round:
         check_registry(cursor, registry)
         freed = workers.free_jobs_of_the_dead(cursor, registry)
         failed = agenda.fail_exhausted(cursor, registry)
+        agenda.cancel_followers(cursor, registry)
         pause = control.paused(cursor, registry)
         if pause is not None:
             return Round([], failed, freed, paused_by=pause.get("by"))

@@ -16,7 +16,8 @@ class LoadResult:
     """rows: read from the source. notes, data: what else a person may want to know.
 
     unit: what is counted, where it is not rows. columns: of the rows. kept: columns of the table
-    that the rows do not have, and that it keeps.
+    that the rows do not have, and that it keeps. deleted: rows that the source no longer has, and
+    that were deleted or marked. read_anew: all rows were read, also those of earlier runs.
     """
 
     rows: int
@@ -26,6 +27,8 @@ class LoadResult:
     unit: str = "rows"
     columns: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    deleted: int = 0
+    read_anew: bool = False
 
     @classmethod
     def of_changes(
@@ -46,7 +49,8 @@ class LoadResult:
             notes.append(f"{deleted:,} deleted")
         notes.append(f"{max(rows - left_out - inserted - updated, 0):,} unchanged")
         notes += left_out_note(left_out)
-        return cls(rows, tuple(notes), changed=bool(inserted or updated or deleted))
+        changed = bool(inserted or updated or deleted)
+        return cls(rows, tuple(notes), changed=changed, deleted=deleted or 0)
 
     def also(self, notes: tuple[str, ...]) -> LoadResult:
         """The same with more notes."""

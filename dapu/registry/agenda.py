@@ -31,6 +31,7 @@ class Job(NamedTuple):
     timeout: timedelta
     span: dict[str, str | None] | None = None
     is_master: bool = False
+    rebuild: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class FoundJob(NamedTuple):
     span: dict[str, str | None] | None
     rows: int | None
     message: str | None
+    rebuild: bool
 
 
 class Outlook(NamedTuple):
@@ -243,6 +245,11 @@ def fail_exhausted(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:
     return [(job, task) for job, task in registry.rows(cursor, "agenda.exhausted")]
 
 
+def cancel_followers(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:
+    """Cancels jobs that were to follow one that did not end well; returns (job, task) of each."""
+    return [(job, task) for job, task in registry.rows(cursor, "agenda.cancel_followers")]
+
+
 def add(
     cursor: Cursor,
     registry: Registry,
@@ -250,14 +257,18 @@ def add(
     cause: Literal["run", "retry"],
     full: bool,
     span: dict[str, str | None] | None = None,
+    after: Sequence[int] = (),
+    *,
+    rebuild: bool = False,
 ) -> int | None:
     """Queues one task at the highest priority; None when it is not registered.
 
     span: read `from` one value of the watermark's column `to` another, and leave the watermark.
+    after: jobs that must be done before. rebuild: the table is made anew, with `full`.
     """
-    values: dict[str, Any] = {"task": task, "cause": cause, "priority": 1}
+    values: dict[str, Any] = {"task": task, "cause": cause, "priority": 1, "after": list(after)}
     if span is None:
-        row = registry.row(cursor, "agenda.add", full=full, **values)
+        row = registry.row(cursor, "agenda.add", full=full, rebuild=rebuild, **values)
     else:
         row = registry.row(cursor, "agenda.add_span", span=Json(span), **values)
     return None if row is None else int(row[0])

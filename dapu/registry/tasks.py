@@ -24,6 +24,7 @@ class Overview(NamedTuple):
     """A task as `status` shows it.
 
     now, next_try_at, tries, now_message: of the job that is waiting or running.
+    corrected_masters: those whose past changed, which the task has not read again.
     """
 
     task: str
@@ -40,6 +41,7 @@ class Overview(NamedTuple):
     rows: int | None
     message: str | None
     blacklisted: bool
+    corrected_masters: list[str]
 
 
 def hashes(

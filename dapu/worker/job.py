@@ -29,6 +29,7 @@ from dapu.errors import (
 )
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
+from dapu.loading.table.rebuild import rebuilt
 from dapu.named_sql import statement
 from dapu.registry import agenda, source_state, watermarks
 from dapu.registry.agenda import Claim, Ending, Job
@@ -39,6 +40,7 @@ from dapu.statement import TableName
 from dapu.warehouse.postgres_session import Session, given_path
 from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.checks import run_check
+from dapu.worker.corrections import note_past_change, still_missing
 from dapu.worker.job_watch import Watch
 
 _LONGEST = 2_000  # characters of a job's message
@@ -174,6 +176,8 @@ class _JobRun:
             results: list[LoadResult] = []
             event: StorableEvent | None = None
             with self._exit_stack:  # at its end files that the actions wrote get their names
+                if self._job.rebuild:
+                    self._exit_stack.enter_context(rebuilt(cursor, self._table))
                 for position, options in enumerate(task.actions, start=1):
                     result = self._act(cursor, task, position, options)
                     results.append(result)
@@ -184,7 +188,10 @@ class _JobRun:
                         self._note(position)(text, result.data)
                 self._check(cursor, task)
                 runner.watch.check()
-            rows, message = sum(result.rows for result in results), "; ".join(map(str, results))
+            of_job = (cursor, runner.registry, self._job, task)
+            note_past_change(*of_job, results)
+            said = [*map(str, results), *still_missing(*of_job)]
+            rows, message = sum(result.rows for result in results), "; ".join(said)
             self._finish(cursor, rows, message, event)
         return rows, message
 
@@ -242,6 +249,8 @@ class _JobRun:
                 job.number,
             )
         result = self._compare_columns(cursor, context.action.source, result)
+        if context.scope == "full" and result.changed and result.rows:
+            result = replace(result, read_anew=True)
         if context.state_after.entries:
             source_state.remember(
                 cursor,

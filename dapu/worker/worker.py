@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -95,10 +96,11 @@ class Worker:
         self._lost: _Lost | None = None
         self._waits_for: tuple[str | None, datetime | None] = (None, None)
 
-    def run(self, only: int | None = None) -> JobCounts:
+    def run(self, only: Sequence[int] | None = None) -> JobCounts:
         """Takes jobs until the minutes are over, none is left, or it is to stop.
 
-        only: the one job to run, instead of the most urgent ones.
+        only: the jobs to run, instead of the most urgent ones; in this order, until one is not
+        done.
         When the warehouse's database goes away, it waits for it and goes on.
         Raises DapuError when there is no database at the start, or no registry.
         """
@@ -111,8 +113,7 @@ class Worker:
                     connected, away = True, False
                     self._watch = connection.watch
                     self._end_lost(connection)
-                    if only is None or not self._counts.jobs:
-                        self._work(connection, only)
+                    self._work(connection) if only is None else self._work_on(connection, only)
                     connection.leave(
                         "stopped" if self._stopping.is_set() else "done", self._counts.jobs
                     )
@@ -146,16 +147,28 @@ class Worker:
     def _over(self) -> bool:
         return self._stopping.is_set() or time.monotonic() > self._until
 
-    def _work(self, connection: _Connection, only: int | None) -> None:
+    def _work_on(self, connection: _Connection, jobs: Sequence[int]) -> None:
+        """The jobs in their order; one that is done already is passed over."""
+        for job in jobs:
+            if self._over() or self._counts.jobs > self._counts.endings["done"]:
+                break
+            connection.free_jobs_of_the_dead()
+            claim = connection.claim(job)
+            if claim is not None:
+                self._run(connection, claim)
+            elif connection.status(job) != "done":
+                break
+
+    def _work(self, connection: _Connection) -> None:
         looked, last_look = -math.inf, False
         while not self._over():
             if time.monotonic() - looked > _LOOK_FOR_DEAD:
                 connection.free_jobs_of_the_dead()
                 looked = time.monotonic()
-            claim = connection.claim(only)
+            claim = connection.claim()
             if claim is not None:
                 self._run(connection, claim)
-            if only is not None or (claim is None and last_look):
+            if claim is None and last_look:
                 break
             # What ends between a claim and a look at what is running may leave a job to claim.
             last_look = claim is None and not self._wait(connection)
@@ -242,11 +255,16 @@ class _Connection:
         self._session.close()
         self._aside.close()
 
-    def claim(self, only: int | None) -> Claim | None:
+    def claim(self, only: int | None = None) -> Claim | None:
         with self._aside.cursor() as cursor:
             if only is not None:
                 return agenda.claim_job(cursor, self._registry, self._worker, self._backend, only)
             return agenda.claim(cursor, self._registry, self._worker, self._backend)
+
+    def status(self, job: int) -> str | None:
+        with self._aside.cursor() as cursor:
+            found = agenda.find(cursor, self._registry, job)
+        return found and found.status
 
     def free_jobs_of_the_dead(self) -> None:
         with self._aside.cursor() as cursor:

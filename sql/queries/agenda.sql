@@ -20,6 +20,7 @@ from (
     join {route} r on r.route = w.route and not 'worker' = any (r.disabled)
     left join {override} o on o.task = w.task
     where w.status = 'waiting' and w.not_before <= now() and w.tries <= t.retries
+    and not exists (select from {agenda} x where x.job = any (w.after) and x.status <> 'done')
     and not exists (select from {control} where name = 'paused')
     and not exists (select from {agenda} x where x.task = w.task and x.status = 'running')
     and (r.concurrency is null or r.concurrency > (
@@ -36,7 +37,7 @@ from (
 ) chosen
 where a.job = chosen.job and a.status = 'waiting'
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.span,
-    chosen.is_master, chosen.hash, chosen.definition, chosen.connection,
+    chosen.is_master, a.rebuild, chosen.hash, chosen.definition, chosen.connection,
     (select jsonb_object_agg(m.source, jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
     (select jsonb_object_agg(s.source, s.items) from (
@@ -58,7 +59,7 @@ and (r.concurrency is null or r.concurrency > (
     select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
     coalesce(o.timeout, t.timeout), a.span,
-    exists (select from {dependency} d where d.master = t.task),
+    exists (select from {dependency} d where d.master = t.task), a.rebuild,
     t.hash, t.definition, r.connection,
     (select jsonb_object_agg(m.source, jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
@@ -136,6 +137,9 @@ with ended as (
     and not exists (  -- a master that has never run; when it has, it will wake them
         select from {dependency} other join {registry} m on m.task = other.master
         where other.task = t.task and other.master <> e.task and m.last_done_at is null)
+    and not exists (  -- a job that is to follow this one stands for it
+        select from {agenda} x
+        where x.task = t.task and x.status = 'waiting' and e.job = any (x.after))
     order by t.task  -- always in this order, so that no two insert them crosswise
     on conflict (task) where status = 'waiting' and span is null do nothing
 )
@@ -145,14 +149,14 @@ select job from ended;
 -- A job that was not to be ended here goes back to the queue; the try does not count. Where the
 -- task already has a waiting job, that one stands for both, and nothing is returned.
 with mine as (
-    select a.job, a.full_load, other.job as other
+    select a.job, a.full_load, a.rebuild, other.job as other
     from {agenda} a
     left join {agenda} other on other.task = a.task and other.status = 'waiting'
         and other.span is not distinct from a.span
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
 ), passed_on as (
-    update {agenda} a set full_load = true
-    from mine m where a.job = m.other and m.full_load and not a.full_load
+    update {agenda} a set full_load = true, rebuild = a.rebuild or m.rebuild
+    from mine m where a.job = m.other and (m.full_load, m.rebuild) > (a.full_load, a.rebuild)
 )
 update {agenda} a set status = 'waiting', tries = tries - 1, backend = null, message = %(message)s
 from mine m
@@ -163,15 +167,15 @@ returning a.job;
 -- A failed job goes back to the queue while it has tries left; each wait is twice the last. Where
 -- the task already has a waiting job, that one stands for both, and nothing is returned.
 with mine as (
-    select a.job, a.full_load, t.retry_wait * (2 ^ (a.tries - 1)) as wait, other.job as other
+    select a.job, a.full_load, a.rebuild, t.retry_wait * (2 ^ (a.tries - 1)) as wait, other.job as other
     from {agenda} a
     join {registry} t on t.task = a.task and a.tries <= t.retries
     left join {agenda} other on other.task = a.task and other.status = 'waiting'
         and other.span is not distinct from a.span
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
 ), passed_on as (
-    update {agenda} a set full_load = true
-    from mine m where a.job = m.other and m.full_load and not a.full_load
+    update {agenda} a set full_load = true, rebuild = a.rebuild or m.rebuild
+    from mine m where a.job = m.other and (m.full_load, m.rebuild) > (a.full_load, a.rebuild)
 )
 update {agenda} a set
     status = 'waiting', message = %(message)s, backend = null,
@@ -191,7 +195,7 @@ select exists (
 -- after that as after a failed try; those without tries left have failed. Where the task already
 -- has a waiting job, that one stands for both.
 with dead as (
-    select me.job, me.task, me.full_load, other.job as other,
+    select me.job, me.task, me.full_load, me.rebuild, other.job as other,
         case when other.job is not null then 'cancelled'
             when me.tries > t.retries then 'failed' else 'waiting' end as status,
         case when other.job is not null then '; another job of the task is waiting'
@@ -211,8 +215,8 @@ with dead as (
     from dead d where a.job = d.job and a.status = 'running'
     returning a.job, a.task, a.status, a.message, a.started_at, a.ended_at, a.span
 ), passed_on as (
-    update {agenda} a set full_load = true
-    from dead d where a.job = d.other and d.full_load and not a.full_load
+    update {agenda} a set full_load = true, rebuild = a.rebuild or d.rebuild
+    from dead d where a.job = d.other and (d.full_load, d.rebuild) > (a.full_load, a.rebuild)
 ), noted as (
     update {registry} t set last_job = f.job, last_status = f.status,
         last_started_at = f.started_at, last_ended_at = f.ended_at
@@ -242,6 +246,15 @@ with ended as (
     from ended e where t.task = e.task and e.span is null
 )
 select job, task from ended order by job;
+
+-- name: cancel_followers
+-- Waiting jobs that were to follow one that did not end well: what they were to read is not there.
+update {agenda} a set status = 'cancelled', ended_at = now(),
+    message = 'job ' || f.job || ' (' || f.task || '), which it was to follow, is ' || f.status
+from {agenda} f
+where a.status = 'waiting' and f.job = any (a.after)
+and f.status not in ('waiting', 'running', 'done')
+returning a.job, a.task;
 
 -- name: queue_due
 -- Queues every task that is due, and returns job and task.
@@ -285,20 +298,24 @@ returning job, task;
 
 -- name: add
 -- Queues one task for an operator; a job that is waiting already takes the new wishes.
-insert into {agenda} (task, route, priority, cause, full_load)
-select t.task, t.route, %(priority)s, %(cause)s, %(full)s from {registry} t where t.task = %(task)s
+insert into {agenda} (task, route, priority, cause, full_load, rebuild, after)
+select t.task, t.route, %(priority)s, %(cause)s, %(full)s, %(rebuild)s, %(after)s
+from {registry} t where t.task = %(task)s
 on conflict (task) where status = 'waiting' and span is null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause,
-    full_load = {agenda}.full_load or excluded.full_load, tries = 0, not_before = now()
+    full_load = {agenda}.full_load or excluded.full_load,
+    rebuild = {agenda}.rebuild or excluded.rebuild, tries = 0, not_before = now(),
+    after = {agenda}.after || excluded.after
 returning job;
 
 -- name: add_span
 -- Queues a range that is to be read once more, beside the task's other jobs.
-insert into {agenda} (task, route, priority, cause, span)
-select t.task, t.route, %(priority)s, %(cause)s, %(span)s from {registry} t where t.task = %(task)s
+insert into {agenda} (task, route, priority, cause, span, after)
+select t.task, t.route, %(priority)s, %(cause)s, %(span)s, %(after)s
+from {registry} t where t.task = %(task)s
 on conflict (task, span) where status = 'waiting' and span is not null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause, tries = 0,
-    not_before = now()
+    not_before = now(), after = {agenda}.after || excluded.after
 returning job;
 
 -- name: withdraw
@@ -320,7 +337,7 @@ from before where a.job = before.job
 returning a.task, before.status;
 
 -- name: job
-select task, status, full_load, span, rows, message from {agenda} where job = %(job)s;
+select task, status, full_load, span, rows, message, rebuild from {agenda} where job = %(job)s;
 
 -- name: running
 select a.job, a.task, a.worker, a.started_at from {agenda} a where a.status = 'running' order by job;

@@ -94,7 +94,9 @@ select t.task, t.state, t.fault, t.description, coalesce(running.status, waiting
     coalesce(running.tries, waiting.tries, 0) as tries,
     case when running.job is null then waiting.message end as now_message,
     t.last_status, t.last_ended_at, t.last_ended_at - t.last_started_at as took,
-    last.rows, last.message, coalesce(o.blacklisted, false) as blacklisted
+    last.rows, last.message, coalesce(o.blacklisted, false) as blacklisted,
+    array(select distinct c.master from {correction} c where c.task = t.task order by c.master)
+        as corrected_masters
 from {registry} t
 left join {override} o on o.task = t.task
 left join {agenda} last on last.job = t.last_job

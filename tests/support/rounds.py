@@ -60,5 +60,5 @@ def run_task(
         job = agenda.add(cursor, registry_of(warehouse), task, "run", full, span)
     assert job is not None, f"{task} is not registered"
     seen = Seen()
-    Worker(warehouse, seen, minutes=1).run(only=job)
+    Worker(warehouse, seen, minutes=1).run(only=[job])
     return seen.outcomes[task]

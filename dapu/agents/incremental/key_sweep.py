@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Context
-from dapu.loading.modes.missing_keys import remove_missing
+from dapu.loading.modes.missing_keys import Removed, remove_missing
 from dapu.loading.options import KeySweep, LoadOptions
 from dapu.loading.table.tables import Relation, describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
@@ -33,16 +33,16 @@ class Sweep:
     options: LoadOptions
     sweep: KeySweep
 
-    def run(self, cursor: Cursor, source: Source) -> tuple[str, ...]:
-        """Removes them when it is time to look; returns notes for the event."""
+    def run(self, cursor: Cursor, source: Source) -> Removed:
+        """Removes them when it is time to look; returns how many."""
         last = self.context.state_before.entries.get(_SWEPT)
         now = datetime.now(UTC)
         if last is not None and now - datetime.fromisoformat(last) < self.sweep.every:
-            return ()
+            return Removed()
         table = self.context.table
         target = describe(cursor, table)
         if target is None:
-            return ()
+            return Removed()
         keys = self._keys(source, target)
         with naming_refused_values(table, row_finder(keys)):
             # A key that the load rejected is none of the table's.
@@ -50,9 +50,9 @@ class Sweep:
                 cursor, table, target, keys, self.options, keeps_rejected=False
             )
             mark = self.sweep.mark
-            notes = remove_missing(cursor, table, target, checked.rows, self._key, mark=mark)
+            removed = remove_missing(cursor, table, target, checked.rows, self._key, mark=mark)
         self.context.state_after.entries[_SWEPT] = now.isoformat()
-        return notes
+        return removed
 
     @property
     def _key(self) -> list[str]:

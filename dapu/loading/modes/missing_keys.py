@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
@@ -15,6 +16,13 @@ from dapu.rows.rows import Rows
 from dapu.statement import TableName
 
 
+class Removed(NamedTuple):
+    """How many rows were deleted or marked, and what to tell of it."""
+
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+
+
 def remove_missing(
     cursor: Cursor,
     name: TableName,
@@ -23,8 +31,8 @@ def remove_missing(
     key: Sequence[str],
     *,
     mark: bool,
-) -> tuple[str, ...]:
-    """Deletes, or marks, the rows whose key is not among `keys`; returns notes for the event.
+) -> Removed:
+    """Deletes, or marks, the rows whose key is not among `keys`; returns how many.
 
     A row that is marked and whose key came back loses its mark: a watermark does not see it
     where the source brought back the row as it was.
@@ -34,7 +42,7 @@ def remove_missing(
     """
     done = "marked" if mark else "deleted"
     if is_empty(cursor, name):
-        return (_note(0, done),)
+        return Removed(0, (_note(0, done),))
     target = comparable(name, relation, keys, key)
     if differences.stage(cursor, target, keys, None).rows == 0:
         raise JobError(
@@ -42,12 +50,13 @@ def remove_missing(
             f"to be empty, empty the table by hand: truncate {name.identifier.as_string(cursor)};"
         )
     if not mark:
-        return (_note(differences.delete_missing(cursor, target), done),)
+        gone = differences.delete_missing(cursor, target)
+        return Removed(gone, (_note(gone, done),))
     column = sql.Identifier(DELETED_AT)
     gone = differences.mark_missing(cursor, target, column)
     back = differences.unmark_present(cursor, target, column)
     again = (f"{back:,} that it has again no longer marked",) if back else ()
-    return (_note(gone, done), *again)
+    return Removed(gone, (_note(gone, done), *again))
 
 
 def _note(gone: int, done: str) -> str:

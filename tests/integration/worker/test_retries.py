@@ -39,7 +39,7 @@ def failing(make_warehouse: MakeWarehouse, run: str) -> Path:
 def try_once(folder: Path) -> Outcome:
     """Tries job 1 now, whatever it waits for."""
     seen = Seen()
-    Worker(open_warehouse(folder), seen, minutes=1).run(only=1)
+    Worker(open_warehouse(folder), seen, minutes=1).run(only=[1])
     return seen.outcomes[TASK]
 
 
@@ -101,7 +101,7 @@ def test_a_failed_try_gives_way_to_another_job_of_the_task(
 ) -> None:
     folder = failing(make_warehouse, "{retries: 3}")
     worker = Worker(open_warehouse(folder), _QueuesAnother(connection), minutes=1)
-    assert worker.run(only=1).failing == {TASK: "failed"}
+    assert worker.run(only=[1]).failing == {TASK: "failed"}
     assert rows(connection, "select job, status from meta.agenda order by job") == [
         (1, "failed"),
         (2, "waiting"),

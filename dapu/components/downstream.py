@@ -1,0 +1,134 @@
+"""A correction that goes down: a task once more, and after it all that depend on it, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
+from typing import NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.errors import ConfigurationError
+from dapu.registry import agenda, corrections
+from dapu.registry.corrections import Span, TaskBelow, options_of
+from dapu.registry.store import Registry
+
+
+class Step(NamedTuple):
+    """One task of a correction.
+
+    full, span: what it reads again; neither: it reads everything in each run. rebuild: into a table
+    that is made anew. note: why everything.
+    """
+
+    task: str
+    full: bool = False
+    span: Span | None = None
+    rebuild: bool = False
+    note: str = ""
+
+    @property
+    def what(self) -> str:
+        """What it reads, for a person."""
+        if self.span is not None:
+            return options_of(self.span)
+        if self.rebuild:
+            return "--rebuild"
+        return f"--full{self.note}" if self.full else "reads everything in each run"
+
+
+class QueuedStep(NamedTuple):
+    """A step, and its job."""
+
+    step: Step
+    job: int
+
+
+def queue_downstream(cursor: Cursor, registry: Registry, first: Step) -> list[QueuedStep]:
+    """Queues a task and all that depend on it; each waits until its masters' jobs are done.
+
+    first: what the task itself reads again.
+    A range goes on to those that read the corrected range itself and whose watermark is the same
+    column; the others that read only what is new read everything.
+    Raises ConfigurationError when a range fits nothing, or one of the tasks cannot run.
+    """
+    found = {each.task: each for each in corrections.below(cursor, registry, first.task)}
+    _check(found, first)
+    steps = {first.task: first}
+    queued: dict[str, int] = {}
+    for name in _in_order(found):
+        if name != first.task:
+            steps[name] = _step(found, name, steps)
+        step = steps[name]
+        after = sorted({queued[master] for master in _above(found, name)})
+        job = agenda.add(
+            cursor,
+            registry,
+            name,
+            "run",
+            step.full,
+            step.span,
+            after,
+            rebuild=step.rebuild,
+        )
+        if job is None:
+            raise ConfigurationError(f"{name} was unregistered this very moment")
+        queued[name] = job
+    return [QueuedStep(steps[name], job) for name, job in queued.items()]
+
+
+def _check(found: Mapping[str, TaskBelow], first: Step) -> None:
+    task = first.task
+    if first.span is not None and not found[task].columns:
+        raise ConfigurationError(f"--from and --to need a `watermark`, and {task} has none")
+    for one in found.values():
+        if one.state != "ready":
+            what = f"{one.state}: {one.fault}" if one.fault else one.state
+            raise ConfigurationError(f"{one.task} depends on {task} and is {what}")
+        if one.blacklisted and one.task != task:
+            raise ConfigurationError(
+                f"{one.task} depends on {task} and is blacklisted in meta.override: end that, or "
+                "run the others without --downstream"
+            )
+
+
+def _in_order(found: Mapping[str, TaskBelow]) -> list[str]:
+    """Each task after its masters."""
+    graph = {name: _masters(found, name) for name in found}
+    return list(TopologicalSorter(graph).static_order())
+
+
+def _masters(found: Mapping[str, TaskBelow], name: str) -> list[str]:
+    """Those masters of a task that are corrected too."""
+    return [master for master in found[name].masters if master in found]
+
+
+def _above(found: Mapping[str, TaskBelow], name: str) -> set[str]:
+    """The masters of a task that are corrected too, and theirs."""
+    above: set[str] = set()
+    ahead = [name]
+    while ahead:
+        new = set(_masters(found, ahead.pop())) - above
+        above |= new
+        ahead += new
+    return above
+
+
+def _step(found: Mapping[str, TaskBelow], name: str, steps: Mapping[str, Step]) -> Step:
+    """What a task reads again, by what its masters do."""
+    one, before = found[name], [steps[master] for master in _masters(found, name)]
+    if not one.columns:
+        return Step(name)
+    if any(step.rebuild for step in steps.values()):
+        return Step(name, full=True, rebuild=True)
+    ranges = [step for step in before if step.span is not None]
+    columns = {column for step in ranges for column in found[step.task].columns}
+    if len(ranges) == len(before) and all(one.reads_range_of(column) for column in columns):
+        return Step(name, span=ranges[0].span)
+    if not ranges:
+        return Step(name, full=True, note=", since a task that it depends on reads everything")
+    names = ", ".join(f"`{column}`" for column in dict.fromkeys(one.columns))
+    others = ", ".join(f"`{column}`" for column in sorted(columns))
+    return Step(
+        name, full=True, note=f", since its watermark is {names}, and the range is one of {others}"
+    )
