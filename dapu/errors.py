@@ -11,7 +11,7 @@ names the place and says what to do, and the command line prints it without a tr
     └── JobError                a job cannot go on
         ├── BadValue            a table cannot take a row (in dapu.rows.refused_value)
         ├── NotNative           the native reader cannot read a query, and another can
-        ├── TaskVanished        the task's folder is gone
+        ├── TaskVanished        the task's folder was deleted
         ├── TaskChanged         the task's folder is not what was registered
         └── JobInterrupted      cancelled, timed out, or given back
 
@@ -145,7 +145,7 @@ class TransientError(Signal):
 
 
 class AnswerBrokenOff(Signal):
-    """An answer is to come once more, of which features were already handed on."""
+    """An answer is to come again, of which features were already handed on."""
 
 
 class ReaderGone(Signal):

@@ -124,7 +124,7 @@ class LimitedProcess:
         with theirs:
             self._process = subprocess.Popen(
                 (*call, self._answers, str(theirs.fileno()), str(self._memory)),
-                stdin=subprocess.PIPE,  # its end tells the child that we are gone
+                stdin=subprocess.PIPE,  # its end shows the child that its parent has ended
                 stdout=self._said,
                 stderr=self._said,
                 pass_fds=[theirs.fileno()],

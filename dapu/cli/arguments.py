@@ -23,7 +23,7 @@ class _WarehouseDirectory(click.ParamType["Warehouse"]):
         param: click.Parameter | None,  # noqa: ARG002 - as click calls it
         ctx: click.Context | None,  # noqa: ARG002
     ) -> Warehouse:
-        """See `click.ParamType`. Raises ConfigurationError for what is no such directory."""
+        """See `click.ParamType`. Raises ConfigurationError for what is not such a directory."""
         from dapu.warehouse.warehouse import open_warehouse
 
         return open_warehouse(Path(value))

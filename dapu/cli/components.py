@@ -47,7 +47,7 @@ def registrar(warehouse: Warehouse, as_json: bool) -> None:
     """Take up the definitions in DIR/routes.
 
     New and changed tasks are registered and the steps in their ver/ applied; deleted ones are
-    unregistered (their tables stay). A faulty definition is told and left out: exit status 1.
+    unregistered (their tables stay). A faulty definition is reported and left out: exit status 1.
 
     Example: dapu registrar finances
     """

@@ -73,7 +73,7 @@ def resume(warehouse: Warehouse) -> None:
 @click.argument("job", type=int)
 @AS_JSON
 def retry(warehouse: Warehouse, job: int, as_json: bool) -> None:
-    """Queue the task of JOB once more, at the highest priority.
+    """Queue the task of JOB again, at the highest priority.
 
     A job that waits for its next try waits no longer.
 
@@ -130,7 +130,7 @@ def cancel(warehouse: Warehouse, job: int, as_json: bool) -> None:
 
 @contextmanager
 def _transactions(warehouse: Warehouse, purpose: str) -> Iterator[tuple[Cursor, Registry]]:
-    """A session on a warehouse whose registry is there; committed at the end."""
+    """A session on a warehouse whose registry exists; committed at the end."""
     from dapu.registry.version import check_registry, registry_of
 
     registry = registry_of(warehouse)

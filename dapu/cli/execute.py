@@ -33,7 +33,7 @@ _OPTIONS = (
     ),
     click.option("--state-dir", "-d", metavar="DIR", help="Folder of the SQLite file (.)."),
     click.option("--log-level", "-l", metavar="LEVEL", help="quiet, info or debug."),
-    click.option("--log-file", metavar="FILE", help="Write all that is told there too."),
+    click.option("--log-file", metavar="FILE", help="Write the log to this file too."),
 )
 _WAIT = click.option("--wait", "-w", type=int, help="Seconds between rounds (600).")
 _SHORT_NAMES = {"s": "sync", "p": "push", "c": "config"}
@@ -82,9 +82,9 @@ def execute(context: click.Context, /, **options: Any) -> None:
 @_FORCE
 @click.pass_obj
 def sync(given: dict[str, Any], /, **options: Any) -> None:
-    """Read what is new, wait, and again, until told to stop.
+    """Read what is new, wait, and again, until it is stopped.
 
-    SIGTERM or Ctrl-C ends it; what was stored until then stays. A round that fails is told and
+    SIGTERM or Ctrl-C ends it; what was stored until then stays. A round that fails is logged and
     tried again after the wait.
 
     Example: dapu execute sync --wait 60
@@ -248,9 +248,9 @@ def _open_log(settings: SyncSettings) -> tuple[logging.Logger, logging.Handler |
     levels = {"quiet": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
     log.setLevel(levels[settings.log_level])
     stamp = "%(asctime)s %(message)s"
-    told = logging.StreamHandler(sys.stdout)
-    told.setFormatter(_Formatter(None if is_terminal() else stamp, "%Y-%m-%d %H:%M:%S"))
-    log.addHandler(told)
+    printed = logging.StreamHandler(sys.stdout)
+    printed.setFormatter(_Formatter(None if is_terminal() else stamp, "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(printed)
     if settings.log_file is None:
         return log, None
     try:

@@ -64,7 +64,7 @@ def main() -> None:
     except DapuError as error:
         complain(f"dapu: {error}" if "\n" not in str(error) else str(error))
         sys.exit(error.exit_status)
-    except Exception as error:  # noqa: BLE001 - a fault of dapu's own: told whole
+    except Exception as error:  # noqa: BLE001 - a fault of dapu's own: shown whole
         _explain(error)
         sys.exit(1)
     finally:

@@ -24,7 +24,7 @@ def init(directory: Path) -> None:
     from dapu.shipped import shipped_folder
 
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigurationError(f"{directory} is there already, and not empty")
+        raise ConfigurationError(f"{directory} already exists and is not empty")
     shutil.copytree(shipped_folder("starter"), directory, dirs_exist_ok=True)
     say(f"{directory} is made. Now:")
     for command in ("versioner", "registrar", "manager", "worker", "status"):

@@ -127,11 +127,11 @@ def run(
     """Run one task now, here, whether it is due or not.
 
     Takes up changed definitions first, so that an analyst can edit and run. --from and --to fill
-    a gap: they read that range once more and leave the watermark where it is. With --downstream
+    a gap: they are a backfill, which leaves the watermark where it is. With --downstream
     the tasks that depend on it read the range again too, each after its masters. --rebuild is
     for a table that was made from something else, as from the wrong sheet of a workbook.
 
-    Exit status 0 when the job is done, 1 when it is not: failed, cancelled, or told to stop.
+    Exit status 0 when the job is done, 1 when it is not: failed, cancelled, or stopped.
 
     \b
     Examples:

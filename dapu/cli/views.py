@@ -126,7 +126,7 @@ def _print(action: ViewsAction, choice: Choice) -> bool:
 
 
 def _make(action: ViewsAction, choice: Choice, as_json: bool) -> bool:
-    """Makes the views; whether a group failed, or one that was asked for is not there."""
+    """Makes the views; whether a group failed, or one that was asked for does not exist."""
     from dapu.cli.interrupts import run_until_signal
     from dapu.generate.views import ViewsRun
     from dapu.registry.version import check_registry

@@ -1,7 +1,7 @@
 """The Registrar: the definitions in routes/ become the registry's tasks.
 
-A faulty definition is told and left out; it stops nothing else. A task that was registered before
-and is faulty now keeps its place, but is not queued until it is mended.
+A faulty definition is reported and left out; it stops nothing else. A task that was registered
+before and is faulty now keeps its place, but is not queued until it is mended.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def register(
 ) -> Registration:
     """Registers all tasks of a warehouse, and applies the steps of their tables.
 
-    note: told of each step before it is applied.
+    note: gets a line about each step before it is applied.
     wait: for another registrar to end, instead of giving up.
     Raises DapuError when another registrar is at work.
     """
@@ -213,7 +213,7 @@ class _RegistrarRound:
         """What goes into the transaction of each step of a table.
 
         Steps before the one that makes the table belong to its transaction: were they committed,
-        nothing would tell them from those of a table that was dropped by hand.
+        nothing would distinguish them from those of a table that was dropped by hand.
         """
         folder, last = upgrade.definition.folder, upgrade.steps[-1]
         keeps_data = upgrade.definition.task.upgrade.keeps_data
@@ -253,7 +253,7 @@ class _RegistrarRound:
 def _find_moved(
     catalogue: Catalogue, applied: Collection[str], registered: Collection[str]
 ) -> dict[str, str]:
-    """New tasks with the tables of tasks that are gone, now or before: as when a folder moved."""
+    """New tasks with the tables of deleted tasks, deleted now or before: as when a folder moved."""
     gone = catalogue.gone
     known, stay = {*registered, *applied}, set(registered) - set(gone)
     owners = {_table(task): task for task in [*applied, *gone] if task not in stay}

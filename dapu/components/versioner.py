@@ -37,7 +37,7 @@ class Versions:
 def bring_up_to_date(warehouse: Warehouse, note: Callable[[str], None]) -> Versions:
     """Applies the registry's own migrations, then the steps in the warehouse's ver/.
 
-    note: told of each step before it is applied.
+    note: gets a line about each step before it is applied.
     Raises StepFault when a step fails (those before it stay), or one was changed after it was
     applied; ConfigurationError when the registry is newer than this dapu.
     """
@@ -111,7 +111,7 @@ def apply_steps(
 
 
 def _execute(cursor: Cursor, step: MigrationStep) -> None:
-    """Runs a step statement by statement, for the server does not tell which one failed."""
+    """Runs a step statement by statement, for the server does not say which one failed."""
     with given_path(cursor):
         for part in split(step.text):
             try:

@@ -152,7 +152,7 @@ def _table_of(task: str) -> str:
 
 
 def check_dependencies(catalogue: Catalogue, masters: Mapping[str, list[str]]) -> None:
-    """Leaves out what depends on something that is not there, until nothing more falls.
+    """Leaves out what depends on something that does not exist, until nothing more falls.
 
     masters: what each registered task depends on.
     """
@@ -173,9 +173,9 @@ def check_dependencies(catalogue: Catalogue, masters: Mapping[str, list[str]]) -
 
 
 def _missing(catalogue: Catalogue, graph: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """(task, master) where the master is not there, one for each task.
+    """(task, master) where the master does not exist, one for each task.
 
-    A registered master that is faulty now is there: its dependents wait until it is mended.
+    A registered master that is faulty now exists: its dependents wait until it is mended.
     """
     present = catalogue.unchanged | set(catalogue.definitions)
     waited_for = {
@@ -205,4 +205,4 @@ def _why_missing(catalogue: Catalogue, master: str, near: Collection[str]) -> st
         return "which is not registered, and its route has `disabled: [registrar]`"
     if master in found.tasks:
         return "whose status is not `active`"
-    return f"which is no task{nearest(master, near)}"
+    return f"which is not a task{nearest(master, near)}"

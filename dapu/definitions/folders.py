@@ -1,4 +1,4 @@
-"""The folders below routes/: which routes and tasks are there, and what they hold."""
+"""The folders below routes/: which routes and tasks exist, and what they hold."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Scan:
 
 
 def scan(warehouse_folder: Path) -> Scan:
-    """Looks through routes/. Raises nothing: what is faulty is told in the outcome."""
+    """Looks through routes/. Raises nothing: what is faulty is reported in the outcome."""
     root = warehouse_folder / "routes"
     found = Scan(root)
     if not root.is_dir():
@@ -112,7 +112,7 @@ def _take_away(path: Path, found: Scan) -> None:
     for number, line in enumerate(lines, start=1):
         task = line.partition("#")[0].strip()
         if task and task.count(".") != 2:
-            message = f"{task!r} is no task id; write route.schema.table"
+            message = f"{task!r} is not a task id; write route.schema.table"
             found.faults.append(Fault(path, number, message))
         elif task:
             found.to_delete.add(task)
@@ -155,7 +155,7 @@ def _has_good_name(path: Path, what: str, found: Scan) -> bool:
 def fingerprint(path: Path) -> str:
     """SHA-256 (hex) of all files in a task's folder.
 
-    Raises FileNotFoundError when the folder is gone.
+    Raises FileNotFoundError when the folder was deleted.
     """
     digest = hashlib.sha256()
     for name, file in sorted(_files(str(path), "")):

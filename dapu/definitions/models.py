@@ -26,7 +26,7 @@ def _readable_cron(expression: str) -> str:
         CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC))
     except CronSimError as error:
         raise ValueError(
-            f"{expression!r} is no cron expression ({error}); write, for example, `15 6 * * 1-5`"
+            f"{expression!r} is not a cron expression ({error}); write, for example, `15 6 * * 1-5`"
         ) from None
     return expression
 
@@ -223,7 +223,7 @@ class Route(Strict):
 
 @cache
 def task_model(actions: tuple[type[ActionOptions], ...]) -> type[Task]:
-    """The model of task.yaml in which `actions` takes the options of the agents that are there."""
+    """The model of task.yaml in which `actions` takes the options of the installed agents."""
     if len(actions) == 1:
         one: Any = actions[0]
     else:

@@ -114,7 +114,7 @@ class DefinitionReader:
 
 
 def _origins(own: Document, folder: TaskFolder) -> Iterator[Document]:
-    """Where a task's keys were written, the most special first. Opened only to tell a fault."""
+    """Where a task's keys were written, the most special first. Opened only to report a fault."""
     yield own
     route = folder.path.parents[1]
     yield read_document(route / ROUTE_FILE).below("defaults")

@@ -1,7 +1,7 @@
 """The Jinja2 in which SQL files are rendered: what `{{ … }}` gives never becomes SQL text.
 
 A value is put aside and leaves a mark. What a template itself wrote (a macro's outcome, a block
-set to a name) is SQL and passes; Jinja2 tells it from values by the type Markup. So nothing may
+set to a name) is SQL and passes; Jinja2 knows it from values by the type Markup. So nothing may
 make Markup of a value: no filter returns it, and nothing but `+` and `~` works on it.
 """
 
@@ -101,7 +101,7 @@ def sql_environment() -> SqlEnvironment:
     environment = SqlEnvironment(
         undefined=StrictUndefined,
         finalize=_finalize,
-        autoescape=True,  # only then is a macro's outcome told from a value
+        autoescape=True,  # only then is a macro's outcome distinguished from a value
         keep_trailing_newline=True,
         optimized=False,  # what is constant is computed too only where templates are rendered
     )

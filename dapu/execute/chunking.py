@@ -52,7 +52,7 @@ class _ListChunk:
 class SplitDocument:
     """One document, read from a stream of its text.
 
-    fields: the values that tell which document it is, by key.
+    fields: the values that identify the document, by key.
     Raises FaultyDocument when the text is no JSON object.
     """
 
@@ -96,7 +96,7 @@ class SplitDocument:
             key = scanner.string()
             name = parse(key)
             if name in keys:
-                raise FaultyDocument(f"the key {name!r} is there twice")
+                raise FaultyDocument(f"the key {name!r} occurs twice")
             keys.add(name)
             scanner.take(b":")
             if self._value((*path, key), name, separator + key + b":"):
@@ -160,7 +160,7 @@ class _Scanner:
         self._data, self._at = b"", 0
 
     def peek(self) -> bytes:
-        """The next byte that is no space; empty at the end."""
+        """The next byte that is not a space; empty at the end."""
         while True:
             byte = self._data[self._at : self._at + 1]
             if byte > b" ":

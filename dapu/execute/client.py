@@ -2,7 +2,7 @@
 
 The API answers with a line of JSON a document. It says in headers how far the answer reaches
 (`X-Sync-Highwater-Mark`, the `since` of the next question) and whether there is more to ask for
-(`X-Sync-Truncated`). An answer without them, or one whose end cannot be told from a broken
+(`X-Sync-Truncated`). An answer without them, or one whose end cannot be distinguished from a broken
 connection, is an error: taking it for complete would lose documents.
 """
 

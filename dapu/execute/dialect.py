@@ -68,7 +68,7 @@ class ViewDialect:
         return fill(self.statements.of_lists, lists=lists, guards=guards, **parts)
 
     def fixed_columns(self, view: View) -> Iterator[tuple[str, str]]:
-        """Names and values of the columns that are no fields."""
+        """Names and values of the columns that are not fields."""
         yield DOCUMENT_ID, "d.ID"
         for position, name in enumerate(view.item_ids, start=1):
             yield name, self.field(self.item(position), (ITEM_ID,), "text")

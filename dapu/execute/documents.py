@@ -1,7 +1,7 @@
 """The documents of an answer as rows of EXECUTE_DOCUMENTS.
 
 A row is a chunk of a document: nearly always the whole document, its text untouched. Rows of one
-answer have one BATCH_DATE, so that (BATCH_DATE, TYPE, ID, VERSION, CHUNK) tells rows apart. Where
+answer have one BATCH_DATE, so that (BATCH_DATE, TYPE, ID, VERSION, CHUNK) identifies a row. Where
 an answer brings the same version of a document again, a new batch begins a microsecond later:
 the newest batch of a version is the one that counts, so that nothing is lost and nothing doubled.
 """
@@ -48,7 +48,7 @@ class Row(NamedTuple):
 class Incoming:
     """The documents of one answer, on their way; read once.
 
-    since: the mark that was asked for, to tell in messages which answer it was.
+    since: the mark that was asked for, to name the answer in messages.
     types: the document types to keep; None keeps all.
     documents, repeated, left_out: how many were kept, came again, were of other types.
     """
@@ -71,7 +71,7 @@ class Incoming:
         """The rows; a row's data is to be read before the next row.
 
         first_batch: the BATCH_DATE of the first; that of the last is microseconds later at most.
-        Raises JobError, which tells the line, when a line is no document.
+        Raises JobError, which names the line, when a line is not a document.
         """
         self._batch = first_batch
         shortest = 2 * self._chunk_size  # bytes of a line with a list longer than a chunk

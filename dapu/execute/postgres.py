@@ -69,7 +69,7 @@ class PostgresDocuments:
             self._fold(folded)
 
     def exists(self) -> bool:
-        """Whether the table is there. Raises JobError when it is of another kind."""
+        """Whether the table exists. Raises JobError when it is of another kind."""
         found = describe(self._cursor, self.name)
         if found is None:
             return False
@@ -78,8 +78,8 @@ class PostgresDocuments:
         if not is_table(found) or missing or types["data"] != "jsonb":
             what = f"has no column {missing[0]}" if missing else "has a column data of another type"
             raise JobError(
-                f"{self.name} {what if is_table(found) else 'is no table'}, so that documents of "
-                "Execute do not fit; give them a table or a schema of their own"
+                f"{self.name} {what if is_table(found) else 'is not a table'}, so that Execute's "
+                "documents do not fit; give them a table or a schema of their own"
             )
         return True
 
@@ -91,7 +91,7 @@ class PostgresDocuments:
         """Takes an answer in; other writers wait from here to the end of the transaction.
 
         stop: ends the answer, called when the rows cannot be taken.
-        replace: a version that is there already is deleted; else its newest batch counts.
+        replace: a version that exists already is deleted; else its newest batch counts.
         Returns the number of rows. Raises JobError when the answer or a document is faulty.
         """
         self._run("execute_postgres.lock")
@@ -123,7 +123,7 @@ class PostgresDocuments:
         return self._cursor.rowcount
 
     def _has_current(self) -> bool:
-        """Whether the narrow table is there, and of the types of the documents' table."""
+        """Whether the narrow table exists, and has the types of the documents' table."""
         documents = describe(self._cursor, self.name)
         current = describe(self._cursor, self.current)
         if documents is None or current is None:

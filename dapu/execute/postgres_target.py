@@ -41,7 +41,7 @@ class PostgresTarget:
             cursor.execute(statement("execute_postgres.current_schema"))
             row = cursor.fetchone()
         if not row or row[0] is None:
-            raise JobError("PostgreSQL: no schema of the search_path is there; make it first")
+            raise JobError("PostgreSQL: no schema of the search_path exists; make it first")
         self._documents = TableName(row[0], DOCUMENTS.lower())
         self._marks = sql.Identifier(row[0], MARKS.lower())
 

@@ -1,8 +1,8 @@
 """Helper views in PostgreSQL, kept as the schema is, with what depends on them.
 
 PostgreSQL lets a view have more columns at its end and nothing else. So new fields come last, and
-a view of which a field is gone, or has another type now, is made anew; where something depends on
-it, it keeps the columns that it has, gets the new ones, and the caller is told.
+a view of which a field was removed, or has another type now, is made anew; where something
+depends on it, it keeps the columns that it has, gets the new ones, and the caller gets a note.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class PostgresViews:
         return {name: problem for name, problem in problems.items() if problem}
 
     def missing(self, schema: Schema) -> bool:
-        """Whether a view that the schema gives is not there."""
+        """Whether a view that the schema gives does not exist."""
         names = [*self._latest.values(), *(view.name.lower() for view in self._plan(schema))]
         return any(describe(self._cursor, self._named(name)) is None for name in names)
 
@@ -114,7 +114,7 @@ class PostgresViews:
         return "keeps its columns"
 
     def _kept(self, view: View, present: Relation, columns: Sequence[_Column]) -> Iterator[_Column]:
-        """The columns that a view has, of the types that it has; not one that nobody can tell."""
+        """The columns that a view has, of the types that it has; not one that cannot be known."""
         self._cursor.execute(statement("table.view_definition"), {"oid": present.oid})
         row = self._cursor.fetchone()
         wanted = {column.name: column for column in columns}

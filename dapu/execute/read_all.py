@@ -83,7 +83,7 @@ def check_mark(answer: ExecuteAnswer) -> None:
 
 
 def as_moment(mark: str) -> datetime | None:
-    """A mark as a time, in UTC where it has no zone; None when it is no time."""
+    """A mark as a time, in UTC where it has no zone; None when it is not a time."""
     try:
         moment = datetime.fromisoformat(mark)
     except ValueError:

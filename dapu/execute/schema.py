@@ -1,4 +1,4 @@
-"""The fields of Execute's document types, as `/fetch/document/schema` tells them."""
+"""The fields of Execute's document types, as `/fetch/document/schema` describes them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_schema(
 
     types: the document types that are wanted; None for all.
     hide_inactive: leave out the fields that are no longer in use.
-    Raises JobError when the text is no schema, or a wanted type is not in it.
+    Raises JobError when the text is not a schema, or a wanted type is not in it.
     """
     try:
         schema = _MODEL.validate_json(text)

@@ -1,4 +1,4 @@
-"""What `dapu execute` is told: by options, by EXECUTESYNC_* in the environment, or in `.env`."""
+"""The settings of `dapu execute`: from options, EXECUTESYNC_* in the environment, or `.env`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ODD_PASSWORD = re.compile(r"(?:\w+://)?[^:/@?#]*:(.*)@", re.DOTALL)
 _ENDS_AUTHORITY = re.compile("[/?#]")
 _SHOWS_LOGIN = "shows_login"  # the fault of a value that is not to be shown
 _TRUE = ("1", "t", "true", "y", "yes", "on")
-_TELLS = 3  # characters; shorter pieces tell nothing, and hiding them would spoil every text
+_REVEALS = 3  # characters; shorter pieces reveal nothing, and hiding them would spoil every text
 
 
 class SyncSettings(Strict):
@@ -64,10 +64,10 @@ class SyncSettings(Strict):
         Path(), title="STATE_DIR", description="Folder of the SQLite file, if no DSN names one"
     )
     log_level: Literal["quiet", "info", "debug"] = Field(
-        "info", title="LOG_LEVEL", description="How much to tell: quiet, info or debug"
+        "info", title="LOG_LEVEL", description="How much to log: quiet, info or debug"
     )
     log_file: Path | None = Field(
-        None, title="LOG_FILE", description="File to which everything told is written too"
+        None, title="LOG_FILE", description="File to which the log is written too"
     )
     force: bool = Field(False, title="FORCE", description="Read everything once again")
 
@@ -135,9 +135,9 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, Any]) ->
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """A line for each variable that looks like a setting and is none."""
+    """A line for each variable that looks like a setting and is not one."""
     return [
-        f"{key} is no setting{nearest(key, _BY_VARIABLE)}"
+        f"{key} is not a setting{nearest(key, _BY_VARIABLE)}"
         for key in environment
         if key.startswith(PREFIX) and key not in _BY_VARIABLE and key != _QUIET
     ]
@@ -165,14 +165,14 @@ def _secrets_of(dsn: str) -> Iterator[str]:
         yield found[1].strip("'")
     try:
         parts = urlsplit(dsn if "://" in dsn else f"dsn://{dsn}")
-    except ValueError:  # its host is no host
+    except ValueError:  # its host is not a host
         yield dsn
         return
     if parts.password:
         yield parts.password
     elif match := _ODD_PASSWORD.match(dsn):
         pieces = _ENDS_AUTHORITY.split(match[1])
-        yield from (match[1], *(piece for piece in pieces if len(piece) >= _TELLS))
+        yield from (match[1], *(piece for piece in pieces if len(piece) >= _REVEALS))
     for part in parts.query.split("&"):
         key, _, value = part.partition("=")
         if is_secret_name(key):

@@ -72,7 +72,7 @@ def _private_key(text: str) -> bytes:
         load_der_private_key(key, password=None)
     except (binascii.Error, ValueError, TypeError):
         raise ConfigurationError(
-            "the privateKey of Snowflake's DSN is no unencrypted private key in PKCS #8 and "
+            "the privateKey of Snowflake's DSN is not an unencrypted private key in PKCS #8 and "
             "base64; `dapu execute gen` makes one"
         ) from None
     return key

@@ -77,7 +77,7 @@ class SqliteTarget(TextTarget):
     """A SQLite file, made when it is missing.
 
     dsn: its path, or a `file:` URI. What stands behind a `?` in a path are options of the known
-    client's driver, which are no part of the file's name and are passed over.
+    client's driver, which are not part of the file's name and are passed over.
     """
 
     def __init__(self, dsn: str) -> None:

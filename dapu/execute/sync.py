@@ -45,7 +45,7 @@ class Sync:
     def run(self, *, full: bool) -> None:
         """Pushes again and again, with a wait between, until it is stopped.
 
-        A round that fails is told; the next one tries again. full: of the first round that works.
+        A round that fails is logged; the next one tries again. full: of the first round that works.
         Without a wait there is one round.
         """
         while not self._stopped.is_set():
@@ -82,7 +82,7 @@ class Sync:
             schema = read_schema(text, hide_inactive=settings.hide_inactive_fields)
             for problem in target.create_views(schema):
                 _log.warning("%s", problem)
-        _log.info("views of %d document types are there", len(schema))
+        _log.info("%d document types have their views", len(schema))
 
     def prune(self) -> None:
         """Deletes superseded batches."""
@@ -147,8 +147,8 @@ class _SyncRound:
             datetime.fromisoformat(mark)
         except ValueError:
             raise ConfigurationError(
-                f"{path} holds {mark[:50]!r}, which is no date; put the mark right, or remove the "
-                "file to read everything"
+                f"{path} holds {mark[:50]!r}, which is not a date; put the mark right, or remove "
+                "the file to read everything"
             ) from None
         _log.info("goes on from %s, which execute-sync left in %s", mark, path)
         return mark

@@ -58,7 +58,7 @@ class ExecuteTarget(Protocol):
         ...
 
     def prune(self) -> int | None:
-        """Deletes superseded batches; returns the number of rows, if the target tells."""
+        """Deletes superseded batches; returns the number of rows, if the target reports it."""
         ...
 
     def stop(self) -> None:

@@ -20,7 +20,7 @@ _DIGITS = 15
 _SMALLEST, _LARGEST = 2.2250738585072014e-308, 9.99999999999999e307
 _FIRST_DAY, _DAY_ZERO = date(1900, 3, 1), date(1899, 12, 30).toordinal()
 _MICROSECONDS = 86_400_000_000  # in a day
-_EXACT_UNTIL = 65_536  # days; until then a number of 64 bits tells microseconds apart
+_EXACT_UNTIL = 65_536  # days; until then a number of 64 bits keeps microseconds apart
 _LONGEST_AS_TEXT = 255  # older versions show longer texts in the format `@` as ####
 _GENERAL, _TEXT = "General", "@"
 _DATE, _TIME, _DATE_TIME = "yyyy-mm-dd", "hh:mm:ss", "yyyy-mm-dd hh:mm:ss"
@@ -84,7 +84,7 @@ def _number(text: str, form: str) -> Cell:
 
 
 def _float(text: str) -> Cell:
-    """A number of 64 bits is one in the workbook too, however many digits tell it."""
+    """A number of 64 bits is one in the workbook too, however many digits it is written with."""
     size = abs(float(text))
     fits = size == 0 or _SMALLEST <= size <= _LARGEST
     return Cell("n", _GENERAL, text) if fits else text_cell(text)

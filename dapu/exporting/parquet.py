@@ -194,8 +194,8 @@ def _digits_in(column: pa.Array, name: str, label: str) -> tuple[int, int]:
     odd = texts.filter(pc.invert(pc.match_substring_regex(texts, _IS_NUMBER)))
     if len(odd):
         raise JobError(
-            f"{label}, column {name}: {odd[0]} is no decimal; cast the column to double precision "
-            "or text in the query, or leave the value out"
+            f"{label}, column {name}: {odd[0]} is not a decimal; cast the column to double "
+            "precision or text in the query, or leave the value out"
         )
     whole = pc.utf8_length(pc.replace_substring_regex(texts, r"^-|\..*$", ""))
     scale = pc.utf8_length(pc.replace_substring_regex(texts, r"^[^.]*\.?", ""))

@@ -50,7 +50,7 @@ def make_group(cursor: Cursor, registry: Registry, task: str, schema: str, group
 
 
 def replacement(schema: str, view: View) -> sql.Composed:
-    """The statements that make a view, in the place of an older one too."""
+    """The statements that make a view, or replace an older one."""
     name = sql.Identifier(schema, view.name)
     query = sql.SQL(view.query)
     return compose("table.replace_view", view=name, query=query) + _comment(schema, view)

@@ -208,7 +208,7 @@ class ViewsRun:
                 position = self._make_next(cursor, after)
                 session.commit()
                 if position is not None or after:
-                    after = position or 0  # at the end once more from the beginning
+                    after = position or 0  # at the end again from the beginning
                 elif complete and not self._one_waits(cursor):
                     return
                 else:

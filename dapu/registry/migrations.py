@@ -54,5 +54,5 @@ def forget(cursor: Cursor, registry: Registry, scope: str) -> None:
 
 
 def take_over(cursor: Cursor, registry: Registry, task: str, old: str) -> None:
-    """The steps of a task that is gone are those of another."""
+    """The steps of a deleted task are those of another."""
     registry.run(cursor, "migration.take_over", task=task, old=old)

@@ -35,5 +35,5 @@ def reset(cursor: Cursor, registry: Registry, task: str) -> None:
 
 
 def take_over(cursor: Cursor, registry: Registry, task: str, old: str) -> None:
-    """What a task that is gone has read, another has."""
+    """What a deleted task has read is what another has."""
     registry.run(cursor, "source_state.take_over", task=task, old=old)

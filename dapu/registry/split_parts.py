@@ -11,7 +11,7 @@ from dapu.registry.store import Registry
 
 
 class SplitPart(NamedTuple):
-    """From `low` to before `high`, as text; None is no bound. rows: None until it was read.
+    """From `low` to before `high`, as text; None: no bound. rows: None until it was read.
 
     job: the last that planned or read it.
     """

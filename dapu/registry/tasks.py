@@ -140,7 +140,7 @@ def _dumps(value: Any) -> str:
 
 
 def unregister(cursor: Cursor, registry: Registry, tasks: Iterable[str]) -> list[str]:
-    """Removes tasks; returns those that were there. Their tables stay, and their watermarks."""
+    """Removes tasks; returns those that existed. Their tables stay, and their watermarks."""
     return [row[0] for row in registry.rows(cursor, "task.unregister", tasks=list(tasks))]
 
 

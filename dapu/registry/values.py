@@ -14,7 +14,7 @@ def to_text(value: Any, column: str) -> tuple[str, str]:
     """The kind of a value, and the value as text.
 
     column: where it comes from. Raises JobError when values of its type have no order, and for
-    one after which no other would ever come: infinity, and what is no number.
+    one after which no other would ever come: infinity, and NaN.
     """
     _check_finite(value, column)
     match value:
@@ -41,13 +41,13 @@ def to_text(value: Any, column: str) -> tuple[str, str]:
 def _check_finite(value: Any, column: str) -> None:
     if isinstance(value, float | Decimal) and not math.isfinite(value):
         raise JobError(
-            f"the column {column} has the value {value}, which is no point from which rows can be "
-            "read on; leave such rows out of the query"
+            f"the column {column} has the value {value}, which is not a point from which rows can "
+            "be read on; leave such rows out of the query"
         )
 
 
 def from_text(kind: str, text: str) -> Any:
-    """The value again. Raises ValueError when the text is no value of that kind."""
+    """The value again. Raises ValueError when the text is not a value of that kind."""
     match kind:
         case "integer":
             return int(text)

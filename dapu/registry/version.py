@@ -1,4 +1,4 @@
-"""Whether the registry is there, and of which version."""
+"""Whether the registry exists, and of which version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def registry_of(warehouse: Warehouse) -> Registry:
 
 
 def check_registry(cursor: Cursor, registry: Registry, *, needed: bool = True) -> None:
-    """Raises ConfigurationError unless the registry is there and of this dapu's version.
+    """Raises ConfigurationError unless the registry exists and is of this dapu's version.
 
     needed: False where it may be missing.
     """

@@ -143,7 +143,7 @@ def failures(cursor: Cursor, registry: Registry, task: str) -> list[Failure]:
 def own(
     cursor: Cursor, registry: Registry, task: str, keys: Sequence[str] | None
 ) -> list[tuple[str, str, str]]:
-    """Key, schema and name of the views that a task made and that are there."""
+    """Key, schema and name of the views that a task made and that exist."""
     given = None if keys is None else list(keys)
     found = registry.rows(cursor, "view_groups.own", task=task, keys=given)
     return [(row[0], row[1], row[2]) for row in found]

@@ -59,5 +59,5 @@ def reset(cursor: Cursor, registry: Registry, task: str) -> None:
 
 
 def take_over(cursor: Cursor, registry: Registry, task: str, old: str) -> None:
-    """How far a task that is gone has read is how far another has."""
+    """How far a deleted task has read is how far another has."""
     registry.run(cursor, "watermark.take_over", task=task, old=old)

@@ -45,7 +45,7 @@ def _known_place(path: str) -> str:
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is no address of the web; write, for example, https://api.example.com/v2")
+        raise ValueError("is not a web address; write, for example, https://api.example.com/v2")
     if "@" in parts.netloc:
         raise ValueError("give `username` and `password` under `auth`, not in the url")
     return url
@@ -247,7 +247,7 @@ class HttpConnection(Connection):
 
     url: HttpUrl = Field(description="Its address; paths of actions are below it")
     headers: dict[str, str] = Field({}, description="Sent with each request")
-    auth: HttpAuth | None = Field(None, description="How to prove who asks")
+    auth: HttpAuth | None = Field(None, description="Credentials")
     timeout: Duration = Field(
         timedelta(minutes=1), description="How long the server may say nothing"
     )
@@ -382,7 +382,7 @@ def read_connections(folder: Path, environment: Mapping[str, str]) -> Connection
             faults += error.faults
             continue
         if connection.name in connections:
-            faults.append(place.fault(f"connection `{connection.name}` is there twice"))
+            faults.append(place.fault(f"connection `{connection.name}` occurs twice"))
         connections[connection.name] = connection
     if not faults and not isinstance(connections.get(MAIN), PgConnection | EmbeddedConnection):
         faults.append(
@@ -432,9 +432,11 @@ def _check_url(url: str, place: Document) -> None:
     try:
         parse_database_url(url)
     except ValueError:
-        message = "url: is no database URL; write, for example, mysql+pymysql://user:pwd@host/name"
+        message = (
+            "url: is not a database URL; write, for example, mysql+pymysql://user:pwd@host/name"
+        )
         raise FaultyFile([place.fault(message, "url")]) from None
-    # All after the first `@` would be taken for the host, and told in messages.
+    # All after the first `@` would be taken for the host, and shown in messages.
     authority = _AUTHORITY.search(url)
     if authority is not None and authority[1].count("@") > 1:
         message = "url: an `@` in a user's name or password is written as %40 (`:` as %3A)"

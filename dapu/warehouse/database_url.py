@@ -41,10 +41,10 @@ class DatabaseUrl:
 
 
 def parse_database_url(text: str) -> DatabaseUrl:
-    """Reads a URL as SQLAlchemy does. Raises ValueError when it is none."""
+    """Reads a URL as SQLAlchemy does. Raises ValueError when it is not one."""
     drivername, separator, rest = text.partition("://")
     if not separator or not _DRIVER.fullmatch(drivername):
-        raise ValueError("is no database URL")
+        raise ValueError("is not a database URL")
     account = _ACCOUNT.match(rest)
     place, _, query = rest[account.end() if account else 0 :].partition("?")
     server, slash, database = place.partition("/")

@@ -34,7 +34,7 @@ _NOT_IN_A_PATH = re.compile(r"[\s'\"\\$`;&|<>(){}\[\]*?!#~]")  # pg_ctl hands it
 
 
 def start(path: Path, database: str) -> dict[str, Any]:
-    """Starts the server under `path` (made when it is not there), or joins the running one.
+    """Starts the server under `path` (made when it does not exist), or joins the running one.
 
     Returns the libpq keywords of `database`, which is created on first use.
     Raises ConfigurationError when the extra is missing or the server does not start.

@@ -24,7 +24,7 @@ _COMMENT = re.compile(r"\s#")
 
 
 def read_environment(folder: Path) -> dict[str, str]:
-    """The process's environment, over what `.env` in the folder says (if it is there)."""
+    """The process's environment, over what `.env` in the folder says (if it exists)."""
     path = folder / ".env"
     values = _read_dotenv(path) if path.exists() else {}
     return values | os.environ
@@ -55,7 +55,7 @@ def _unquote(value: str) -> str:
 def fill_in_text(text: str, environment: Mapping[str, str], path: Path) -> str:
     """The text of a file with every `${NAME}` replaced.
 
-    Raises FaultyFile that tells name, file and line of every name that is not set, and where the
+    Raises FaultyFile with file and line of every name that is not set, and of every place where the
     text of a YAML file would say something else than the values that were filled in.
     """
     missing: list[Fault] = []
@@ -102,7 +102,7 @@ def fill_in(value: Any, environment: Mapping[str, str], document: Document) -> A
 
     It works on parsed values so that a password may hold any character; in the user's part of a
     URL it is percent-encoded.
-    Raises FaultyFile that tells name, file and line of every name that is not set.
+    Raises FaultyFile with file and line of every name that is not set.
     """
     faults: list[Fault] = []
     filled = _fill_in(value, environment, document, faults)
@@ -148,7 +148,7 @@ class _Filling:
         if name in known and (known[name] or default is None):
             return known[name]
         if default is None:
-            # All names that there are would tell nothing: only one that may be meant.
+            # A list of all names would not help: only one that may be meant does.
             near = get_close_matches(name, known, n=1, cutoff=0.8)
             similar = f" (did you mean {near[0]}?)" if near else ""
             self.missing.append(

@@ -47,7 +47,7 @@ class Session(extensions.connection):
     """A connection whose settings are known.
 
     settings: what was set in it, by name. backend: the process that serves it, which behind a
-    pooler is another than the connection was told at its start.
+    pooler is another than the connection got at its start.
     given_path: the search_path that the role, the database or `options` give; path: what the SQL
     of others has made of it in this transaction.
     """

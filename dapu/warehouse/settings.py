@@ -26,7 +26,7 @@ def _known_zone(name: str) -> str:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
-            f"{name!r} is no time zone; write, for example, `Europe/Tallinn`"
+            f"{name!r} is not a time zone; write, for example, `Europe/Tallinn`"
         ) from None
     return name
 
@@ -60,7 +60,7 @@ def _read_day_part(value: Any) -> Any:
             end_hour = 0
         if max(hour, end_hour) < 24 and max(minute, end_minute) < 60:
             return {"start": time(hour, minute), "end": time(end_hour, end_minute)}
-    raise ValueError(f"{value!r} is no part of a day; write, for example, `8-18` or `22:30-6`")
+    raise ValueError(f"{value!r} is not a part of a day; write, for example, `8-18` or `22:30-6`")
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]

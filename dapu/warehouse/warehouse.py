@@ -101,7 +101,7 @@ def open_warehouse(folder: Path) -> Warehouse:
         raise ConfigurationError(f"{folder} is a file; give the warehouse directory")
     if not (folder / SETTINGS_FILE).is_file():
         raise ConfigurationError(
-            f"{folder} is no warehouse directory: it has no {SETTINGS_FILE}. "
+            f"{folder} is not a warehouse directory: it has no {SETTINGS_FILE}. "
             f"Make a new one with: dapu init {folder.name}"
         )
     environment = read_environment(folder)

@@ -1,4 +1,4 @@
-"""YAML files read into typed models, with every fault told as `file:line: what is wrong`."""
+"""YAML files read into typed models, with every fault reported as `file:line: what is wrong`."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ for _tag, _pattern, _first in (
     ("merge", r"<<", ["<"]),
 ):
     _whole = re.compile(rf"^(?:{_pattern})$")
-    # The order counts: what is an int is no float.
+    # The order counts: an int is not a float.
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _whole, _first)
 
 

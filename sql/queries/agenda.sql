@@ -104,8 +104,8 @@ where job = %(job)s and status = 'running' and worker = %(worker)s for share;
 
 -- name: finish
 -- Ends a job that is still the worker's own, notes it at the task, queues the tasks that depend on
--- it (when their own pauses are over), and tells its last event. Runs in the job's transaction.
--- Returns the job, or nothing when it was taken away. A range that was read once more is not the
+-- it (when their own pauses are over), and logs its last event. Runs in the job's transaction.
+-- Returns the job, or nothing when it was taken away. A backfill is not the
 -- task's run, and after one that was skipped the task is due as after a change.
 with ended as (
     update {agenda} a set
@@ -120,7 +120,7 @@ with ended as (
         last_done_at = case when e.status = 'done' then e.ended_at else t.last_done_at end,
         changed_at = case when e.status = 'skipped' then e.ended_at else t.changed_at end
     from ended e where t.task = e.task and e.span is null
-), told as (
+), logged as (
     insert into {event} (job, task, level, action, message, data)
     select e.job, e.task, 'info', %(action)s::integer, %(event)s::text, %(data)s::jsonb
     from ended e where %(event)s is not null
@@ -221,7 +221,7 @@ with dead as (
     update {registry} t set last_job = f.job, last_status = f.status,
         last_started_at = f.started_at, last_ended_at = f.ended_at
     from freed f where t.task = f.task and f.status = 'failed' and f.span is null
-), told as (
+), logged as (
     insert into {event} (job, task, level, message)
     select job, task, case when status = 'failed' then 'error' else 'warning' end, message
     from freed
@@ -309,7 +309,7 @@ on conflict (task) where status = 'waiting' and span is null do update set
 returning job;
 
 -- name: add_span
--- Queues a range that is to be read once more, beside the task's other jobs.
+-- Queues a backfill, a range that is to be read again, beside the task's other jobs.
 insert into {agenda} (task, route, priority, cause, span, after)
 select t.task, t.route, %(priority)s, %(cause)s, %(span)s, %(after)s
 from {registry} t where t.task = %(task)s

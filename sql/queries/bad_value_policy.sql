@@ -48,7 +48,7 @@ case when not {valid} then
 end
 
 -- name: shown
--- The beginning of a value without what a reader said with it; a byte that is no character is shown
+-- The beginning of a value without what a reader said with it; a byte that is not a character is shown
 -- as `\xff`.
 regexp_replace(replace(regexp_replace(
     regexp_replace(left({value}, 1000), {remark}, ''), {bad_byte}, '\\x\1', 'g'), {own_mark}, {mark}),

@@ -77,14 +77,14 @@ update {table} as t set {deleted} = now() from pg_temp.dapu_difference as d
 where d.dapu_kind = 'd' and t.{deleted} is null and {target_key} returning 1;
 
 -- name: end_versions
--- Closes the current version of every row that changed or is gone.
+-- Closes the current version of every row that changed or was deleted.
 update {table} as t set valid_to = now(), is_current = false,
     ended_by = case d.dapu_kind when 'd' then 'gone' else 'changed' end
 from pg_temp.dapu_difference as d
 where d.dapu_kind in ('u', 'd') and t.is_current and {target_key};
 
 -- name: begin_versions
--- Opens a version of every row that is new, that changed, or that was gone and is back.
+-- Opens a version of every row that is new, that changed, or that was deleted and is back.
 insert into {table} ({columns}, valid_from, is_current, began_by)
 select {stage_columns}, now(), true,
     case when d.dapu_kind = 'u' then 'changed'

@@ -2,7 +2,7 @@
 -- says of each document which version is the latest, and which batch brought it last.
 
 -- name: create_documents
--- Ids are compared byte by byte: cheaper than by the rules of a language, and they are no words.
+-- Ids are compared byte by byte: cheaper than by the rules of a language, and they are not words.
 create table {documents} (
     batch_date  timestamptz not null,
     type        text collate "C" not null,
@@ -63,7 +63,7 @@ select max(batch_date) from {documents};
 select max(batch_date) from {current};
 
 -- name: has_lost
--- Whether the newest batch that is known is gone, as when somebody emptied or dropped the table.
+-- Whether the newest batch that is known was deleted, as when somebody emptied or dropped the table.
 select coalesce((select max(batch_date) from {documents}) < folded, folded is not null)
 from (select max(batch_date) as folded from {current}) known;
 

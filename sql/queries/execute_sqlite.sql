@@ -108,7 +108,7 @@ select {columns} from EXECUTE_DOCUMENTS_LATEST d{lists} where d.TYPE = {type} {g
 and json_type({item}, {path}) = 'array'
 
 -- name: item
--- What is no record has no fields, and is no JSON for json_extract.
+-- What is not a record has no fields, and is not JSON for json_extract.
 case when {alias}.type in ('object', 'array') then {alias}.value end
 
 -- name: text

@@ -7,7 +7,7 @@ delete from {table} as t where exists (
     where t.{file} = f.name or starts_with(t.{file}, f.name || '/'));
 
 -- name: has_rows
--- Whether any row of these files is there.
+-- Whether any row of these files exists.
 select exists (
     select from {table} as t, unnest(%(names)s::text[]) as f (name)
     where t.{file} = f.name or starts_with(t.{file}, f.name || '/'));

@@ -10,7 +10,7 @@ select scope, number, name, checksum from {migration}
 where scope not in ('registry', 'warehouse') order by scope, number;
 
 -- name: dropped
--- Tasks whose steps were applied and whose table is gone: it was dropped by hand.
+-- Tasks whose steps were applied and whose table no longer exists: it was dropped by hand.
 select distinct scope from {migration}
 where scope not in ('registry', 'warehouse')
 and to_regclass(format('%%I.%%I', split_part(scope, '.', 2), split_part(scope, '.', 3))) is null;
@@ -23,5 +23,5 @@ values (%(scope)s, %(number)s, %(name)s, %(checksum)s);
 delete from {migration} where scope = %(scope)s;
 
 -- name: take_over
--- What a task that is gone left, for the one that has its table now.
+-- What a deleted task left, for the one that has its table now.
 update {migration} set scope = %(task)s where scope = %(old)s;

@@ -14,7 +14,7 @@ set session transaction isolation level repeatable read;
 start transaction with consistent snapshot, read only;
 
 -- name: raw_results
--- Text as it is stored; and a column tells its own character set.
+-- Text as it is stored; and a column declares its own character set.
 set session character_set_results = null;
 
 -- name: readable_results

@@ -2,7 +2,7 @@
 
 -- name: session
 -- Each value's text is the one that every PostgreSQL reads back as the same value, whatever the
--- role's own settings are, and a table that is read once more is read from its beginning; for this
+-- role's own settings are, and a table that is read again is read from its beginning; for this
 -- transaction, which is the only one of the connection.
 select set_config('synchronize_seqscans', 'off', true),
     set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
@@ -35,7 +35,7 @@ explain {query};
 
 -- name: types
 -- Of each column of a result the type with its length or precision, and its kind: `own` is of
--- this database alone, `text` has a binary form that means nothing elsewhere or is none at all.
+-- this database alone, `text` has a binary form that means nothing elsewhere or does not exist.
 -- A column that comes from a table as it is has the modifier that the table's column has.
 select format_type(given.type, coalesce(a.atttypmod, given.modifier)),
     case

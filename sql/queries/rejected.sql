@@ -20,7 +20,7 @@ delete from {rejected} where ctid in (
     where {key} is not null and {condition});
 
 -- name: put
--- What a reader said with a value is no part of it; a byte that is no character is shown as `\xff`.
+-- What a reader said with a value is not part of it; a byte that is not a character is shown as `\xff`.
 insert into {rejected} (reason, record, place)
 select reason, record, places.place from (
     select dapu_row, array_to_string(array_remove(array[{reasons}], null), '; ') as reason,

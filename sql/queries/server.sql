@@ -30,7 +30,7 @@ select pg_try_advisory_lock(%(key)s);
 select pg_advisory_unlock(%(key)s);
 
 -- name: reset_session
--- What one job set or left behind in its session is not there for the next.
+-- What one job set or left behind in its session does not exist for the next.
 reset all;
 reset role;
 discard temporary;

@@ -13,5 +13,5 @@ delete from {seen} where task = %(task)s;
 delete from {seen} where task = %(task)s and source <> all (%(sources)s);
 
 -- name: take_over
--- What a task that is gone left, for the one that has its table now.
+-- What a deleted task left, for the one that has its table now.
 update {seen} set task = %(task)s where task = %(old)s;

@@ -1,4 +1,4 @@
--- A table built aside takes the place of another and keeps what belongs to it: indexes, keys,
+-- A table built aside replaces another and keeps what belongs to it: indexes, keys,
 -- grants, owner, comments, and the views that read it.
 
 -- name: hindrance

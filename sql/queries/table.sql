@@ -1,4 +1,4 @@
--- Target tables: what they are, and how a new one takes the place of an old one.
+-- Target tables: what they are, and how a new one replaces an old one.
 
 -- name: describe
 -- Oid and kind of a table or view (pg_class.relkind), and the columns of its primary key.

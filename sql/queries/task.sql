@@ -11,13 +11,13 @@ where ({route}.description, {route}.connection, {route}.concurrency, {route}.dis
     (excluded.description, excluded.connection, excluded.concurrency, excluded.disabled);
 
 -- name: drop_routes
--- Routes whose folder is gone, once no task is left on them.
+-- Routes whose folder was deleted, once no task is left on them.
 delete from {route} r where r.route <> all (%(routes)s)
 and not exists (select from {registry} t where t.route = r.route);
 
 -- name: hashes
 -- The hash of each task; null where its files must be read anew: it is not ready, or names a part
--- of the day or a connection that there is no more.
+-- of the day or a connection that no longer exists.
 select task, case
     when state = 'ready' and day_parts <@ %(day_parts)s::text[] and not exists (
         select from json_array_elements(definition -> 'actions') as action

@@ -10,7 +10,7 @@ and not exists (
     and not exists (select from pg_class c where c.oid = m.oid));
 
 -- name: put
--- Queues groups, in place of what was known of them.
+-- Queues groups; replaces what was known of them.
 insert into {view_group} as g (task, key, status, hash, view_count, views, message)
 values %s
 on conflict (task, key) do update set
@@ -43,7 +43,7 @@ left join pg_class c on c.relname = w.name
 left join {made_view} m on m.schema_name = %(schema)s and m.view_name = w.name and m.oid = c.oid;
 
 -- name: unwanted
--- The views of a group that are there and that it no longer wants.
+-- The views of a group that exist and that it no longer wants.
 select m.schema_name, m.view_name
 from {made_view} m
 join pg_class c on c.oid = m.oid and c.relkind = 'v' and c.relname = m.view_name
@@ -89,7 +89,7 @@ select key, message, statement from {view_group}
 where task = %(task)s and status = 'failed' order by position;
 
 -- name: own
--- The views of a task that are there; of these keys only, where some are given.
+-- The views of a task that exist; of these keys only, where some are given.
 select m.key, m.schema_name, m.view_name
 from {made_view} m
 join pg_class c on c.oid = m.oid and c.relkind = 'v' and c.relname = m.view_name

@@ -15,5 +15,5 @@ delete from {watermark} where task = %(task)s;
 delete from {watermark} where task = %(task)s and source <> all (%(sources)s);
 
 -- name: take_over
--- What a task that is gone left, for the one that has its table now.
+-- What a deleted task left, for the one that has its table now.
 update {watermark} set task = %(task)s where task = %(old)s;

@@ -111,7 +111,7 @@ def test_the_environment_goes_before_the_file(
     (warehouse.folder / ".env").open("a").write("EXECUTESYNC_WAIT=8\nEXECUTESYNC_CHUNKSIZE=1\n")
     assert "EXECUTESYNC_WAIT=9" in here(capsys, "execute", "config").out
     done = here(capsys, "execute", "push")
-    assert "EXECUTESYNC_CHUNKSIZE is no setting; did you mean" in done.out
+    assert "EXECUTESYNC_CHUNKSIZE is not a setting; did you mean" in done.out
 
 
 def test_what_is_missing_is_told(

@@ -56,7 +56,7 @@ def test_a_directory_that_is_no_warehouse(
         done = here(capsys, name, folder)
         assert done.status == 2
         assert done.err == (
-            f"dapu: {folder} is no warehouse directory: it has no warehouse.yaml. "
+            f"dapu: {folder} is not a warehouse directory: it has no warehouse.yaml. "
             "Make a new one with: dapu init finances\n"
         )
 

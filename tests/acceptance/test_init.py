@@ -47,7 +47,7 @@ def test_init_leaves_a_folder_alone_that_is_not_empty(
 ) -> None:
     (tmp_path / "mine.txt").write_text("")
     done = here(capsys, "init", tmp_path)
-    assert (done.status, done.err) == (2, f"dapu: {tmp_path} is there already, and not empty\n")
+    assert (done.status, done.err) == (2, f"dapu: {tmp_path} already exists and is not empty\n")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

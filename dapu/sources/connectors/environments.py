@@ -19,7 +19,7 @@ _LAST_LINES = 5
 
 
 def environment_of(folder: Path, package: str, version: str) -> Path:
-    """The folder with the programs of a package, which is installed when it is not there yet.
+    """The folder with the programs of a package, which is installed when it is not yet.
 
     folder: where all environments are. package: its name in the package index.
     Two that come at once make it once. Raises JobError when it cannot be installed.

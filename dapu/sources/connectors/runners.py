@@ -34,7 +34,7 @@ class Runner:
 
 
 def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
-    """The runner of a connection; what it needs is installed now if it is not there.
+    """The runner of a connection; what it needs is installed now if it is not yet.
 
     folder: the warehouse directory.
     Raises JobError when it cannot be installed or runs code that the connection does not allow.

@@ -42,7 +42,7 @@ class Stream:
     """A stream of a connector's catalog.
 
     properties: the JSON Schema of each of its top-level keys.
-    key: the keys that tell records apart, as the connector says; empty when it does not.
+    key: the keys that identify a record, as the connector says; empty when it does not.
     cursor: what an incremental reading goes by, as the connector says.
     sync_modes: `full_refresh`, `incremental`.
     document: all that the catalog says of it.

@@ -83,7 +83,7 @@ def _engine(warehouse: Warehouse, name: str, connection: Connection) -> Engine:
         folder = warehouse.folder / connection.path
         return _postgres(embedded.start(folder, connection.database))
     if not isinstance(connection, UrlConnection):
-        raise ConfigurationError(f"the connection `{name}` is no database")
+        raise ConfigurationError(f"the connection `{name}` is not a database")
     url = connection.sqlalchemy_url(warehouse.folder)
     if url.get_backend_name() == "postgresql":
         dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -31,7 +31,7 @@ def open_source(warehouse: Warehouse, name: str, reader: Reader = "auto") -> Sou
     if isinstance(connection, EmbeddedConnection):
         libpq = embedded.start(warehouse.folder / connection.path, connection.database)
         return _postgres(name, libpq, reader)
-    raise ConfigurationError(f"the connection `{name}` is no database")
+    raise ConfigurationError(f"the connection `{name}` is not a database")
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class SharesState(Protocol):
         ...
 
     def adopt(self, state: str) -> bool:
-        """Reads that state from now on; False when it is gone, or is another server's.
+        """Reads that state from now on; False when it no longer exists, or is another server's.
 
         For a connection that has read nothing yet.
         """

@@ -48,7 +48,7 @@ def between(
 ) -> Statement:
     """The query's rows from `low` to `high`, both included.
 
-    A None bound is no bound. quote: how the database quotes an identifier. nulls: rows without
+    None: no bound. quote: how the database quotes an identifier. nulls: rows without
     a value are read too. slack: by less than this `high` may be before what its row has.
     """
     name = f"dapu_query.{quote(column)}"

@@ -1,4 +1,4 @@
-"""Columns of a query whose types its database tells, and how their values travel."""
+"""Columns of a query whose types its database declares, and how their values travel."""
 
 from __future__ import annotations
 

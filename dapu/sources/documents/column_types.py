@@ -15,7 +15,7 @@ _WIDE = {"integer": "bigint", "decimal": "numeric"}
 
 def _known_form(text: str) -> str:
     if not _TYPE.fullmatch(text):
-        raise ValueError(f"{text!r} is no type; write, for example, `numeric(12, 2)`")
+        raise ValueError(f"{text!r} is not a type; write, for example, `numeric(12, 2)`")
     return _WIDE.get(text, text)
 
 

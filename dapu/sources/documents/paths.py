@@ -24,7 +24,7 @@ _ARITHMETIC = decimal.Context(
 
 
 class Path:
-    """A compiled expression. Raises FaultyPath when it is none."""
+    """A compiled expression. Raises FaultyPath when it is not one."""
 
     def __init__(self, text: str) -> None:
         self.text = text

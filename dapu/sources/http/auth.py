@@ -1,4 +1,4 @@
-"""How a connection proves who asks."""
+"""The credentials of a connection: how a request shows who sends it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Credentials(AuthBase):
     header: str | None = None
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Called by requests: adds to a request what proves who asks."""
+        """Called by requests: adds the credentials to a request."""
         return request
 
     def make_ready(self) -> None:

@@ -21,7 +21,7 @@ def condition(remembered: Mapping[str, Any], question: str) -> dict[str, str]:
 
 
 def marks(answer: HttpAnswer, question: str) -> dict[str, Any]:
-    """What to remember of an answer. question: what tells it from others."""
+    """What to remember of an answer. question: what distinguishes it from others."""
     etag, modified = answer.headers.get("ETag"), answer.headers.get("Last-Modified")
     if modified is not None and not _is_sure(modified, answer.headers.get("Date")):
         modified = None

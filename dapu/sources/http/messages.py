@@ -28,7 +28,7 @@ class Request:
     body: Any = None
 
     def with_parameters(self, given: Parameters) -> Request:
-        """The same question with further parameters, or with others in place of its own."""
+        """The same request with further parameters, or with others that replace its own."""
         return replace(self, parameters={**self.parameters, **given})
 
     def with_headers(self, given: Mapping[str, str]) -> Request:
@@ -43,7 +43,7 @@ class Request:
 
     @property
     def identity(self) -> str:
-        """What tells it from other questions."""
+        """What distinguishes it from other requests."""
         return repr((self.method, self.url, sorted(self.parameters.items()), self.body))
 
 

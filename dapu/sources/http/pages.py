@@ -32,7 +32,8 @@ class Pages:
 
     format: what the answers are, whatever they say they are; None believes them.
     records: where in an answer the records are. paging: None when there is one page.
-    note: is told of a page that may not be the last. one_is_all: whatever an answer says of others.
+    note: gets a line about a page that may not be the last.
+    one_is_all: there are no further pages, whatever an answer says.
     """
 
     session: HttpSession

@@ -17,7 +17,7 @@ from dapu.warehouse.yamlfile import Strict
 
 
 def _readable(text: str) -> str:
-    Path(text)  # a FaultyPath is a ValueError, which pydantic tells with the line
+    Path(text)  # a FaultyPath is a ValueError, which pydantic reports with the line
     return text
 
 
@@ -84,7 +84,9 @@ class Paging(Strict):
         try:
             return int(str(found))
         except ValueError:
-            raise JobError(f"`total: {self.total}` gives {found!r}, which is no number") from None
+            raise JobError(
+                f"`total: {self.total}` gives {found!r}, which is not a number"
+            ) from None
 
     def check_end(self, page: Page) -> None:
         """Raises JobError when the last page leaves some records out."""
@@ -102,17 +104,17 @@ class Paging(Strict):
         return next((f"{key}: {text}" for key, text in signs), None)
 
     def _signs(self) -> list[tuple[str, str]]:
-        """The paths, with their keys, that tell whether there is a further page."""
+        """The paths, with their keys, that say whether there is a further page."""
         return [("more", self.more)] if self.more is not None else []
 
     def _sign(self, key: str, text: str, page: Page) -> Any:
         """What such a path finds; nothing, zero or false where there is no further page.
 
-        Raises JobError when it cannot tell: a misspelt path must not pass for the last page.
+        Raises JobError when that is not known: a misspelt path must not pass for the last page.
         """
         path, found = Path(text), find(text, page.body)
         if path.compares and found is None:
-            raise JobError(f"`{key}: {text}` compares what is no number, or is not in the body")
+            raise JobError(f"`{key}: {text}` compares what is not a number, or is not in the body")
         # A server may leave the key out of its last page; that is known when another had it.
         if path.is_plain and page.number == 1 and page.records and not path.is_in(page.body):
             raise JobError(
@@ -240,13 +242,13 @@ def _at(page: Page, link: str) -> Request:
     here = page.request.url
     try:
         url = urljoin(page.answer.url, link)
-        told = same_place(here, url)
+        is_same = same_place(here, url)
     except ValueError:
-        raise JobError(f"the next page has the address {link!r}, which is none") from None
-    if not told:
+        raise JobError(f"the next page has the address {link!r}, which is not one") from None
+    if not is_same:
         raise JobError(
-            f"the next page is said to be at {url}, on another server than {here}; what proves "
-            "who asks is not sent there. If the two are one, page by number or offset, or "
+            f"the next page is said to be at {url}, on another server than {here}; the "
+            "credentials are not sent there. If the two are one, page by number or offset, or "
             "change the url of the connection"
         )
     return replace(page.request, url=url, parameters={})

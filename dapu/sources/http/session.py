@@ -48,7 +48,7 @@ class Sink(Protocol):
 class HttpSession:
     """A session with one server.
 
-    note: is told when the server is asked again.
+    note: gets a line when a request is sent again.
     """
 
     def __init__(self, connection: HttpConnection, note: Callable[[str], None]) -> None:
@@ -177,7 +177,7 @@ class HttpSession:
 
 
 class _Session(requests.Session):
-    """A session that tells another server, to which it is sent on, nothing of its own.
+    """A session that sends no credentials to another server to which it is redirected.
 
     private: the headers that are for the connection's server alone.
     """

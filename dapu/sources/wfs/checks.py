@@ -19,7 +19,7 @@ class Checks:
 
     texts: local names of the elements that hold texts.
     srid: the EPSG number that was asked for; None where no geometry is wanted.
-    offered: those that the layer has, to be told.
+    offered: those that the layer has, for the message.
     """
 
     def __init__(self, texts: Sequence[str], srid: int | None, offered: Sequence[int]) -> None:

@@ -58,7 +58,7 @@ def property_column(
 ) -> FeatureColumn:
     """The column of a property.
 
-    given: the type of the column where it is there already. first: values by which to see that
+    given: the type of the column where it exists already. first: values by which to see that
     what the server says of the property is so, and whether times have a zone.
     """
     if one.repeats:
@@ -85,7 +85,7 @@ def geometry_columns(
 ) -> list[FeatureColumn]:
     """The columns of a geometry.
 
-    target: the types of the columns that are there already. postgis: the name of PostGIS's type,
+    target: the types of the columns that exist already. postgis: the name of PostGIS's type,
     where the warehouse has it.
     """
     known = target.get(name)
@@ -115,7 +115,7 @@ def _texts(type_name: str, is_given: bool) -> Callable[[pa.Array], pa.Array]:
 
     def convert(values: pa.Array) -> pa.Array:
         if kind != "text":
-            # An element without content is no number and no time.
+            # An element without content is neither a number nor a time.
             values = pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
         return losses.marked(_with_zones(values) if needs_zone else values)
 

@@ -66,7 +66,7 @@ class FeatureType:
 
 
 def read_feature_type(schema: Element, layer: str) -> FeatureType:
-    """Raises JobError when the schema does not tell of the layer."""
+    """Raises JobError when the schema does not describe the layer."""
     local = layer.rpartition(":")[2]
     reader = _Schema(schema)
     element = reader.named("element", local)

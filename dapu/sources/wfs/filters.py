@@ -33,15 +33,15 @@ _TURNED: dict[Any, Any] = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp
 
 
 def parse_condition(text: str) -> Node:
-    """A condition in SQL. Raises FaultyCondition when it is none."""
+    """A condition in SQL. Raises FaultyCondition when it is not one."""
     try:
         found = sqlglot.parse_one(f"select 1 where {text}", read="postgres")
     except sqlglot.errors.SqlglotError as error:
         reason = str(error).partition("\n")[0]
-        raise FaultyCondition(f"{text!r} is no condition: {reason}") from None
+        raise FaultyCondition(f"{text!r} is not a condition: {reason}") from None
     where = found.find(exp.Where)
     if not isinstance(found, exp.Select) or where is None or set(_clauses(found)) != {"where"}:
-        raise FaultyCondition(f"{text!r} is no condition, such as `area > 100 and kind = 'A'`")
+        raise FaultyCondition(f"{text!r} is not a condition, such as `area > 100 and kind = 'A'`")
     return where.this
 
 
@@ -195,7 +195,7 @@ def _clauses(select: exp.Select) -> list[str]:
 
 def _column(node: Node) -> str:
     if not isinstance(node, exp.Column) or node.table:
-        raise FaultyCondition(f"`{node.sql()}` is no property")
+        raise FaultyCondition(f"`{node.sql()}` is not a property")
     return str(node.name)
 
 
@@ -207,4 +207,4 @@ def _literal(node: Node) -> str:
         return "true" if node.this else "false"
     if isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal):
         return f"-{node.this.this}"
-    raise FaultyCondition(f"`{node.sql()}` is no value; write a number, a text in '…', or true")
+    raise FaultyCondition(f"`{node.sql()}` is not a value; write a number, a text in '…', or true")

@@ -66,7 +66,7 @@ class _Reader:
         self._data, self._at = data, 0
 
     def header(self) -> tuple[int, int]:
-        """The base code of a geometry, and the thousands that tell of Z and M."""
+        """The base code of a geometry, and the thousands that stand for Z and M."""
         code = _code(self._data, self._at)
         self._at += 5
         return code % 1000, code // 1000

@@ -45,7 +45,7 @@ class Axes:
 
     @property
     def options(self) -> dict[str, str]:
-        """What GDAL is to be told. Also a short name (`EPSG:4326`) means the standard's order."""
+        """What to pass to GDAL. Also a short name (`EPSG:4326`) means the standard's order."""
         if self.standard:
             return {"CONSIDER_EPSG_AS_URN": "YES", "INVERT_AXIS_ORDER_IF_LAT_LONG": "YES"}
         return {"INVERT_AXIS_ORDER_IF_LAT_LONG": "NO"}

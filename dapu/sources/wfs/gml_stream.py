@@ -180,7 +180,7 @@ class Cutter:
 def read_root(data: bytes, what: str) -> Element:
     """The first element of an answer, without what is in it. what: the answer's name.
 
-    Raises JobError when it is no collection of features.
+    Raises JobError when it is not a collection of features.
     """
     parser: Any = ElementTree.XMLPullParser(["start"])
     found: Element | None = None

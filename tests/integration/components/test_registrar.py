@@ -245,7 +245,7 @@ def test_a_task_whose_master_vanished_is_faulty_and_mended_when_it_is_back(
     registrar(folder)
     (folder / "routes/r/s/m").rename(folder / "aside")
     assert faults(registrar(folder), folder) == [
-        f"{T}/task.yaml:2: depends on r.s.m, which is no task; did you mean `r.s.u`?"
+        f"{T}/task.yaml:2: depends on r.s.m, which is not a task; did you mean `r.s.u`?"
     ]
     assert state(connection)[0] == "faulty"
     assert state(connection, "r.s.u") == ("ready", None)  # it waits until r.s.t is mended

@@ -144,7 +144,7 @@ def test_tasks_to_delete_are_not_there(read: Read, tmp_path: Path) -> None:
     assert found.gone == ["r.s.t"]
     assert sorted(found.definitions) == ["r.s.u"]
     assert told(found, tmp_path) == [
-        "tasks_to_delete.txt:5: 'not_an_id' is no task id; write route.schema.table",
+        "tasks_to_delete.txt:5: 'not_an_id' is not a task id; write route.schema.table",
         "routes/r/s/needs/task.yaml:2: depends on r.s.t, which tasks_to_delete.txt takes away",
     ]
 

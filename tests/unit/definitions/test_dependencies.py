@@ -51,7 +51,7 @@ def test_what_depends_on_something_that_is_not_there_is_told(read: Read, tmp_pat
     graph = {"right": "[]", "b": "[r.s.right, r.s.rigth]", "c": "[r.s.b]", "d": "[r.s.draft]"}
     write(tmp_path, {"routes/r/s/draft/task.yaml": "status: draft"})
     assert sorted(faults_of_graph(read, tmp_path, graph)) == [
-        "b:2: depends on r.s.rigth, which is no task; did you mean `r.s.right`?",
+        "b:2: depends on r.s.rigth, which is not a task; did you mean `r.s.right`?",
         "c:2: depends on r.s.b, which has a fault itself",
         "d:2: depends on r.s.draft, whose status is not `active`",
     ]
@@ -65,7 +65,7 @@ def test_the_line_is_that_of_the_master(read: Read, tmp_path: Path) -> None:
         )
         | a_task("r.s.u")
     )
-    assert told(found, tmp_path)[0].startswith(f"{TASK}:3: depends on r.s.x, which is no task")
+    assert told(found, tmp_path)[0].startswith(f"{TASK}:3: depends on r.s.x, which is not a task")
 
 
 def test_dependents_wait_for_a_registered_master_that_is_faulty_now(
@@ -86,5 +86,5 @@ def test_an_unchanged_task_whose_master_vanished_is_faulty(read: Read, tmp_path:
     found = read({}, known, {"r.s.b": ["r.s.a"]})
     assert found.gone == ["r.s.a"]
     assert told(found, tmp_path) == [
-        "routes/r/s/b/task.yaml:2: depends on r.s.a, which is no task; did you mean `r.s.b`?"
+        "routes/r/s/b/task.yaml:2: depends on r.s.a, which is not a task; did you mean `r.s.b`?"
     ]

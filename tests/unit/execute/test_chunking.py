@@ -108,8 +108,8 @@ def test_what_is_no_json_is_refused(text: str, block: int) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"A": 1, "A": 2}', "'A' is there twice"),
-        ('{"A": 1, "\\u0041": 2}', "'A' is there twice"),
+        ('{"A": 1, "A": 2}', "'A' occurs twice"),
+        ('{"A": 1, "\\u0041": 2}', "'A' occurs twice"),
         ('{"A": [{"B": 1, "B": 2}]}', 'duplicate key "B"'),
         ('{"A": [1,]}', "`]` where a value must be"),
         ('{"A": [1, 2, 3,]}', "`]` where a value must be"),

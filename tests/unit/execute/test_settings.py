@@ -96,7 +96,9 @@ def test_quiet_of_older_versions_is_a_level_of_the_log() -> None:
 
 def test_a_variable_that_is_no_setting_is_told() -> None:
     found = unknown_variables(GIVEN | {"EXECUTESYNC_CHUNKSIZE": "1", "OTHER": "1"})
-    assert found == ["EXECUTESYNC_CHUNKSIZE is no setting; did you mean `EXECUTESYNC_CHUNK_SIZE`?"]
+    assert found == [
+        "EXECUTESYNC_CHUNKSIZE is not a setting; did you mean `EXECUTESYNC_CHUNK_SIZE`?"
+    ]
 
 
 @pytest.mark.parametrize(

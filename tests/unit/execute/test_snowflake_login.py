@@ -82,8 +82,8 @@ def test_a_password_will_do() -> None:
         ("u@org-account/db", "cannot be read"),
         ("u@org-account/db/public/x", "cannot be read"),
         ("u@a/db/public?warehous=x", "unknown `warehous`; known are: privateKey, warehouse"),
-        (DSN + "MIIE", "is no unencrypted private key in PKCS #8 and base64"),
-        (DSN + "not base64!", "is no unencrypted private key"),
+        (DSN + "MIIE", "is not an unencrypted private key in PKCS #8 and base64"),
+        (DSN + "not base64!", "is not an unencrypted private key"),
     ],
 )
 def test_a_dsn_that_is_none_is_told(dsn: str, message: str) -> None:
@@ -95,5 +95,5 @@ def test_a_dsn_that_is_none_is_told(dsn: str, message: str) -> None:
 def test_an_encrypted_key_is_told(pair: KeyPair) -> None:
     assert pair.encrypted_pem is not None
     body = "".join(pair.encrypted_pem.splitlines()[1:-1])
-    with pytest.raises(ConfigurationError, match="no unencrypted private key"):
+    with pytest.raises(ConfigurationError, match="not an unencrypted private key"):
         read_dsn(DSN + body)

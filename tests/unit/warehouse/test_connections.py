@@ -69,9 +69,9 @@ def test_a_relative_sqlite_file_is_sought_in_the_warehouse_directory(tmp_path: P
     (MAIN + "  extra: password=marked", "4: extra: must be a mapping of keys to values, not text"),
     ("- {name: main, driver: pg, database: 'host=h password=marked'}",
      "1: database: is one word; give `host`, `username` and `password` as keys of their own"),
-    (MAIN + MAIN, "4: connection `main` is there twice"),
+    (MAIN + MAIN, "4: connection `main` occurs twice"),
     (MAIN + "- name: erp\n  url: no url at all",
-     "5: url: is no database URL; write, for example, mysql+pymysql://user:pwd@host/name"),
+     "5: url: is not a database URL; write, for example, mysql+pymysql://user:pwd@host/name"),
     (MAIN + "- driver: files\n  path: /x", "4: the key `name` is missing"),
     (MAIN + "- just text", "4: needs `driver:` or `url:`; known are:"),
 ])  # fmt: skip

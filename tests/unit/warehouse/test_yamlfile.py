@@ -114,10 +114,10 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(text: str, message: s
     (with_action("run: {pause: soon}"),
      "1: run.pause: 'soon' is not a length of time; write, for example, `4 hours`"),
     (with_action("run: {cron: 5 minutes}"),
-     "1: run.cron: '5 minutes' is no cron expression (Wrong number of fields); "
+     "1: run.cron: '5 minutes' is not a cron expression (Wrong number of fields); "
      "write, for example, `15 6 * * 1-5`"),
     (with_action("run: {cron: '0 0 30 2 *'}"),
-     "1: run.cron: '0 0 30 2 *' is no cron expression (Bad day-of-month); "
+     "1: run.cron: '0 0 30 2 *' is not a cron expression (Bad day-of-month); "
      "write, for example, `15 6 * * 1-5`"),
     (with_action("run:\n  when: morning\n  cron: 0 0 * * *"),
      "1: run: give either `when` or `cron`, not both"),

@@ -194,8 +194,8 @@ def _same_end(known: dict[Any, Block], now: Sequence[Block], position: int) -> b
 def _postgres_form(name: str, type_name: str) -> str:
     """A column in a form whose hash is another whenever its value is.
 
-    Types that are told as text may be any: citext, a composite, one that has no hash; and a text's
-    collation may take different texts for equal.
+    Types that are declared as text may be any: citext, a composite, one that has no hash; and a
+    text's collation may take different texts for equal.
     """
     if is_text(type_name):
         return fragment("blocks.postgresql_text", column=name)

@@ -31,7 +31,7 @@ Order = Literal["own", "texts", "none"]
 
 @dataclass(frozen=True)
 class Range:
-    """Keys from `low` to before `high`; None is no bound."""
+    """Keys from `low` to before `high`; None: no bound."""
 
     low: Any
     high: Any

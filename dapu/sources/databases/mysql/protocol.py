@@ -5,7 +5,7 @@ running it, and the values of a result's only column are passed on as they come 
 making Python objects of each row would take longer than all else.
 
 https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html and
-https://mariadb.com/kb/en/clientserver-protocol/ tell of the packets.
+https://mariadb.com/kb/en/clientserver-protocol/ describe the packets.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Described:
     """What the server says of a column of a result.
 
     code: a `pymysql.constants.FIELD_TYPE`. length: in bytes, or bits, or characters of a number.
-    charset: its name; `binary` for what is no text, empty when it is newer than PyMySQL.
+    charset: its name; `binary` for what is not text, empty when it is newer than PyMySQL.
     origin: database, table and column that it is taken from as it is; empty texts when computed.
     """
 
@@ -127,7 +127,7 @@ def _shortest(held: bytearray) -> int:
 
 
 def _split(data: bytes) -> tuple[list[bytes], int, bytes | None]:
-    """The values in the packets, how many bytes those are, and the packet that is no row."""
+    """The values in the packets, how many bytes those are, and the packet that is not a row."""
     values: list[bytes] = []
     add, at, last = values.append, 0, len(data) - _HEAD_BYTES
     while at < last:

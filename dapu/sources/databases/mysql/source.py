@@ -112,7 +112,7 @@ class MySqlSource:
         return self.read(query, None).columns
 
     def stop(self) -> None:
-        """See `Source.stop`. The server is told first: it may not write for a long time."""
+        """See `Source.stop`. The server is asked first: it may not write for a long time."""
         if not self._is_asked:
             return
         other = self._keywords | {"connect_timeout": _STOP_WITHIN, "read_timeout": _STOP_WITHIN}

@@ -26,7 +26,8 @@ def _moment(text: _Text, cursor: Any, parse: Any) -> Any:
         return None
     if not _USUAL.match(str(text)):
         raise JobError(
-            f"{text!s} is no point from which rows can be read on; leave such rows out of the query"
+            f"{text!s} is not a point from which rows can be read on; leave such rows out of "
+            "the query"
         )
     return parse(text, cursor)
 

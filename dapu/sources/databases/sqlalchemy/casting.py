@@ -43,7 +43,7 @@ class CastingSource(GenericSource):
     def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Raises NotNative for a query that it cannot put its casts around.
 
-        Where there is a target its type is told, and each value must fit.
+        Where there is a target its type is found, and each value must fit.
         """
         typed = self._typed(query)
         columns = [Column(str(one.name), (into or {}).get(one.name, one.type)) for one in typed]
@@ -66,49 +66,49 @@ class CastingSource(GenericSource):
             text = str(super().value(self._cast(query, self._typed(query))))
             if "infinity" in text:
                 raise JobError(
-                    f"{text} is no point from which rows can be read on; leave such rows out of "
+                    f"{text} is not a point from which rows can be read on; leave such rows out of "
                     "the query"
                 )
         return value
 
     def _typed(self, query: Statement) -> list[Typed]:
-        ask = {"mssql": self._told_by_server, "duckdb": self._told_by_describe}
+        ask = {"mssql": self._columns_by_server, "duckdb": self._columns_by_describe}
         try:
-            return self._known(ask.get(self._engine.dialect.name, self._told_by_cursor)(query))
+            return self._known(ask.get(self._engine.dialect.name, self._columns_by_cursor)(query))
         except NotNative:
             raise
         except JobError as error:
             what = f"it cannot stand inside another query ({error})"
             raise NotNative(self._name, what) from None
 
-    def _told_by_cursor(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
+    def _columns_by_cursor(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
         result = self._execute(no_rows(query))
         # SQLAlchemy's names, which know whether Oracle's must be quoted.
         described = zip(result.keys(), result.cursor.description, strict=True)
-        told = [(name, column[1], oracle_column(name, column)) for name, column in described]
+        found = [(name, column[1], oracle_column(name, column)) for name, column in described]
         result.close()
-        return told
+        return found
 
-    def _told_by_describe(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
+    def _columns_by_describe(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
         ask = fill_statement("casts.duckdb_describe", query=query.without_end())
-        told = [(name, declared) for name, declared, *_ in self.rows(ask)]
-        if len({name.lower() for name, _ in told}) < len(told):
+        found = [(name, declared) for name, declared, *_ in self.rows(ask)]
+        if len({name.lower() for name, _ in found}) < len(found):
             raise NotNative(self._name, "it has columns of the same name")
-        return [(name, declared, duckdb_column(name, declared)) for name, declared in told]
+        return [(name, declared, duckdb_column(name, declared)) for name, declared in found]
 
-    def _told_by_server(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
+    def _columns_by_server(self, query: Statement) -> list[tuple[str, Any, Typed | None]]:
         text, values = no_rows(query).for_driver("at", self.quote)
         ask = Statement(
             tuple(fragment("casts.mssql_describe").split("?")), (text, parameters(tuple(values)))
         )
-        told = self.rows(ask)
-        if told and told[0][2] is not None:
-            raise JobError(str(told[0][2]))
-        return [(name, declared, mssql_column(name, declared)) for name, declared, _ in told]
+        found = self.rows(ask)
+        if found and found[0][2] is not None:
+            raise JobError(str(found[0][2]))
+        return [(name, declared, mssql_column(name, declared)) for name, declared, _ in found]
 
-    def _known(self, told: Iterable[tuple[str, Any, Typed | None]]) -> list[Typed]:
+    def _known(self, found: Iterable[tuple[str, Any, Typed | None]]) -> list[Typed]:
         typed = []
-        for name, declared, column in told:
+        for name, declared, column in found:
             if column is None:
                 what = f"the column {name} has a type that is not known ({declared})"
                 raise NotNative(self._name, what)
@@ -125,6 +125,6 @@ class CastingSource(GenericSource):
         return fragment("casts.cast", text=fragment(typed.cast, value=column), column=column)
 
 
-def _is_exact(typed: Typed, told: str) -> bool:
+def _is_exact(typed: Typed, declared: str) -> bool:
     """Whether each value is known to arrive as it is, so that none need be looked at."""
-    return told == typed.type and (is_number(told) or typed.scale <= FINEST)
+    return declared == typed.type and (is_number(declared) or typed.scale <= FINEST)

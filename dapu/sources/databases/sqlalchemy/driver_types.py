@@ -1,7 +1,7 @@
-"""What a driver tells of a column's type before any value (PEP 249, `description`).
+"""What a driver describes of a column's type before any value (PEP 249, `description`).
 
 Drivers have codes of their own: Python's types (pyodbc), types of the database (DuckDB, python-
-oracledb), numbers (PyMySQL). What is not known here is told by the values.
+oracledb), numbers (PyMySQL). What is not known here comes from the values.
 """
 
 from __future__ import annotations

@@ -38,11 +38,11 @@ _AS_TEXT = {
 """The PostgreSQL type, the SQL that writes a value, and the digits of a second that it has."""
 
 _OF_TIME = re.compile(r"\b(DATE|INTERVAL|TIME(STAMP)?(_\w+)?)\b")
-_OF_JSON = re.compile(r"\bJSON\b")  # whose numbers DuckDB rounds when it writes them once more
+_OF_JSON = re.compile(r"\bJSON\b")  # whose numbers DuckDB rounds when it writes them again
 
 
 def duckdb_column(name: str, declared: str) -> Typed | None:
-    """A column of a type that `describe` tells; None when it is not known."""
+    """A column of a type that `describe` gives; None when it is not known."""
     kind = declared.partition("(")[0]
     if declared.endswith("]") or kind in ("STRUCT", "MAP"):
         is_changed = _OF_TIME.search(declared) and not _OF_JSON.search(declared)

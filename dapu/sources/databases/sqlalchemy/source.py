@@ -101,7 +101,11 @@ class GenericSource:
         described = self._described(result)
         known = dict(into or {})
         if into is not None:  # a driver gives a text as nothing else
-            texts = {names[place]: told for place, told in described.items() if told == "text"}
+            texts = {
+                names[place]: declared
+                for place, declared in described.items()
+                if declared == "text"
+            }
             known = texts | known
         if any(name not in known for name in names):
             rows = self._read_all(names, result, known, described)
@@ -178,22 +182,22 @@ class GenericSource:
                     file.write(data)
 
         types = survey.types(described)
-        for place, told in described.items():
-            if self._is_mysql and told in _TIMES:  # a zero date comes as text, and is none
-                types[place] = told
+        for place, declared in described.items():
+            if self._is_mysql and declared in _TIMES:  # a zero date comes as text, and is none
+                types[place] = declared
         columns = [Column(n, known.get(n, found)) for n, found in zip(names, types, strict=True)]
         return CopyRows(columns, "text", write)
 
     def _described(self, result: sqlalchemy.CursorResult[Any]) -> dict[int, str]:
-        """The types that the driver tells, by their places.
+        """The types that the driver describes, by their places.
 
         Raises JobError for what it would change itself.
         """
         described = {}
         for place, column in enumerate(result.cursor.description or ()):
-            told = described_type(column, is_mysql=self._is_mysql)
-            if told is not None:
-                described[place] = told
+            declared = described_type(column, is_mysql=self._is_mysql)
+            if declared is not None:
+                described[place] = declared
             if self._is_mysql and column[1] == _MYSQL_FLOAT:
                 raise JobError(
                     f"the server gives the FLOAT column {column[0]} with six digits only; write "
@@ -286,7 +290,7 @@ def _is_plain(type_name: str) -> bool:
 def _reason(error: BaseException) -> str:
     """What a driver says, in a line."""
     origin = getattr(error, "orig", None) or error
-    if len(origin.args) == 2 and isinstance(origin.args[0], int):  # as MySQL's drivers tell
+    if len(origin.args) == 2 and isinstance(origin.args[0], int):  # as MySQL's drivers report
         return redact(f"{origin.args[1]} (error {origin.args[0]})")
     text = redact(str(origin)).strip().partition("\n")[0]
     return text or type(origin).__name__

@@ -1,7 +1,7 @@
 """Which PostgreSQL type holds all that a SQLite column holds.
 
 SQLite declares types but keeps any value in any column (https://www.sqlite.org/datatype3.html),
-so that a new table's types come from the values. What the first rows tell is checked with all
+so that a new table's types come from the values. What the first rows show is checked with all
 others, which is far quicker than to look for the types in all of them.
 """
 
@@ -18,8 +18,8 @@ _AT_ONCE = 100  # columns that are looked at in one pass
 _TIMES = ("timestamp", "date")
 _SAMPLE = "10000"  # rows that are looked at first
 
-# By what a value shows that a column's type is not the one that the first rows told. A column in
-# which there was a text among others, or a text that is no time, is one of texts for ever.
+# By what a value shows that a column's type is not the one that the first rows showed. A column in
+# which there was a text among others, or a text that is not a time, is one of texts for ever.
 _EXCEPTIONS = {
     "bigint": "sqlite.not_integer",
     "boolean": "sqlite.not_boolean",
@@ -98,7 +98,7 @@ def _look(columns: Sequence[Column], values: Sequence[str], ask: Ask) -> list[_F
 
 
 def _hold_all(found: Sequence[_Found], values: Sequence[str], ask: Ask) -> bool:
-    """Whether the types that the first rows told are those of all rows."""
+    """Whether the types that the first rows showed are those of all rows."""
     conditions = []
     for one, value in zip(found, values, strict=True):
         exception = _EXCEPTIONS.get(one.type) if one.any_value else "sqlite.not_missing"

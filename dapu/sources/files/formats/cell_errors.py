@@ -3,8 +3,8 @@
 `#REF!`, `#N/A` and a formula without a result are empty for it. An error is not an empty cell, so
 they are looked for in the file itself: in the XML of .xlsx (ECMA-376, part 1, 18.3.1.4) and .ods
 (OpenDocument 1.3, part 3, 19.385, with LibreOffice's `calcext:value-type`), and in the records of
-.xlsb and .xls. A formula without a result is told in .xlsx and .ods; in the other two every formula
-has one, be it a 0.
+.xlsb and .xls. A formula without a result is reported in .xlsx and .ods; in the other two every
+formula has one, be it a 0.
 
 A number below 0 in a cell with the format of a time or date is a time of day for it: -0.0625, a
 balance of -1:30, would be 22:30.

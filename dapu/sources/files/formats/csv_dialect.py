@@ -1,4 +1,4 @@
-"""How a CSV file is written: what the options leave open is guessed from its beginning, and told.
+"""How a CSV file is written: what the options leave open is guessed from its beginning.
 
 The guess looks at whole records. A delimiter is the one by which the most records have the same
 number of fields; the first record is a header when it could not be a row like the others.
@@ -107,8 +107,8 @@ def _decode(name: str, sample: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = 1 + sample[: error.start].count(b"\n")
         raise JobError(
-            f"{name}, line {line}: {error.object[error.start]:#04x} is no character of {encoding}; "
-            "give another `encoding`"
+            f"{name}, line {line}: {error.object[error.start]:#04x} is not a character of "
+            f"{encoding}; give another `encoding`"
         ) from None
 
 
@@ -120,7 +120,7 @@ def _guess_comment(text: str, guessed: list[str]) -> str | None:
 
 
 def _without_comments(text: str, comment: str | None, skip: int) -> tuple[list[str], int]:
-    """The lines from the first that is no comment and not blank, and how many are before."""
+    """The lines from the first that is neither a comment nor blank, and how many are before."""
     lines = list(io.StringIO(text, newline=""))
     before = skip
     for line in lines[skip:]:
@@ -148,7 +148,7 @@ def _records(
             if record:
                 records.append(record)
                 ends.append(reader.line_num)
-    except csv.Error:  # a field longer than the sample: what was read before tells enough
+    except csv.Error:  # a field longer than the sample: what was read before is enough
         pass
     return records or [[""]], ends or [1]
 

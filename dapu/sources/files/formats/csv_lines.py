@@ -1,7 +1,7 @@
 """The lines of a CSV file as UTF-8, without those that hold no row.
 
 The parser gets neither what stands before the first row nor comments nor blank lines. They are
-counted, so that a row is told by its line in the file.
+counted, so that a row is reported by its line in the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CsvLines(io.RawIOBase):
 
     first: the line (from 1) of the first row; what is before is passed over.
     quote: the character around texts that may hold line ends, or None.
-    comment: what a line begins with that is no row, or None.
+    comment: what a line begins with that is a comment, or None.
     returns: carriage returns end the lines, each alone.
     keeps: whether `take` is asked for what was read.
     left_out: afterwards the lines after `first` that hold no row, in order.
@@ -84,7 +84,7 @@ class CsvLines(io.RawIOBase):
         return len(data)
 
     def take(self, count: int) -> bytes | None:
-        """The next lines of those that were read, or None when they cannot be told any more."""
+        """The next lines of those that were read, or None when they are not known any more."""
         taken = []
         while self.keeps and count:
             if not self._kept:  # the last text is not closed
@@ -100,7 +100,7 @@ class CsvLines(io.RawIOBase):
         return b"".join(taken) if self.keeps else None
 
     def _next(self) -> tuple[bytes, int]:
-        """The next whole lines that hold rows, up to the end of a row where quotes tell it.
+        """The next whole lines that hold rows, up to the end of a row where quotes show it.
 
         And how many line ends there are in them.
         """
@@ -138,7 +138,7 @@ class CsvLines(io.RawIOBase):
         except UnicodeDecodeError as error:
             raise JobError(
                 f"{self.name}, line {self._line} or soon after: {error.object[error.start]:#04x} "
-                f"is no character of {self.encoding}; give another `encoding`"
+                f"is not a character of {self.encoding}; give another `encoding`"
             ) from None
 
     def _rows(self, block: bytes, ends_in_text: bool) -> tuple[bytes, int]:

@@ -165,8 +165,8 @@ class CsvPart:
                     line.decode()
                 except UnicodeDecodeError as error:
                     return JobError(
-                        f"{self.file}, line {number}: {line[error.start]:#04x} is no character of "
-                        "UTF-8; give its `encoding`"
+                        f"{self.file}, line {number}: {line[error.start]:#04x} is not a character "
+                        "of UTF-8; give its `encoding`"
                     )
         return JobError(f"{self.file} is not UTF-8; give its `encoding`")
 

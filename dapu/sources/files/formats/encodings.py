@@ -1,7 +1,8 @@
 """The character set of a text file that does not say it.
 
-UTF-8 can be told from others. Between sets of one byte a guess is taken only when it makes no
-difference: when each character of the file is the same in all that Europe's programs write.
+UTF-8 can be distinguished from others. Between sets of one byte a guess is taken only when it
+makes no difference: when each character of the file is the same in all that programs in Europe
+write.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class JsonPart:
         return self._keys
 
     def find(self, key: str) -> str:
-        """An expression of JMESPath; what it does not find is no value."""
+        """An expression of JMESPath; what it does not find is null."""
         _compiled(key)
         return key
 
@@ -170,7 +170,7 @@ class _JsonStream:
             yield self._line, self._value()
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        """The elements of an array at the top, or the values there if they are no arrays."""
+        """The elements of an array at the top, or the values there if they are not arrays."""
         while (character := self._next_character()) is not None:
             if character == "[":
                 self._at += 1
@@ -191,7 +191,7 @@ class _JsonStream:
         self._at += 1
 
     def _next_character(self) -> str | None:
-        """The next character that is no space; None at the end."""
+        """The next character that is not a space; None at the end."""
         while True:
             space = _SPACE.match(self._text, self._at)
             self._skip(space.end() - self._at if space else 0)
@@ -261,7 +261,7 @@ def open_json(
 ) -> JsonPart:
     """A file of JSON, or of NDJSON, which is by line.
 
-    UTF-8, -16 and -32 are told from each other by its first bytes.
+    UTF-8, -16 and -32 are distinguished by its first bytes.
     """
     with content.open() as file:
         found = encoding or json.detect_encoding(file.read(4))

@@ -1,4 +1,4 @@
-"""The bytes in which a workbook keeps a sheet, for what calamine does not tell of its cells.
+"""The bytes in which a workbook keeps a sheet, for what calamine does not report of its cells.
 
 A workbook's format is known by its first bytes: an .xls that Excel 2007 or later saved holds a zip
 archive (its THEME record), and would pass for one by its last.

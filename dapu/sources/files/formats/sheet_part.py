@@ -109,7 +109,7 @@ class SheetPart:
 def _spread(texts: list[str], row: int, merged: Sequence[Any] | None) -> list[str]:
     """A header row with the text of a merged cell above each of its columns.
 
-    merged: the merged ranges, or None where the format does not tell them: then a text goes on
+    merged: the merged ranges, or None where the format does not give them: then a text goes on
     until the next.
     """
     filled = list(texts)

@@ -56,7 +56,7 @@ class Workbooks:
         self._process.stop()
 
     def open(self, name: str, path: Path) -> Workbook:
-        """Raises JobError when the file is none, is broken, or has a password.
+        """Raises JobError when the file is not a workbook, is broken, or has a password.
 
         name: what people call it.
         """

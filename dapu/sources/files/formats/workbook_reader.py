@@ -61,7 +61,7 @@ class Cells(NamedTuple):
     """What was read of a sheet, but for the rows of values, which are in a file.
 
     height, width: of the range from A1 to the last cell. headers: the rows of the header that there
-    are. merged: the merged ranges, where the format tells them. used: the columns (from 0) with a
+    are. merged: the merged ranges, where the format gives them. used: the columns (from 0) with a
     value.
     """
 
@@ -73,7 +73,7 @@ class Cells(NamedTuple):
 
 
 class CellBatch(NamedTuple):
-    """Rows that have a value. columns: by position; a column without any is not there."""
+    """Rows that have a value. columns: by position; a column without any is left out."""
 
     numbers: list[int]
     columns: dict[int, list[Any]]
@@ -87,7 +87,7 @@ def answer(what: str, *arguments: Any) -> Any:
 def sheets(name: str, path: Path) -> list[tuple[str, bool]]:
     """The names of a workbook's sheets, and whether each is a table that people see.
 
-    Raises JobError when the file is no workbook, is broken, or has a password.
+    Raises JobError when the file is not a workbook, is broken, or has a password.
     """
     with path.open("rb") as file:
         start = file.read(4)
@@ -95,7 +95,7 @@ def sheets(name: str, path: Path) -> list[tuple[str, bool]]:
         raise JobError(f"{name} is empty (0 bytes); is it still being copied?")
     if not start.startswith((OLE, ZIP)):
         raise JobError(
-            f"{name} is no workbook; is it a web page or CSV with the ending of one? "
+            f"{name} is not a workbook; is it a web page or CSV with the ending of one? "
             "Save it as .xlsx"
         )
     if start.startswith(ZIP):
@@ -130,7 +130,7 @@ def read(name: str, path: Path, sheet: str, style: SheetStyle, target: Path) -> 
 
 
 def corner(name: str, path: Path, sheet: str) -> str | None:
-    """The last cell of the range that a sheet takes, where that can be told without reading it."""
+    """The last cell of the range that a sheet takes, where that is known without reading it."""
     with faults_of(name):
         return last_cell(find_raw_sheet(path, sheet))
 

@@ -72,9 +72,9 @@ def _bring(place: Place, local: Path, aside: str) -> None:
         raise ConfigurationError(f"the connection {place} takes no files")
     if not place.system.isdir(place.folder):
         raise JobError(
-            f"the folder of the connection {place} is not there: is the share mounted?"
+            f"the folder of the connection {place} does not exist: is the share mounted?"
             if place.is_local
-            else f"the folder of the connection {place} is not there"
+            else f"the folder of the connection {place} does not exist"
         )
     place.system.makedirs(str(PurePosixPath(aside).parent), exist_ok=True)
     if place.is_local:
@@ -97,7 +97,7 @@ def _check_arrived(place: Place, local: Path, path: str, name: str, sha256: str 
     expected, found = local.stat().st_size, place.system.info(path)["size"]
     if found != expected:
         raise JobError(
-            f"{name} broke off on its way to {place}: {found:,} of {expected:,} bytes are there"
+            f"{name} broke off on its way to {place}: {found:,} of {expected:,} bytes arrived"
         )
     if sha256 is None:
         return

@@ -1,7 +1,7 @@
 """Which files are new, changed or as they were: what a task remembers of each that it has read.
 
 A file is the same when its size and the server's mark of it are the same; where only the mark
-differs (a file that was copied once more), when its content is.
+differs (a file that was copied again), when its content is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def what_to_read(
     how: a mark of all else that the rows depend on; when it has changed everything has.
     local: brings a file here, to look into it.
     only_new: read the files that are new or changed; else all of them as soon as one is.
-    adds: the rows of each content of a file stay: one that it had before is not read once more.
+    adds: the rows of each content of a file stay: one that it had before is not read again.
     """
     reading = Reading([])
     there = {name: state for name, state in seen.items() if "gone" not in state}

@@ -94,7 +94,7 @@ class Place:
             return None if info is None else self._found(name, info)
 
     def again(self, file: FoundFile) -> FoundFile | None:
-        """The same file as it is now; None when it is gone."""
+        """The same file as it is now; None when it was deleted."""
         with self.translated_errors(f"look at {file.name}"):
             info = self._info(file.path)
             return None if info is None else self._found(file.name, info)
@@ -141,7 +141,7 @@ class Place:
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts:
             raise ConfigurationError(
-                f"{name!r} is no path below the folder of the connection {self}"
+                f"{name!r} is not a path below the folder of the connection {self}"
             )
         return f"{self.folder}/{name}"
 
@@ -156,7 +156,7 @@ class Place:
         except FileNotFoundError:
             if self.is_local and not Path(self.root).is_dir():
                 raise JobError(
-                    f"the folder of the connection {self} is not there: is the share mounted?"
+                    f"the folder of the connection {self} does not exist: is the share mounted?"
                 ) from None
             return None
         return info if info["type"] == "file" else None
@@ -210,7 +210,7 @@ def open_place(warehouse: Warehouse, name: str) -> Place:
     connection = warehouse.connections.named(name)
     if not isinstance(connection, FilesConnection):
         raise ConfigurationError(
-            f"the connection `{name}` is no folder of files; it needs `driver: files`"
+            f"the connection `{name}` is not a folder of files; it needs `driver: files`"
         )
     if "://" in connection.path:
         return Place(name, connection.path, open_file_system(connection), is_local=False)

@@ -102,7 +102,7 @@ def _writers(kind: Kind, style: TextStyle) -> dict[type, Write]:
         through_text = (str, int, float, Decimal, bool, time, timedelta)
         writers = plain | {one: _then(plain[one], read) for one in through_text}
         return writers | ({datetime: _then(plain[datetime], read)} if kind == "date" else {})
-    # The point of a number that is no text is a decimal point.
+    # The point of a number that is not a text is a decimal point.
     exact = text_converter(kind, replace(style, decimal="."))
     return plain | {str: _then(plain[str], read), Decimal: _then(plain[Decimal], exact)}
 

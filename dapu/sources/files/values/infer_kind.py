@@ -135,7 +135,7 @@ class _TextSurvey:
     def see(self, values: pa.Array) -> None:
         if self.seen and not self._left:
             return
-        # An empty text in quotes is no value of a number or a date either.
+        # An empty text in quotes is null for a number or a date too.
         shortest = pc.min(pc.binary_length(values)).as_py()
         is_full = shortest and not values.null_count
         texts = values if is_full else pc.filter(values, pc.greater(pc.binary_length(values), 0))

@@ -50,6 +50,6 @@ def type_of(kind: Kind) -> str:
 
 
 def kind_of(type_name: str) -> Kind:
-    """The kind of a column that is there, by its type as format_type shows it."""
+    """The kind of an existing column, by its type as format_type shows it."""
     base, _, rest = type_name.partition("(")
     return _KINDS.get((base + rest.partition(")")[2]).strip(), "own")

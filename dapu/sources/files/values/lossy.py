@@ -57,7 +57,7 @@ class Losses:
             return pc.greater(pc.binary_length(texts), exact.longest)
         if isinstance(exact, Number):
             return _of_numbers(exact, texts)
-        # The forms of times cannot be told by Arrow's regular expressions, which never look ahead.
+        # Arrow's regular expressions never look ahead, as the forms of times need.
         return pc.is_valid(texts)
 
 

@@ -1,7 +1,7 @@
 """Texts of files as the texts that PostgreSQL reads, whole columns at a time.
 
 Most columns are written as PostgreSQL reads them already, which a look at the column's bytes
-tells; the others go through each of their distinct values once.
+shows; the others go through each of their distinct values once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ZONED = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?
 class TextStyle:
     """How a file writes numbers and dates, where it is known.
 
-    trim: spaces at the ends of a text mean nothing, and an empty text is no value.
+    trim: spaces at the ends of a text mean nothing, and an empty text is null.
     of_people: a number that is a text was written by a person.
     padded: zeros before a number mean nothing.
     """
@@ -42,7 +42,7 @@ class TextStyle:
 
 
 def text_converter(kind: Kind, style: TextStyle) -> Convert:
-    """What turns a text into the one that a column of this kind reads; None is no value."""
+    """What turns a text into the one that a column of this kind reads; None is null."""
     dates = DateStyle(style.dates, style.formats)
     converters: dict[Kind, Convert] = {
         "integer": partial(integer, mark=style.decimal),

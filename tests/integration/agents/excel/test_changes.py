@@ -134,7 +134,7 @@ def test_what_is_no_workbook_is_told(excel: FileTask, tmp_path: Path) -> None:
         "secret.xlsx": (secret.getvalue(), "is protected with a password; save it without"),
         "half.xlsx": (whole[: len(whole) // 2], "is broken, or is not all there yet"),
         "empty.xlsx": (b"", "is empty (0 bytes); is it still being copied?"),
-        "page.xls": (b"<html><table></table></html>", "is no workbook; is it a web page or CSV"),
+        "page.xls": (b"<html><table></table></html>", "is not a workbook; is it a web page or CSV"),
         "half.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "is broken, or is not all"),
     }
     for name, (content, message) in broken.items():
@@ -164,9 +164,9 @@ def test_what_is_missing_is_told(excel: FileTask) -> None:
     assert "ends before its header, row 5: it has 2 rows" in excel.fails(
         "workbook: b.xlsx\nheader: 5"
     )
-    assert "is no path below the folder" in excel.fails("workbook: ../b.xlsx")
+    assert "is not a path below the folder" in excel.fails("workbook: ../b.xlsx")
     shutil.rmtree(excel.share.path)
-    assert "is not there: is the share mounted?" in excel.fails("workbook: b.xlsx")
+    assert "does not exist: is the share mounted?" in excel.fails("workbook: b.xlsx")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_an_export_to_sftp(task: OneTask, ssh_server: Ssh, tmp_path: Path) -> No
     assert (export.folder / "new/a.csv").read_bytes() == EXPORTED
     assert export.names() == ["new/a.csv"]
     task.has(place.replace("/exports", "/gone"), EXPORT, QUERY)
-    assert "gone) is not there" in task.fails()
+    assert "gone) does not exist" in task.fails()
     assert not (ssh_server.folder / "gone").exists()
 
 

@@ -43,7 +43,7 @@ def test_a_name_may_not_become_one_elsewhere(export: ExportTask) -> None:
     task = export.task.folder / "routes/source/staging/thing/task.yaml"
     sound = task.read_text()
     for place, message in {
-        "../../etc/a": "'../../etc/a.csv' is no path below the folder of the connection `source`",
+        "../../etc/a": "'../../etc/a.csv' is not a path below the folder",
         '"a\\nb"': "becomes 'a\\nb.csv', which no file has",
     }.items():
         task.write_text(f"{sound}variables: {{place: {place}}}\n")
@@ -74,7 +74,10 @@ def test_a_cell_holds_only_so_many_characters(export: ExportTask) -> None:
     ("value", "message"),
     [
         ("date 'infinity'", "row 2, column x: CSV conversion error to date32[day]: invalid value"),
-        ("'NaN'::numeric", "column x: NaN is no decimal; cast the column to double precision or"),
+        (
+            "'NaN'::numeric",
+            "column x: NaN is not a decimal; cast the column to double precision or",
+        ),
         ("1e80::numeric", "column x: its numbers need 81 digits, and Parquet has 76"),
     ],
 )
@@ -86,13 +89,13 @@ def test_what_parquet_does_not_know_is_told(export: ExportTask, value: str, mess
 def test_a_folder_that_is_not_there_or_takes_no_files(export: ExportTask, task: OneTask) -> None:
     action, files = "do: export\nfile: a.csv\nquery: query.sql", {"query.sql": "select 1 as n"}
     task.has(f"driver: files\npath: {export.folder}/gone", action, files)
-    assert "gone) is not there: is the share mounted?" in task.fails()
+    assert "gone) does not exist: is the share mounted?" in task.fails()
     task.has("driver: files\npath: /sys/kernel", action, files)  # which not even root may write to
     assert "cannot write a.csv in `source` (/sys/kernel): " in task.fails()
     task.has("driver: files\npath: http://127.0.0.1:9/x", action, files)
     assert "`source` (http://127.0.0.1:9/x)" in task.fails()
     task.has("driver: pg\ndatabase: x", action, files)
-    assert "is no folder of files; it needs `driver: files`" in task.fails()
+    assert "is not a folder of files; it needs `driver: files`" in task.fails()
     (export.folder / "a.csv").mkdir()
     assert "cannot write a.csv in `source`" in export.fails("file: a.csv")
 

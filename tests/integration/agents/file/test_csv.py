@@ -68,7 +68,7 @@ BROKEN = [
     ('id,n\n1,"a\nb"\n\n3\n', "", "a.csv, line 5: 1 fields where 2 are expected: 3"),
     ('id,n\n1,"a\nb\n', "", "a.csv ends in the middle of a text: a quote is not closed"),
     ("", "", "a.csv has no line with anything in it"),
-    (b"id,n\n1,\xe4\n", "encoding: utf-8", "a.csv, line 2: 0xe4 is no character of utf-8"),
+    (b"id,n\n1,\xe4\n", "encoding: utf-8", "a.csv, line 2: 0xe4 is not a character of utf-8"),
     (
         "id;n\n7;Õ\n".encode("utf-16-le"),
         "",
@@ -105,7 +105,7 @@ def test_a_character_of_another_set_far_down_is_told(files: FileTask) -> None:
     lines = b"id,n\n" + b"1,x\n" * 100_000
     files.share.put("a.csv", lines + b"2,\xe4\n")
     said = files.fails("file: a.csv")
-    assert "a.csv, line 100002: 0xe4 is no character of UTF-8; give its `encoding`" in said
+    assert "a.csv, line 100002: 0xe4 is not a character of UTF-8; give its `encoding`" in said
     files.run("file: a.csv\nencoding: cp1257")
     assert files.rows("n")[-1] == ("ä",)
 

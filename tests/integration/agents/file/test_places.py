@@ -143,4 +143,6 @@ def test_faulty_places_are_told(task: OneTask, connection: str, message: str) ->
     with pytest.raises(Exception, match=message):
         task.run()
     task.has("driver: pg\ndatabase: x", READ)
-    assert "the connection `source` is no folder of files; it needs `driver: files`" in task.fails()
+    assert (
+        "the connection `source` is not a folder of files; it needs `driver: files`" in task.fails()
+    )

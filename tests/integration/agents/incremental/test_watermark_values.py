@@ -101,7 +101,7 @@ def test_a_value_that_is_the_highest_for_ever_is_refused(
     run(folder)
     source(f"insert into shop.sale values (2, '2024-01-01', '{value}')")
     message = run_task(folder, TASK).message
-    assert "is no point from which rows can be read on; leave such rows out" in message
+    assert "is not a point from which rows can be read on; leave such rows out" in message
     source("update shop.sale set amount = 2 where id = 2")
     run(folder)
     assert source("select id from staging.sale order by id") == [(1,), (2,)]

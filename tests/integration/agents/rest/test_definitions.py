@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("short_waits")
 FAULTY = [
     ("records: '['", "actions[1].records: '[' is no JMESPath expression"),
     ("columns: {id: 'a['}", "is no JMESPath expression"),
-    ("columns: {id: {path: id, type: 'int; drop table x'}}", "is no type; write, for example"),
+    ("columns: {id: {path: id, type: 'int; drop table x'}}", "is not a type; write, for example"),
     ("columns: {id: {path: id, repeat: x}}", "either a `path` in the record or a name"),
     ("columns: {id: {repeat: shop}}", "columns.id: `repeat` has no shop"),
     (

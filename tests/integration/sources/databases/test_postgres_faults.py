@@ -88,7 +88,7 @@ def test_bounds_come_back_as_they_were(erp: Database) -> None:
 def test_what_is_no_bound_is_refused(erp: Database, value: str) -> None:
     with closing(open_it(erp)) as session:
         for type_name in ("date", "timestamp", "timestamptz"):
-            with pytest.raises(JobError, match="is no point from which rows can be read on"):
+            with pytest.raises(JobError, match="is not a point from which rows can be read on"):
                 session.value(Statement((f"select '{value}'::{type_name}",)))
 
 

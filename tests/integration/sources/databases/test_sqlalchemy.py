@@ -306,7 +306,7 @@ def test_the_reader_is_chosen_and_can_be_forced(
         ("main", "generic", "PostgreSQL, which `main` is, has no generic reader"),
         ("mysqldb", "native", r"write the url of `mysqldb` as mysql\+pymysql://"),
         ("mysqldb", "auto", r"needs the driver of mysql\+mysqldb"),
-        ("shared", "auto", "the connection `shared` is no database"),
+        ("shared", "auto", "the connection `shared` is not a database"),
     ],
 )
 def test_a_reader_that_there_is_not_is_told(
