@@ -21,6 +21,7 @@ from dapu.execute.target import DOCUMENTS, MARKS, MarkStep, moved_meanwhile
 from dapu.named_sql import compose, statement
 from dapu.secrets import redact
 from dapu.statement import TableName
+from dapu.warehouse.postgres_session import connect
 
 # What libpq says before it asks any server, of an option that cannot be: a port of letters.
 _WRONG_OPTION = re.compile(r"^invalid |for connection option|^could not match \d+ port numbers")
@@ -31,7 +32,8 @@ class PostgresTarget:
 
     def __init__(self, dsn: str) -> None:
         try:
-            self._session = psycopg2.connect(as_libpq(dsn), application_name="dapu execute")
+            keywords = {"dsn": as_libpq(dsn), "application_name": "dapu execute"}
+            self._session = connect(keywords, {})
         except psycopg2.Error as error:
             reason = " ".join(redact(str(error)).split())
             if isinstance(error, psycopg2.ProgrammingError) or _WRONG_OPTION.search(reason):

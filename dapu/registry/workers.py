@@ -42,9 +42,20 @@ def leave(
     registry.run(cursor, "worker.end", worker=worker, ending=ending, jobs=jobs)
 
 
+def is_alive(cursor: Cursor, registry: Registry, worker: int) -> bool:
+    """Whether a worker's session, which holds its lock, is there on the server."""
+    values = {"registry": registry.worker_lock_class, "worker": worker}
+    return registry.row(cursor, "worker.is_alive", **values) == (True,)
+
+
 def free_jobs_of_the_dead(cursor: Cursor, registry: Registry) -> list[tuple[int, str, str]]:
-    """Lets the jobs of dead workers wait again; returns (job, task, its status now) of each."""
+    """Lets the jobs of dead workers wait again; returns (job, task, its status now) of each.
+
+    Where only the session with a worker's lock broke, the session of its job still is there with
+    the job's locks, and is ended.
+    """
     registry.run(cursor, "worker.bury", registry=registry.worker_lock_class)
+    registry.run(cursor, "worker.end_sessions")
     return agenda.free(cursor, registry)
 
 

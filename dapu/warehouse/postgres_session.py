@@ -39,6 +39,7 @@ _CHECK = {"client_connection_check_interval": "5s"}
 # Where dapu's own statements look names up: functions that others made elsewhere are not taken
 # for the built-in ones.
 OWN_PATH = "pg_catalog, pg_temp"
+_CANCEL_WITHIN = 5  # seconds
 _TRIES = 5  # to see a pooler's other session: other clients may come between
 _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?=\s|$)")
 
@@ -46,12 +47,13 @@ _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?=\s|$)")
 class Session(extensions.connection):
     """A connection whose settings are known.
 
-    settings: what was set in it, by name. backend: the process that serves it, which behind a
-    pooler is another than the connection got at its start.
+    keywords: of libpq, for another like it. settings: what was set in it, by name.
+    backend: the process that serves it; behind a pooler another than the connection got at its start.
     given_path: the search_path that the role, the database or `options` give; path: what the SQL
     of others has made of it in this transaction.
     """
 
+    keywords: dict[str, Any]
     settings: dict[str, str]
     backend: int
     given_path: str
@@ -61,6 +63,19 @@ class Session(extensions.connection):
     def is_pooled(self) -> bool:
         """Whether a pooler stands between."""
         return self.backend != self.get_backend_pid()
+
+    def cancel(self) -> None:
+        """Ends what runs in it, with an error there; waits no longer than for a new connection.
+
+        psycopg2's own way stops all threads of the process until the server has answered, which
+        one that vanished never does. Raises psycopg2.Error.
+        """
+        other = psycopg2.connect(**{**self.keywords, "connect_timeout": _CANCEL_WITHIN})
+        try:
+            with other.cursor() as cursor:
+                cursor.execute(statement("session.cancel"), {"backend": self.backend})
+        finally:
+            other.close()
 
     @property
     def set_up_values(self) -> dict[str, Any]:
@@ -84,9 +99,10 @@ def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> 
         wanted["options"] = rest
     session: Session = psycopg2.connect(connection_factory=Session, **wanted)
     try:
-        session.settings = chosen
+        session.keywords, session.settings = wanted, chosen
+        _begin(session, chosen.get("search_path"))
         if settings is not None:
-            _prepare(session, {**chosen, **settings}, chosen.get("search_path"))
+            _prepare(session, {**chosen, **settings})
             if session.is_pooled:
                 _check_pooler(session, wanted)
     except BaseException:
@@ -110,12 +126,18 @@ def _read_options(text: str) -> tuple[dict[str, str], str]:
     return chosen, _OPTION.sub("", text).strip()
 
 
-def _prepare(session: Session, settings: dict[str, str], path: str | None) -> None:
+def _begin(session: Session, path: str | None) -> None:
     session.autocommit = True
     with session.cursor() as cursor:
         cursor.execute(statement("session.began"))
         session.backend, server_path = cursor.fetchone() or (0, "")
-        session.given_path = session.path = path or server_path
+    session.given_path = session.path = path or server_path
+    session.autocommit = False
+
+
+def _prepare(session: Session, settings: dict[str, str]) -> None:
+    session.autocommit = True
+    with session.cursor() as cursor:
         session.settings = {**settings, **_CHECK}
         try:
             cursor.execute(statement("session.set_up"), session.set_up_values)
@@ -179,6 +201,9 @@ def session_of(cursor: Cursor) -> Session:
 def set_up_here(cursor: Cursor) -> None:
     """Makes the settings for the transaction that is open, and no longer."""
     session = session_of(cursor)
+    if session.is_pooled:  # another process may serve each transaction
+        cursor.execute(statement("session.began"))
+        session.backend = (cursor.fetchone() or (0,))[0]
     if session.settings:
         values = session.set_up_values | {"in_transaction": True}
         cursor.execute(statement("session.set_up"), values)

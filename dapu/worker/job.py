@@ -85,7 +85,7 @@ class Runner:
         """
         job, started = claim.job, time.monotonic()
         self.session.path = self.session.given_path
-        self.watch.begin(job, self.session.backend, self.session.cancel)
+        self.watch.begin(job, self.session)
         try:
             rows, message = _JobRun(self, claim).run()
             took = show_duration(timedelta(seconds=time.monotonic() - started))
@@ -105,10 +105,9 @@ class Runner:
     def end_lost(self, job: Job, worker: int, why: str) -> Outcome:
         """Ends a job whose session broke, unless somebody else has.
 
-        worker: the number under which this process had it. why: what the server said.
+        worker: the number under which this process had it. why: in words for a person.
         """
-        error = JobError(f"the connection to the warehouse's database broke: {why}")
-        return replace(self, worker=worker)._failed(job, error)
+        return replace(self, worker=worker)._failed(job, JobError(why))
 
     def _failed(self, job: Job, error: BaseException) -> Outcome:
         message, data = _explain(error, job.task)

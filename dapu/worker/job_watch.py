@@ -1,8 +1,9 @@
-"""Watches the job in hand from a thread of its own: its time, its ownership, its progress.
+"""Watches the job in hand from threads of its own: its time, its ownership, its progress.
 
-A job's own thread may be deep in a query, here or at a source. The watch looks once a second
+A job's own thread may be deep in a query, here or at a source. Once a second the watch looks
 whether the job has run out of time or was cancelled, and then stops whatever is running, on the
-servers too, until the job gives up.
+servers too, until the job gives up. A server that does not answer holds up none of that: whoever
+asks one does it in a thread apart, and connections that do not end by themselves are cut.
 """
 
 from __future__ import annotations
@@ -12,24 +13,32 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import psycopg2
 from psycopg2.extensions import connection as PgSession
 
 from dapu.durations import show_duration
-from dapu.errors import JobInterrupted
+from dapu.errors import DapuError, JobInterrupted
 from dapu.named_sql import statement
-from dapu.registry import agenda
+from dapu.registry import agenda, workers
 from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
+from dapu.warehouse.postgres_session import Session
+from dapu.worker.cutting import cut, cut_all
 
 _INTERVAL = 1.0  # seconds
+_SILENT = 15.0  # seconds without an answer, until another connection asks about this one
+_DEAD = 60.0  # seconds without an answer, until that is taken for an answer
+_CUT_SOURCES = 15.0  # seconds after a job was to stop, until its connections are cut
+_CUT_ALL = 30.0  # the same, for its session in the warehouse
 
 
 class Watch:
     """Watches one job at a time.
 
     session: in autocommit; shared with whoever writes events.
+    open_another: a new session on the same database, to ask about that one.
     progress: called with how many rows the job's running COPY has taken.
     """
 
@@ -38,40 +47,47 @@ class Watch:
         registry: Registry,
         session: PgSession,
         worker: int,
+        open_another: Callable[[], PgSession],
         progress: Callable[[Job, int], None],
     ) -> None:
         self._registry, self._session, self._worker = registry, session, worker
-        self._progress = progress
+        self._open_another, self._progress = open_another, progress
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._job: Job | None = None
-        self._backend = 0
+        self._own: Session | None = None
         self._deadline = 0.0
-        self._stops: list[Callable[[], None]] = []
+        self._stops: list[_Stop] = []
         self._reason: str | None = None
+        self._reason_since = 0.0
         self._leaving: str | None = None
         self._closed = False
+        self._looking, self._asking = _Errand("dapu-look"), _Errand("dapu-ask")
         self._thread = threading.Thread(target=self._run, name="dapu-watch", daemon=True)
         self._thread.start()
 
-    def begin(self, job: Job, backend: int, stop: Callable[[], None]) -> None:
-        """Watches a job from now on. stop: cancels what runs in the job's own session."""
+    def begin(self, job: Job, session: Session) -> None:
+        """Watches a job from now on. session: its own, in which it runs."""
         with self._lock:
-            self._job, self._backend, self._stops = job, backend, [stop]
+            self._job, self._own, self._stops = job, session, [_Stop(session.cancel)]
             self._deadline = time.monotonic() + (job.timeout.total_seconds() or math.inf)
-            self._reason = self._leaving
+            self._reason, self._reason_since = self._leaving, time.monotonic()
 
     def end(self) -> None:
-        """The job is over. No stop is called after this returns."""
+        """The job is over. Its session is not stopped after this returns."""
         with self._lock:
             self._job = None
-            self._stops = []
+            stops, self._stops = self._stops, []
+        if stops:
+            stops[0].errand.wait()
 
     def close(self) -> None:
-        """Ends the thread."""
+        """Ends the thread. The session is cut where it does not answer."""
         self._closed = True
         self._wake.set()
         self._thread.join()
+        if self._looking.seconds:
+            cut(self._session)
 
     def on_stop(self, stop: Callable[[], None]) -> Callable[[], None]:
         """Calls `stop` too when the job is to end at once; returns what takes it back.
@@ -79,12 +95,13 @@ class Watch:
         Raises JobInterrupted when that is so already.
         """
         self.check()
+        kept = _Stop(stop)
         with self._lock:
-            self._stops.append(stop)
+            self._stops.append(kept)
 
         def take_back() -> None:
             with self._lock, suppress(ValueError):
-                self._stops.remove(stop)
+                self._stops.remove(kept)
 
         return take_back
 
@@ -115,23 +132,48 @@ class Watch:
         while not self._closed:
             self._wake.wait(_INTERVAL)
             job = self._job
-            if job is not None:
-                with suppress(OSError):
-                    self._look(job)
+            if job is None:
+                continue
+            reason = self._reason or self._timed_out(job)
+            if reason is not None:
+                self._interrupt(job, reason)
+                self._cut_what_goes_on(job)
+            elif not self._looking.seconds:
+                self._looking.run(partial(self._look, job))
+            elif self._looking.seconds > _SILENT:
+                self._asking.run(self._ask_elsewhere)
 
     def _look(self, job: Job) -> None:
+        with suppress(OSError):
+            try:
+                reason = self._taken_away(job)
+            except psycopg2.Error:
+                reason = "the warehouse's database went away" if self._session.closed else None
+            if reason is not None:
+                self._interrupt(job, reason)
+            else:
+                self._report_progress(job)
+
+    def _ask_elsewhere(self) -> None:
+        """The session does not answer: cuts it where the server no longer knows it."""
         try:
-            reason = self._reason or self._timed_out(job) or self._taken_away(job)
-        except psycopg2.Error:
-            reason = "the warehouse's database went away" if self._session.closed else None
-        if reason is not None:
-            self._interrupt(job, reason)
-        else:
-            self._report_progress(job)
+            other = self._open_another()
+            try:
+                with other.cursor() as cursor:
+                    is_known = workers.is_alive(cursor, self._registry, self._worker)
+            finally:
+                other.close()
+        except (psycopg2.Error, DapuError):
+            is_known = self._looking.seconds < _DEAD
+        if not is_known and self._looking.seconds > _SILENT:
+            cut(self._session)
 
     def _report_progress(self, job: Job) -> None:
+        own = self._own
+        if own is None:
+            return
         with suppress(psycopg2.Error), self._session.cursor() as cursor:
-            cursor.execute(statement("server.copied_rows"), {"backend": self._backend})
+            cursor.execute(statement("server.copied_rows"), {"backend": own.backend})
             row = cursor.fetchone()
             if row is not None:
                 self._progress(job, row[0])
@@ -150,7 +192,62 @@ class Watch:
         with self._lock:
             if self._job is not job:  # it ended meanwhile, and this may be the next
                 return
-            self._reason = self._reason or reason
-            for stop in self._stops:
-                with suppress(Exception):  # a stop that fails is tried again in a second
-                    stop()
+            if self._reason is None:
+                self._reason, self._reason_since = reason, time.monotonic()
+            for stop in self._stops:  # one that fails is tried again in a second
+                stop.run()
+
+    def _cut_what_goes_on(self, job: Job) -> None:
+        """Cuts the connections of a job that was to stop and does not."""
+        waited = time.monotonic() - self._reason_since
+        with self._lock:
+            if self._job is not job or self._own is None:
+                return
+            if waited > _CUT_SOURCES:
+                cut_all([self._session, self._own])
+            if waited > _CUT_ALL:
+                cut(self._own)
+
+
+class _Errand:
+    """Something that is done in a thread of its own, one at a time."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._thread: threading.Thread | None = None
+        self._since = 0.0
+
+    def run(self, what: Callable[[], None]) -> None:
+        """Begins, unless the last time has not ended yet."""
+        if self.seconds:
+            return
+        self._since = time.monotonic()
+        self._thread = threading.Thread(target=what, name=self._name, daemon=True)
+        self._thread.start()
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has been under way; 0 when it is not."""
+        if self._thread is None or not self._thread.is_alive():
+            return 0.0
+        return time.monotonic() - self._since or 1e-9
+
+    def wait(self) -> None:
+        """Until it is done."""
+        if self._thread is not None:
+            self._thread.join()
+
+
+class _Stop:
+    """What stops a job, and may itself have to wait for a server."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop, self.errand = stop, _Errand("dapu-stop")
+
+    def run(self) -> None:
+        """Stops in a thread of its own."""
+        self.errand.run(self._quietly)
+
+    def _quietly(self) -> None:
+        with suppress(Exception):
+            self._stop()

@@ -181,7 +181,9 @@ class Worker:
             if type(error) is psycopg2.DatabaseError:  # so psycopg2 reports a loss during COPY
                 error = psycopg2.OperationalError(str(error))
             if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-                self._lost = _Lost(claim.job, connection.runner.worker, _reason(error))
+                broke = f"the connection to the warehouse's database broke: {_reason(error)}"
+                why = connection.watch.reason or broke
+                self._lost = _Lost(claim.job, connection.runner.worker, why)
             raise error
         self._ended(claim.job, outcome)
 
@@ -235,7 +237,13 @@ class _Connection:
         self._session = warehouse.connect(f"worker {self._worker}")
         self._backend = self._session.backend
         agents = known_agents(warehouse.settings)
-        self.watch = Watch(self._registry, self._aside, self._worker, reporter.progress)
+        self.watch = Watch(
+            self._registry,
+            self._aside,
+            self._worker,
+            lambda: warehouse.connect("watch"),
+            reporter.progress,
+        )
         self.runner = Runner(
             warehouse,
             self._registry,

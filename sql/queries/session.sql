@@ -19,3 +19,6 @@ select pg_catalog.set_config('search_path', %(path)s, true);
 -- Returns what others' SQL has made of the path.
 select pg_catalog.current_setting('search_path'),
     pg_catalog.set_config('search_path', %(path)s, true);
+
+-- name: cancel
+select pg_catalog.pg_cancel_backend(%(backend)s);

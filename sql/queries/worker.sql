@@ -30,5 +30,22 @@ and not exists (
     and l.database = (select oid from pg_database where datname = current_database())
     and l.classid = %(registry)s and l.objid = w.worker::oid and l.objsubid = 2);
 
+-- name: is_alive
+select exists (
+    select from pg_locks l
+    where l.locktype = 'advisory' and l.granted
+    and l.database = (select oid from pg_database where datname = current_database())
+    and l.classid = %(registry)s and l.objid = %(worker)s::bigint::oid and l.objsubid = 2);
+
+-- name: end_sessions
+-- Ends the sessions in which jobs of dead workers run. A process of the server that began before
+-- the job, with the worker's number in its name, is no other one with the same number.
+select pg_terminate_backend(s.pid)
+from {agenda} a
+join {worker} w on w.worker = a.worker and w.ended_at is not null
+join pg_stat_activity s on s.pid = a.backend
+where a.status = 'running' and s.backend_start <= a.started_at
+and s.usename = current_user and s.application_name ~ (' worker ' || a.worker || '$');
+
 -- name: prune
 delete from {worker} where ended_at < now() - %(age)s;
