@@ -48,7 +48,7 @@ class Session(extensions.connection):
     """A connection whose settings are known.
 
     keywords: of libpq, for another like it. settings: what was set in it, by name.
-    backend: the process that serves it; behind a pooler another than the connection got at its start.
+    backend: the process that serves it; behind a pooler another than it got at its start.
     given_path: the search_path that the role, the database or `options` give; path: what the SQL
     of others has made of it in this transaction.
     """
