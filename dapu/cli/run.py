@@ -191,7 +191,7 @@ def _run_jobs(warehouse: Warehouse, jobs: dict[int, str]) -> None:
         task, others = jobs[left[0]], len(left) - 1
         more = f", and {counted(others, 'job')} after it" if others else ""
         raise DapuError(f"{task} cannot start now: {_hindrance(warehouse, left[0])}{more}")
-    if left:  # failed, or told to stop: a script must not go on as if it were loaded
+    if left:  # failed, or stopped: a script must not go on as if it were loaded
         sys.exit(1)
 
 

@@ -42,7 +42,8 @@ def views(warehouse: Warehouse, task: str | None, as_json: bool, **options: Any)
     """Make the views of tasks with `do: views`.
 
     Of one TASK, or of all. Makes what is new or changed since the last time. A group that fails is
-    told, kept in the registry, and tried again the next time; the others are made: exit status 1.
+    reported, kept in the registry, and tried again the next time; the others are made: exit
+    status 1.
 
     Every option can also be set as DAPU_VIEWS_DRY_RUN, DAPU_VIEWS_LIMIT and so on.
 

@@ -1,4 +1,4 @@
-"""A correction that goes down: a task once more, and after it all that depend on it, in order."""
+"""A correction that goes down: a task again, and after it all that depend on it, in order."""
 
 from __future__ import annotations
 

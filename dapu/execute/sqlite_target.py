@@ -83,7 +83,7 @@ class SqliteTarget(TextTarget):
     def __init__(self, dsn: str) -> None:
         if not dsn.startswith("file:"):
             dsn = dsn.partition("?")[0]
-        if not dsn:  # SQLite would take it for a database that is gone with the process
+        if not dsn:  # SQLite would take it for a database that ends with the process
             raise ConfigurationError("the SQLite DSN names no file")
         self._dsn = dsn
         folder = Path(dsn).parent

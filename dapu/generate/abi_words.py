@@ -12,7 +12,7 @@ _PART = 7  # bytes that a bigint takes without reaching its sign
 
 
 class Decoded(NamedTuple):
-    """An expression, and the condition under which the bytes are no such value (empty: never)."""
+    """An expression, and the condition that the bytes are not such a value (empty: never)."""
 
     value: str
     bad: str

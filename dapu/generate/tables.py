@@ -39,7 +39,7 @@ class Table:
 
     action: the keys of an action that say what is read.
     origin: what its query reads, quoted as the source does; None where there is no query.
-    key: the columns that tell rows apart, by their names in the warehouse.
+    key: the columns that identify a row, by their names in the warehouse.
     watermark: the column that says what changed, where name, type and index agree on it.
     is_typed: the types are known before the first load.
     """

@@ -40,7 +40,7 @@ class Claim:
 
     connection: of the task's route.
     watermarks: how far the task has read each of its sources.
-    seen: what it remembers of their parts.
+    source_state: what it remembers of their parts.
     """
 
     job: Job
@@ -48,7 +48,7 @@ class Claim:
     definition: dict[str, Any]
     connection: str
     watermarks: dict[str, Watermark]
-    seen: dict[str, dict[str, Any]]
+    source_state: dict[str, dict[str, Any]]
 
 
 class PastJob(NamedTuple):
@@ -131,14 +131,14 @@ def claim_job(
 
 
 def _claimed(row: tuple[Any, ...]) -> Claim:
-    *of_job, digest, definition, connection, marks, seen = row
+    *of_job, digest, definition, connection, marks, source_state = row
     return Claim(
         Job(*of_job),
         digest,
         definition,
         connection,
         watermarks={of: watermarks.restore(*parts) for of, parts in (marks or {}).items()},
-        seen=seen or {},
+        source_state=source_state or {},
     )
 
 
@@ -181,7 +181,7 @@ def finish(
 ) -> bool:
     """Ends a job and wakes its dependents; False when the worker no longer owns it.
 
-    What the job set or left behind in its session is gone then.
+    What the job set or left behind in its session is reset.
     last_event: logged in the same transaction.
     """
     wakes = status == "done" and job.is_master

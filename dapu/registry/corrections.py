@@ -16,7 +16,7 @@ Span = dict[str, str | None]
 class PastChange(NamedTuple):
     """What a job changed of its table's past.
 
-    span, column: the range that was read once more, in values of this column; None: anything.
+    span, column: the backfill, in values of this column; None: anything.
     """
 
     reason: Reason
@@ -39,8 +39,8 @@ class Correction(NamedTuple):
     def why(self) -> str:
         """What happened, for a person."""
         done = {
-            "range": f"{self.master} read a range once more",
-            "full": f"{self.master} read everything once more",
+            "range": f"{self.master} read a range again",
+            "full": f"{self.master} read everything again",
             "deletes": f"rows of {self.master} were deleted",
         }
         return f"{done[self.reason]}, and this task reads only what is new"

@@ -34,7 +34,7 @@ SERVER_NOTICES: Mapping[str, str] = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
-# Within five seconds it notices that the client's process is gone; some systems cannot.
+# Within five seconds it notices that the client's process has ended; some systems cannot.
 _CHECK = {"client_connection_check_interval": "5s"}
 # Where dapu's own statements look names up: functions that others made elsewhere are not taken
 # for the built-in ones.

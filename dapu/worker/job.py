@@ -264,7 +264,7 @@ class _JobRun:
     def _compare_columns(self, cursor: Cursor, source: str, result: LoadResult) -> LoadResult:
         """Notes which columns the source no longer has, at the first run that misses them."""
         item = _columns_of(source)
-        before = self._claim.seen.get(item, {}).get("columns", [])
+        before = self._claim.source_state.get(item, {}).get("columns", [])
         if not result.columns or before == list(result.columns):
             return result
         where = (cursor, self._runner.registry, self._job.task, item)
@@ -280,7 +280,9 @@ class _JobRun:
     def _take_state(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
         """The state that earlier runs left; none where the table that they loaded was dropped."""
         source = context.action.source
-        state = SourceState(self._claim.watermarks.get(source), self._claim.seen.get(source, {}))
+        state = SourceState(
+            self._claim.watermarks.get(source), self._claim.source_state.get(source, {})
+        )
         if isinstance(options, LoadOptions):
             stale = self._claim.watermarks.keys() - set(self._sources)
             stale = stale if options.watermark and state.watermark is None else set()
@@ -298,7 +300,7 @@ class _JobRun:
         """Deletes the state of what the task no longer reads."""
         registry, task, claim = self._runner.registry, self._job.task, self._claim
         kept = [*self._sources, *map(_columns_of, self._sources)]
-        if (claim.watermarks.keys() | claim.seen.keys()) - set(kept):
+        if (claim.watermarks.keys() | claim.source_state.keys()) - set(kept):
             watermarks.forget_others(cursor, registry, task, self._sources)
             source_state.forget_others(cursor, registry, task, kept)
 

@@ -57,7 +57,7 @@ from target t, columns where attoptions is not null;
 
 -- name: statistics
 -- What makes each of the table's extended statistics for the new one, in its schema; and what gives
--- it the old one's place and properties, once the old one is gone.
+-- it the old one's place and properties, once the old one is dropped.
 select format('create statistics %%I.%%I %%s on %%s from %%I.%%I', %(schema)s, s.stxname,
         (select '(' || string_agg(case kind when 'd' then 'ndistinct' when 'f' then 'dependencies'
             else 'mcv' end, ', ') || ')' from unnest(s.stxkind) kind where kind <> 'e'),

@@ -45,7 +45,7 @@ where {not_in_target} or {not_in_stage} or {differs};
     and lower({here}) collate "C" < lower({there}), false))
 
 -- name: write
--- What is gone goes first and what is new comes last: a value that must be unique may move from one
+-- What was deleted goes first and what is new comes last: a value that must be unique may move from one
 -- row to another. In one statement, so that references are looked at when all is written.
 with gone as (
     {gone}

@@ -1,7 +1,7 @@
 """Files for another process that never reach a disk, so that nothing is left of them after a kill.
 
 A configuration has passwords in it. It stands in memory (memfd_create(2)), under a path that only
-the connector and what it starts can open, and is gone when the last of them has ended.
+the connector and what it starts can open, and is deleted when the last of them has ended.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SecretFile:
             view = view[os.write(self.descriptor, view) :]
 
     def close(self) -> None:
-        """Lets go of it: it is gone as soon as the connector has ended too."""
+        """Lets go of it: it is deleted as soon as the connector has ended too."""
         os.close(self.descriptor)
 
 

@@ -38,16 +38,16 @@ class NativeFirst:
         native = self._native
         return native.disorder(query, column) if isinstance(native, HasOwnOrder) else None
 
-    def read(self, query: Statement, into: Mapping[str, str] | None) -> Rows:
+    def read(self, query: Statement, column_types: Mapping[str, str] | None) -> Rows:
         """See `Source.read`."""
         try:
-            rows = self._native.read(query, into)
+            rows = self._native.read(query, column_types)
             self.description = self._native.description
             self.typed_by_values = self._native.typed_by_values
         except NotNative as reason:
             if self._reading is self._native:
                 self._reading = self._open_generic()
-            rows = self._reading.read(query, into)
+            rows = self._reading.read(query, column_types)
             self.typed_by_values = self._reading.typed_by_values
             self.description = f"{self._reading.description}, since {reason.why}"
         return rows

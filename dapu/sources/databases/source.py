@@ -40,17 +40,17 @@ class Queryable(Protocol):
 class Source(Queryable, Protocol):
     """An open connection to a database, reading one state of it.
 
-    typed_by_values: the types of columns that are not in `into` come from their values, and are
-    others when those are; rows can be read again after a `stop` of those before.
+    typed_by_values: the types of columns that are not in `column_types` come from their values,
+    and are others when those are; rows can be read again after a `stop` of those before.
     """
 
     description: str
     typed_by_values: bool
 
-    def read(self, query: Statement, into: Mapping[str, str] | None) -> Rows:
+    def read(self, query: Statement, column_types: Mapping[str, str] | None) -> Rows:
         """The rows of a query.
 
-        into: the types of the target's columns by name; None when there is no target yet. A
+        column_types: the types of the target's columns by name; None when there is no target yet. A
         column that is not in it must come with a type that holds each of its values.
         Raises JobError when the source refuses the query.
         """

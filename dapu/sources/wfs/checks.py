@@ -34,7 +34,7 @@ class Checks:
         """Looks through the features before `end`. head: what stands before all features.
 
         Gives them with a mark before each text that begins with white space, or None where there
-        is no such text. GDAL drops leading white space; with the mark, which is taken away
+        is not such a text. GDAL drops leading white space; with the mark, which is taken away
         afterwards, texts arrive as they are.
         Raises JobError when coordinates are in another reference system.
         """

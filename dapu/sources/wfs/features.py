@@ -57,7 +57,7 @@ class Features:
         self._has_counted = False
 
     def pieces(self) -> Iterator[Piece]:
-        """The features, piece by piece; others come while one is read. Its file is gone after it.
+        """The features, piece by piece; others come while one is read. Its file is then deleted.
 
         Raises JobError when an answer is not whole, or answers do not add up.
         """
@@ -99,7 +99,7 @@ class Features:
     def _ask(self, page: int, start: int) -> tuple[int, bool]:
         """Asks once; returns how many features came, and whether the answer came to its end.
 
-        One that broke off is gone on with behind its last feature.
+        One that broke off goes on behind its last feature.
         """
         cutter = Cutter(self._folder, page, self._checks.prepare, self._put)
         try:

@@ -53,13 +53,13 @@ class BlockSource:
     key: BlockKey
     columns: Sequence[Column]
 
-    def lows(self, within: Range) -> list[Any]:
+    def lows(self, key_range: Range) -> list[Any]:
         """The keys in a range at which blocks of SIZE rows begin, the first left out.
 
         Raises JobError for keys that have another order in the table.
         """
         name = "blocks.lows_mssql" if self.key.dialect == "mssql" else "blocks.lows"
-        asked = self._fill(name, within, size=str(SIZE))
+        asked = self._fill(name, key_range, size=str(SIZE))
         found = [row[0] for row in self.source.rows(asked) if row[0] is not None]
         if found:
             self.check()
@@ -99,15 +99,15 @@ class BlockSource:
         ranges = [Range(low, high) for low, high in zip([None, *lows], [*lows, None], strict=True)]
         return [block for one in ranges for block in self._hashed(one, [])]
 
-    def _hashed(self, within: Range, lows: Sequence[Any]) -> list[Block]:
+    def _hashed(self, key_range: Range, lows: Sequence[Any]) -> list[Block]:
         """The blocks of a range, in one pass."""
         number = self.key.number(lows, self._quoted_key)
-        asked = self._fill(_STATEMENTS[self.key.dialect], within, number=number)
+        asked = self._fill(_STATEMENTS[self.key.dialect], key_range, number=number)
         with self._in_parallel():
             found = {number: (int(rows), str(h)) for number, rows, h in self.source.rows(asked)}
         if None in found:
             raise JobError(f"the key column {self.key.name} has rows without a value")
-        numbered = enumerate([within.low, *lows])
+        numbered = enumerate([key_range.low, *lows])
         return [Block(low, *found.get(number, (0, "0"))) for number, low in numbered]
 
     @contextmanager
@@ -123,12 +123,12 @@ class BlockSource:
     def _quoted_key(self) -> str:
         return self.source.quote(self.key.name)
 
-    def _fill(self, name: str, within: Range, **more: str | Statement) -> Statement:
+    def _fill(self, name: str, key_range: Range, **more: str | Statement) -> Statement:
         """A named statement with its braces filled; what is filled in may have bound values."""
         pieces: dict[str, str | Statement] = {
             "key": self.key.ordered(self._quoted_key),
             "query": self.query.without_end(),
-            "range": self.key.within(within, self._quoted_key),
+            "range": self.key.within(key_range, self._quoted_key),
             "columns": self._columns(),
             **more,
         }

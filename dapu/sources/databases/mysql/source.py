@@ -95,12 +95,12 @@ class MySqlSource:
         asked = fill_statement("mysql.enum_order", column=name, query=query.without_end())
         return next(iter(self.rows(asked)), None)
 
-    def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
+    def read(self, query: Statement, column_types: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Raises NotNative where the server cannot write the query's lines."""
         with self._asking("refuses the query"):
             self._set("mysql.raw_results")
             described = columns_of(self._session, self._text(query.without_end()))
-            fields = self._fields(described, into or {})
+            fields = self._fields(described, column_types or {})
             self._set("mysql.readable_results")
         lines = self._lines(fields, query)
         self._check_lines(lines)
@@ -140,13 +140,15 @@ class MySqlSource:
 
         return CopyRows(columns, "text", write, self.stop, RowOrigin(again=again))
 
-    def _fields(self, described: Sequence[Described], into: Mapping[str, str]) -> list[Field]:
+    def _fields(
+        self, described: Sequence[Described], column_types: Mapping[str, str]
+    ) -> list[Field]:
         if not described:
             raise NotNative(self._name, "it is no SELECT")
         own_types = self._own_types(described)
         fields = []
         for column in described:
-            target = into.get(column.name)
+            target = column_types.get(column.name)
             field = field_of(column, own_types.get(column.origin), target, self.quote)
             if field is None:
                 what = f"the column {column.name} has a type that is not known ({column.code})"

@@ -97,11 +97,11 @@ class PostgresSource:
             self._execute(cursor, query.composed())
             return list(cursor.fetchall())
 
-    def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
+    def read(self, query: Statement, column_types: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Binary where all types agree on both sides, else text."""
         bare = query.without_end().composed()
-        fields = self._fields(bare, into or {})
-        form: CopyFormat = "binary" if self._agree(fields, into) else "text"
+        fields = self._fields(bare, column_types or {})
+        form: CopyFormat = "binary" if self._agree(fields, column_types) else "text"
         if not all(field.is_plain for field in fields):
             columns = sql.SQL(", ").join(field.value() for field in fields)
             bare = compose("postgres.columns", columns=columns, query=bare)
@@ -192,7 +192,7 @@ class PostgresSource:
         """Whether text is bytes of any kind, which the target is to judge."""
         return bool(self._session.get_parameter_status("server_encoding") == "SQL_ASCII")
 
-    def _agree(self, fields: Sequence[_Field], into: Mapping[str, str] | None) -> bool:
+    def _agree(self, fields: Sequence[_Field], column_types: Mapping[str, str] | None) -> bool:
         """Whether the binary form of each value is the same value in the target."""
         if self._is_unchecked:
             return False
@@ -201,11 +201,14 @@ class PostgresSource:
             common.add("interval")
         return all(
             field.kind in common
-            and (into is None or base(into.get(field.column.name, "")) == base(field.own))
+            and (
+                column_types is None
+                or base(column_types.get(field.column.name, "")) == base(field.own)
+            )
             for field in fields
         )
 
-    def _fields(self, query: sql.Composed, into: Mapping[str, str]) -> list[_Field]:
+    def _fields(self, query: sql.Composed, column_types: Mapping[str, str]) -> list[_Field]:
         with self._session.cursor() as cursor:
             self._execute(cursor, compose("postgres.describe", query=query))
             described = cursor.description or ()
@@ -219,7 +222,7 @@ class PostgresSource:
             }
             self._execute(cursor, statement("postgres.types"), values)
             return [
-                _field(column.name, found, into.get(column.name))
+                _field(column.name, found, column_types.get(column.name))
                 for column, found in zip(described, cursor, strict=True)
             ]
 

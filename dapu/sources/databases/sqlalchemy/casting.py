@@ -40,19 +40,21 @@ class CastingSource(GenericSource):
         if self._engine.dialect.name == "mssql":
             self.time_slack = _DATETIME
 
-    def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
+    def read(self, query: Statement, column_types: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Raises NotNative for a query that it cannot put its casts around.
 
         Where there is a target its type is found, and each value must fit.
         """
         typed = self._typed(query)
-        columns = [Column(str(one.name), (into or {}).get(one.name, one.type)) for one in typed]
+        columns = [
+            Column(str(one.name), (column_types or {}).get(one.name, one.type)) for one in typed
+        ]
         checked = [
             "text" if _is_exact(one, column.type) else column.type
             for one, column in zip(typed, columns, strict=True)
         ]
         result = self._execute(self._cast(query, typed))
-        return self._typed_rows(result, columns, checked, lambda: self.read(query, into))
+        return self._typed_rows(result, columns, checked, lambda: self.read(query, column_types))
 
     def columns(self, query: Statement) -> Sequence[Column]:
         """See `Source.columns`. Raises NotNative as `read` does."""

@@ -94,13 +94,13 @@ class GenericSource:
         """See `Source.rows`."""
         return self._all(self._execute(query))
 
-    def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
+    def read(self, query: Statement, column_types: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. Without a target the rows wait in a file until all types are known."""
         result = self._execute(query.without_end())
         names = [str(name) for name in result.keys()]  # noqa: SIM118 - a result's, not a dict's
         described = self._described(result)
-        known = dict(into or {})
-        if into is not None:  # a driver gives a text as nothing else
+        known = dict(column_types or {})
+        if column_types is not None:  # a driver gives a text as nothing else
             texts = {
                 names[place]: declared
                 for place, declared in described.items()
@@ -109,11 +109,11 @@ class GenericSource:
             known = texts | known
         if any(name not in known for name in names):
             rows = self._read_all(names, result, known, described)
-            return replace(rows, origin=RowOrigin(again=lambda: self.read(query, into)))
+            return replace(rows, origin=RowOrigin(again=lambda: self.read(query, column_types)))
 
         columns = [Column(name, known[name]) for name in names]
         types = [column.type for column in columns]
-        return self._typed_rows(result, columns, types, lambda: self.read(query, into))
+        return self._typed_rows(result, columns, types, lambda: self.read(query, column_types))
 
     def _typed_rows(
         self,

@@ -97,13 +97,13 @@ class SqliteSource:
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self._failure(error) from error
 
-    def read(self, query: Statement, into: Mapping[str, str] | None) -> CopyRows:
+    def read(self, query: Statement, column_types: Mapping[str, str] | None) -> CopyRows:
         """See `Source.read`. The values of columns without a target are looked through first."""
         columns = self._columns(query)
         values = [f"c{number}" for number in range(len(columns))]
         start = Statement((fragment("sqlite.query", names=", ".join(values)) + "\n",))
         asked = start.then(query.without_end()).then(Statement(("\n",)))
-        known = into or {}
+        known = column_types or {}
         unknown = [at for at, column in enumerate(columns) if column.name not in known]
         surveyed = survey_types(
             [columns[at] for at in unknown],
