@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from dapu.agents.installed import known_agents
 from dapu.cli.main import cli
+from dapu.definitions.grants import Group
 from dapu.definitions.models import Route, Task
 from dapu.loading.options import LoadOptions
 from dapu.named_sql import registry_scripts
@@ -119,6 +120,7 @@ def _file_keys(_page: Path, name: str) -> str:
         "route.yaml": Route,
         "task.yaml": Task,
         "load": LoadOptions,
+        "group": Group,
     }
     return _key_table(models[name])
 

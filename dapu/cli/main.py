@@ -13,7 +13,18 @@ import traceback
 
 import click
 
-from dapu.cli import components, control, discover, execute, generate, project, run, status, views
+from dapu.cli import (
+    components,
+    control,
+    discover,
+    execute,
+    gatekeeper,
+    generate,
+    project,
+    run,
+    status,
+    views,
+)
 from dapu.cli.console import complain
 from dapu.errors import DapuError
 from dapu.secrets import redact
@@ -46,7 +57,18 @@ def cli() -> None:
     """Definition-driven ELT for PostgreSQL warehouses."""
 
 
-for module in (project, components, run, status, discover, generate, control, execute, views):
+for module in (
+    project,
+    components,
+    gatekeeper,
+    run,
+    status,
+    discover,
+    generate,
+    control,
+    execute,
+    views,
+):
     for command in module.COMMANDS:
         cli.add_command(command)
 

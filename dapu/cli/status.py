@@ -203,12 +203,14 @@ def validate(warehouse: Warehouse, as_json: bool) -> None:
     from dapu.agents.installed import known_agents
     from dapu.definitions.catalogue import check_dependencies, read_catalogue
     from dapu.definitions.folders import scan
+    from dapu.definitions.grants import grant_faults
     from dapu.definitions.steps import step_faults
 
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
     catalogue = read_catalogue(scan(warehouse.folder), reader, warehouse.connections, registered={})
     check_dependencies(catalogue, masters={})
-    faults = [str(fault) for fault in [*step_faults(warehouse.folder / "ver"), *catalogue.faults]]
+    others = [*step_faults(warehouse.folder / "ver"), *grant_faults(warehouse.folder)]
+    faults = [str(fault) for fault in [*others, *catalogue.faults]]
     if as_json:
         show_json({"tasks": len(catalogue.definitions), "faults": faults})
     else:
@@ -221,20 +223,32 @@ def validate(warehouse: Warehouse, as_json: bool) -> None:
 
 @click.command("schema")
 @OPTIONAL_WAREHOUSE
-def schema(warehouse: Warehouse | None) -> None:
-    """Print the JSON Schema of task.yaml, for editors.
+@click.option(
+    "--file",
+    type=click.Choice(["task.yaml", "grants.yaml"]),
+    default="task.yaml",
+    help="Which file's; default task.yaml.",
+)
+def schema(warehouse: Warehouse | None, file: str) -> None:
+    """Print the JSON Schema of a YAML file, for editors.
 
     With DIR the warehouse's own agents are in it.
 
     \b
-    Example: dapu schema finances > finances/task.schema.json
+    Examples:
+      dapu schema finances > finances/task.schema.json
+      dapu schema --file grants.yaml > finances/grants.schema.json
     and in each task.yaml:  # yaml-language-server: $schema=../../../../task.schema.json
     """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.agents.installed import known_agents
+    from dapu.definitions.grants import Grants
     from dapu.definitions.models import task_model
     from dapu.warehouse.settings import Settings
     from dapu.warehouse.yamlfile import json_schema
 
+    if file == "grants.yaml":
+        show_json(json_schema(Grants))
+        return
     agents = known_agents(warehouse.settings if warehouse else Settings())
     show_json(json_schema(task_model(tuple(agent.options for agent in agents.values()))))
 

@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.installed import known_agents
 from dapu.definitions.folders import TaskFolder
+from dapu.definitions.grants import read_grants
 from dapu.definitions.models import Route
 from dapu.definitions.templates import read_template
 from dapu.warehouse.connections import read_connections
@@ -126,6 +127,7 @@ def test_yaml_examples_are_right(
         "connections.yaml": check_connections,
         "route.yaml": check_route,
         "task.yaml": check_task,
+        "grants.yaml": check_grants,
     }
     known = ", ".join(check)
     assert file in check, f"{example}: write behind ```yaml which file it is: {known}"
@@ -136,6 +138,11 @@ def test_yaml_examples_are_right(
 def check_settings(text: str, folder: Path) -> None:
     (folder / "warehouse.yaml").write_text(text)
     read_settings(folder, named_in(text))
+
+
+def check_grants(text: str, folder: Path) -> None:
+    (folder / "grants.yaml").write_text(text)
+    read_grants(folder)
 
 
 def check_connections(text: str, folder: Path) -> None:

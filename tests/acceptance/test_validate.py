@@ -46,3 +46,17 @@ def test_the_schema_accepts_every_task_of_the_examples(
         assert faults == [], task
     wrong = {"actions": [{"do": "sql", "fill": "run.sql"}]}
     assert not validator.is_valid(wrong)
+
+
+def test_grants_are_checked_and_have_a_schema(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = json.loads(here(capsys, "schema", "--file", "grants.yaml").out)
+    validator = jsonschema.Draft202012Validator(schema)
+    right = "groups: {readers: {reads: [{schema: mart, exclude: x, columns: [a]}], members: [b]}}"
+    assert not list(validator.iter_errors(yaml.safe_load(right)))
+    assert list(validator.iter_errors({"groups": {"readers": {"read": []}}}))
+    folder = make_warehouse({**TASKS, "grants.yaml": "groups: {readers: {read: []}}"})
+    done = here(capsys, "validate", folder)
+    assert done.status == 1
+    assert f"{folder}/grants.yaml:1: groups.readers: unknown key `read`" in done.err

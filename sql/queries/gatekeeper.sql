@@ -1,0 +1,90 @@
+-- Who may read what: what is granted now, and each change of it. A group is known by its comment.
+
+-- name: mark
+-- What tells this warehouse's groups from those of others in the cluster.
+select 'dapu gatekeeper of ' || current_database() || '.' || %(registry)s;
+
+-- name: lock
+-- Until the end of the transaction no other Gatekeeper of this warehouse looks or changes anything.
+select pg_advisory_xact_lock(%(key)s);
+
+-- name: roles
+-- Roles of the cluster, with their comments.
+select rolname::text, coalesce(shobj_description(oid, 'pg_authid'), '') from pg_roles;
+
+-- name: members
+-- Who belongs to groups, and whether they may let others in. Who made a group belongs to it by that
+-- (PostgreSQL 16 and newer).
+select g.rolname::text, m.rolname::text, bool_or(a.admin_option)
+from pg_auth_members a join pg_roles g on g.oid = a.roleid join pg_roles m on m.oid = a.member
+where g.rolname = any(%(roles)s) and not (m.rolname = current_user and a.admin_option)
+group by 1, 2;
+
+-- name: schemas
+-- Schemas that are not PostgreSQL's own, nor there for a moment while a load runs.
+select nspname::text from pg_namespace
+where nspname !~ '^(pg_|dapu_(new|old)_)' and nspname <> 'information_schema';
+
+-- name: tables
+-- Tables, views and what else can be read, with their columns.
+select n.nspname::text, c.relname::text, c.relkind in ('r', 'p'), array(
+    select a.attname::text from pg_attribute a
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f')
+and n.nspname !~ '^(pg_|dapu_(new|old)_)' and n.nspname <> 'information_schema'
+order by 1, 2;
+
+-- name: grants
+-- All that the groups are granted in this database: kind, schema, table, column, privilege, whether
+-- it may be passed on, and the group.
+with acls (kind, schema_name, table_name, column_name, acl) as (
+    select 'schema', nspname::text, '', '', nspacl from pg_namespace
+    union all
+    select case c.relkind when 'S' then 'sequence' else 'table' end, n.nspname::text, c.relname::text,
+        '', c.relacl
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    union all
+    select 'column', n.nspname::text, c.relname::text, a.attname::text, a.attacl
+    from pg_attribute a join pg_class c on c.oid = a.attrelid
+    join pg_namespace n on n.oid = c.relnamespace
+    where a.attacl is not null and not a.attisdropped
+    union all
+    select 'default', n.nspname::text, '', '', d.defaclacl
+    from pg_default_acl d join pg_namespace n on n.oid = d.defaclnamespace
+    where d.defaclobjtype = 'r' and d.defaclrole = current_user::regrole
+)
+select kind, schema_name, table_name, column_name, x.privilege_type, x.is_grantable, r.rolname::text
+from acls cross join aclexplode(acl) as x join pg_roles r on r.oid = x.grantee
+where r.rolname = any(%(roles)s) and schema_name !~ '^(pg_toast|dapu_(new|old)_)';
+
+-- name: lock_table
+-- So that no load puts another table into its place before the grant is committed.
+lock table {table} in access share mode;
+
+-- name: create_role
+create role {role} nologin;
+
+-- name: comment_role
+comment on role {role} is {comment};
+
+-- name: drop_role
+drop role {role};
+
+-- name: grant
+grant {privilege} on {kind} {what} to {role};
+
+-- name: revoke
+revoke {privilege} on {kind} {what} from {role};
+
+-- name: grant_default
+alter default privileges in schema {what} grant {privilege} on tables to {role};
+
+-- name: revoke_default
+alter default privileges in schema {what} revoke {privilege} on tables from {role};
+
+-- name: grant_member
+grant {role} to {member};
+
+-- name: revoke_member
+revoke {role} from {member};
