@@ -244,6 +244,8 @@ def test_replaced_and_rebuilt_tables_keep_their_grants(gate: Gate) -> None:
         done = here(gate._capsys, "run", gate.folder, task, "--full")
         assert done.status == 0, done.text
     assert gate.rows("select 'staging.customer'::regclass::oid") != before
+    done = here(gate._capsys, "run", gate.folder, "r.staging.customer", "--rebuild")
+    assert done.status == 0, done.text
     assert gate.plan() == ["gatekeeper: everything is as grants.yaml says"]
     assert gate.may("mari", "select id, country from staging.customer")
     assert not gate.may("mari", "select email from staging.customer")
