@@ -112,9 +112,14 @@ def _actions(warehouse: Warehouse, task: str | None) -> Iterator[ViewsAction]:
 def _print(action: ViewsAction, choice: Choice) -> bool:
     """Prints the statements of the chosen groups; whether one of them has a fault."""
     from dapu.generate.make_views import replacement
+    from dapu.warehouse.postgres_session import given_path
 
     failed = False
-    with action.warehouse.session("views") as session, session.cursor() as cursor:
+    with (
+        action.warehouse.session("views") as session,
+        session.cursor() as cursor,
+        given_path(cursor),
+    ):
         click.echo(action.preparation(session), nl=False)
         for group in action.groups(session, choice):
             click.echo(f"-- {group.key}")

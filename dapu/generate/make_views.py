@@ -16,6 +16,7 @@ from dapu.registry import view_groups
 from dapu.registry.store import Registry
 from dapu.registry.view_groups import Present, Taken
 from dapu.statement import TableName
+from dapu.warehouse.postgres_session import given_path
 
 _KINDS = {"v": "view", "m": "materialized view", "S": "sequence"}
 
@@ -44,7 +45,8 @@ def make_group(cursor: Cursor, registry: Registry, task: str, schema: str, group
     changed = [
         view for view, digest in wanted if view.name not in there or there[view.name].hash != digest
     ]
-    _make(cursor, schema, changed, there)
+    with given_path(cursor):
+        _make(cursor, schema, changed, there)
     view_groups.done(cursor, registry, task, group, schema)
     return len(changed)
 

@@ -35,6 +35,7 @@ from dapu.registry import view_groups
 from dapu.registry.store import Registry
 from dapu.registry.view_groups import Failure, Queued
 from dapu.statement import Statement
+from dapu.warehouse.postgres_session import given_path
 from dapu.warehouse.warehouse import Warehouse
 
 _GROUPS_AT_ONCE = 100  # queued by the producer in one transaction, or
@@ -164,10 +165,11 @@ class ViewsRun:
             self._prepare(cursor)
             known = view_groups.intact(cursor, action.registry, action.task)
             queue.commit()
-            for batch in _batches(self._changed(session, known)):
-                self._check_stopped()
-                view_groups.put(cursor, action.registry, action.task, map(_queued, batch))
-                queue.commit()
+            with session.cursor() as reading, given_path(reading):
+                for batch in _batches(self._changed(session, known)):
+                    self._check_stopped()
+                    view_groups.put(cursor, action.registry, action.task, map(_queued, batch))
+                    queue.commit()
 
     def _prepare(self, cursor: Cursor) -> None:
         """What the views call; only one session at a time can replace it."""

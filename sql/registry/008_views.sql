@@ -18,6 +18,17 @@ create table {view_group} (
 );
 create index on {view_group} (task, position) where status = 'waiting';
 comment on table {view_group} is 'Groups of views, each made in one transaction: waiting in the queue, made, or failed';
+comment on column {view_group}.task is 'The task that makes them';
+comment on column {view_group}.key is 'Of the group: the values that tell its row of the query from others';
+comment on column {view_group}.position is 'The place in the queue; a group that is queued again goes to its end';
+comment on column {view_group}.status is 'waiting, done or failed';
+comment on column {view_group}.hash is 'Of all its views: a group is made again when it differs';
+comment on column {view_group}.view_count is 'How many views it has';
+comment on column {view_group}.tries is 'How often it was tried in vain';
+comment on column {view_group}.not_before is 'The earliest time of the next try';
+comment on column {view_group}.message is 'Why it failed';
+comment on column {view_group}.queued_at is 'When it was queued last';
+comment on column {view_group}.ended_at is 'When it was made, or failed';
 comment on column {view_group}.views is 'The views to make: name, query, comment, hash; null when they are made';
 comment on column {view_group}.statement is 'The statement that failed';
 
@@ -33,4 +44,10 @@ create table {made_view} (
 );
 create index on {made_view} (task, key);
 comment on table {made_view} is 'The views that do: views made; no other is ever replaced or dropped by it';
+comment on column {made_view}.schema_name is 'The schema of the view';
+comment on column {made_view}.view_name is 'Its name';
+comment on column {made_view}.task is 'The task that made it';
+comment on column {made_view}.key is 'The group that it belongs to';
+comment on column {made_view}.hash is 'Of its query and comment: a view is made again when it differs';
+comment on column {made_view}.made_at is 'When it was made last';
 comment on column {made_view}.oid is 'Of the view as it was made: one that took its name since is another';

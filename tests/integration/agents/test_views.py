@@ -191,7 +191,7 @@ def test_drop_of_some_groups_and_what_others_built_on(run: Run, connection: PgSe
     rows(connection, 'create view built as select * from reports."sales_FI"')
     done = run("--drop")
     assert done.status == 1
-    assert "view built depends on view reports" in done.err
+    assert "built depends on view reports" in done.err
     assert names(connection) == ["sales_FI", "sales_o'L"]
 
 
