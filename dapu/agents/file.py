@@ -46,6 +46,11 @@ class FileOptions(ReadingOptions):
     header: PositiveInt | Literal["none"] | None = Field(
         None, description="The line that names the columns; guessed when not given"
     )
+    escape: Literal["\\", "none"] | None = Field(
+        None,
+        description="What stands before a quote within a text; `none`: the quote is doubled; "
+        "guessed when not given",
+    )
     comment: str | None = Field(
         None, min_length=1, description="What lines begin with that are passed over"
     )
@@ -78,6 +83,7 @@ class FileOptions(ReadingOptions):
             encoding=self.encoding,
             delimiter=self.delimiter,
             quote="" if self.quote == "none" else self.quote,
+            escape="" if self.escape == "none" else self.escape,
             header=False if self.header == "none" else self.header,
             comment=self.comment,
             decimal=self.decimal,

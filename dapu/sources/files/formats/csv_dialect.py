@@ -27,6 +27,10 @@ _VALUE = re.compile(r"[+-]?[\d.,\u00a0 ]*\d|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*|(?
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([. \u00a0]\d{3})+),\d+")
 _POINT_OR_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 _POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
+_SAID = re.compile(r'"?sep=(.)"?\r?\n', re.I)  # what Excel takes for the delimiter
+END_OF_FILE = "\x1a"  # Ctrl-Z, which programs of DOS wrote
+_FEW = 3  # numbers that follow one another by chance
+_SHOWN = 100  # characters of a line
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 
 
@@ -35,12 +39,14 @@ class CsvStyle:
     """What the options say of a CSV file; None is guessed.
 
     quote: the character around texts, or empty for none.
+    escape: what stands before a quote within a text, or empty where it is doubled.
     header: the line of the header, or False when there is none.
     """
 
     encoding: str | None = None
     delimiter: str | None = None
     quote: str | None = None
+    escape: str | None = None
     header: int | Literal[False] | None = None
     comment: str | None = None
     decimal: Mark | None = None
@@ -56,6 +62,7 @@ class CsvDialect:
     encoding: str
     delimiter: str
     quote: str | None
+    escape: str | None
     comment: str | None
     decimal: Mark | None
     header: tuple[str, ...] | None
@@ -75,17 +82,23 @@ def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[st
     encoding = style.encoding or guess_encoding(name, sample)
     if style.encoding is None and encoding == ONE_BYTE:
         guessed.append(f"encoding {encoding}")
-    text = _decode(name, sample, encoding)
+    text = _decode(name, sample, encoding).removesuffix(END_OF_FILE)
     quote = '"' if style.quote is None else style.quote or None
     comment = style.comment or _guess_comment(text, guessed)
-    preamble = style.header - 1 if style.header else 0
+    said = _SAID.match(text)
+    preamble = max(style.header - 1 if style.header else 0, 1 if said else 0)
     lines, before = _without_comments(text, comment, preamble)
     if not lines:
         raise JobError(f"{name} has no line with anything in it")
-    delimiter = style.delimiter or _guess_delimiter(lines, quote, guessed)
-    records, ends = _records(lines, delimiter, quote)
+    delimiter = style.delimiter or (said and said[1])
+    escape = style.escape or None
+    if style.escape is None:
+        escape = _guess_escape(name, lines, delimiter, quote, guessed)
+    if delimiter is None:
+        delimiter = _guess_delimiter(name, lines, quote, escape, guessed)
+    records, ends = _records(lines, delimiter, quote, escape)
     width = max(Counter(map(len, records)).items(), key=lambda item: (item[1], item[0]))[0]
-    header = _header(style, records, known, guessed)
+    header = _header(name, style, records, known, guessed)
     if header is not None:
         width = len(header)
     decimal = style.decimal or _guess_decimal(records[header is not None :], delimiter, guessed)
@@ -94,7 +107,17 @@ def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[st
     if returns:
         guessed.append("lines that end with carriage returns")
     return CsvDialect(
-        encoding, delimiter, quote, comment, decimal, header, width, first, returns, tuple(guessed)
+        encoding,
+        delimiter,
+        quote,
+        escape,
+        comment,
+        decimal,
+        header,
+        width,
+        first,
+        returns,
+        tuple(guessed),
     )
 
 
@@ -133,13 +156,14 @@ def _without_comments(text: str, comment: str | None, skip: int) -> tuple[list[s
 
 
 def _records(
-    lines: Sequence[str], delimiter: str, quote: str | None
+    lines: Sequence[str], delimiter: str, quote: str | None, escape: str | None
 ) -> tuple[list[list[str]], list[int]]:
     """The records, and after how many lines each of them ends."""
     reader = csv.reader(
         io.StringIO("".join(lines), newline=""),
         delimiter=delimiter,
         quotechar=quote,
+        escapechar=escape,
         quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
     )
     records, ends = [], []
@@ -153,21 +177,58 @@ def _records(
     return records or [[""]], ends or [1]
 
 
-def _guess_delimiter(lines: Sequence[str], quote: str | None, guessed: list[str]) -> str:
-    def fit(delimiter: str) -> tuple[float, int]:
-        widths = Counter(len(record) for record in _records(lines, delimiter, quote)[0])
-        width, times = max(widths.items(), key=lambda item: (item[1], item[0]))
-        return (times / widths.total() if width > 1 else 0.0), width
+def _fit(
+    lines: Sequence[str], delimiter: str, quote: str | None, escape: str | None
+) -> tuple[float, int]:
+    """Which part of the records have the most frequent number of fields, and this number."""
+    widths = Counter(len(record) for record in _records(lines, delimiter, quote, escape)[0])
+    width, times = max(widths.items(), key=lambda item: (item[1], item[0]))
+    return (times / widths.total() if width > 1 else 0.0), width
 
-    best = max(_DELIMITERS, key=fit)
-    if fit(best)[0] == 0:
+
+def _guess_escape(
+    name: str, lines: Sequence[str], delimiter: str | None, quote: str | None, guessed: list[str]
+) -> str | None:
+    """A backslash, where quotes in texts have one before them instead of being doubled."""
+    if quote is None or not any(f"\\{quote}" in line for line in lines):
+        return None
+    delimiters = _DELIMITERS if delimiter is None else (delimiter,)
+    doubled = max(_fit(lines, one, quote, None) for one in delimiters)
+    escaped = max(_fit(lines, one, quote, "\\") for one in delimiters)
+    if doubled == escaped:
+        raise JobError(
+            f"{name}: nobody can tell whether a backslash before a quote belongs to the text; say "
+            "`escape: '\\'` where it escapes the quote, else `escape: none`"
+        )
+    if doubled > escaped:
+        return None
+    guessed.append("quotes escaped by backslashes")
+    return "\\"
+
+
+def _guess_delimiter(
+    name: str, lines: Sequence[str], quote: str | None, escape: str | None, guessed: list[str]
+) -> str:
+    fits = {one: _fit(lines, one, quote, escape)[0] for one in _DELIMITERS}
+    most = max(fits.values())
+    best, *others = (one for one, fit in fits.items() if fit == most)
+    if most == 0:
         return ","  # one column: it does not matter
+    if others:
+        names = " and the ".join(_NAMES[one] for one in (best, *others))
+        raise JobError(
+            f"{name}: the {names} divide its lines equally well; say which it is with `delimiter`"
+        )
     guessed.append(f"delimiter {_NAMES[best]}")
     return best
 
 
 def _header(
-    style: CsvStyle, records: list[list[str]], known: Collection[str], guessed: list[str]
+    name: str,
+    style: CsvStyle,
+    records: list[list[str]],
+    known: Collection[str],
+    guessed: list[str],
 ) -> tuple[str, ...] | None:
     if style.header is False:
         return None
@@ -175,21 +236,49 @@ def _header(
     if style.header is not None:
         return first
     is_header = _is_header(records, known)
+    if is_header is None:
+        raise JobError(
+            f"{name}: nobody can tell whether its first line names the columns "
+            f"({', '.join(first)[:_SHOWN]}); say `header: 1`, or `header: none`"
+        )
     guessed.append("a header" if is_header else "no header")
     return first if is_header else None
 
 
-def _is_header(records: list[list[str]], known: Collection[str]) -> bool:
+def _is_header(records: list[list[str]], known: Collection[str]) -> bool | None:
+    """Whether the first record names the columns; None when nobody can tell."""
     first = records[0]
     while first and not first[-1].strip():  # lines that end with a delimiter
         first = first[:-1]
-    if any(_VALUE.fullmatch(text.strip()) for text in first):
-        return any(text in known for text in first)
+    named = [text for text in first if text.strip()]
+    is_known = bool({*named, *column_names(named)} & set(known))
+    # What pandas and R write has no name above the numbers of the rows.
+    values = [text for text in named if _VALUE.fullmatch(text.strip())]
+    if values:
+        return is_known or _names_are_years(records, first, values)
     if _stands_out(records):
         return True
-    if known:
-        return bool({*first, *column_names(first)} & set(known))
-    return len(set(first)) == len(first)
+    return is_known if known else len(set(first)) == len(first)
+
+
+def _names_are_years(records: list[list[str]], first: list[str], values: list[str]) -> bool | None:
+    """Whether years, or other whole numbers in a row, stand above numbers that are no such ones."""
+    if len(values) == len(first) or not all(re.fullmatch(r"\d{1,4}", text) for text in values):
+        return False
+    numbers = [int(text) for text in values]
+    are_years = all(map(_is_year, numbers)) and len(set(numbers)) == len(numbers)
+    if not are_years:
+        follow = [number + 1 for number in numbers[:-1]] == numbers[1:]
+        return None if follow and len(numbers) >= _FEW else False
+    places = [at for at, text in enumerate(first) if text in values]
+    below = [record[at].strip() for record in records[1:] for at in places if at < len(record)]
+    if not any(below) or all(text.isdecimal() and _is_year(int(text)) for text in below if text):
+        return None
+    return True
+
+
+def _is_year(number: int) -> bool:
+    return 1800 <= number < 2200
 
 
 def _stands_out(records: list[list[str]]) -> bool:

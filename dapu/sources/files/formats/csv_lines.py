@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections import deque
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from dapu.errors import JobError
+from dapu.sources.files.formats.csv_dialect import END_OF_FILE
 
 # Small pieces: the parser reads several ahead, and its memory is a multiple of theirs.
 _BLOCK = 1 << 17
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
 LONGEST = 8 << 20  # bytes: no row can be longer
 
 
@@ -25,6 +28,7 @@ class CsvLines(io.RawIOBase):
 
     first: the line (from 1) of the first row; what is before is passed over.
     quote: the character around texts that may hold line ends, or None.
+    escape: what stands before a quote within a text, or None.
     comment: what a line begins with that is a comment, or None.
     returns: carriage returns end the lines, each alone.
     keeps: whether `take` is asked for what was read.
@@ -36,6 +40,7 @@ class CsvLines(io.RawIOBase):
     encoding: str
     first: int
     quote: str | None
+    escape: str | None
     comment: str | None
     returns: bool = False
     keeps: bool = False
@@ -110,6 +115,8 @@ class CsvLines(io.RawIOBase):
             self._ended = not data
             more = self._as_utf8(data)
             block += more.replace(b"\r", b"\n") if self.returns else more
+            if self._ended:
+                block = block.removesuffix(END_OF_FILE.encode())
             if self._ended and block and not block.endswith(b"\n"):
                 block += b"\n"
             end = block.rfind(b"\n") + 1
@@ -124,10 +131,15 @@ class CsvLines(io.RawIOBase):
         """Whether a text goes on after a place in the block."""
         if self.quote is None:
             return False
-        quote = self.quote.encode()
-        if quote not in block:  # which takes far less than to count them
+        if self.quote.encode() not in block:  # which takes far less than to count them
             return self._quoted
-        return self._quoted ^ (block.count(quote, 0, end) % 2 == 1)
+        return self._quoted ^ (self._quotes(block, end) % 2 == 1)
+
+    def _quotes(self, text: bytes, end: int) -> int:
+        """How many quotes there are up to a place, without those that are escaped."""
+        if self.escape is not None and self.escape.encode() in text:
+            text = _ESCAPED.sub(b"", text[:end])
+        return text.count((self.quote or "").encode(), 0, end)
 
     def _as_utf8(self, data: bytes) -> bytes:
         if self._is_utf8:
@@ -168,7 +180,7 @@ class CsvLines(io.RawIOBase):
             self.left_out.append(number)
             return False
         if self.quote is not None:
-            self._quoted ^= line.count(self.quote.encode()) % 2 == 1
+            self._quoted ^= self._quotes(line, len(line)) % 2 == 1
         return True
 
     def _is_empty(self, line: bytes) -> bool:

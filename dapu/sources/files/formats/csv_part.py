@@ -95,7 +95,8 @@ class CsvPart:
     @property
     def copy_delimiter(self) -> str | None:
         """See `FilePart.copy_delimiter`."""
-        return None if self.dialect.quote == "'" else self.dialect.delimiter
+        is_other = self.dialect.quote == "'" or self.dialect.escape is not None
+        return None if is_other else self.dialect.delimiter
 
     @contextmanager
     def _lines(self) -> Iterator[CsvLines]:
@@ -107,6 +108,7 @@ class CsvPart:
                 dialect.encoding,
                 dialect.first,
                 dialect.quote,
+                dialect.escape,
                 dialect.comment,
                 dialect.returns,
             )
@@ -126,6 +128,7 @@ class CsvPart:
                 csv.ParseOptions(
                     delimiter=self.dialect.delimiter,
                     quote_char=self.dialect.quote or False,
+                    escape_char=self.dialect.escape or False,
                     newlines_in_values=self.dialect.quote is not None,
                     invalid_row_handler=stop_at,
                 ),
@@ -201,6 +204,7 @@ class CsvPart:
             text,
             delimiter=self.dialect.delimiter,
             quotechar=self.dialect.quote,
+            escapechar=self.dialect.escape,
             quoting=python_csv.QUOTE_MINIMAL if self.dialect.quote else python_csv.QUOTE_NONE,
             strict=strict,
         )
