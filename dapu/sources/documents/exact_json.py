@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
+import simplejson
+
 from dapu.errors import FaultyDocument
 
 _DIGITS = 4_000  # Python refuses to make an int of more than 4,300
@@ -52,8 +54,8 @@ def dump(value: Any) -> str:
     """The JSON text of a value that `parse` gave; equal to what was read, but for white space."""
     try:
         return _PLAIN.encode(value)
-    except TypeError:  # it has a Decimal
-        return "".join(_parts(value))
+    except TypeError:  # it has a Decimal, which the standard encoder, twice as fast, does not know
+        return _WITH_DECIMALS.encode(value)
 
 
 def check_characters(text: str) -> None:
@@ -83,22 +85,13 @@ _PLAIN = json.JSONEncoder(
     allow_nan=False,
     separators=(",", ":"),
 )
-
-
-def _parts(value: Any) -> list[str]:
-    """For what holds a Decimal, which the standard encoder does not write as a number."""
-    match value:
-        case Decimal():
-            return [str(value)]
-        case dict():
-            inside = [[_PLAIN.encode(str(key)), ":", *_parts(item)] for key, item in value.items()]
-        case list():
-            inside = [_parts(item) for item in value]
-        case _:
-            return [_PLAIN.encode(value)]
-    start, end = "{}" if isinstance(value, dict) else "[]"
-    joined = [piece for part in inside for piece in (",", *part)]
-    return [start, *joined[1:], end]
+_WITH_DECIMALS = simplejson.JSONEncoder(
+    ensure_ascii=False,
+    check_circular=False,
+    allow_nan=False,
+    separators=(",", ":"),
+    use_decimal=True,
+)
 
 
 def _integer(text: str) -> int | Decimal:
