@@ -21,8 +21,13 @@ from pymysql.err import OperationalError, raise_mysql_exception
 from pymysql.protocol import FieldDescriptorPacket
 
 from dapu.errors import RowTooLong
+from dapu.sources.databases.pymysql_private import (
+    Connection,
+    answer_stream,
+    read_packet,
+    send_command,
+)
 
-Session = Any
 """A connection of PyMySQL; its parts that are used here have no types."""
 
 _CHUNK = 1 << 18  # bytes that are taken from the socket at once
@@ -54,21 +59,21 @@ class Described:
     is_enum: bool = False
 
 
-def columns_of(session: Session, query: str) -> Sequence[Described]:
+def columns_of(session: Connection, query: str) -> Sequence[Described]:
     """The columns of a query's result; none when it gives no rows.
 
     The server prepares the query and does not run it. Raises pymysql.MySQLError.
     """
-    session._execute_command(COMMAND.COM_STMT_PREPARE, query)
+    send_command(session, COMMAND.COM_STMT_PREPARE, query)
     # Status, statement (4 bytes), columns (2), parameters (2), …
-    prepared = session._read_packet().get_all_data()
+    prepared = read_packet(session).get_all_data()
     _, statement, columns, parameters = struct.unpack_from("<BIHH", prepared)
     for _ in range(parameters + 1 if parameters else 0):
-        session._read_packet()
-    described = [_described(session._read_packet(FieldDescriptorPacket)) for _ in range(columns)]
+        read_packet(session)
+    described = [_described(read_packet(session, FieldDescriptorPacket)) for _ in range(columns)]
     if described:
-        session._read_packet()
-    session._execute_command(COMMAND.COM_STMT_CLOSE, struct.pack("<I", statement))
+        read_packet(session)
+    send_command(session, COMMAND.COM_STMT_CLOSE, struct.pack("<I", statement))
     return described
 
 
@@ -90,18 +95,18 @@ def _described(packet: Any) -> Described:
     )
 
 
-def write_values(session: Session, query: str, file: BinaryIO) -> int:
+def write_values(session: Connection, query: str, file: BinaryIO) -> int:
     """Runs a query of one column of bytes and writes its values; returns the count of warnings.
 
     Raises pymysql.MySQLError, or RowTooLong when a value is NULL.
     """
-    session._execute_command(COMMAND.COM_QUERY, query)
-    session._read_packet()  # the count of columns, which is 1
-    session._read_packet(FieldDescriptorPacket)
-    session._read_packet()
-    held = bytearray()
+    send_command(session, COMMAND.COM_QUERY, query)
+    read_packet(session)  # the count of columns, which is 1
+    read_packet(session, FieldDescriptorPacket)
+    read_packet(session)
+    held, stream = bytearray(), answer_stream(session)
     while True:
-        held += _receive(session._rfile)
+        held += _receive(stream)
         if len(held) < _shortest(held):
             continue
         values, taken, end = _split(bytes(held))

@@ -7,7 +7,6 @@ of the database that knows it.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -26,6 +25,7 @@ from dapu.sources.databases.fragments import fill_statement, fragment
 from dapu.sources.databases.mysql.protocol import Described, columns_of, write_values
 from dapu.sources.databases.mysql.types import Field, field_of
 from dapu.sources.databases.mysql.url import mysql_keywords
+from dapu.sources.databases.pymysql_private import close_at_once, cut
 from dapu.sources.databases.source import NO_SLACK
 from dapu.sources.databases.subquery import only
 from dapu.statement import Statement
@@ -119,12 +119,11 @@ class MySqlSource:
         with suppress(pymysql.MySQLError, OSError), closing(pymysql.connect(**other)) as session:
             values = {"session": self._session.thread_id()}
             session.cursor().execute(statement("mysql.kill"), values)
-        with suppress(OSError, AttributeError):
-            self._session._sock.shutdown(socket.SHUT_RDWR)
+        cut(self._session)
 
     def close(self) -> None:
         """See `Source.close`."""
-        self._session._force_close()
+        close_at_once(self._session)
 
     def _rows(self, columns: Sequence[Column], lines: str) -> CopyRows:
         def write(file: BinaryIO) -> None:

@@ -6,7 +6,6 @@ its exact text form.
 
 from __future__ import annotations
 
-import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +26,7 @@ from dapu.rows.rows import Column, CopyRows
 from dapu.secrets import redact
 from dapu.sources.databases.batch_size import BatchSize
 from dapu.sources.databases.fragments import fragment
+from dapu.sources.databases.pymysql_private import cut, forget_rest, rest_of
 from dapu.sources.databases.sqlalchemy.driver_types import described_type
 from dapu.statement import Statement
 
@@ -143,7 +143,7 @@ class GenericSource:
                 ask()
                 return
             if self._is_pymysql:  # it waits on for the server, though it is closed
-                connection._sock.shutdown(socket.SHUT_RDWR)
+                cut(connection)
             connection.close()
 
     def _cut(self) -> None:
@@ -154,7 +154,7 @@ class GenericSource:
     def close(self) -> None:
         """See `Source.close`."""
         for rest in self._unread:
-            rest.unbuffered_active = False
+            forget_rest(rest)
         with suppress(SQLAlchemyError):
             self._session.invalidate()
         self._session.close()
@@ -245,7 +245,7 @@ class GenericSource:
         with self._asking("refuses the query"):
             result = self._session.exec_driver_sql(text, values or None)
             if self._is_pymysql:
-                self._unread = [result.cursor._result]
+                self._unread = [rest_of(result.cursor)]
         if not result.returns_rows:
             raise JobError(f"the source `{self._name}` gives no rows: the query is no SELECT")
         return result
@@ -265,8 +265,7 @@ def for_driver(dialect: Dialect, query: Statement) -> tuple[str, dict[str, Any] 
     """A query's text and parameters for a dialect's driver."""
     text, values = query.for_driver(dialect.paramstyle, partial(quoted, dialect))
     # pymssql wants its percent signs as they are, whatever its paramstyle says.
-    is_as_it_is = not dialect.identifier_preparer._double_percents
-    if is_as_it_is and dialect.paramstyle in ("format", "pyformat"):
+    if not _doubles_percents(dialect) and dialect.paramstyle in ("format", "pyformat"):
         text = text.replace("%%", "%")
     return text, values
 
@@ -279,7 +278,12 @@ def quoted(dialect: Dialect, name: str) -> str:
     bare = dialect.requires_name_normalize
     text = str(preparer.quote(name) if bare else preparer.quote_identifier(name))
     # Statements double their percent signs themselves where the driver wants that.
-    return text.replace("%%", "%") if preparer._double_percents else text
+    return text.replace("%%", "%") if _doubles_percents(dialect) else text
+
+
+def _doubles_percents(dialect: Dialect) -> bool:
+    """Whether statements have their percent signs twice. Private in SQLAlchemy 2.0 and 2.1."""
+    return bool(dialect.identifier_preparer._double_percents)
 
 
 def _is_plain(type_name: str) -> bool:

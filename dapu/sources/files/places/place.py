@@ -147,7 +147,10 @@ class Place:
 
     @property
     def folder(self) -> str:
-        """The path of its folder, as the file system has it."""
+        """The path of its folder, as the file system has it.
+
+        fsspec says so in `_strip_protocol` only, which every file system of 2025.3 and later has.
+        """
         return str(self.system._strip_protocol(self.root)).rstrip("/")
 
     def _info(self, path: str) -> dict[str, Any] | None:
