@@ -56,7 +56,7 @@ def test_clone_makes_views_and_reads_everything(
     warehouse: ExecuteWarehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = here(capsys, "execute", "clone")
-    assert "views of 1 document types are there" in done.out
+    assert "1 document types have their views" in done.out
     assert "3 documents" in done.out
     assert warehouse.rows("select document_id, x from afe order by 1") == [
         ("0", 0), ("1", 1), ("2", 2),

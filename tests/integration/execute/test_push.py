@@ -270,7 +270,7 @@ def test_that_mark_must_be_a_date(warehouse: ExecuteWarehouse) -> None:
     warehouse.rows("delete from execute_sync")
     file = warehouse.folder / "last_sync_date.txt"
     file.write_text("soon")
-    with pytest.raises(ConfigurationError, match="holds 'soon', which is no date"):
+    with pytest.raises(ConfigurationError, match="holds 'soon', which is not a date"):
         warehouse.push()
     file.unlink()
     file.mkdir()

@@ -293,7 +293,7 @@ def test_the_schema_of_the_connection_is_used(
     execute.schema = {"AFE": {}}
     dsn = f"{database.uri}&search_path=execute"
     warehouse = ExecuteWarehouse("POSTGRES", dsn, execute, tmp_path)
-    with pytest.raises(JobError, match="no schema of the search_path is there"):
+    with pytest.raises(JobError, match="no schema of the search_path exists"):
         warehouse.push()
     elsewhere = ExecuteWarehouse("POSTGRES", database.uri, execute, tmp_path)
     elsewhere.rows("create schema execute")

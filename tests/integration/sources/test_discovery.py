@@ -146,7 +146,7 @@ def test_files_and_sheets_with_their_columns(discover: Discover, tmp_path: Path)
     assert (csv["bytes"], csv["columns"], csv["fault"]) == (13, {"kaive": "", "b": ""}, None)
     costs = items["Budget 2024.xlsx", "Costs"]["columns"]
     assert list(costs) == ["cost_centre", "amount"]
-    assert "is no workbook" in items["broken.xlsx", None]["fault"]
+    assert "is not a workbook" in items["broken.xlsx", None]["fault"]
     assert any(line.split()[-2:] == ["Costs", "amount"] for line in discover.text().splitlines())
 
 

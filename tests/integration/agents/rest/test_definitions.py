@@ -48,4 +48,4 @@ def test_a_faulty_definition_is_refused(crm: Crm, action: str, says: str) -> Non
 
 def test_a_connection_of_another_kind(task: OneTask) -> None:
     task.has("driver: files\npath: /tmp", "do: rest\npath: list")
-    assert task.fails() == "the connection `source` is no web service (`driver: rest`)"
+    assert task.fails() == "the connection `source` is not a web service (`driver: rest`)"

@@ -201,7 +201,7 @@ MISSPELT = [
     ("by: cursor, cursor: meta.next, parameter: p", "`cursor: meta.next` is not in the body"),
     ("by: next_url, next_url: nextt", "`next_url: nextt` is not in the body"),
     ("by: page, more: moree", "`more: moree` is not in the body"),
-    ("by: page, more: 'pge < pages'", "`more: pge < pages` compares what is no number"),
+    ("by: page, more: 'pge < pages'", "`more: pge < pages` compares what is not a number"),
     ("by: cursor, cursor: none, parameter: p, more: pages", "there is a further page, and nothing"),
 ]
 

@@ -292,7 +292,7 @@ def test_what_the_server_has_not(
 @pytest.mark.parametrize(
     ("action", "says"),
     [
-        ("layer: parcel\nfilter: {where: 'area >'}", "filter.where: 'area >' is no condition"),
+        ("layer: parcel\nfilter: {where: 'area >'}", "filter.where: 'area >' is not a condition"),
         ("layer: parcel\nfilter: {bbox: [1, 2, 3]}", "a box is [least x, least y, greatest x"),
         ("layer: parcel\nfilter: {bbox: [3, 2, 1, 4]}", "a box is [least x, least y, greatest x"),
         ("layer: parcel\npage_size: 0", "page_size"),
