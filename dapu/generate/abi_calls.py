@@ -6,51 +6,67 @@ from dapu.generate.abi_tables import ChainTable
 from dapu.generate.abi_words import fill
 
 
-def calls(
-    transactions: ChainTable, traces: ChainTable | None, address: bytes, selector: bytes
-) -> str:
-    """A SELECT of all calls of a function: block_number, hash, transaction_index, success, input.
+class Calls:
+    """Writes the SELECT of all calls of a function.
 
-    A transaction's own call stands in its row and in a trace: it is one call.
+    Its columns are block_number, hash, transaction_index, success and input. A transaction's own
+    call stands in its row and in a trace: it is one call.
     """
-    conditions = _conditions(transactions, "t", address, selector)
-    if traces is not None and not traces.has("trace_address"):
-        own = {"called": transactions.of("t", "to_address"), "sent": transactions.of("t", "input")}
-        conditions.append(fill("abi_sql.no_such_trace", **own, **_both(transactions, traces)))
-    text = fill(
-        "abi_sql.transaction_calls",
-        transactions=transactions.name,
-        success=_transaction_success(transactions, traces),
-        conditions=_and(conditions),
-        **transactions.columns,
-    )
-    if traces is None:
-        return text
-    return f"{text}\n    {_trace_calls(transactions, traces, address, selector)}"
+
+    def __init__(self, transactions: ChainTable, traces: ChainTable | None) -> None:
+        self._transactions, self._traces = transactions, traces
+        self._success = _transaction_success(transactions, traces)
+        self._not_traced = _not_traced(transactions, traces)
+        if traces is not None:
+            self._trace_success = _trace_success(transactions, traces)
+            self._trace_parts = _trace_parts(transactions, traces)
+            self._not_root = _not_root(traces)
+
+    def of(self, address: bytes, selector: bytes) -> str:
+        """The calls of one function of a contract."""
+        text = fill(
+            "abi_sql.transaction_calls",
+            transactions=self._transactions.name,
+            success=self._success,
+            conditions=_called(self._transactions, "t", address, selector) + self._not_traced,
+            **self._transactions.columns,
+        )
+        if self._traces is None:
+            return text
+        below = fill(
+            "abi_sql.trace_calls",
+            success=self._trace_success,
+            conditions=_called(self._traces, "r", address, selector) + self._not_root,
+            **self._trace_parts,
+        )
+        return f"{text}\n    {below}"
 
 
-def _trace_calls(
-    transactions: ChainTable, traces: ChainTable, address: bytes, selector: bytes
-) -> str:
-    conditions = _conditions(traces, "r", address, selector)
-    if traces.has("trace_address"):
-        conditions.append(f"not ({fill('abi_sql.is_root', path=_path(traces, 'r'))})")
+def _called(table: ChainTable, alias: str, address: bytes, selector: bytes) -> str:
+    to = table.equals(alias, "to_address", address)
+    return f"{to}\n    and {table.starts(alias, 'input', selector)}"
+
+
+def _not_traced(transactions: ChainTable, traces: ChainTable | None) -> str:
+    """A condition on transactions, where no trace says that it is the transaction's own call."""
+    if traces is None or traces.has("trace_address"):
+        return ""
+    own = {"called": transactions.of("t", "to_address"), "sent": transactions.of("t", "input")}
+    condition = fill("abi_sql.no_such_trace", **own, **_both(transactions, traces))
+    return f"\n    and {condition}"
+
+
+def _not_root(traces: ChainTable) -> str:
+    if not traces.has("trace_address"):
+        return ""
+    return f"\n    and not ({fill('abi_sql.is_root', path=_path(traces, 'r'))})"
+
+
+def _trace_parts(transactions: ChainTable, traces: ChainTable) -> dict[str, str]:
     index = "transaction_index"
     parts = traces.columns | _both(transactions, traces)
     parts[index] = traces.of("r", index) if traces.has(index) else transactions.of("t", index)
-    return fill(
-        "abi_sql.trace_calls",
-        success=_trace_success(transactions, traces),
-        conditions=_and(conditions),
-        **parts,
-    )
-
-
-def _conditions(table: ChainTable, alias: str, address: bytes, selector: bytes) -> list[str]:
-    return [
-        table.equals(alias, "to_address", address),
-        table.starts(alias, "input", selector),
-    ]
+    return parts
 
 
 def _transaction_success(transactions: ChainTable, traces: ChainTable | None) -> str:
@@ -113,7 +129,3 @@ def _both(transactions: ChainTable, traces: ChainTable) -> dict[str, str]:
         "to_address": traces.columns["to_address"],
         "input": traces.columns["input"],
     }
-
-
-def _and(conditions: list[str]) -> str:
-    return "\n    and ".join(conditions)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import quote_ident
 
 from dapu.generate.abi import Entry, Input
-from dapu.generate.abi_calls import calls
+from dapu.generate.abi_calls import Calls
 from dapu.generate.abi_functions import HEX_NUMBERS_SINCE
 from dapu.generate.abi_tables import ChainTable
 from dapu.generate.abi_types import AbiType
 from dapu.generate.abi_words import fill, word
 from dapu.generate.view_groups import short_name
 
+_REMEMBERED = 50_000  # pieces of SQL
 _SELECTOR = 4  # bytes before the inputs of a call
 
 
@@ -48,9 +50,14 @@ class AbiSql:
         traces: ChainTable | None,
     ) -> None:
         self._session, self._logs = session, logs
-        self._transactions, self._traces = transactions, traces
+        self._transactions = transactions
         self.schema = quote_ident(schema, session)
         self._hex = session.server_version >= HEX_NUMBERS_SINCE
+        self._calls = Calls(transactions, traces)
+        # Contracts are much alike: what one input became another has become before.
+        self._value = lru_cache(_REMEMBERED)(self._new_value)
+        self._word = lru_cache(_REMEMBERED)(self._new_word)
+        self._quoted = lru_cache(_REMEMBERED)(self._new_quoted)
 
     def event(self, address: bytes, entry: Entry, others: Sequence[bytes]) -> str:
         """The logs of an event, decoded.
@@ -78,7 +85,7 @@ class AbiSql:
             conditions += [f"not {logs.topic_equals(0, other)}" for other in others]
         return fill(
             "abi_sql.event",
-            address=self._literal("0x" + address.hex()),
+            address=address.hex(),
             logs=logs.name,
             values=self._columns(found),
             error=self._error(found, "data", data, long),
@@ -100,8 +107,8 @@ class AbiSql:
             place += one.type.head
         return fill(
             "abi_sql.function",
-            address=self._literal("0x" + address.hex()),
-            calls=calls(self._transactions, self._traces, address, entry.selector),
+            address=address.hex(),
+            calls=self._calls.of(address, entry.selector),
             values=self._columns(found),
             error=self._error(found, "input", source, long),
             words=self._lateral(words, "w"),
@@ -129,7 +136,7 @@ class AbiSql:
             return self._word(of, column, source, 0, 32, own_source=True)
         return self._word(one.type, column, source, 0, 32, own_source=True)
 
-    def _value(
+    def _new_value(
         self, of: AbiType, column: str, source: str, place: int, base: int, long: int
     ) -> Value:
         """place: of the value's head, from 0. base: where offsets are counted from."""
@@ -137,7 +144,7 @@ class AbiSql:
             return self._word(of, column, source, place, long)
         name = self._quoted(column)
         message = self._literal(f"{column} is not of type {of.canonical}")
-        case = fill("abi_sql.when_bad", bad=f"d.{name} is null", message=message)
+        case = fill("abi_sql.when_null", value=f"d.{name}", message=message)
         return Value(f"d.{name}", case, self._anywhere(of, source, place, base))
 
     def _anywhere(self, of: AbiType, source: str, place: int, base: int) -> str:
@@ -157,7 +164,7 @@ class AbiSql:
             return fill("abi_sql.json_dynamic", **parts)
         return fill("abi_sql.json_static", **parts)
 
-    def _word(
+    def _new_word(
         self,
         of: AbiType,
         column: str,
@@ -170,15 +177,14 @@ class AbiSql:
         """own_source: where the length of no other is asked for in the error."""
         decoded = word(of, source, place + 1, self._hex)
         good = is_long = fill("abi_sql.is_as_long", source=source, length=long)
-        bad = decoded.bad
-        if bad:
-            good = fill("abi_sql.is_good", long=is_long, bad=bad)
-        if own_source:
-            bad = f"not ({good})"
+        if decoded.ok:
+            good = fill("abi_sql.both", long=is_long, ok=decoded.ok)
         value = fill("abi_sql.guarded", good=good, value=decoded.value)
+        checked = good if own_source else decoded.ok
+        if not checked:
+            return Value(value, "")
         message = self._literal(f"{column} is not of type {of.canonical}")
-        case = fill("abi_sql.when_bad", bad=bad, message=message) if bad else ""
-        return Value(value, case)
+        return Value(value, fill("abi_sql.when_not", ok=checked, message=message))
 
     def _columns(self, values: dict[str, Value]) -> str:
         return "".join(
@@ -209,7 +215,7 @@ class AbiSql:
         columns = ", ".join(f"{text} as {self._quoted(n)}" for n, text in expressions.items())
         return "\n" + fill("abi_sql.lateral", columns=columns, alias=alias)
 
-    def _quoted(self, name: str) -> str:
+    def _new_quoted(self, name: str) -> str:
         return quote_ident(short_name(name), self._session)
 
     def _literal(self, text: str) -> str:

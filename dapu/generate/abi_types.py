@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from dapu.errors import DapuError
@@ -106,14 +106,29 @@ def read_type(entry: Mapping[str, Any]) -> AbiType:
     text = entry.get("type")
     if not isinstance(text, str):
         raise NotAnAbi(f"an input has the type {text!r}")
+    if not text.startswith("tuple"):
+        return _plain(text)
     array = _ARRAY.fullmatch(text)
     if array:
-        item = read_type({**entry, "type": array[1]})
-        size = int(array[2]) if array[2] else None
-        return AbiType("array", f"{item.canonical}[{array[2]}]", size, items=(item,))
-    if text == "tuple":
-        return _tuple(entry)
+        return _array(read_type({**entry, "type": array[1]}), array[2])
+    if text != "tuple":
+        raise NotAnAbi(f"there is no type `{text}`")
+    return _tuple(entry)
+
+
+@lru_cache(maxsize=10_000)
+def _plain(text: str) -> AbiType:
+    """A type without tuples."""
+    array = _ARRAY.fullmatch(text)
+    if array:
+        return _array(_plain(array[1]), array[2])
     return _elementary(_ALIASES.get(text, text))
+
+
+def _array(item: AbiType, size: str) -> AbiType:
+    """size: as it is written; empty for any."""
+    number = int(size) if size else None
+    return AbiType("array", f"{item.canonical}[{size}]", number, items=(item,))
 
 
 def _tuple(entry: Mapping[str, Any]) -> AbiType:

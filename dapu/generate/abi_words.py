@@ -12,10 +12,10 @@ _PART = 7  # bytes that a bigint takes without reaching its sign
 
 
 class Decoded(NamedTuple):
-    """An expression, and the condition that the bytes are not such a value (empty: never)."""
+    """An expression, and the condition that the bytes are such a value (empty: always)."""
 
     value: str
-    bad: str
+    ok: str
 
 
 def fill(name: str, /, **parts: str | int) -> str:
@@ -42,19 +42,19 @@ def word(of: AbiType, source: str, at: int, hex_numbers: bool) -> Decoded:
             unused = 12
             return Decoded(
                 fill("abi_sql.address", source=source, at=at + unused),
-                _unsigned_bad(source, at, unused),
+                _unsigned_ok(source, at, unused),
             )
         case "bool":
             last, zeros = at + WORD - 2, "00" * (WORD - 1)
             return Decoded(
                 fill("abi_sql.bool", source=source, last=last),
-                fill("abi_sql.bool_bad", source=source, at=at, zeros=zeros),
+                fill("abi_sql.bool_ok", source=source, at=at, zeros=zeros),
             )
         case "fixed_bytes":
             size = of.size or WORD
             return Decoded(
                 fill("abi_sql.fixed_bytes", source=source, at=at, length=size),
-                _unsigned_bad(source, at + size, WORD - size),
+                _unsigned_ok(source, at + size, WORD - size),
             )
     return _number(of, source, at, hex_numbers)
 
@@ -63,24 +63,24 @@ def _number(of: AbiType, source: str, at: int, hex_numbers: bool) -> Decoded:
     size = (of.size or 256) // 8
     unused, start = WORD - size, at + WORD - size
     value = _digits(source, start, size) if hex_numbers else _bits(source, start, size)
-    bad = _unsigned_bad(source, at, unused)
+    ok = _unsigned_ok(source, at, unused)
     if of.kind == "int":
         sign: dict[str, str | int] = {"source": source, "first": start - 1}
         value = fill("abi_sql.signed", number=value, modulus=2 ** (8 * size), **sign)
         if unused:
             zeros, ones = "00" * unused, "ff" * unused
-            bad = fill("abi_sql.signed_bad", at=at, unused=unused, zeros=zeros, ones=ones, **sign)
+            ok = fill("abi_sql.signed_ok", at=at, unused=unused, zeros=zeros, ones=ones, **sign)
     if of.decimals:
         factor = f"{10**-of.decimals:.{of.decimals}f}"
         value = fill("abi_sql.times", number=f"({value})", factor=factor)
-    return Decoded(value, bad)
+    return Decoded(value, ok)
 
 
-def _unsigned_bad(source: str, at: int, unused: int) -> str:
+def _unsigned_ok(source: str, at: int, unused: int) -> str:
     if not unused:
         return ""
     zeros = "00" * unused
-    return fill("abi_sql.unsigned_bad", source=source, at=at, unused=unused, zeros=zeros)
+    return fill("abi_sql.unsigned_ok", source=source, at=at, unused=unused, zeros=zeros)
 
 
 def _digits(source: str, at: int, size: int) -> str:

@@ -52,12 +52,12 @@ select {address} from {table} x where {column} is not null;
 -- name: signed
 {number} - case when get_byte({source}, {first}) > 127 then {modulus} else 0 end;
 
--- name: unsigned_bad
-substr({source}, {at}, {unused}) <> '\x{zeros}'::bytea;
+-- name: unsigned_ok
+substr({source}, {at}, {unused}) = '\x{zeros}'::bytea;
 
--- name: signed_bad
-substr({source}, {at}, {unused}) <>
-    case when get_byte({source}, {first}) > 127 then '\x{ones}'::bytea else '\x{zeros}'::bytea end;
+-- name: signed_ok
+substr({source}, {at}, {unused}) = case when get_byte({source}, {first}) > 127
+        then '\x{ones}'::bytea else '\x{zeros}'::bytea end;
 
 -- name: address
 '0x' || encode(substr({source}, {at}, 20), 'hex');
@@ -65,8 +65,8 @@ substr({source}, {at}, {unused}) <>
 -- name: bool
 get_byte({source}, {last}) = 1;
 
--- name: bool_bad
-substr({source}, {at}, 32) not in ('\x{zeros}00'::bytea, '\x{zeros}01'::bytea);
+-- name: bool_ok
+substr({source}, {at}, 32) in ('\x{zeros}00'::bytea, '\x{zeros}01'::bytea);
 
 -- name: fixed_bytes
 substr({source}, {at}, {length});
@@ -88,22 +88,26 @@ substr({source}, {at}, {length});
 case when {good} then {value} end;
 
 -- name: is_as_long
-coalesce(length({source}), 0) >= {length};
+length({source}) >= {length};
 
--- name: is_good
-{long} and not ({bad});
+-- name: both
+{long} and {ok};
 
 -- name: too_short
-when not ({long}) then '{what} has ' || coalesce(length({source}), 0) || ' bytes of at least {length}';
+when ({long}) is not true
+        then '{what} has ' || coalesce(length({source}), 0) || ' bytes of at least {length}';
 
--- name: when_bad
-when {bad} then {message};
+-- name: when_not
+when ({ok}) is not true then {message};
+
+-- name: when_null
+when {value} is null then {message};
 
 -- name: errors
 case {cases} end;
 
 -- name: event
-select {address}::text as contract_address,
+select '0x{address}'::text as contract_address,
     l.{block_number} as evt_block_number, l.{transaction_hash} as evt_tx_hash,
     l.{log_index} as evt_index{values},
     {error}::text as error
@@ -111,7 +115,7 @@ from {logs} l{words}{decoded}
 where {conditions};
 
 -- name: function
-select {address}::text as contract_address,
+select '0x{address}'::text as contract_address,
     c.block_number as txn_block_number, c.hash as txn_hash,
     c.transaction_index as txn_index, c.success{values},
     {error}::text as error
