@@ -17,6 +17,15 @@ _SECRET_KEY = re.compile(
     r"|(api|access|account|subscription)[_-]?key|^(key|sig|signature)$",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W\d_]+|\d+")  # tasks, columns and values are called so too
+_STRONG = 6  # characters from which on a text that is no word is nothing else than a secret
+_TOLD = 3  # characters below which `***` in the place of a text would tell it
+# Where drivers put them, with their quotes: `://user:…@`, `password=…`, `"token": "…"`.
+_BEFORE = (
+    r"""(://[^\s/?#:@]*:|(?:pass\w*|pwd|secret|token|\w*key|sig\w*|bearer|basic)["']?\s*[=: ]\s*)"""
+    r"""(["']?)"""
+)
+_AFTER = r"""(?=["'@&;,)\s]|$)"""
 
 
 def remember(secret: str) -> None:
@@ -33,7 +42,23 @@ def is_secret_name(key: str) -> bool:
 
 
 def redact(text: str) -> str:
-    """The text with every known secret replaced by `***`."""
+    """A message without secrets: each is replaced by `***`. Data that was asked for is none.
+
+    What could be an ordinary word or number is replaced where it stands alone, and is left in a
+    task's id, a path or a date; and one or two characters only where drivers put secrets.
+    """
     for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
+        if secret in text:
+            text = _without(secret, text)
     return text
+
+
+def _without(secret: str, text: str) -> str:
+    if len(secret) >= _STRONG and not _WORD.fullmatch(secret):
+        return text.replace(secret, HIDDEN)
+    text = re.sub(
+        f"{_BEFORE}{re.escape(secret)}{_AFTER}", rf"\1\2{HIDDEN}", text, flags=re.IGNORECASE
+    )
+    if len(secret) < _TOLD:
+        return text
+    return re.sub(rf"(?<![\w./-]){re.escape(secret)}(?![\w/-]|\.\w)", HIDDEN, text)

@@ -70,7 +70,7 @@ def show_json(data: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it, without secrets."""
+    """A value as JSON has it."""
     match value:
         case None | bool() | int():
             return value
@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
             return value.total_seconds()
         case datetime():
             return value.isoformat()
-    return redact(_show_value(value))
+    return _show_value(value)
 
 
 def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -102,7 +102,7 @@ def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         header = Text(name)
         table.add_column(header, justify="right" if numbers else "left", overflow="fold")
     for row in shown:
-        table.add_row(*(Text(redact(_show_value(value))) for value in row))
+        table.add_row(*(Text(_show_value(value)) for value in row))
     console().print(table)
 
 

@@ -46,11 +46,15 @@ def plan(
 
 
 def done(
-    cursor: Cursor, registry: Registry, task: str, action: int, number: int, rows: int, job: int
+    cursor: Cursor, registry: Registry, task: str, action: int, part: SplitPart, rows: int, job: int
 ) -> bool:
-    """Notes a part as read, in the transaction of its rows; False when it was read already."""
-    values = {"task": task, "action": action, "number": number, "rows": rows, "job": job}
-    return registry.row(cursor, "split_parts.done", **values) is not None
+    """Notes a part as read, in the transaction of its rows.
+
+    False when it was read already, or its plan gave way to another.
+    """
+    values = {"number": part.number, "plan": part.plan, "rows": rows, "job": job}
+    found = registry.row(cursor, "split_parts.done", task=task, action=action, **values)
+    return found is not None
 
 
 def forget(cursor: Cursor, registry: Registry, task: str, action: int) -> None:

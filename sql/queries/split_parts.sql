@@ -13,9 +13,10 @@ where task = %(task)s and action = %(action)s;
 insert into {part} (task, action, number, plan, low, high, job) values %s;
 
 -- name: done
--- Notes a part as read; no row when another session was first.
+-- Notes a part as read; no row when another session was first, or it belongs to another plan by now.
 update {part} set rows = %(rows)s, done_at = now(), job = %(job)s
-where task = %(task)s and action = %(action)s and number = %(number)s and rows is null
+where task = %(task)s and action = %(action)s and number = %(number)s and plan = %(plan)s
+and rows is null
 returning number;
 
 -- name: forget

@@ -139,12 +139,31 @@ def test_no_command_shows_a_secret_and_none_is_stored(
     for arguments in ([], ["--json"], ["erp.s.erp"], ["erp.s.erp", "--json"], ["no.such.task"]):
         run("status", *arguments)
     key = SECRETS["KEY"]
-    run("query", f"select '{key}' as a, 1 as mine")
-    run("query", f"select '{key}' as a", "--json")
     run("query", f'select "{key}"')
     for name in ("pause", "resume", "cleaner", "validate", "retry", "cancel", "schema"):
         run(name, *(["2"] if name in ("retry", "cancel") else []))
     listener.check(registry(connection))
+
+
+def test_data_that_was_asked_for_is_shown_as_it_is(
+    make_warehouse: MakeWarehouse, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A password of one letter, or one that is a word, is in tasks, keys and values too."""
+    more = "- {name: a, driver: pg, host: h, database: d, username: u, password: '1'}\n"
+    more += "- {name: b, driver: pg, host: h, database: d, username: u, password: staging}\n"
+    files = a_task("r.staging.t1")
+    folder = make_warehouse(
+        {"connections.yaml": database.connections_yaml() + more, "routes/r/route.yaml": "", **files}
+    )
+    prepare(folder)
+    asked = "select '2021-01-11' as day1, 'staging' as place, 11 as number"
+    assert json.loads(here(capsys, "query", folder, asked, "--json").out) == [
+        {"day1": "2021-01-11", "place": "staging", "number": 11}
+    ]
+    assert "2021-01-11" in here(capsys, "query", folder, asked).out
+    assert here(capsys, "run", folder, "r.staging.t1").out.count("r.staging.t1: job 1") == 2
+    [task] = json.loads(here(capsys, "status", folder, "--json").out)["tasks"]
+    assert task["task"] == "r.staging.t1"
 
 
 def test_a_refused_main_connection_shows_no_password(

@@ -56,3 +56,30 @@ def test_no_password_hides_nothing() -> None:
 def test_settings_that_hold_secrets_are_known_by_their_names(name: str) -> None:
     assert secrets.is_secret_name(name)
     assert not secrets.is_secret_name("connect_timeout")
+
+
+@pytest.mark.parametrize(
+    ("secret", "text"),
+    [
+        ("1", "job 1 of 2021-01-11: 11 rows"),
+        ("u", 'password authentication failed for user "u"'),
+        ("staging", "erp.staging.invoice: job 7 of staging.invoice, /srv/staging/in.csv"),
+        ("2024", "2024-01-31, part 2024/2025"),
+    ],
+)
+def test_what_could_be_an_ordinary_word_stays_in_names_and_values(secret: str, text: str) -> None:
+    secrets.remember(secret)
+    assert secrets.redact(text) == text
+
+
+@pytest.mark.parametrize("secret", ["1", "u", "staging", "2024", "pa55", "x9$kQ"])
+def test_any_secret_is_hidden_where_drivers_put_it(secret: str) -> None:
+    secrets.remember(secret)
+    encoded = quote(secret, safe="")
+    for start, end in (
+        ("refused: pg://me:", "@host/db"),
+        ("dsn 'host=h password=", " user=me'"),
+        ('{"token": "', '"}'),
+        ("Authorization: Bearer ", ""),
+    ):
+        assert secrets.redact(f"{start}{encoded}{end}") == f"{start}***{end}"

@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
@@ -214,6 +215,7 @@ class SplitLoad:
         mark = self.context.state_after.watermark
         plan = json.dumps(
             {
+                "id": uuid4().hex,
                 "of": self._fingerprint(columns),
                 "kind": kind,
                 "high": mark and to_text(mark.value, mark.column),
@@ -277,7 +279,7 @@ class SplitLoad:
                 staged = describe(cursor, self._stage)
                 checked = apply_value_policy(cursor, context.table, staged, rows, self.options)
                 count = checked.rows.fill(cursor, self._stage.identifier)
-            if not split_parts.done(cursor, *self._action, part.number, count, context.job.number):
+            if not split_parts.done(cursor, *self._action, part, count, context.job.number):
                 session.rollback()
             return same
 
