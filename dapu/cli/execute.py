@@ -57,12 +57,13 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
 @click.group("execute", cls=_Group)
 @_settings
 @_WAIT
+@_FORCE
 @click.pass_context
 def execute(context: click.Context, /, **options: Any) -> None:
     """Bring documents of the Execute API into a warehouse.
 
     A command of its own: it needs no warehouse directory. What it must know stands in options, in
-    EXECUTESYNC_* variables, or in a .env in the working directory, in this order.
+    EXECUTESYNC_* variables, or in a .env or config.env in the working directory, in this order.
 
     \b
     EXECUTESYNC_DATABASE_TYPE=POSTGRES
@@ -163,6 +164,17 @@ def config(given: dict[str, Any], /, **options: Any) -> None:
         say(f"{variable(name)}={shown}")
 
 
+@execute.command("version")
+def version() -> None:
+    """Print the version of dapu.
+
+    Example: dapu execute version
+    """
+    from importlib.metadata import version as version_of
+
+    say(f"dapu, version {version_of('dapu')}")
+
+
 @execute.command("gen")
 @click.option(
     "--encrypt", is_flag=True, help="Ask for a passphrase (a line of standard input), use it too."
@@ -206,9 +218,14 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 def _read(options: dict[str, Any]) -> SyncSettings:
     from dapu.execute.settings import read_settings
+
+    return read_settings(_environment(), options)
+
+
+def _environment() -> dict[str, str]:
     from dapu.warehouse.environment import read_environment
 
-    return read_settings(read_environment(Path.cwd()), options)
+    return read_environment(Path.cwd(), "config.env")
 
 
 @contextmanager
@@ -216,11 +233,10 @@ def _running(given: dict[str, Any], options: dict[str, Any]) -> Iterator[tuple[S
     """The settings, and what works by them; what fails is in the log file too."""
     from dapu.execute.settings import unknown_variables
     from dapu.execute.sync import Sync
-    from dapu.warehouse.environment import read_environment
 
     settings = _read(given | _given(options))
     log, file = _open_log(settings)
-    for line in unknown_variables(read_environment(Path.cwd())):
+    for line in unknown_variables(_environment()):
         log.warning("%s", line)
     try:
         yield settings, Sync(settings)

@@ -6,27 +6,19 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import ExecuteAnswer
 from dapu.execute.dialect import ViewDialect, ViewStatements, fill
 from dapu.execute.documents import Incoming
+from dapu.execute.mssql_login import read_dsn
 from dapu.execute.target import MarkStep
 from dapu.execute.text_target import Statements, TextTarget
 from dapu.execute.views import Kind, View
 from dapu.named_sql import statement
 
 _LONGEST = 128  # characters of a name
-_PORT = 1433
 _MOST_ROWS, _MOST_BYTES = 100, 1 << 22  # in one statement
-_KNOWN = ("database", "encrypt", "trustservercertificate", "trusted_connection")
-_ENCRYPTION = {  # of pymssql, and what the known client's driver says for it
-    "off": ("disable",),
-    "request": ("false", "optional", "no", "0"),
-    "require": ("true", "mandatory", "yes", "1"),
-}
-_FORM = "write sqlserver://user:password@host:1433?database=name"
 
 
 def _name(identifier: str) -> str:
@@ -118,7 +110,7 @@ class MssqlTarget(TextTarget):
             ) from None
         super().__init__(DIALECT, _STATEMENTS, _LONGEST, "SQL Server says", pymssql.Error)
         with self._translated_errors():
-            self._session = pymssql.connect(**read_dsn(dsn), appname="dapu execute")
+            self._session = pymssql.connect(**{"appname": "dapu execute"} | read_dsn(dsn))
 
     def load(self, answer: ExecuteAnswer, incoming: Incoming, step: MarkStep) -> None:  # noqa: ARG002
         """See `ExecuteTarget.load`."""
@@ -157,49 +149,6 @@ class MssqlTarget(TextTarget):
             with suppress(JobError), self._translated_errors():  # the first error counts
                 self._session.rollback()
             raise
-
-
-def read_dsn(dsn: str) -> dict[str, Any]:
-    """The keywords of pymssql.connect.
-
-    Without user and password it is the login of the operating system (Kerberos).
-    Raises ConfigurationError that says what is wrong, without the secrets in it.
-    """
-    try:
-        parts = urlsplit(dsn)
-        port = parts.port or _PORT
-    except ValueError:  # its message may have a piece of the password
-        raise ConfigurationError(f"SQL Server's DSN cannot be read; {_FORM}") from None
-    query = {key.lower(): value for key, value in parse_qsl(parts.query)}
-    if parts.scheme != "sqlserver" or not parts.hostname or not query.get("database"):
-        raise ConfigurationError(f"SQL Server's DSN cannot be read; {_FORM}")
-    if unknown := next((key for key in query if key not in _KNOWN), None):
-        known = ", ".join(_KNOWN)
-        raise ConfigurationError(f"SQL Server's DSN has an unknown `{unknown}`; known are: {known}")
-    instance = parts.path.strip("/")
-    keywords: dict[str, Any] = {
-        "server": f"{parts.hostname}\\{instance}" if instance else parts.hostname,
-        "port": str(port),
-        "database": query["database"],
-    }
-    if "encrypt" in query:
-        keywords["encryption"] = _encryption(query["encrypt"])
-    if query.get("trusted_connection", "no").lower() not in ("yes", "true"):
-        keywords |= {
-            "user": unquote(parts.username or ""),
-            "password": unquote(parts.password or ""),
-        }
-    return keywords
-
-
-def _encryption(value: str) -> str:
-    for ours, theirs in _ENCRYPTION.items():
-        if value.lower() in theirs:
-            return ours
-    raise ConfigurationError(
-        f"SQL Server's DSN has `encrypt={value}`, which its driver does not know; "
-        "write true, false or disable"
-    )
 
 
 def _groups(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -5,60 +5,150 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dapu.errors import ConfigurationError
+from dapu.suggest import nearest
 
-_DOMAIN = ".snowflakecomputing.com"
+_DOMAIN = ".snowflakecomputing."
 _FORM = (
     "write user@account/database/schema?warehouse=…&authenticator=SNOWFLAKE_JWT&privateKey=…, "
     "with a key from `dapu execute gen`"
 )
+# What gosnowflake calls a parameter, and the keyword of snowflake.connector.connect.
 _KEYWORDS = {
     "warehouse": "warehouse",
     "role": "role",
+    "database": "database",
+    "schema": "schema",
     "authenticator": "authenticator",
     "account": "account",
     "host": "host",
     "port": "port",
     "protocol": "protocol",
     "passcode": "passcode",
-    "loginTimeout": "login_timeout",
+    "token": "token",
+    "application": "application",
+    "oauthClientId": "oauth_client_id",
+    "oauthClientSecret": "oauth_client_secret",
+    "oauthAuthorizationUrl": "oauth_authorization_url",
+    "oauthTokenRequestUrl": "oauth_token_request_url",
+    "oauthRedirectUri": "oauth_redirect_uri",
+    "oauthScope": "oauth_scope",
+    "workloadIdentityProvider": "workload_identity_provider",
+    "proxyHost": "proxy_host",
+    "proxyPort": "proxy_port",
+    "proxyUser": "proxy_user",
+    "proxyPassword": "proxy_password",
 }
+_SECONDS = {
+    "loginTimeout": "login_timeout",
+    "requestTimeout": "network_timeout",
+    "clientTimeout": "socket_timeout",
+}
+_FLAGS = {
+    "passcodeInPassword": "passcode_in_password",
+    "validateDefaultParameters": "validate_default_parameters",
+    "disableOCSPChecks": "disable_ocsp_checks",
+    "insecureMode": "disable_ocsp_checks",
+    "ocspFailOpen": "ocsp_fail_open",
+}
+_KEY, _REGION = "privateKey", "region"
+_KNOWN = (_KEY, _REGION, *_KEYWORDS, *_SECONDS, *_FLAGS)
+_TOKEN = ("oauth", "programmatic_access_token", "oauth_client_credentials", "workload_identity")
+_TRUE, _FALSE = ("1", "t", "true"), ("0", "f", "false")
 _KEY_BITS = 2048
 
 
 def read_dsn(dsn: str) -> dict[str, Any]:
     """The keywords of snowflake.connector.connect.
 
+    The forms are those of gosnowflake, the known client's driver: account or host:port, with or
+    without a schema, and without a user where a token logs in; see `ParseDSN` in its dsn.go. As
+    there, a parameter that it does not know is one of the session.
     Raises ConfigurationError that says what is wrong, without the secrets in it.
     """
     try:
         parts = urlsplit(f"snowflake://{dsn.removeprefix('snowflake://')}")
+        port = parts.port
     except ValueError:  # its message may have a piece of the password
-        raise ConfigurationError(f"Snowflake's DSN cannot be read; {_FORM}") from None
+        raise _unreadable() from None
+    keywords = _place(parts.netloc.rpartition("@")[2].partition(":")[0], port)
     path = [unquote(step) for step in parts.path.split("/") if step]
-    if not parts.username or not parts.hostname or len(path) != 2:
-        raise ConfigurationError(f"Snowflake's DSN cannot be read; {_FORM}")
-    host = parts.netloc.rpartition("@")[2].partition(":")[0]
-    keywords: dict[str, Any] = {
-        "user": unquote(parts.username),
-        "account": host.lower().removesuffix(_DOMAIN) if _DOMAIN in host.lower() else host,
-        "database": path[0],
-        "schema": path[1],
-    }
+    keywords |= dict(zip(("database", "schema"), path, strict=False))
+    if parts.username:
+        keywords["user"] = unquote(parts.username)
     if parts.password:
         keywords["password"] = unquote(parts.password)
+    session: dict[str, str] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if name == "privateKey":
-            keywords["private_key"] = _private_key(value)
-        elif name in _KEYWORDS:
-            keywords[_KEYWORDS[name]] = value
-        else:
-            known = ", ".join(["privateKey", *_KEYWORDS])
-            raise ConfigurationError(f"Snowflake's DSN has an unknown `{name}`; known are: {known}")
+        keywords |= _parameter(name, value, session)
+    if session:
+        keywords["session_parameters"] = session
+    _finish(keywords, len(path))
     return keywords
+
+
+def _place(host: str, port: int | None) -> dict[str, Any]:
+    """A host is one where it has a port, or Snowflake's domain; everything else is an account."""
+    if port is None and _DOMAIN not in host.lower():
+        return {"account": host}
+    account, domain, _ = host.lower().partition(_DOMAIN)
+    found: dict[str, Any] = {"account": account} if domain else {"host": host}
+    return found | ({"port": port, "host": host} if port else {})
+
+
+def _parameter(name: str, value: str, session: dict[str, str]) -> dict[str, Any]:
+    if name == _KEY:
+        return {"private_key": _private_key(value)}
+    if name in _KEYWORDS:
+        return {_KEYWORDS[name]: value}
+    if name in _SECONDS:
+        return {_SECONDS[name]: _seconds(name, value)}
+    if name in _FLAGS:
+        return {_FLAGS[name]: _flag(name, value)}
+    if name == _REGION:
+        return {_REGION: value}
+    near = get_close_matches(name.lower(), [known.lower() for known in _KNOWN], n=1, cutoff=0.8)
+    if near:
+        raise ConfigurationError(f"Snowflake's DSN has an unknown `{name}`{nearest(name, _KNOWN)}")
+    session[name] = value
+    return {}
+
+
+def _seconds(name: str, value: str) -> int:
+    if not value.isdecimal():
+        raise ConfigurationError(f"Snowflake's DSN has `{name}={value}`; write whole seconds")
+    return int(value)
+
+
+def _flag(name: str, value: str) -> bool:
+    if value.lower() not in (*_TRUE, *_FALSE):
+        raise ConfigurationError(f"Snowflake's DSN has `{name}={value}`; write true or false")
+    return value.lower() in _TRUE
+
+
+def _finish(keywords: dict[str, Any], steps: int) -> None:
+    """Completes account and region. Raises ConfigurationError for what cannot log in."""
+    region = keywords.pop(_REGION, "")
+    if region and "host" not in keywords and "." not in keywords.get("account", ""):
+        keywords["account"] = f"{keywords.get('account', '')}.{region}"
+    is_token = keywords.get("authenticator", "").lower() in _TOKEN or "token" in keywords
+    proves = {"password", "private_key", "token", "authenticator"} & keywords.keys()
+    if (
+        not keywords.get("account")
+        or not keywords.get("database")
+        or not (keywords.get("user") or is_token)
+        or not proves
+        or steps > len(("database", "schema"))
+    ):
+        raise _unreadable()
+
+
+def _unreadable() -> ConfigurationError:
+    return ConfigurationError(f"Snowflake's DSN cannot be read; {_FORM}")
 
 
 def _private_key(text: str) -> bytes:

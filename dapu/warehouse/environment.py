@@ -23,15 +23,22 @@ _QUOTED = re.compile(r"""\s*(['"])(.*?)\1\s*(?:\s#.*)?""")
 _COMMENT = re.compile(r"\s#")
 
 
-def read_environment(folder: Path) -> dict[str, str]:
-    """The process's environment, over what `.env` in the folder says (if it exists)."""
-    path = folder / ".env"
-    values = _read_dotenv(path) if path.exists() else {}
+def read_environment(folder: Path, *files: str) -> dict[str, str]:
+    """The process's environment, over what `.env` in the folder says (if it exists).
+
+    files: others of that kind, each over the one after it; `.env` is over them all.
+    """
+    values: dict[str, str] = {}
+    for name in reversed((".env", *files)):
+        path = folder / name
+        if path.exists():
+            values |= _read_dotenv(path, values)
     return values | os.environ
 
 
-def _read_dotenv(path: Path) -> dict[str, str]:
-    values, faults = {}, []
+def _read_dotenv(path: Path, before: Mapping[str, str]) -> dict[str, str]:
+    """A value may have `${NAME}`, of the environment or of a line before; not in single quotes."""
+    values, faults = dict[str, str](), list[Fault]()
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -39,17 +46,25 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         if match is None:
             faults.append(Fault(path, number, "is not NAME=value"))
         else:
-            values[match[1]] = _unquote(match[2])
+            value, is_literal = _unquote(match[2])
+            if not is_literal:
+                filling = _Filling({**before, **values, **os.environ})
+                value = filling.replace(value)
+                faults += [Fault(path, number, message) for message in filling.missing]
+            values[match[1]] = value
     if faults:
         raise FaultyFile(faults)
     return values
 
 
-def _unquote(value: str) -> str:
-    """What stands behind the `=`, less quotes around it and a comment after it."""
+def _unquote(value: str) -> tuple[str, bool]:
+    """What stands behind the `=`, less quotes around it and a comment after it.
+
+    And whether it stood in single quotes.
+    """
     if quoted := _QUOTED.fullmatch(value):
-        return quoted[2]
-    return _COMMENT.split(value, maxsplit=1)[0].strip()
+        return quoted[2], quoted[1] == "'"
+    return _COMMENT.split(value, maxsplit=1)[0].strip(), False
 
 
 def fill_in_text(text: str, environment: Mapping[str, str], path: Path) -> str:

@@ -296,3 +296,33 @@ def test_without_a_wait_sync_is_one_round(
 ) -> None:
     assert here(capsys, "execute", "sync", "-w", "0").status == 0
     assert warehouse.has_all()
+
+
+def test_config_env_stands_behind_dotenv_and_values_may_name_others(
+    warehouse: ExecuteWarehouse, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUNDS", "7")
+    (warehouse.folder / ".env").open("a").write("EXECUTESYNC_WAIT=${ROUNDS}0\n")
+    (warehouse.folder / "config.env").write_text(
+        "SIZE=12\nEXECUTESYNC_WAIT=1\nEXECUTESYNC_CHUNK_SIZE=${SIZE}3\n"
+        "EXECUTESYNC_LOG_FILE='${AS_IT_IS}'\n"
+    )
+    shown = here(capsys, "execute", "config").out
+    assert "EXECUTESYNC_WAIT=70\n" in shown
+    assert "EXECUTESYNC_CHUNK_SIZE=123\n" in shown
+    assert "EXECUTESYNC_LOG_FILE=${AS_IT_IS}\n" in shown
+    (warehouse.folder / "config.env").write_text("\nEXECUTESYNC_WAIT=${NOBODY}\n")
+    missing = here(capsys, "execute", "config")
+    assert missing.status == 2
+    assert "config.env:2: the environment has no NOBODY" in missing.err
+
+
+def test_force_may_stand_before_the_command(
+    warehouse: ExecuteWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "3 documents" in here(capsys, "execute", "push").out
+    assert "3 documents" in here(capsys, "execute", "--force", "push").out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert here(capsys, "execute", "version").out == here(capsys, "--version").out

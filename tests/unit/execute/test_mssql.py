@@ -15,7 +15,8 @@ from sqlglot import exp
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import ExecuteAnswer
 from dapu.execute.documents import Incoming
-from dapu.execute.mssql_target import DIALECT, MssqlTarget, read_dsn
+from dapu.execute.mssql_login import read_dsn
+from dapu.execute.mssql_target import DIALECT, MssqlTarget
 from dapu.execute.schema import read_schema
 from dapu.execute.target import MarkStep
 from dapu.execute.views import plan_views
@@ -195,7 +196,10 @@ def test_the_known_client_s_dsn_is_understood(dsn: str, keywords: dict[str, Any]
     [
         ("sqlserver://u:pw-x@host", "cannot be read; write sqlserver://user:password@host"),
         ("mssql://u:pw-x@host?database=x", "cannot be read"),
-        ("sqlserver://u:pw-x@host?database=x&encript=no", "has an unknown `encript`; known are"),
+        (
+            "sqlserver://u:pw-x@host?database=x&encript=no",
+            "has an unknown `encript`; did you mean `encrypt`",
+        ),
         ("sqlserver://u:pw-x@host?database=x&encrypt=strict", "`encrypt=strict`, which its"),
         ("sqlserver://u:pw-x/y@host?database=x", "cannot be read; write"),
         ("sqlserver://u:pw-x@[host?database=x", "cannot be read; write"),

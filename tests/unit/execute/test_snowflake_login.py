@@ -79,9 +79,9 @@ def test_a_password_will_do() -> None:
     ("dsn", "message"),
     [
         ("org-account/db/public", "Snowflake's DSN cannot be read; write user@account/database"),
-        ("u@org-account/db", "cannot be read"),
+        ("u@org-account", "cannot be read"),
         ("u@org-account/db/public/x", "cannot be read"),
-        ("u@a/db/public?warehous=x", "unknown `warehous`; known are: privateKey, warehouse"),
+        ("u@a/db/public?warehous=x", "unknown `warehous`; did you mean `warehouse`"),
         (DSN + "MIIE", "is not an unencrypted private key in PKCS #8 and base64"),
         (DSN + "not base64!", "is not an unencrypted private key"),
     ],
