@@ -28,7 +28,7 @@ from dapu.definitions.grants import Group
 from dapu.definitions.models import Route, Task
 from dapu.loading.options import LoadOptions
 from dapu.named_sql import registry_scripts
-from dapu.warehouse.connections import Connection
+from dapu.warehouse.connection_kinds import Connection
 from dapu.warehouse.settings import Settings
 from dapu.warehouse.yamlfile import json_schema
 from scripts.figures import HEADING, loading_figures

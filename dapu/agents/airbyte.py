@@ -32,7 +32,7 @@ from dapu.sources.connectors.runners import config_of, runner_of
 from dapu.sources.connectors.streams import Stream, find_stream
 from dapu.sources.documents.exact_json import dump, parse
 from dapu.statement import TableName
-from dapu.warehouse.connections import ConnectorConnection
+from dapu.warehouse.connection_kinds import ConnectorConnection
 
 _ALL = "all streams"  # under which a state of all streams together is kept
 

@@ -19,7 +19,7 @@ from dapu.definitions.models import ActionOptions
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.result import LoadResult
 from dapu.registry.watermarks import Watermark
-from dapu.warehouse.connections import ExecuteConnection
+from dapu.warehouse.connection_kinds import ExecuteConnection
 
 if TYPE_CHECKING:
     from dapu.execute.client import ExecuteAnswer, ExecuteClient

@@ -32,7 +32,7 @@ from dapu.sources.http.paging import AnyPaging, JmesPath, Page
 from dapu.sources.http.placeholders import fill_body, fill_parameters, fill_path, names_in
 from dapu.sources.http.session import HttpSession
 from dapu.suggest import nearest
-from dapu.warehouse.connections import RestConnection
+from dapu.warehouse.connection_kinds import RestConnection
 from dapu.warehouse.yamlfile import Strict
 
 Take = Callable[[Any, Mapping[str, Any]], Any]

@@ -38,7 +38,7 @@ from dapu.sources.wfs.gml import Axes, read_piece
 from dapu.sources.wfs.selection import Conditions, Selection, question, select
 from dapu.sources.wfs.service import Layer, Service
 from dapu.suggest import nearest
-from dapu.warehouse.connections import WfsConnection
+from dapu.warehouse.connection_kinds import WfsConnection
 from dapu.warehouse.yamlfile import Strict
 
 _REMEMBERED = "update sequence"

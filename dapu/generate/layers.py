@@ -8,7 +8,7 @@ from functools import cached_property
 from dapu.generate.tables import Offered, Table
 from dapu.sources.http.session import HttpSession
 from dapu.sources.wfs.service import Layer, Service
-from dapu.warehouse.connections import WfsConnection
+from dapu.warehouse.connection_kinds import WfsConnection
 
 
 class LayerTables:

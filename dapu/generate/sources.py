@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dapu.errors import ConfigurationError
 from dapu.generate.tables import Tables
-from dapu.warehouse.connections import (
+from dapu.warehouse.connection_kinds import (
     EmbeddedConnection,
     FilesConnection,
     PgConnection,

@@ -12,7 +12,12 @@ from dapu.definitions.folders import ROUTE_FILE, scan
 from dapu.definitions.models import Route
 from dapu.errors import ConfigurationError
 from dapu.suggest import nearest
-from dapu.warehouse.connections import Connection, FilesConnection, RestConnection, WfsConnection
+from dapu.warehouse.connection_kinds import (
+    Connection,
+    FilesConnection,
+    RestConnection,
+    WfsConnection,
+)
 from dapu.warehouse.warehouse import Warehouse
 from dapu.warehouse.yamlfile import read_model
 

@@ -13,14 +13,8 @@ import psycopg2
 from dapu.errors import ConfigurationError, DatabaseUnreachable
 from dapu.secrets import redact
 from dapu.warehouse import embedded, postgres_session
-from dapu.warehouse.connections import (
-    FILE,
-    MAIN,
-    Connections,
-    EmbeddedConnection,
-    PgConnection,
-    read_connections,
-)
+from dapu.warehouse.connection_kinds import EmbeddedConnection, PgConnection
+from dapu.warehouse.connections import FILE, MAIN, Connections, read_connections
 from dapu.warehouse.environment import read_environment
 from dapu.warehouse.postgres_session import OWN_PATH, SERVER_NOTICES, Session
 from dapu.warehouse.settings import FILE as SETTINGS_FILE

@@ -8,7 +8,7 @@ from typing import Any
 
 from dapu.sources.http.messages import Request
 from dapu.sources.http.session import HttpSession
-from dapu.warehouse.connections import RestConnection
+from dapu.warehouse.connection_kinds import RestConnection
 from tests.services.misbehaving_http import MisbehavingServer
 from tests.support.one_task import OneTask
 

@@ -24,7 +24,7 @@ from dapu.sources.connectors.process import ConnectorProcess, running
 from dapu.sources.connectors.runners import Runner, Verb
 from dapu.sources.connectors.secret_file import secret_files
 from dapu.sources.connectors.streams import Stream, streams_of
-from dapu.warehouse.connections import ConnectorConnection
+from dapu.warehouse.connection_kinds import ConnectorConnection
 
 Answer = TypeVar("Answer")
 

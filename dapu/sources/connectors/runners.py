@@ -11,7 +11,7 @@ from typing import Any, Literal
 from dapu.errors import ConfigurationError, JobError
 from dapu.sources.connectors import manifest
 from dapu.sources.connectors.environments import environment_of, program_of
-from dapu.warehouse.connections import ConnectorConnection
+from dapu.warehouse.connection_kinds import ConnectorConnection
 
 Verb = Literal["spec", "check", "discover", "read"]
 _KEPT = ".dapu/connectors"

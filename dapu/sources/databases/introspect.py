@@ -19,7 +19,12 @@ from sqlalchemy.pool import NullPool
 from dapu.errors import ConfigurationError, JobError
 from dapu.secrets import redact
 from dapu.warehouse import embedded
-from dapu.warehouse.connections import Connection, EmbeddedConnection, PgConnection, UrlConnection
+from dapu.warehouse.connection_kinds import (
+    Connection,
+    EmbeddedConnection,
+    PgConnection,
+    UrlConnection,
+)
 from dapu.warehouse.postgres_session import connect
 from dapu.warehouse.warehouse import Warehouse
 

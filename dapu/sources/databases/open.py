@@ -12,11 +12,7 @@ from dapu.sources.databases.native_first import NativeFirst
 from dapu.sources.databases.postgres.source import PostgresSource
 from dapu.sources.databases.source import Reader, Source
 from dapu.warehouse import embedded
-from dapu.warehouse.connections import (
-    EmbeddedConnection,
-    PgConnection,
-    UrlConnection,
-)
+from dapu.warehouse.connection_kinds import EmbeddedConnection, PgConnection, UrlConnection
 from dapu.warehouse.warehouse import Warehouse
 
 

@@ -15,7 +15,7 @@ from dapu.errors import FaultyDocument, JobError
 from dapu.secrets import remember
 from dapu.sources.documents import exact_json
 from dapu.sources.http.messages import Request
-from dapu.warehouse.connections import ApiKeyAuth, BasicAuth, BearerAuth, OAuth2Auth
+from dapu.warehouse.connection_kinds import ApiKeyAuth, BasicAuth, BearerAuth, OAuth2Auth
 
 _USED_UP = 0.9  # of a token's life, after which a new one is fetched
 

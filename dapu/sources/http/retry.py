@@ -13,7 +13,7 @@ from urllib3.util import Retry
 
 from dapu.durations import show_duration
 from dapu.errors import JobError, TransientError
-from dapu.warehouse.connections import RateLimit
+from dapu.warehouse.connection_kinds import RateLimit
 
 FIRST_WAIT = 1.0  # seconds; doubles with each try
 LONGEST_WAIT = 600.0  # seconds; for what takes longer the job has tries of its own

@@ -22,7 +22,7 @@ from dapu.sources.http.links import next_link
 from dapu.sources.http.messages import HttpAnswer, Request, same_place
 from dapu.sources.http.retry import TRANSIENT_STATUSES, RateLimiter, RetryPolicy, retry_after
 from dapu.sources.http.stoppable_adapter import StoppableAdapter
-from dapu.warehouse.connections import HttpConnection
+from dapu.warehouse.connection_kinds import HttpConnection
 
 _CONNECTS_WITHIN = 30.0  # seconds
 _BLOCK = 1 << 18

@@ -19,7 +19,7 @@ from dapu.errors import ConfigurationError, JobError
 from dapu.sources.http.messages import Request
 from dapu.sources.http.session import HttpSession, Sink
 from dapu.suggest import nearest
-from dapu.warehouse.connections import WfsConnection
+from dapu.warehouse.connection_kinds import WfsConnection
 
 _EPSG = re.compile(r"EPSG\W.*?(\d+)$", re.IGNORECASE)
 _CRS84 = "CRS84"  # longitude and latitude in WGS 84

@@ -10,7 +10,8 @@ import pytest
 
 from dapu import secrets
 from dapu.errors import ConfigurationError, FaultyFile
-from dapu.warehouse.connections import Connections, PgConnection, UrlConnection, read_connections
+from dapu.warehouse.connection_kinds import PgConnection, UrlConnection
+from dapu.warehouse.connections import Connections, read_connections
 
 MAIN = "- name: main\n  driver: pg\n  database: dwh\n"
 

@@ -22,7 +22,7 @@ from fsspec.utils import glob_translate
 from dapu.errors import ConfigurationError, JobError
 from dapu.secrets import redact
 from dapu.sources.files.places.servers import open_file_system
-from dapu.warehouse.connections import FilesConnection
+from dapu.warehouse.connection_kinds import FilesConnection
 from dapu.warehouse.warehouse import Warehouse
 
 _STAMPS = ("ETag", "mtime", "LastModified", "Last-Modified")

@@ -12,7 +12,7 @@ from fsspec import AbstractFileSystem
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.secrets import redact
-from dapu.warehouse.connections import FilesConnection
+from dapu.warehouse.connection_kinds import FilesConnection
 
 
 def open_file_system(connection: FilesConnection) -> AbstractFileSystem:
