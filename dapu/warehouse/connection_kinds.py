@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _PLACE = re.compile(r"(\w+)://([^/]*)")
-
-
 _SERVICE = re.compile(r"(md|motherduck):")
 
 
