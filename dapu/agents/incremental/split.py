@@ -25,7 +25,7 @@ from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import create, describe
+from dapu.loading.table.tables import Relation, create, describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.loading.values.find_row import key_of, row_finder
 from dapu.named_sql import compose, statement
@@ -94,7 +94,8 @@ class SplitLoad:
             f"reads {len(missing)} of {len(planned)} parts, {self.split.at_once} at once "
             f"({source.description})"
         )
-        later = self._read(missing, columns, source)
+        key = key_of(self.options.key, describe(cursor, context.table), columns)
+        later = self._read(missing, columns, source, describe(cursor, self._stage), key)
         self._take_high(planned)
         result = self._load(cursor, columns)
         cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
@@ -236,15 +237,25 @@ class SplitLoad:
                 self.context.state_after.watermark.column, from_text(*high)
             )
 
-    def _read(self, missing: Sequence[SplitPart], columns: Sequence[Column], source: Source) -> int:
+    def _read(
+        self,
+        missing: Sequence[SplitPart],
+        columns: Sequence[Column],
+        source: Source,
+        staged: Relation | None,
+        key: Sequence[str],
+    ) -> int:
         """Reads the parts, all in the state that `source` reads if the database can do that.
 
+        staged: the staging table. key: the columns by which a person finds a row.
         Returns how many were read in a later state, since that one was lost on the way.
         """
         shared = source if isinstance(source, SharesState) else None
         state = shared.share() if shared and missing else None
         with ThreadPoolExecutor(self.split.at_once, "dapu-part") as pool:
-            waiting = {pool.submit(self._read_part, part, columns, state) for part in missing}
+            waiting = {
+                pool.submit(self._read_part, part, columns, state, staged, key) for part in missing
+            }
             later = 0
             try:
                 while waiting:
@@ -257,7 +268,14 @@ class SplitLoad:
                 raise
         return later
 
-    def _read_part(self, part: SplitPart, columns: Sequence[Column], state: str | None) -> bool:
+    def _read_part(
+        self,
+        part: SplitPart,
+        columns: Sequence[Column],
+        state: str | None,
+        staged: Relation | None,
+        key: Sequence[str],
+    ) -> bool:
         """Rows and record of a part in one commit.
 
         state: of the source; False when it could not be had and is to be.
@@ -274,9 +292,7 @@ class SplitLoad:
             same = state is None or (isinstance(source, SharesState) and source.adopt(state))
             query = self._of_range(part, source, columns)
             rows = source.read(query, {column.name: column.type for column in columns})
-            key = key_of(self.options.key, describe(cursor, context.table), columns)
             with given_path(cursor), naming_refused_values(context.table, row_finder(rows), key):
-                staged = describe(cursor, self._stage)
                 checked = apply_value_policy(cursor, context.table, staged, rows, self.options)
                 count = checked.rows.fill(cursor, self._stage.identifier)
             if not split_parts.done(cursor, *self._action, part, count, context.job.number):
