@@ -315,9 +315,7 @@ def test_two_registrars_at_once_the_second_gives_up(
     rows(connection, "select pg_advisory_lock(%s)", [key])
     with pytest.raises(DapuError) as caught:
         registrar(folder)
-    assert str(caught.value) == (
-        "another registrar is at work on this warehouse; try again when it is done"
-    )
+    assert "another registrar" in str(caught.value)
     assert not isinstance(caught.value, ConfigurationError)
     rows(connection, "select pg_advisory_unlock(%s)", [key])
     assert result(registrar(folder)) == {"new": ["r.s.t"]}

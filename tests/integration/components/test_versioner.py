@@ -188,10 +188,9 @@ def test_a_registry_newer_than_the_code_stops_every_command(
     known = len(registry_scripts())
     with pytest.raises(ConfigurationError) as caught:
         command(folder)
-    assert str(caught.value) == (
-        f"the registry is at version 999, and this dapu knows {known}: "
-        "a newer dapu was here; install it on this machine too"
-    )
+    message = str(caught.value)
+    assert "version 999" in message
+    assert f"this dapu knows {known}" in message
     assert one(connection, "select to_regclass('never')") is None
 
 
@@ -205,10 +204,10 @@ def test_an_older_registry_must_be_brought_up_to_date_first(
     rows(connection, "delete from meta.migration where number = %s", [known])
     with pytest.raises(ConfigurationError) as caught:
         command(folder)
-    assert str(caught.value) == (
-        f"the registry is at version {known - 1}, and this dapu needs {known}; "
-        "run `dapu versioner` on this warehouse"
-    )
+    message = str(caught.value)
+    assert f"version {known - 1}" in message
+    assert f"this dapu needs {known}" in message
+    assert "run `dapu versioner`" in message
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -217,10 +216,9 @@ def test_a_component_that_runs_before_the_versioner_says_so(
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         command(make_warehouse())
-    assert str(caught.value) == (
-        "there is no registry in schema `meta` of the warehouse's database; "
-        "run `dapu versioner` on this warehouse first"
-    )
+    message = str(caught.value)
+    assert "schema `meta`" in message
+    assert "run `dapu versioner`" in message
 
 
 def test_two_at_once_take_turns(make_warehouse: MakeWarehouse, connection: PgSession) -> None:

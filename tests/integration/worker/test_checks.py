@@ -123,9 +123,8 @@ def test_long_values_are_cut(make_warehouse: MakeWarehouse, connection: PgSessio
 
 def test_a_check_that_is_no_query_says_so(make_warehouse: MakeWarehouse) -> None:
     folder = warehouse(make_warehouse, "[{sql: odd.sql}]", odd="delete from s.t")
-    assert run_task(folder, TASK).message == (
-        "the check `sql: odd.sql` is not a query: it must give the offending rows"
-    )
+    message = run_task(folder, TASK).message or ""
+    assert message.startswith("the check `sql: odd.sql` is not a query")
 
 
 def test_a_check_that_cannot_run_says_why(make_warehouse: MakeWarehouse) -> None:

@@ -98,7 +98,6 @@ def test_a_part_holds_its_start_and_not_its_end_over_midnight_too(
 def test_a_folder_without_settings_is_no_warehouse(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_warehouse(tmp_path / "finances")
-    assert str(caught.value) == (
-        f"{tmp_path}/finances is not a warehouse directory: it has no warehouse.yaml. "
-        "Make a new one with: dapu init finances"
-    )
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path}/finances is not a warehouse directory")
+    assert message.endswith("dapu init finances")
