@@ -15,17 +15,12 @@ from eth_abi.exceptions import DecodingError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg2 import sql
-from psycopg2.extensions import connection as PgSession
 
-from dapu.generate.abi import Entry, Input
-from dapu.generate.abi_functions import decoders
-from dapu.generate.abi_sql import AbiSql
-from dapu.generate.abi_tables import read_table
-from dapu.generate.abi_types import AbiType, read_type
+from dapu.generate.abi import Input
+from dapu.generate.abi_types import read_type
 from tests.services.postgres import Postgres
-from tests.support.chain import Chain
+from tests.support.abi_decoder import Decoder, shown
 
-ADDRESS = bytes(range(20))
 _HEX = st.binary(min_size=20, max_size=20).map(lambda data: "0x" + data.hex())
 _FEW = settings(
     max_examples=300,
@@ -100,46 +95,6 @@ def entry(text: str) -> dict[str, Any]:
     return {"type": "tuple", "name": "", "components": [entry(part) for part in parts]}
 
 
-def shown(of: AbiType, value: Any, *, inside: bool = False) -> Any:
-    """A value as the view has it."""
-    if of.kind == "array":
-        return [shown(of.items[0], item, inside=True) for item in value]
-    if of.kind == "tuple":
-        return [shown(kind, item, inside=True) for kind, item in zip(of.items, value, strict=True)]
-    if isinstance(value, bytes) and inside:
-        return "0x" + value.hex()
-    return value
-
-
-class Decoder:
-    """Decodes with the SQL of a view."""
-
-    def __init__(self, session: PgSession) -> None:
-        Chain(session)
-        self.session = session
-        with session, session.cursor() as cursor:
-            cursor.execute("create schema contracts")
-            cursor.execute(decoders(session, "contracts"))
-        logs, transactions = (
-            read_table(session, what, f"ethereum.{what}", {}) for what in ("logs", "transactions")
-        )
-        self.sql = AbiSql(session, "contracts", logs, transactions, None)
-
-    def event(self, types: list[str], data: bytes) -> tuple[list[Any], str | None]:
-        """The values of a log, and the error."""
-        inputs = tuple(Input("", read_type(entry(text))) for text in types)
-        event = Entry("evt", "E", inputs)
-        with self.session.cursor() as cursor:
-            cursor.execute("truncate ethereum.logs")
-            insert = "insert into ethereum.logs values (%s, %s, %s, 0, 0, '')"
-            cursor.execute(insert, (ADDRESS, [event.hash], data))
-            cursor.execute(self.sql.event(ADDRESS, event, []))
-            [row] = cursor.fetchall()
-        self.session.rollback()
-        values = [bytes(v) if isinstance(v, memoryview) else v for v in row[4:-1]]
-        return values, row[-1]
-
-
 @pytest.fixture(scope="module")
 def newest(postgres_server: Postgres) -> Iterator[Decoder]:
     postgres_server.execute(sql.SQL("create database abi_values"))
@@ -155,8 +110,13 @@ def older(postgis_server: Postgres) -> Iterator[Decoder]:
         yield Decoder(session)
 
 
+def event(decoder: Decoder, types: list[str], data: bytes) -> tuple[list[Any], str | None]:
+    """The values of an event with inputs of these types, and the error."""
+    return decoder.values([Input("", read_type(entry(text))) for text in types], data)
+
+
 def check(decoder: Decoder, types: list[str], data: bytes) -> None:
-    values, error = decoder.event(types, data)
+    values, error = event(decoder, types, data)
     kinds = [read_type(entry(text)) for text in types]
     expected = [shown(kind, v) for kind, v in zip(kinds, decode(types, data), strict=True)]
     assert error is None, (types, data.hex())
@@ -188,7 +148,7 @@ def test_malformed_data_never_fails_and_is_refused_where_eth_abi_refuses_it(
         broken[chance.randrange(len(broken))] = chance.choice([0, 1, 32, 64, 127, 128, 255])
     if chance.random() < 0.3:
         del broken[chance.randrange(len(broken)) :]
-    values, error = newest.event(types, bytes(broken))
+    values, error = event(newest, types, bytes(broken))
     assert (error is None) == (None not in values)
     try:
         theirs = decode(types, bytes(broken))
@@ -213,7 +173,7 @@ def test_fixed_point_numbers_are_exact(
     newest: Decoder, kind: str, number: int, value: Decimal
 ) -> None:
     data = (number % 2**256).to_bytes(32)
-    assert newest.event([kind], data) == ([value], None)
+    assert event(newest, [kind], data) == ([value], None)
 
 
 def test_data_whose_parts_share_bytes_does_not_grow_without_end(newest: Decoder) -> None:
@@ -221,6 +181,6 @@ def test_data_whose_parts_share_bytes_does_not_grow_without_end(newest: Decoder)
     count = (200).to_bytes(32)
     step = count + (200 * 32).to_bytes(32) * 200
     data = (32).to_bytes(32) + step * 4 + count + bytes(32) * 200
-    values, error = newest.event(["uint256[][][][][]"], data)
+    values, error = event(newest, ["uint256[][][][][]"], data)
     assert values == [None]
     assert error is not None
