@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from psycopg2.extensions import cursor as Cursor
 from pydantic import Field
 
 from dapu.agents.base import Agent, Context
+from dapu.agents.incremental.days import last_day
 from dapu.definitions.models import ActionOptions
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.result import LoadResult
@@ -141,7 +142,8 @@ class _Reading:
         text = (self._context.backfill or {}).get("to")
         if text is None:
             return None
-        until = as_moment(text)
+        day = last_day(text)
+        until = as_moment(text if day is None else f"{day + timedelta(days=1)}")
         if until is None:
             raise JobError(f"{text} is not a time; Execute's marks are like 2024-05-06T07:08:09Z")
         return until

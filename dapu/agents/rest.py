@@ -189,6 +189,11 @@ class _Reading:
         self._pages = Pages(
             session, options.format, records, self._paging, context.note, one_is_all
         )
+        if (context.backfill or {}).get("to") is not None:
+            raise JobError(
+                "a web service is asked from the watermark's value on, and gives all that follows: "
+                "leave --to out"
+            )
         self._low = bounds(context, options.watermark).low
         self._newest = Newest(options.watermark.column) if options.watermark else None
         self._documents: DocumentRows | None = None

@@ -110,7 +110,12 @@ def _shown(folder: Path) -> Path:
 @click.argument("task")
 @click.option("--full", is_flag=True, help="Read everything, whatever the watermark.")
 @click.option("--from", "low", metavar="V", help="Read from this value of the watermark's column.")
-@click.option("--to", "high", metavar="V", help="Read up to this value, which belongs to it.")
+@click.option(
+    "--to",
+    "high",
+    metavar="V",
+    help="Read up to this value, which belongs to it; a day, month or year to its end.",
+)
 @click.option("--rebuild", is_flag=True, help="Drop the table, make it anew, read everything.")
 @click.option(
     "--downstream", is_flag=True, help="Then correct all that depend on it: see the manual."

@@ -62,7 +62,7 @@ def _now_like(value: Any, zone: tzinfo) -> Any:
     if isinstance(value, str):
         moment = datetime.fromisoformat(value)
         now = datetime.now(moment.tzinfo or zone).replace(tzinfo=moment.tzinfo)
-        return _like_text(now, value)
+        return like_text(now, value)
     if isinstance(value, datetime):
         return datetime.now(value.tzinfo or zone).replace(tzinfo=value.tzinfo)
     if isinstance(value, date):
@@ -92,10 +92,10 @@ def _duration(overlap: timedelta | float) -> timedelta:
 
 def _less_in_text(value: str, overlap: timedelta) -> str:
     """A time that the source keeps as text stays text of the same form."""
-    return _like_text(datetime.fromisoformat(value) - overlap, value)
+    return like_text(datetime.fromisoformat(value) - overlap, value)
 
 
-def _like_text(moment: datetime, like: str) -> str:
+def like_text(moment: datetime, like: str) -> str:
     """A moment as text of the same form as another, so that the two compare as texts."""
     form = _TIME_IN_TEXT.fullmatch(like)
     if form is None:

@@ -108,4 +108,5 @@ def _backfill_query(
         like = source.value(highest(whole, column, source.quote))
     low, high = backfill_bounds(context, like, column)
     query = context.sql(file, watermark=low)
-    return between(query, column, low, high, source.quote, nulls=False)
+    slack = source.time_slack
+    return between(query, column, low, high, source.quote, nulls=False, slack=slack)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from dapu.agents.base import Context
 from dapu.agents.incremental.bounds import begin_at, end_at
+from dapu.agents.incremental.days import whole
 from dapu.agents.incremental.newest import Newest
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
@@ -53,9 +54,10 @@ def begin(context: Context, watermark: WatermarkOptions) -> Any:
 def backfill_bounds(context: Context, like: Any, column: str) -> Bounds:
     """What an operator gave as `from` and `to`, in the kind of a value that the column has.
 
-    A time without a zone is one of the warehouse's, where the column's have a zone. Raises
-    JobError for a value of another kind, and for a range that ends before it begins; the order
-    of texts is the source's own, so that of these is not looked at.
+    A day, month or year means the whole of it. A time without a zone is one of the warehouse's,
+    where the column's have a zone. Raises JobError for a value of another kind, and for a range
+    that ends before it begins; the order of texts is the source's own, so that of these is not
+    looked at.
     """
     low, high = (_end(context, name, like, column) for name in ("from", "to"))
     known = low is not None and high is not None and not isinstance(low, str)
@@ -65,6 +67,10 @@ def backfill_bounds(context: Context, like: Any, column: str) -> Bounds:
             f"--from {given.get('from')} is after --to {given.get('to')}; no row can be between: "
             "change places"
         )
+    between = [
+        f"{name} {value}" for name, value in (("from", low), ("to", high)) if value is not None
+    ]
+    context.note(f"reads the range {' '.join(between)} of {column}")
     return Bounds(low, high)
 
 
@@ -73,12 +79,15 @@ def _end(context: Context, name: str, like: Any, column: str) -> Any:
     if text is None or like is None:
         return text
     kind, kept = to_text(like, column)
+    zone = context.warehouse.settings.zone
     try:
-        value = from_text(kind, text)
+        value = whole(kind, name, text, like, zone)
+        if value is None:
+            value = from_text(kind, text)
     except (ValueError, ArithmeticError):
         raise JobError(f"--{name} {text}: write it like the watermark, {kept}") from None
     if kind == "timestamptz" and value.tzinfo is None:
-        return value.replace(tzinfo=context.warehouse.settings.zone)
+        return value.replace(tzinfo=zone)
     return value
 
 

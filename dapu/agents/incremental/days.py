@@ -1,0 +1,55 @@
+"""A day, month or year as one end of a range: it means the whole of it."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date, datetime, time, tzinfo
+from typing import Any
+
+from dapu.agents.incremental.bounds import like_text
+
+_DAYS = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
+_TIME_IN_TEXT = re.compile(r"\d{4}-\d\d-\d\d(?:([T ])\d\d:\d\d(?::\d\d(?:\.\d+)?)?([Z+-].*)?)?")
+_LAST = "23:59:59.999999999"
+
+
+def first_day(text: str) -> date | None:
+    """`2024-02` is 2024-02-01; None for what is no day, month or year."""
+    found = _DAYS.fullmatch(text)
+    return date(int(found[1]), int(found[2] or 1), int(found[3] or 1)) if found else None
+
+
+def last_day(text: str) -> date | None:
+    """`2024-02` is 2024-02-29; None for what is no day, month or year. Raises ValueError."""
+    found = _DAYS.fullmatch(text)
+    if found is None:
+        return None
+    year, month = int(found[1]), int(found[2] or 12)
+    return date(year, month, int(found[3] or monthrange(year, month)[1]))
+
+
+def whole(kind: str, name: str, text: str, like: Any, zone: tzinfo) -> Any:
+    """The first or last value of a day, month or year; None where the text is none.
+
+    kind: of the watermark's values, see `to_text`. name: `from` or `to`. like: one of the values.
+    Raises ValueError for a day that does not exist.
+    """
+    day = first_day(text) if name == "from" else last_day(text)
+    if day is None:
+        return None
+    moment = datetime.combine(day, time.min if name == "from" else time.max)
+    match kind:
+        case "date":
+            return day
+        case "timestamp":
+            return moment
+        case "timestamptz":
+            return moment.replace(tzinfo=zone)
+        case "text" if form := _TIME_IN_TEXT.fullmatch(like):
+            between, behind = form.groups(default="")
+            if name == "from" or not between:
+                return day.isoformat()
+            # Texts without a zone may have further digits of a second; others are of one form.
+            return like_text(moment, like) if behind else f"{day}{between}{_LAST}"
+    return None
