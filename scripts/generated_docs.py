@@ -235,9 +235,8 @@ def _value(schema: Schema, known: Schema) -> str:
     """What may stand there."""
     if "const" in schema or "enum" in schema:
         values = schema.get("enum", [schema.get("const")])
-        return ", ".join(
-            f"`{value if isinstance(value, str) else json.dumps(value)}`" for value in values
-        )
+        texts = (value if isinstance(value, str) else json.dumps(value) for value in values)
+        return ", ".join(f"`{text}`" for text in dict.fromkeys(texts))
     if examples := schema.get("examples"):
         return f"text like `{examples[0]}`"
     kind = schema.get("type", "")

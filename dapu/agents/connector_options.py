@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from dapu.definitions.models import ActionOptions, Columns
-from dapu.loading.options import LoadOptions, Null, SchemaChange
+from dapu.loading.options import LoadOptions, OnBadValue, SchemaChange
 from dapu.warehouse.yamlfile import Strict
 
 ConnectorLoad = Literal["replace", "append", "merge"]
@@ -41,7 +41,7 @@ class ConnectorOptions(ActionOptions):
         None,
         description="Columns that tell rows of `stream` apart; default what the connector says",
     )
-    on_bad_value: Annotated[Literal["fail", "null", "reject"], Null] = Field(
+    on_bad_value: OnBadValue = Field(
         "fail", description="A value that its column cannot hold: see Loading"
     )
     nul_characters: Literal["fail", "remove"] = Field(

@@ -12,8 +12,26 @@ from dapu.durations import Duration
 from dapu.warehouse.yamlfile import Strict
 
 LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]
-# YAML reads a bare `null` as nothing, and what is meant is the word.
-Null = BeforeValidator(lambda value: "null" if value is None else value)
+
+
+def _or_null(values: object) -> BeforeValidator:
+    """YAML reads a bare `null` as nothing, and what is meant is the word.
+
+    values: the type of all values that a file may have, for its JSON Schema.
+    """
+
+    def as_word(value: object) -> object:
+        return "null" if value is None else value
+
+    return BeforeValidator(as_word, json_schema_input_type=values)
+
+
+OnBadValue = Annotated[
+    Literal["fail", "null", "reject"], _or_null(Literal["fail", "null", "reject", None])
+]
+ZeroDates = Annotated[Literal["fail", "null"], _or_null(Literal["fail", "null", None])]
+
+
 # With less than nothing, rows would be left out that nobody reads later.
 NotNegative = Annotated[float, Field(ge=0)]
 _KEYED = ("merge", "snapshot", "history")
@@ -92,7 +110,7 @@ class LoadOptions(ActionOptions):
         description="Rows that the source no longer has. With `snapshot`: `hard` deletes them (the "
         "default), `soft` marks them in _deleted_at. With `merge`: how often to look for them",
     )
-    on_bad_value: Annotated[Literal["fail", "null", "reject"], Null] = Field(
+    on_bad_value: OnBadValue = Field(
         "fail",
         description="A value that the column cannot hold fails the job, becomes null, or "
         "sends its row to <table>__rejected",
@@ -100,7 +118,7 @@ class LoadOptions(ActionOptions):
     nul_characters: Literal["fail", "remove"] = Field(
         "fail", description="NUL characters in text, which PostgreSQL cannot hold"
     )
-    zero_dates: Annotated[Literal["fail", "null"], Null] = Field(
+    zero_dates: ZeroDates = Field(
         "fail", description="Dates such as 0000-00-00, which PostgreSQL cannot hold"
     )
     schema_change: SchemaChange | None = Field(

@@ -20,6 +20,13 @@ from dapu.text import shortened
 _CONTEXT = re.compile(
     r"COPY ([^,]+), line (\d+)(?:, column (.+?(?=: \"|: null input|$)))?(?:: (.*))?", re.DOTALL
 )
+# Classes of errors of the server's own limits. It says them when it writes several rows at once:
+# the line that it names may be of none of them.
+_OF_NO_ROW = {
+    "53": "the warehouse's server is short of disk or memory; no row is at fault",
+    "54": "leave columns out, or load each record as one document (`jsonb`), which may be longer",
+    "58": "the warehouse's server cannot read or write its files; no row is at fault",
+}
 _UNREADABLE = re.compile("[\0\udc80-\udcff]")
 _NULL = "null input"
 _LONGEST = 300  # characters of what the server says, which has the value in it
@@ -136,6 +143,8 @@ def explain(error: psycopg2.Error, origin: RowOrigin = UNKNOWN) -> DapuError:
     if place is None or isinstance(error, psycopg2.errors.UniqueViolation):
         return JobError("; ".join(filter(None, (reason, detail, _advice(error)))))
     table, line, named, shown = place.groups()
+    if (advice := _OF_NO_ROW.get((error.pgcode or "")[:2])) is not None:
+        return JobError(f"{reason}; {advice}")
     column = named or error.diag.column_name
     row = origin.row_of_line(int(line))
     if reason.endswith(": 0x00"):
