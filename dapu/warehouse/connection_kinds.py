@@ -166,6 +166,9 @@ class FilesConnection(Connection):
         description="The folder, relative to the warehouse directory; or `s3://bucket/folder`, "
         "`sftp://host/folder`, `https://host/folder`"
     )
+    follow_links: bool = Field(
+        False, description="Whether links in a folder may lead to files outside of it"
+    )
     username: str | None = Field(
         None, description="Who enters the server; for S3 the access key's id"
     )

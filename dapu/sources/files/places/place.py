@@ -25,6 +25,7 @@ from dapu.sources.files.places.servers import open_file_system
 from dapu.warehouse.connection_kinds import FilesConnection
 from dapu.warehouse.warehouse import Warehouse
 
+_NO_SUCH_FILE = 2  # SSH_FX_NO_SUCH_FILE, draft-ietf-secsh-filexfer-02, section 7
 _STAMPS = ("ETag", "mtime", "LastModified", "Last-Modified")
 
 
@@ -56,6 +57,7 @@ class Place:
     root: str
     system: AbstractFileSystem
     is_local: bool
+    follow_links: bool = False
     _fetched: dict[str, Path] = field(default_factory=dict)
     _stopped: bool = False
 
@@ -107,6 +109,7 @@ class Place:
         except FileNotFoundError:
             return None
         except Exception:  # noqa: BLE001 - it is there, and its editor keeps it to itself
+            self.again(file)  # raises when it is the server that does not answer
             return b""
         return content
 
@@ -143,7 +146,20 @@ class Place:
             raise ConfigurationError(
                 f"{name!r} is not a path below the folder of the connection {self}"
             )
-        return f"{self.folder}/{name}"
+        path = f"{self.folder}/{name}"
+        self._check_inside(name, path)
+        return path
+
+    def _check_inside(self, name: str, path: str) -> None:
+        """Raises JobError when a link on the way to a file leads out of the folder."""
+        if not self.is_local or self.follow_links:
+            return
+        real = Path(path).resolve()
+        if not real.is_relative_to(Path(self.root).resolve()):
+            raise JobError(
+                f"{name} in {self} is a link that leads out of it, to {real}; "
+                f"`follow_links: true` in the connection `{self.connection}` allows that"
+            )
 
     @property
     def folder(self) -> str:
@@ -156,11 +172,13 @@ class Place:
     def _info(self, path: str) -> dict[str, Any] | None:
         try:
             info: dict[str, Any] = self.system.info(path)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
             if self.is_local and not Path(self.root).is_dir():
                 raise JobError(
                     f"the folder of the connection {self} does not exist: is the share mounted?"
                 ) from None
+            if not _is_missing(error):  # fsspec says so of a server that cannot be reached, too
+                raise error.__cause__ or error from None
             return None
         return info if info["type"] == "file" else None
 
@@ -188,6 +206,7 @@ class Place:
             self.system.info(folder.partition("/")[0])  # an empty folder is none, a bucket is one
 
     def _found(self, name: str, info: dict[str, Any]) -> FoundFile:
+        self._check_inside(name, info["name"])
         size = info.get("size")
         stamp = next((str(info[key]) for key in _STAMPS if info.get(key)), "")
         return FoundFile(name, info["name"], None if size is None else int(size), stamp)
@@ -218,7 +237,8 @@ def open_place(warehouse: Warehouse, name: str) -> Place:
     if "://" in connection.path:
         return Place(name, connection.path, open_file_system(connection), is_local=False)
     root = str(warehouse.folder / Path(connection.path).expanduser())
-    return Place(name, root, open_file_system(connection), is_local=True)
+    system = open_file_system(connection)
+    return Place(name, root, system, is_local=True, follow_links=connection.follow_links)
 
 
 class _Stoppable(Callback):  # type: ignore[misc]  # fsspec has no types
@@ -240,6 +260,19 @@ def fixed_folders(pattern: str) -> Iterator[str]:
         if glob.has_magic(part):
             return
         yield part
+
+
+def _is_missing(error: FileNotFoundError) -> bool:
+    """Whether the server answered that there is no such file."""
+    cause = error.__cause__
+    if cause is None or isinstance(cause, FileNotFoundError):
+        return True
+    answer = getattr(cause, "response", None) or {}  # of botocore
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    status = status or getattr(cause, "status", None)  # of aiohttp
+    if status is not None:
+        return status in (404, 410)
+    return getattr(cause, "code", None) == _NO_SUCH_FILE  # of asyncssh
 
 
 def _is_of_editor(name: str) -> bool:

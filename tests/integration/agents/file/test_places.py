@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -146,3 +148,60 @@ def test_faulty_places_are_told(task: OneTask, connection: str, message: str) ->
     assert (
         "the connection `source` is not a folder of files; it needs `driver: files`" in task.fails()
     )
+
+
+def test_links_that_lead_out_of_the_folder_are_followed_where_it_is_allowed(
+    task: OneTask, tmp_path: Path
+) -> None:
+    share, secret = Share(tmp_path / "share"), Share(tmp_path / "elsewhere")
+    outside = secret.put("secret.csv", "n\n7\n")
+    inside = share.put("in/a.csv", "n\n1\n")
+    (share.path / "in/link.csv").symlink_to(inside)
+    (share.path / "out.csv").symlink_to(outside)
+    (share.path / "folder").symlink_to(secret.path)
+    connection = f"driver: files\npath: {share.path}"
+    for file in ("out.csv", "o*.csv", "folder/secret.csv", "folder/*.csv"):
+        task.has(connection, f"do: file\nfile: '{file}'")
+        said = task.fails()
+        assert "is a link that leads out of it" in said
+        assert "follow_links: true" in said
+        assert not task.has_table()
+    task.has(connection, "do: file\nfile: in/link.csv\norigin: false")
+    assert "1 rows" in task.run()
+    task.has(f"{connection}\nfollow_links: true", "do: file\nfile: '[of]*.csv'\norigin: false")
+    assert "1 rows" in task.run()
+    assert task.rows() == [(7,)]
+
+
+@pytest.mark.parametrize("file", ["a.csv", "*.csv"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "path: http://127.0.0.1:{port}/x",
+        "path: s3://bucket/x\nusername: a\npassword: b\nextra: {{config_kwargs: {{retries: "
+        "{{total_max_attempts: 1}}}}, endpoint_url: 'http://127.0.0.1:{port}'}}",
+        "path: sftp://127.0.0.1:{port}/x\nusername: a\npassword: b",
+    ],
+)
+def test_a_server_that_refuses_the_connection_is_not_without_the_file(
+    task: OneTask, path: str, file: str
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody listens
+        task.has(
+            f"driver: files\n{path.format(port=closed.getsockname()[1])}",
+            f"do: file\nfile: '{file}'",
+        )
+        said = task.fails()
+    assert "no file" not in said
+    assert re.search("connect|refused", said, re.IGNORECASE)
+
+
+def test_a_server_that_fails_is_not_without_the_file(
+    task: OneTask, server: MisbehavingServer
+) -> None:
+    server.on("/a.csv", Reply("no", status=503))
+    task.has(f"driver: files\npath: {server.url}", "do: file\nfile: a.csv")
+    said = task.fails()
+    assert "503" in said
+    assert "no file" not in said
