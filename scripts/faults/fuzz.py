@@ -199,7 +199,10 @@ def _parts(given: Input) -> Parts:
 def _options(kind: str) -> Any:
     if kind in _WORKBOOKS:
         return ExcelOptions(do="excel", workbook="x")
-    more: dict[str, dict[str, Any]] = {"csv": {"encoding": "utf-8", "delimiter": ",", "header": 1}, "xml": {"records": "row"}}
+    more: dict[str, dict[str, Any]] = {
+        "csv": {"encoding": "utf-8", "delimiter": ",", "header": 1},
+        "xml": {"records": "row"},
+    }
     return FileOptions.model_validate({"do": "file", "file": "x", **more.get(kind, {})})
 
 

@@ -139,3 +139,16 @@ def test_nul_characters_are_told_by_their_line_and_left_out_where_that_is_wanted
 def test_a_delimiter_that_cannot_be_one_is_refused(files: FileTask, delimiter: str) -> None:
     files.has('file: a.csv\ndelimiter: "' + delimiter + '"')
     assert "a delimiter is an ASCII character" in files.task.is_refused()
+
+
+def test_a_row_of_too_many_fields_that_is_not_utf8_is_told_by_its_line(
+    files: FileTask, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, content in (
+        ("this.csv", b"a,b\n1,2\n\xd1,3,4\n"),
+        ("one.csv", b"a,b\n\xd1,2\n3,4,5\n"),
+    ):
+        files.share.put(name, content)
+        said = files.fails(f"file: {name}\nencoding: utf-8\ndelimiter: ','\nheader: 1")
+        assert f"{name}, line " in said
+    assert "Traceback" not in capfd.readouterr().err
