@@ -63,25 +63,27 @@ class LimitedProcess:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def ask(self, *request: Any) -> Any:
-        """The answer.
+    def ask(self, *request: Any, seconds: float | None = None) -> Any:
+        """The answer. seconds: how long it may take, where that is not the same for all.
 
         Raises what the function raised there if that is a DapuError; ProcessDied when it ran into
         a limit or crashed; JobError when it was stopped.
         """
         with self._asking:
-            return self._ask(request)
+            return self._ask(request, seconds or self._seconds)
 
-    def _ask(self, request: tuple[Any, ...]) -> Any:
+    def _ask(self, request: tuple[Any, ...], seconds: float | None) -> Any:
         pipe = self._started()
         try:
             pipe.send(request)
-            if not pipe.poll(self._seconds):
-                raise ProcessDied("time", f"it took longer than {self._seconds:g} seconds")
+            if not pipe.poll(seconds):
+                raise ProcessDied("time", f"it took longer than {seconds:g} seconds")
             kind, value = pipe.recv()
         except (EOFError, OSError):
             raise self._death() from None
-        except ProcessDied:
+        except (
+            BaseException
+        ):  # its answer, were it still to come, would be taken for the next one's
             self.close()
             raise
         if kind == "error":

@@ -89,7 +89,7 @@ def run(uri: str, folder: Path, kinds: Sequence[str], numbers: range, seed: int)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.RLIM_INFINITY))
     signal.signal(signal.SIGALRM, _raise_hang)
     tally = Tally()
-    with Workbooks() as books:
+    with Workbooks(seconds=_DEADLINE / 2) as books:
         for start in range(numbers.start, numbers.stop, _AT_ONCE):
             session = psycopg2.connect(uri)
             with session.cursor() as cursor:

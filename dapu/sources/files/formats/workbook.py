@@ -35,12 +35,13 @@ class ReadSheet:
 class Workbooks:
     """Opens workbooks, in a process that may end at any of them without harm.
 
-    seconds: how long one may take; None leaves that to whoever calls `stop`.
+    seconds: how long one may take, and as long again for each megabyte.
     """
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self, seconds: float = 60) -> None:
+        self._seconds = seconds
         answers = f"{workbook_reader.__name__}:answer"
-        self._process = LimitedProcess(answers, most_memory(_MEMORY), seconds)
+        self._process = LimitedProcess(answers, most_memory(_MEMORY))
         self._folder = tempfile.TemporaryDirectory(prefix="dapu-cells-")
         self._read: dict[tuple[Path, str], ReadSheet] = {}
 
@@ -60,7 +61,7 @@ class Workbooks:
 
         name: what people call it.
         """
-        return Workbook(name, path, dict(self._ask(name, "sheets", name, path)), self)
+        return Workbook(name, path, dict(self._ask("sheets", name, path)), self)
 
     def read(self, book: Workbook, sheet: str, style: SheetStyle) -> ReadSheet:
         """Reads a sheet, once. Raises JobError when it is broken, or larger than all bounds."""
@@ -68,8 +69,9 @@ class Workbooks:
         if key not in self._read:
             file = Path(self._folder.name) / str(len(self._read))
             label = f"{book.name}, sheet {sheet!r}"
+            request = ("read", book.name, book.path, sheet, style, file)
             try:
-                cells = self._process.ask("read", book.name, book.path, sheet, style, file)
+                cells = self._process.ask(*request, seconds=self._most_seconds(book.path))
             except ProcessDied as died:
                 raise JobError(
                     f"{label} cannot be read: {died}{self._why(died, book, sheet)}"
@@ -77,16 +79,21 @@ class Workbooks:
             self._read[key] = ReadSheet(cells, file)
         return self._read[key]
 
-    def _ask(self, name: str, *request: Any) -> Any:
+    def _most_seconds(self, path: Path) -> float:
+        """For a reader that never ends: a workbook of 1 MB takes a fraction of a second."""
+        return self._seconds * (1 + path.stat().st_size // 1_000_000)
+
+    def _ask(self, what: str, name: str, path: Path, *more: Any) -> Any:
         try:
-            return self._process.ask(*request)
+            request = (what, name, path, *more)
+            return self._process.ask(*request, seconds=self._most_seconds(path))
         except ProcessDied as died:
             raise JobError(f"{name} cannot be read: {died}") from died
 
     def _why(self, died: ProcessDied, book: Workbook, sheet: str) -> str:
         if died.cause != "memory":
             return ""
-        last = self._ask(book.name, "last_cell", book.name, book.path, sheet)
+        last = self._ask("last_cell", book.name, book.path, sheet)
         stray = (
             f"; its last cell is {last}: delete the rows and columns after the table"
             if last

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Row = list[Any]
 _ROWS = 20_000  # a batch
+_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384  # of a sheet, in Excel and LibreOffice
 _OPEN = 8  # workbooks at once
 
 
@@ -156,6 +157,12 @@ class _Rows:
         end = self.parsed.end
         last_row, last_column = end if end is not None else (-1, -1)
         self.height = 1 + max([last_row, *(row for row, _ in self.errors)])
+        if last_row >= _MOST_ROWS or last_column >= _MOST_COLUMNS:
+            raise JobError(
+                f"{self.label} is broken: its last cell is in row {last_row + 1:,} and column "
+                f"{last_column + 1:,}, and a sheet has {_MOST_ROWS:,} rows and {_MOST_COLUMNS:,} "
+                "columns at most"
+            )
         self.width = 1 + max([last_column, *(column for _, column in self.errors)])
 
     def __iter__(self) -> Iterator[Row]:
@@ -225,7 +232,8 @@ def _of_values(rows: _Rows, style: SheetStyle, headers: list[Row]) -> Iterator[t
             headers.append(row)
         if number < first:
             continue
-        if _is_value(row[0]) or any(map(_is_value, row)):
+        # Of a wide sheet with a stray cell most rows are blank, and counting is fast.
+        if row.count("") < len(row) and any(map(_is_value, row)):
             yield number, row
         elif style.end_at_blank:
             return

@@ -6,13 +6,16 @@ import io
 import struct
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import openpyxl
 import pytest
 import xlwt
 
+from dapu.errors import JobError
 from dapu.sources.files.formats import raw_sheet
+from dapu.sources.files.formats.workbook import Workbooks
 from tests.support.file_task import FileTask
 from tests.support.xlsb import xlsb
 
@@ -158,3 +161,22 @@ def test_a_number_below_0_in_a_cell_of_a_time_is_a_duration(excel: FileTask, end
         -1.0: "-24:00:00",
         -0.07: "-01:40:48",
     }
+
+
+def test_a_cell_beyond_all_sheets_is_refused_by_its_place(excel: FileTask) -> None:
+    far = '<c r="XFE1"><v>1</v></c></row>'
+    book = excel.share.book("far.xlsx", [["n"], [1]]).read_bytes()
+
+    def with_far_cell(member: str, content: bytes) -> bytes:
+        changed = content.replace(b"</row>", far.encode(), 1)
+        return changed if "sheet1" in member else content
+
+    excel.share.put("far.xlsx", _rewritten(book, with_far_cell))
+    said = excel.fails("workbook: far.xlsx")
+    assert said.startswith("far.xlsx, sheet 'Costs' is broken")
+
+
+def test_a_reader_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "b.xlsx").write_bytes(b"PK")
+    with Workbooks(seconds=0.001) as books, pytest.raises(JobError, match=r"b.xlsx .* longer than"):
+        books.open("b.xlsx", tmp_path / "b.xlsx")
