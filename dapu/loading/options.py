@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 
 from dapu.definitions.models import ActionOptions, Columns
 from dapu.durations import Duration
@@ -87,6 +87,14 @@ class KeySweep(Strict):
     mark: bool = Field(False, description="Mark the rows in _deleted_at instead of deleting them")
 
 
+class Rejects(Strict):
+    """How many rows may be rejected."""
+
+    at_most: NonNegativeInt | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?%$")] = Field(
+        description="A number of rows, or a share of those that were read: `5 %`"
+    )
+
+
 class LoadOptions(ActionOptions):
     """The part of an action that says what becomes of the rows.
 
@@ -118,6 +126,11 @@ class LoadOptions(ActionOptions):
     nul_characters: Literal["fail", "remove"] = Field(
         "fail", description="NUL characters in text, which PostgreSQL cannot hold"
     )
+    rejects: Rejects | None = Field(
+        None,
+        description="With `on_bad_value: reject`: more of them fail the job; default: all rows, "
+        "where the table would be empty then",
+    )
     zero_dates: ZeroDates = Field(
         "fail", description="Dates such as 0000-00-00, which PostgreSQL cannot hold"
     )
@@ -140,6 +153,8 @@ class LoadOptions(ActionOptions):
             raise ValueError("`deletes: {every: …}` looks for keys alone: only a database can")
         if isinstance(self.deletes, KeySweep) and self.load != "merge":
             raise ValueError("`deletes: {every: …}` goes with `load: merge`")
+        if self.rejects is not None and self.on_bad_value != "reject":
+            raise ValueError("`rejects` goes with `on_bad_value: reject`")
         if isinstance(self.deletes, str) and self.load != "snapshot":
             raise ValueError(f"`deletes: {self.deletes}` goes with `load: snapshot`")
         return self
@@ -181,6 +196,11 @@ class LoadOptions(ActionOptions):
         if self.load == "history":
             return self.watermark is None
         return self.load in ("replace", "snapshot") or isinstance(self.deletes, KeySweep)
+
+    @property
+    def empties_table(self) -> bool:
+        """Whether a table has no rows when none are loaded."""
+        return self.load in ("replace", "snapshot")
 
     @property
     def marks_deleted(self) -> bool:

@@ -17,6 +17,7 @@ from dapu.errors import JobError
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.tables import Relation
 from dapu.loading.values.find_row import key_of
+from dapu.loading.values.reject_limit import check_rejected
 from dapu.loading.values.rejected import REMARK_PATTERN, KeyRange, RejectedRows
 from dapu.loading.values.scrub import BAD_BYTE, MARK, NUL, OWN_MARK, Scrubbed
 from dapu.named_sql import compose, statement
@@ -127,6 +128,7 @@ class _TextStage:
         self._domains, self._key = domains, key
         self._valid: dict[str, sql.Composable] = {}
         self._has_own_marks = False
+        self._rows = 0
 
     def fill(self, rows: CopyRows, required: set[str]) -> None:
         definitions = sql.SQL(", ").join(
@@ -145,7 +147,7 @@ class _TextStage:
             self._has_own_marks = scrubbed.has_own_marks
 
         texts = replace(rows, write=write, origin=replace(rows.origin, locate=None))
-        texts.fill(self._cursor, _TEXTS, freeze=True)
+        self._rows = texts.fill(self._cursor, _TEXTS, freeze=True)
         self._valid = {
             column.name: self._is_valid(column, column.name in required) for column in self._columns
         }
@@ -173,6 +175,8 @@ class _TextStage:
         if self._options.on_bad_value == "fail":
             first = {"column": found[0][2], "bad rows": shown}
             raise JobError(f"{self._name}: {note}", first)
+        if self._options.on_bad_value == "reject":
+            check_rejected(self._name, self._options, found[0][-1], self._rows, note)
         return [note], {"bad rows": shown}
 
     def _where(

@@ -173,7 +173,7 @@ def test_rejects_of_a_table_with_a_long_name_have_a_table(connection: PgSession)
     options = LoadOptions.model_validate({"do": "database", "on_bad_value": "reject"})
 
     def write(file: Any) -> None:
-        file.write(b"x,,\n")
+        file.write(b"x,,\n1,,\n")
 
     rows = CopyRows(COLUMNS, "csv", write)
     with connection, connection.cursor() as cursor:
