@@ -241,7 +241,7 @@ def test_what_the_same_values_become_in_the_table_is_a_change(
     shop.run("insert into item values (1, 'a', 1)")
     run(folder)
     shop.run("alter table item rename column name to title")
-    assert "the new column title is left out, the column name is gone" in run(folder)
+    assert "the new column title is left out, the column name is no longer" in run(folder)
     assert run(folder).startswith("0 rows, none of 1 blocks changed")
     task.write_text(task.read_text().replace("added: ignore", "added: add"))
     assert "1 updated, 0 deleted, 0 unchanged, the new column title" in run(folder)
