@@ -29,6 +29,7 @@ _TEMPLATE = "dapu_template"
 _SERVERS = {
     "mariadb": "mariadb",
     "mapserver": "mapserver",
+    "npm": "npm_packages",
     "pgbouncer": "pgbouncer",
     "postgis": "postgis_server",
     "ssh": "ssh_server",

@@ -38,7 +38,7 @@ PACKAGES = (
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def npm_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return npm.installed(tmp_path_factory.mktemp("npm"), *PACKAGES)
 
 
@@ -49,9 +49,9 @@ def decoder(postgres_server: Postgres) -> Iterator[Decoder]:
         yield Decoder(session)
 
 
-def cases(packages: Path, name: str) -> list[dict[str, Any]]:
+def cases(npm_packages: Path, name: str) -> list[dict[str, Any]]:
     """The test cases of a file of ethers."""
-    file = packages / f"@ethersproject/testcases/testcases/{name}.json.gz"
+    file = npm_packages / f"@ethersproject/testcases/testcases/{name}.json.gz"
     found = json.loads(gzip.decompress(file.read_bytes()))
     assert len(found) > 1000
     return list(found[::STEP])
@@ -83,8 +83,8 @@ def expected(of: AbiType, value: Any, *, inside: bool = False) -> Any:
 
 
 @pytest.mark.parametrize("name", ["contract-interface", "contract-interface-abi2"])
-def test_values_of_ethers(packages: Path, decoder: Decoder, name: str) -> None:
-    for case in cases(packages, name):
+def test_values_of_ethers(npm_packages: Path, decoder: Decoder, name: str) -> None:
+    for case in cases(npm_packages, name):
         outputs = json.loads(case["interface"])[0]["outputs"]
         inputs = [Input(name_of(one), read_type(one)) for one in outputs]
         values, error = decoder.values(inputs, bytes.fromhex(case["result"][2:]))
@@ -94,8 +94,8 @@ def test_values_of_ethers(packages: Path, decoder: Decoder, name: str) -> None:
         assert (error, values) == (None, wanted), case["name"]
 
 
-def test_events_of_ethers(packages: Path, decoder: Decoder) -> None:
-    for case in cases(packages, "contract-events"):
+def test_events_of_ethers(npm_packages: Path, decoder: Decoder) -> None:
+    for case in cases(npm_packages, "contract-events"):
         event = next(one for one in read_abi(case["interface"]) if one.name == "testEvent")
         topics = [bytes.fromhex(topic[2:]) for topic in case["topics"]]
         values, error = decoder.log(event, topics, bytes.fromhex(case["data"][2:]))
@@ -119,11 +119,11 @@ def abi_of(artifact: str) -> Any:
 
 
 def test_contracts_of_openzeppelin_and_uniswap(
-    packages: Path, make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+    npm_packages: Path, make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = [*packages.glob("@openzeppelin/**/build/**/*.json")]
-    files += packages.glob("@uniswap/*/build/*.json")
-    files += packages.glob("@uniswap/*/artifacts/contracts/**/*.json")
+    files = [*npm_packages.glob("@openzeppelin/**/build/**/*.json")]
+    files += npm_packages.glob("@uniswap/*/build/*.json")
+    files += npm_packages.glob("@uniswap/*/artifacts/contracts/**/*.json")
     texts = {file.stem: file.read_text() for file in files}
     artifacts = {name: text for name, text in texts.items() if isinstance(abi_of(text), list)}
     folder = make_warehouse(
