@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable
 
 from dapu.statement import LONGEST_NAME
 
+# Each table of PostgreSQL has columns of these names already: a bounding box's are common.
+SYSTEM_COLUMNS = frozenset({"ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"})
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
 
@@ -36,9 +38,11 @@ def unused(name: str, taken: Collection[str]) -> str:
 
 
 def column_name(text: str) -> str:
-    """`Käive (EUR)` is `kaive_eur`; empty when no letter or digit is left."""
+    """`Käive (EUR)` is `kaive_eur`, `xmin` is `xmin_`; empty when no letter or digit is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = _NOT_IN_NAMES.sub("_", plain).strip("_")[:LONGEST_NAME].strip("_")
+    if name in SYSTEM_COLUMNS:
+        return f"{name}_"
     return f"_{name}" if name[:1].isdigit() else name
 
 

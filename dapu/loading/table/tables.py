@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.named_sql import compose, statement
+from dapu.rows.column_names import SYSTEM_COLUMNS
 from dapu.rows.rows import Column, column_definitions
 from dapu.statement import LONGEST_NAME, TableName
 from dapu.suggest import nearest
@@ -164,6 +165,11 @@ def check_names(name: TableName, columns: Sequence[Column], reserved: Collection
             raise JobError(
                 f"the query for {name} gives a column `{column.name}`, which this way of loading "
                 "fills itself; give it another name in the query"
+            )
+        if column.name in SYSTEM_COLUMNS:
+            raise JobError(
+                f"the query for {name} gives a column `{column.name}`, which each table of "
+                f"PostgreSQL has already; call it `{column.name}_`"
             )
         if len(column.name.encode()) > LONGEST_NAME:
             raise JobError(
