@@ -25,7 +25,7 @@ from dapu.registry import agenda, workers
 from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
 from dapu.warehouse.postgres_session import Session
-from dapu.worker.cutting import cut, cut_all
+from dapu.worker.cutting import cut, cut_all, notice_silence
 
 _INTERVAL = 1.0  # seconds
 _SILENT = 15.0  # seconds without an answer, until another connection asks about this one
@@ -134,6 +134,7 @@ class Watch:
             job = self._job
             if job is None:
                 continue
+            notice_silence()
             reason = self._reason or self._timed_out(job)
             if reason is not None:
                 self._interrupt(job, reason)

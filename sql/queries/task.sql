@@ -105,3 +105,8 @@ left join {agenda} waiting on waiting.task = t.task and waiting.status = 'waitin
     and waiting.span is null
 where %(task)s::text is null or t.task = %(task)s
 order by t.task;
+
+-- name: overrides
+-- Each override with whether its task is registered, and the day parts that it names.
+select o.task, t.task is not null, coalesce(o.day_parts, '{{}}')
+from {override} o left join {registry} t on t.task = o.task order by o.task;
