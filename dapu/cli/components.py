@@ -117,6 +117,7 @@ def manager(warehouse: Warehouse, as_json: bool) -> None:
                 "failed": [{"job": job, "task": task} for job, task in done.failed],
                 "freed": [{"job": job, "task": task} for job, task, _ in done.freed],
                 "paused_by": done.paused_by,
+                "override_faults": list(done.override_faults),
             }
         )
     else:
@@ -131,6 +132,8 @@ def _show_round(done: Round, line: Callable[[str], None]) -> None:
         line(f"{task}: failed, no tries left")
     for job, task in done.queued:
         line(f"{task}: job {job} queued")
+    for fault in done.override_faults:
+        line(f"warning: {fault}")
     if done.paused_by is not None:
         line(f"manager: the warehouse is paused (by {done.paused_by}); nothing is queued")
     elif not done.queued and not done.has_failures:

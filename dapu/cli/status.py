@@ -40,14 +40,16 @@ def status(warehouse: Warehouse, task: str | None, as_json: bool) -> None:
     with warehouse.session("status") as session, session.cursor() as cursor:
         check_registry(cursor, registry)
         if task is None:
-            _show_all(cursor, registry, warehouse.name, as_json)
+            _show_all(cursor, registry, warehouse, as_json)
         else:
             _show_task(cursor, registry, task, as_json)
 
 
-def _show_all(cursor: Cursor, registry: Registry, name: str, as_json: bool) -> None:
+def _show_all(cursor: Cursor, registry: Registry, warehouse: Warehouse, as_json: bool) -> None:
     from dapu.registry import agenda, control, tasks
 
+    name = warehouse.name
+    faults = tasks.faulty_overrides(cursor, registry, warehouse.settings.day_parts)
     rows = tasks.overview(cursor, registry)
     pause = control.paused(cursor, registry)
     counts = agenda.counts(cursor, registry)
@@ -57,6 +59,7 @@ def _show_all(cursor: Cursor, registry: Registry, name: str, as_json: bool) -> N
                 "warehouse": name,
                 "paused_by": pause and pause.get("by"),
                 "jobs": counts,
+                "override_faults": faults,
                 "tasks": [row._asdict() for row in rows],
             }
         )
@@ -67,6 +70,8 @@ def _show_all(cursor: Cursor, registry: Registry, name: str, as_json: bool) -> N
     )
     listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     say(f"{name}: {counted(len(rows), 'task')}; jobs now and of the last day: {listed or 'none'}")
+    for fault in faults:
+        say(f"warning: {fault}")
     if pause is not None:
         say(f"The warehouse is paused (by {pause.get('by')}).")
 

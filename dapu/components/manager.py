@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +23,7 @@ class Round:
     failed: list[tuple[int, str]]
     freed: list[tuple[int, str, str]]
     paused_by: str | None = None
+    override_faults: Sequence[str] = ()
 
     @property
     def has_failures(self) -> bool:
@@ -48,7 +50,8 @@ def queue_due_tasks(warehouse: Warehouse, now: datetime | None = None) -> Round:
         parts = day_parts_at(warehouse.settings, at)
         queued = agenda.queue_due(cursor, registry, at, parts)
         _set_next_crons(cursor, registry, crons, {task for _, task in queued}, at, warehouse)
-        return Round(queued, failed, freed)
+        faults = tasks.faulty_overrides(cursor, registry, warehouse.settings.day_parts)
+        return Round(queued, failed, freed, override_faults=faults)
 
 
 def _set_next_crons(

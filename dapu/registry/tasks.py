@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
 from dapu.registry.store import Registry
+from dapu.suggest import nearest
 
 if TYPE_CHECKING:
     from dapu.definitions.models import Route
@@ -157,6 +158,27 @@ def set_faults(cursor: Cursor, registry: Registry, faults: Mapping[str, str]) ->
 def names(cursor: Cursor, registry: Registry) -> list[str]:
     """All task ids."""
     return [row[0] for row in registry.rows(cursor, "task.names")]
+
+
+def faulty_overrides(cursor: Cursor, registry: Registry, day_parts: Iterable[str]) -> list[str]:
+    """What overrides name that is not there, so that they do less or more than was meant.
+
+    day_parts: those of warehouse.yaml.
+    """
+    override = f"{registry.schema}.{registry.prefix}override"
+    known, faults = names(cursor, registry), list[str]()
+    for task, is_known, parts in registry.rows(cursor, "task.overrides"):
+        if not is_known:
+            faults.append(
+                f"{task}: {override} has a task that is not registered{nearest(task, known)}"
+            )
+        faults += [
+            f"{task}: {override} has the day part `{part}`, which warehouse.yaml has not"
+            f"{nearest(part, day_parts)}"
+            for part in parts
+            if part not in day_parts
+        ]
+    return faults
 
 
 def due_crons(cursor: Cursor, registry: Registry, now: datetime) -> list[tuple[str, str]]:

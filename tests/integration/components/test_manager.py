@@ -13,7 +13,18 @@ from psycopg2.extensions import connection as PgSession
 from dapu.warehouse.clock import day_parts_at, next_cron_time
 from dapu.warehouse.settings import Settings
 from tests.conftest import MakeWarehouse
-from tests.support.components import a_task, manager, one, queued, registrar, rows, versioner, write
+from tests.support.command import dapu
+from tests.support.components import (
+    ROUTE,
+    a_task,
+    manager,
+    one,
+    queued,
+    registrar,
+    rows,
+    versioner,
+    write,
+)
 from tests.support.rounds import run_due, run_task
 
 NOW = datetime.now(UTC)
@@ -343,3 +354,27 @@ def test_a_new_or_changed_one_is_queued_when_all_its_masters_have_run(make: Make
     write(folder, {"routes/r/s/t/run.sql": "select 2"})
     registrar(folder)
     assert queued(folder) == ["r.s.t"]
+
+
+def test_an_override_of_what_is_not_there_is_named(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.invoice")})
+    versioner(folder)
+    registrar(folder)
+    rows(
+        connection,
+        "insert into meta.override (task, day_parts, blacklisted) values "
+        "('r.s.invoce', null, true), ('r.s.invoice', '{morning,mornin}', false)",
+    )
+    unknown, part = manager(folder).override_faults
+    assert unknown.startswith("r.s.invoce: ")
+    assert "meta.override" in unknown
+    assert "r.s.invoice" in unknown
+    assert part.startswith("r.s.invoice: ")
+    assert "`mornin`" in part
+    assert "morning" in part
+    shown = dapu("status", folder)
+    assert unknown in shown.out
+    assert part in shown.out
+    assert part in dapu("manager", folder).out
