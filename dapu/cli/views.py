@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
-from dapu.cli.console import complain, counted, show_json, silent, stamped
+from dapu.cli.console import complain, counted, show_json, stamped
 
 if TYPE_CHECKING:
     from dapu.generate.view_groups import Choice
@@ -165,23 +165,29 @@ def _show(action: ViewsAction, made: Made) -> None:
 
 
 def _drop(warehouse: Warehouse, task: str, choice: Choice, dry_run: bool, as_json: bool) -> None:
-    from dapu.generate.make_views import drop_own
+    """Drops the views that the task made; ends with status 1 when some stay."""
+    from dapu.generate.drop_views import drop_own
     from dapu.registry.version import check_registry, registry_of
 
-    line = silent if as_json else stamped(warehouse.settings.zone)
+    line = stamped(warehouse.settings.zone)
     registry = registry_of(warehouse)
-    with warehouse.session("views") as session, session.cursor() as cursor:
-        check_registry(cursor, registry)
-        dropped = drop_own(cursor, registry, task, list(choice.only) or None)
-        if dry_run:
-            session.rollback()
-        else:
-            session.commit()
-    for name in dropped:
-        line(f"{'would drop' if dry_run else 'dropped'} {'.'.join(name)}")
-    line(f"{task}: {counted(len(dropped), 'view')} {'to drop' if dry_run else 'dropped'}")
+    with warehouse.session("views") as session:
+        with session.cursor() as cursor:
+            check_registry(cursor, registry)
+        # A task that is gone no longer says whether its keys are addresses, in any case.
+        addresses = (f"0x{key.lower().removeprefix('0x')}" for key in choice.only)
+        only = [*choice.only, *addresses] or None
+        done = drop_own(session, registry, task, only, dry_run=dry_run)
     if as_json:
-        show_json({"task": task, "dropped": [".".join(name) for name in dropped]})
+        names = [".".join(name) for name in done.views]
+        show_json({"task": task, "dropped": names, "failures": done.failures})
+    else:
+        for name in done.views:
+            line(f"{'would drop' if dry_run else 'dropped'} {'.'.join(name)}")
+        line(f"{task}: {counted(len(done.views), 'view')} {'to drop' if dry_run else 'dropped'}")
+    for key, why in done.failures.items():
+        stamped(warehouse.settings.zone, complain)(f"{key} stays: {why}")
+    sys.exit(1 if done.failures else 0)
 
 
 COMMANDS = (views,)

@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.errors import DapuError, JobError
+from dapu.errors import DapuError
 from dapu.generate.view_groups import View
 from dapu.loading.table.views import make_anew
 from dapu.named_sql import compose
@@ -41,7 +41,9 @@ def make_group(cursor: Cursor, registry: Registry, task: str, schema: str, group
     for one in there.values():
         _check_is_own(one, task, group.key, schema)
     for name in view_groups.unwanted(cursor, registry, task, group, schema):
-        _try(cursor, compose("make_views.drop", view=sql.Identifier(*name)), ".".join(name))
+        try_statement(
+            cursor, compose("make_views.drop", view=sql.Identifier(*name)), ".".join(name)
+        )
     changed = [
         view for view, digest in wanted if view.name not in there or there[view.name].hash != digest
     ]
@@ -121,7 +123,8 @@ def _make_one(cursor: Cursor, schema: str, view: View, before: Present | None) -
         raise _cannot(cursor, error, f"{schema}.{view.name}", statement) from error
 
 
-def _try(cursor: Cursor, statement: sql.Composed, name: str) -> None:
+def try_statement(cursor: Cursor, statement: sql.Composed, name: str) -> None:
+    """Runs a statement for a view. Raises CannotMake with what the server says."""
     try:
         cursor.execute(statement)
     except psycopg2.errors.QueryCanceled:
@@ -139,20 +142,3 @@ def _cannot(
     parts = (error.diag.message_primary, error.diag.message_detail, error.diag.message_hint)
     reason = "; ".join(part for part in parts if part) or str(error)
     return CannotMake(f"{name}: {reason}", statement.as_string(cursor))
-
-
-def drop_own(
-    cursor: Cursor, registry: Registry, task: str, only: list[str] | None
-) -> list[tuple[str, str]]:
-    """Drops the views that a task made, and no others; returns their schemas and names.
-
-    only: of these groups alone. Raises JobError when somebody else built on one of them.
-    """
-    found = [(schema, name) for _, schema, name in view_groups.own(cursor, registry, task, only)]
-    for name in found:
-        try:
-            _try(cursor, compose("make_views.drop", view=sql.Identifier(*name)), ".".join(name))
-        except CannotMake as error:
-            raise JobError(f"nothing is dropped: {error}") from error
-    view_groups.forget(cursor, registry, task, only)
-    return found

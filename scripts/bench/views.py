@@ -28,7 +28,7 @@ from typing import Any
 from psycopg2.extras import execute_values
 
 from dapu.components.versioner import bring_up_to_date
-from dapu.generate.make_views import drop_own
+from dapu.generate.drop_views import drop_own
 from dapu.generate.view_groups import Choice
 from dapu.generate.view_options import ViewsOptions
 from dapu.generate.views import ViewsAction, ViewsRun
@@ -151,17 +151,8 @@ def _make(warehouse: Warehouse, consumers: int, count: int) -> int:
 
 def _drop(warehouse: Warehouse) -> None:
     action = _action(warehouse)
-    keys = sorted(_keys(warehouse))
-    for start in range(0, len(keys), 20):  # the locks of one transaction have a limit
-        with warehouse.session("bench") as session, session, session.cursor() as cursor:
-            drop_own(cursor, action.registry, action.task, keys[start : start + 20])
-
-
-def _keys(warehouse: Warehouse) -> set[str]:
-    registry = registry_of(warehouse)
-    with warehouse.session("bench") as session, session.cursor() as cursor:
-        cursor.execute(registry.fill("select key from {view_group}", cursor))
-        return {row[0] for row in cursor.fetchall()}
+    with warehouse.session("bench") as session:
+        drop_own(session, action.registry, action.task, None)
 
 
 def _add_logs(warehouse: Warehouse, count: int) -> None:

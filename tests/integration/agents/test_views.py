@@ -191,8 +191,22 @@ def test_drop_of_some_groups_and_what_others_built_on(run: Run, connection: PgSe
     rows(connection, 'create view built as select * from reports."sales_FI"')
     done = run("--drop")
     assert done.status == 1
+    assert "sales_FI stays: " in done.err
     assert "built depends on view reports" in done.err
-    assert names(connection) == ["sales_FI", "sales_o'L"]
+    assert names(connection) == ["sales_FI"]
+
+
+def test_groups_that_read_each_other_are_dropped_in_their_order(
+    run: Run, sales: Path, connection: PgSession
+) -> None:
+    text = """\
+        {% if row.country == 'FI' %}select * from {{ table('reports', 'sales_EE') }}
+        {% else %}select 1 as x{% endif %}"""
+    write(sales, {f"{FOLDER}/sales.sql": text})
+    run()
+    assert run("--drop").status == 0
+    assert names(connection) == []
+    assert rows(connection, "select from meta.view_group") == []
 
 
 def test_a_dry_run_prints_the_sql_and_queues_nothing(run: Run, connection: PgSession) -> None:

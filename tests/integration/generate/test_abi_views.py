@@ -277,6 +277,7 @@ def test_only_limit_and_count(chain: Chain, make: Make) -> None:
     assert "1 view made in 1 group, 0 groups unchanged" in make("--only", "CD" * 20).out
     assert "0xee" in make("--only", "0x" + "EE" * 20).err
     assert "1 group unchanged" in make("--limit", "1").out
+    assert "1 view dropped" in make("--drop", "--only", "CD" * 20).out
 
 
 def test_a_dry_run_prints_what_makes_the_views_by_hand(
