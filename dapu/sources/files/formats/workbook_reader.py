@@ -10,6 +10,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import cached_property, lru_cache
@@ -119,7 +120,8 @@ def read(name: str, path: Path, sheet: str, style: SheetStyle, target: Path) -> 
     # calamine does not hold up other threads while it parses, nor does unzipping.
     with ThreadPoolExecutor(1) as second:
         errors = second.submit(_with_faults, label, lambda: find_errors(raw))
-        parsed = _translated(label, lambda: book.get_sheet_by_name(sheet))
+        with _translated_faults(label):
+            parsed = book.get_sheet_by_name(sheet)
         rows = _Rows(label, parsed, errors.result(), raw)
     try:
         with target.open("wb") as file:
@@ -166,6 +168,9 @@ class _Rows:
         self.width = 1 + max([last_column, *(column for _, column in self.errors)])
 
     def __iter__(self) -> Iterator[Row]:
+        return self._with_errors() if self.errors else self._padded()
+
+    def _with_errors(self) -> Iterator[Row]:
         of_rows: dict[int, dict[int, str]] = {}
         for (row, column), name in self.errors.items():
             of_rows.setdefault(row, {})[column] = name
@@ -178,13 +183,14 @@ class _Rows:
         """Calamine begins and ends a sheet with the first and last cell that has a value."""
         for _ in range(min(self.top, self.height)):
             yield [""] * self.width
-        count, before = 0, [""] * self.left
-        for cells in _translated_each(self.label, self.parsed):
-            count += 1
-            row = before + cells if before else cells
-            row.extend([""] * (self.width - len(row)))
-            yield row
-        for _ in range(self.height - self.top - count):
+        before: Row = [""] * self.left
+        after: Row = [""] * (self.width - self.left - self.parsed.width)
+        with _translated_faults(self.label):
+            if before or after:
+                yield from ([*before, *cells, *after] for cells in self.parsed.iter_rows())
+            else:
+                yield from self.parsed.iter_rows()
+        for _ in range(self.height - self.top - self.parsed.height):
             yield [""] * self.width
 
     def as_they_are(self, numbers: Sequence[int], column: int, cells: list[Any]) -> list[Any]:
@@ -233,7 +239,7 @@ def _of_values(rows: _Rows, style: SheetStyle, headers: list[Row]) -> Iterator[t
         if number < first:
             continue
         # Of a wide sheet with a stray cell most rows are blank, and counting is fast.
-        if row.count("") < len(row) and any(map(_is_value, row)):
+        if _is_value(row[0]) or (row.count("") < len(row) and any(map(_is_value, row))):
             yield number, row
         elif style.end_at_blank:
             return
@@ -250,7 +256,8 @@ def _with_faults(label: str, act: Callable[[], Result]) -> Result:
 
 @lru_cache(_OPEN)
 def _book(name: str, path: Path) -> CalamineWorkbook:
-    return _translated(name, lambda: _open(path))
+    with _translated_faults(name):
+        return _open(path)
 
 
 def _open(path: Path) -> CalamineWorkbook:
@@ -267,18 +274,13 @@ def _open(path: Path) -> CalamineWorkbook:
             raise error from None
 
 
-def _translated_each(label: str, sheet: CalamineSheet) -> Iterator[Row]:
-    rows = sheet.iter_rows()
-    while (row := _translated(label, lambda: next(rows, None))) is not None:
-        yield row
-
-
-def _translated(label: str, act: Callable[[], Result]) -> Result:
+@contextmanager
+def _translated_faults(label: str) -> Iterator[None]:
     """What goes wrong inside calamine as a JobError, a crash of its own too."""
     from python_calamine import CalamineError, PasswordError
 
     try:
-        return act()
+        yield
     except PasswordError:
         raise JobError(f"{label} is protected with a password; save it without") from None
     except (CalamineError, ValueError, OverflowError) as error:
@@ -287,8 +289,6 @@ def _translated(label: str, act: Callable[[], Result]) -> Result:
         ) from error
     except OSError as error:
         raise JobError(f"{label} cannot be read: {error}") from error
-    except MemoryError:
-        raise
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
