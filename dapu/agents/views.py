@@ -39,7 +39,8 @@ def failure_message(made: Made) -> str:
     first = [f"{one.key}: {one.message}" for one in made.failures[:_MOST_NAMED]]
     more = len(made.failures) - len(first)
     rest = [f"and {more:,} more"] if more else []
-    return f"{len(made.failures):,} groups failed: " + "; ".join(first + rest)
+    groups = "1 group" if len(made.failures) == 1 else f"{len(made.failures):,} groups"
+    return f"{groups} failed: " + "; ".join(first + rest)
 
 
 def failed_groups(made: Made) -> list[dict[str, str | None]]:

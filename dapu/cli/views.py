@@ -93,7 +93,7 @@ def _actions(warehouse: Warehouse, task: str | None) -> Iterator[ViewsAction]:
     any_views = False
     for folder in [found.tasks[task]] if task else found.tasks.values():
         if folder.route not in found.routes or (
-            not task and "views" not in folder.file.read_text()
+            not task and b"views" not in folder.file.read_bytes()
         ):
             continue
         definition = reader.read(folder, found.routes[folder.route])
