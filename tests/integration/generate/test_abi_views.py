@@ -314,3 +314,17 @@ actions:
     chain.log([keccak("E(uint8)")], encode(["uint8"], [5]))
     assert make().status == 0
     assert chain.view("token_E", "inp_a, 1, 1, 1", "tokens") == [(5, 1, 1, 1)]
+
+
+def test_text_that_is_not_hexadecimal_is_malformed_data(connection: PgSession, make: Make) -> None:
+    chain = Chain(connection, "text")
+    chain.contract([event("E", "address", "uint8", indexed=1), function("f", "uint8")])
+    chain.log([keccak("E(address,uint8)"), topic("address", A)], encode(["uint8"], [5]))
+    chain.transaction(1, call("f(uint8)", 5))
+    rows(connection, "update ethereum.logs set topics = left(topics, -1) || 'x', data = '0xzz'")
+    rows(connection, "update ethereum.transactions set input = input || '0'")
+    assert make().status == 0
+    [(a, b, error, _)] = chain.view(f"{EVENT}E", "inp_a, inp_b, error, 1")
+    assert (a, b, error) == (None, None, "data has 0 bytes of at least 32")
+    [(a, error, _, _)] = chain.view(f"{FUNCTION}f", "inp_a, error, 1, 1")
+    assert (a, error) == (None, "input has 0 bytes of at least 36")
