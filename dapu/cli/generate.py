@@ -72,9 +72,6 @@ def generate(
     sys.exit(1 if outcomes["failed"] else 0)
 
 
-COMMANDS = (generate,)
-
-
 def _show(generated: Generated) -> None:
     line = complain if generated.outcome == "failed" else say
     if generated.outcome != "unchanged" or generated.notes:
@@ -88,3 +85,43 @@ def _show_difference(generated: Generated, folder: Path) -> None:
         lines = difflib.unified_diff(old, text.splitlines(), f"a/{name}", f"b/{name}", lineterm="")
         for line in lines:
             say(line)
+
+
+@click.command("new")
+@WAREHOUSE
+@click.argument("task", metavar="ROUTE.SCHEMA.TABLE")
+@click.option("--from", "origin", metavar="NAME", help="The table, sheet, file or layer to read.")
+@click.option("--load", type=_LOADS, help="The load mode; default `replace`.")
+def new(warehouse: Warehouse, task: str, origin: str | None, load: str | None) -> None:
+    """Make one task.
+
+    With --from it reads a table of the route's source, as `dapu generate` writes it; without, it is
+    a query of the warehouse itself. On a terminal it asks for what is not given.
+
+    \b
+    Examples:
+      dapu new finances erp.staging.invoice --from sales.invoice --load merge
+      dapu new finances reports.mart.revenue
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from dapu.generate.definitions import write
+    from dapu.generate.one_task import new_task
+
+    if origin is None and _is_interactive():
+        question = "Table, sheet, file or layer to read (none: a query)"
+        origin = click.prompt(question, default="", show_default=False) or None
+        if origin is not None and load is None:
+            load = click.prompt("Load mode", type=_LOADS, default="replace")
+    for one in new_task(warehouse, task, origin, load):
+        write(one)
+        _show(one)
+        for path in one.files:
+            say(f"  {path.relative_to(warehouse.folder)}")
+        if one.outcome == "failed":
+            sys.exit(1)
+
+
+def _is_interactive() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+COMMANDS = (generate, new)

@@ -134,22 +134,30 @@ def _leave_out_misplaced(folder: Path, level: str, found: Scan) -> None:
         found.faults.append(Fault(folder / TASK_FILE, 1, message))
 
 
+def name_fault(name: str, what: str) -> str | None:
+    """Why a name can be none of a route, schema or table; None when it can.
+
+    what: of these it is to be.
+    """
+    size = len(name.encode())
+    if not name.isidentifier() or name != name.lower():
+        return (
+            f"the {what} name {name!r} must be lower-case letters, digits and underscores, "
+            "and start with a letter"
+        )
+    if size > LONGEST_NAME:
+        return f"the {what} name {name!r} has {size} bytes; PostgreSQL takes {LONGEST_NAME}"
+    if what == "schema" and name.startswith("pg_"):
+        return f"the schema name {name!r} belongs to PostgreSQL; no own schema may begin `pg_`"
+    return None
+
+
 def _has_good_name(path: Path, what: str, found: Scan) -> bool:
     """Whether a folder's name can be the name of a route, schema or table; a fault if not."""
-    name, size = path.name, len(path.name.encode())
-    if not name.isidentifier() or name != name.lower():
-        message = (
-            f"the {what} name {name!r} must be lower-case letters, digits and underscores, "
-            "and start with a letter; rename the folder"
-        )
-    elif size > LONGEST_NAME:
-        message = f"the {what} name {name!r} has {size} bytes; PostgreSQL takes {LONGEST_NAME}"
-    elif what == "schema" and name.startswith("pg_"):
-        message = f"the schema name {name!r} belongs to PostgreSQL; no own schema may begin `pg_`"
-    else:
-        return True
-    found.faults.append(Fault(path, 1, message))
-    return False
+    message = name_fault(path.name, what)
+    if message is not None:
+        found.faults.append(Fault(path, 1, f"{message}; rename the folder"))
+    return message is None
 
 
 def fingerprint(path: Path) -> str:

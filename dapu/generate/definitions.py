@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from dapu.definitions.folders import ROUTE_FILE, TASK_FILE
+from dapu.definitions.folders import ROUTE_FILE, TASK_FILE, name_fault
 from dapu.definitions.steps import read_steps
 from dapu.errors import ConfigurationError, JobError
 from dapu.generate.names import name_table
@@ -74,18 +74,27 @@ def generate(warehouse: Warehouse, wanted: Wanted) -> Iterator[Generated]:
     Raises ConfigurationError for an unknown route, or where no table matches; FaultyFile when a
     template fails; JobError when the source does not answer.
     """
+    for name, what in ((wanted.route, "route"), (wanted.schema, "schema")):
+        check_name(name, what)
     templates = Templates(wanted.templates)
     connection = connection_of(warehouse, wanted.route)
-    if not (warehouse.folder / "routes" / wanted.route / ROUTE_FILE).is_file():
-        _check_route_name(wanted.route)
-        path = warehouse.folder / "routes" / wanted.route / ROUTE_FILE
-        yield Generated(wanted.route, "route made", {path: f"connection: {connection}\n"})
     with closing(open_tables(warehouse, connection)) as tables:
         generator = _Generator(warehouse, wanted, templates, tables)
-        for offered in generator.chosen():
+        chosen = generator.chosen()
+        path = warehouse.folder / "routes" / wanted.route / ROUTE_FILE
+        if not path.is_file():
+            yield Generated(wanted.route, "route made", {path: f"connection: {connection}\n"})
+        for offered in chosen:
             yield generator.generate(offered)
         if wanted.table is None:
             yield from generator.gone()
+
+
+def check_name(name: str, what: str) -> None:
+    """Raises ConfigurationError for what can be no name of a route, schema or table."""
+    fault = name_fault(name, what)
+    if fault is not None:
+        raise ConfigurationError(fault)
 
 
 def write(generated: Generated) -> None:
@@ -93,14 +102,6 @@ def write(generated: Generated) -> None:
     for path, text in generated.files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-
-
-def _check_route_name(name: str) -> None:
-    if not name.isidentifier() or name != name.lower():
-        raise ConfigurationError(
-            f"{name!r} can be no name of a route: it must be lower-case letters, digits and "
-            f"underscores; make a route with `connection: {name}` and give its name"
-        )
 
 
 class _Generator:
@@ -134,6 +135,12 @@ class _Generator:
             if (not wanted.tables or _matches(one, wanted.tables))
             and not _matches(one, wanted.exclude)
         ]
+        if wanted.table is not None:  # one is meant, perhaps of two that differ in case
+            exact = [one for one in chosen if fnmatchcase(one.label, wanted.tables[0])]
+            chosen = exact or chosen
+        if wanted.table is not None and len(chosen) > 1:
+            names = ", ".join(one.label for one in chosen)
+            raise ConfigurationError(f"several are meant: {names}; give the whole name of one")
         if not chosen:
             what = " and ".join(f"`{one}`" for one in wanted.tables) or "what is not excluded"
             near = nearest(wanted.tables[0], _words(self._offered)) if wanted.tables else ""
@@ -252,8 +259,10 @@ class _Generator:
 
 
 def _matches(offered: Offered, patterns: Sequence[str]) -> bool:
-    """Whether a pattern means the table, by its whole name or by its name alone."""
-    return any(fnmatch(text, one) for one in patterns for text in _words([offered]))
+    """Whether a pattern means the table, by its whole name or by its name alone, in any case."""
+    return any(
+        fnmatchcase(text.lower(), one.lower()) for one in patterns for text in _words([offered])
+    )
 
 
 def _words(offered: Sequence[Offered]) -> list[str]:

@@ -29,8 +29,14 @@ class Generating:
 
     def reads(self, connection: str) -> None:
         """Makes the warehouse. connection: the keys beside `name`."""
-        entry = "- name: erp\n" + "".join(f"  {line}\n" for line in connection.splitlines())
-        self.folder = self._make({"connections.yaml": self._database.connections_yaml() + entry})
+        lines = [line if line[:1] in "-#" else f"  {line}" for line in connection.splitlines()]
+        entry = "\n".join(["- name: erp", *lines, ""])
+        self.folder = self._make(
+            {
+                "warehouse.yaml": "defaults: {run: {retries: 0}}",
+                "connections.yaml": self._database.connections_yaml() + entry,
+            }
+        )
         self.run("versioner")
 
     def run(self, command: str, *options: str, status: int = 0) -> Finished:

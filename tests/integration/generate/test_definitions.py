@@ -8,11 +8,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow as pa
 import pytest
 from psycopg2.extensions import connection as PgSession
+from pyarrow import parquet
 
 from dapu.generate.names import RESERVED
 from tests.conftest import Database
+from tests.services.mapserver import Layer, MapServer
 from tests.support.generating import Generating
 from tests.support.maria_shop import Shop
 from tests.support.rentals import RENTALS
@@ -340,3 +344,112 @@ def test_templates_of_the_project(generating: Generating, tmp_path: Path) -> Non
     (own / "task.yaml.j2").write_text("{{ nothing }}")
     done = generating.generate("--templates", str(own), status=2)
     assert "task.yaml.j2:1: the template fails: 'nothing' is undefined" in done.err
+
+
+def test_new_makes_one_task_of_a_table(generating: Generating, tmp_path: Path) -> None:
+    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
+    generating.run("new", "erp.mart.things", "--from", "Item", "--load", "merge")
+    text = (generating.folder / "routes/erp/mart/things/task.yaml").read_text()
+    assert "    load: merge\n    key: [id]\n" in text
+    generating.load()
+    assert generating.rows("select * from mart.things") == [(1, "x")]
+    done = generating.run("new", "erp.mart.things", "--from", "item", status=2)
+    assert "routes/erp/mart/things is there already" in done.err
+
+
+def test_new_without_a_source_is_a_query(generating: Generating, tmp_path: Path) -> None:
+    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
+    (generating.folder / "routes/reports").mkdir(parents=True)
+    (generating.folder / "routes/reports/route.yaml").write_text("")
+    generating.run("new", "reports.mart.revenue")
+    generating.load()
+    assert generating.rows("select * from mart.revenue") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["erp.item"], "'erp.item' is no task id"),
+        (["erp.Staging.item"], "the schema name 'Staging' must be lower-case"),
+        (["erp.s.item", "--from", "itm"], "has no table `itm`; did you mean `item`?"),
+        (["erp.s.item"], "`erp` is a connection and no route"),
+        (["erq.s.item"], "no route `erq`"),
+        (["erp.s.item", "--load", "merge"], "`--load` goes with `--from`"),
+        (["main.s.item", "--from", "migration", "--load", "period"], "'period' is not one of"),
+    ],
+)
+def test_new_refuses(generating: Generating, tmp_path: Path, options: list[str], says: str) -> None:
+    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
+    assert says in generating.run("new", *options, status=2).err
+
+
+def test_sheets_and_files(generating: Generating, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    (share / "2024").mkdir(parents=True)
+    (share / "2024" / "sales [EU].csv").write_text("Id;Amount;On\n1;1,50;2024-01-31\n")
+    (share / "people.json").write_text('[{"name": "Mari", "born": 1990}]')
+    parquet.write_table(pa.table({"id": [1], "name": ["x"]}), share / "a.parquet")
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.title = "Cost centres"
+    book.active.append(["Code", "Total (EUR)"])
+    book.active.append(["A1", 12.5])
+    book.save(share / "Budget.xlsx")
+    (share / "notes.md").write_text("nothing")
+    generating.reads(f"driver: files\npath: {share}")
+    assert "generate: 4 new" in generating.generate().out
+    generating.load()
+    assert generating.rows("select * from staging.budget_cost_centres") == [("A1", Decimal("12.5"))]
+    assert generating.rows("select id, amount from staging.sales_eu") == [(1, Decimal("1.50"))]
+    assert generating.types("sales_eu")["on"] == "date"
+    assert generating.rows("select id, name from staging.a") == [(1, "x")]
+    assert "4 unchanged" in generating.generate().out
+
+
+def test_the_layers_of_a_wfs(
+    generating: Generating, mapserver: MapServer, postgis_database: Database
+) -> None:
+    with closing(postgis_database.connect()) as session, session:
+        session.cursor().execute(
+            "create table roads as select 1 as id, 'E20' as name, "
+            "st_setsrid(st_makepoint(542000, 6589000), 3301)::geometry(Point, 3301) as geom;"
+            "alter table roads add primary key (id)"
+        )
+    source = (
+        f"host={postgis_database.server.socket_directory} user=postgres "
+        f"dbname={postgis_database.name}"
+    )
+    mapserver.serve([Layer("roads", "roads", "POINT"), Layer("lakes", "lakes")], source)
+    generating.reads(f"driver: wfs\nurl: {mapserver.url}")
+    generating.generate("--tables", "ROADS")
+    text = generating.file("roads/task.yaml").read_text()
+    assert text == (
+        "description: roads\nactions:\n  - do: wfs\n    layer: ms:roads\n    load: replace\n"
+    )
+    assert not generating.file("roads/ver").exists()
+    generating.load()
+    assert generating.rows("select name from staging.roads") == [("E20",)]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["nowhere", "--schema", "s"], "no route `nowhere`"),
+        (["erp"], "Missing option '--schema'"),
+        (["erp", "--schema", "Staging"], "the schema name 'Staging' must be lower-case"),
+        (["erp", "--schema", "pg_x"], "the schema name 'pg_x' belongs to PostgreSQL"),
+        (["erp", "--schema", "s", "-t", "itm"], "has no table `itm`; did you mean `item`?"),
+        (["erp", "--schema", "s", "-x", "*"], "has no table what is not excluded"),
+        (["erp", "--schema", "s", "--load", "period"], "'period' is not one of"),
+        (["erp", "--schema", "s", "--templates", "/nowhere"], "no folder /nowhere"),
+        (["api", "--schema", "s"], "does not say what it has"),
+    ],
+)
+def test_generate_refuses(
+    generating: Generating, tmp_path: Path, options: list[str], says: str
+) -> None:
+    connection = sqlite(tmp_path / "erp.db", ITEM)
+    generating.reads(connection + "\n- {name: api, driver: rest, url: 'http://127.0.0.1:9'}\n#")
+    done = generating.run("generate", *options, status=2)
+    assert says in done.err
+    assert not (generating.folder / "routes/erp").exists()
