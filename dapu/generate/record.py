@@ -8,10 +8,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import yaml
 from pydantic import Field
 
-from dapu.warehouse.yamlfile import Strict, read_model
+from dapu.warehouse.yamlfile import Strict, as_yaml, read_model
 
 FILE = "generated.yaml"
 _HEAD = "# Written by `dapu generate`, which sees by it what a person changed. Commit it too.\n"
@@ -37,8 +36,7 @@ class Record(Strict):
 
     def text(self) -> str:
         """The file's text."""
-        content = self.model_dump()
-        return _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=2**20)
+        return _HEAD + as_yaml(self.model_dump())
 
     def is_untouched(self, folder: Path, name: str) -> bool:
         """Whether a file is as it was generated; one that a person deleted is not."""

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 from sqlalchemy.dialects import postgresql
 
 from dapu.errors import ConfigurationError, Fault, FaultyFile
 from dapu.shipped import shipped_folder
+from dapu.warehouse.yamlfile import as_yaml
 
 _END = ".j2"
 ADD_COLUMN = "ver/NNN_add_column.sql"
@@ -39,6 +40,7 @@ class Templates:
             if not self._own:
                 raise ConfigurationError(f"{folder} has no templates: no file ends in {_END}")
         self._folder = folder
+        self._compiled: dict[str, Template] = {}
         self._environment = SandboxedEnvironment(
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -46,7 +48,7 @@ class Templates:
             keep_trailing_newline=True,
         )
         self._environment.filters |= {
-            "yaml": _as_yaml,
+            "yaml": partial(as_yaml, on_one_line=True),
             "identifier": postgresql.dialect().identifier_preparer.quote,  # type: ignore[no-untyped-call]
             "literal": _as_literal,
             "raw": _as_raw,
@@ -59,8 +61,10 @@ class Templates:
     def render(self, name: str, values: Mapping[str, Any]) -> str:
         """The text of a file. Raises FaultyFile when a project's own template fails."""
         try:
-            text = self._own.get(name, self._texts.get(name, ""))
-            return self._environment.from_string(text).render(values)
+            if name not in self._compiled:
+                text = self._own.get(name, self._texts.get(name, ""))
+                self._compiled[name] = self._environment.from_string(text)
+            return self._compiled[name].render(values)
         except TemplateError as error:
             path = (self._folder or Path()) / f"{name}{_END}"
             line = getattr(error, "lineno", None) or 1
@@ -72,12 +76,6 @@ def _texts(folder: Path) -> dict[str, str]:
         str(path.relative_to(folder)).removesuffix(_END): path.read_text("utf-8")
         for path in folder.rglob(f"*{_END}")
     }
-
-
-def _as_yaml(value: Any) -> str:
-    """A value as it stands behind a key, on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=2**20)
-    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _as_literal(text: str) -> str:

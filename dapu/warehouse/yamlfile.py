@@ -79,6 +79,31 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _whole, _first)
 
 
+class _Dumper(yaml.CSafeDumper):
+    """Quotes each text that this reader or another, of YAML 1.1, would not take for a text."""
+
+    yaml_implicit_resolvers = {
+        first: [
+            *yaml.CSafeDumper.yaml_implicit_resolvers.get(first, []),
+            *_Loader.yaml_implicit_resolvers.get(first, []),
+        ]
+        for first in {*yaml.CSafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+    }
+
+
+def as_yaml(value: Any, *, on_one_line: bool = False) -> str:
+    """A value as text that reads back as the same value."""
+    text = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=2**20,
+        default_flow_style=True if on_one_line else None,
+    )
+    return text.removesuffix("\n").removesuffix("\n...") if on_one_line else text
+
+
 def _check_aliases(root: yaml.Node) -> None:
     """Raises ConstructorError where an anchor holds itself, or stands for more than a file can."""
     sizes: dict[int, int] = {}

@@ -40,10 +40,12 @@ def test_an_id_is_made_of_the_folders(read: Read) -> None:
      "and start with a letter; rename the folder"),
     ("routes/r/s/in-voice", "the table name 'in-voice' must be lower-case letters, digits and "
      "underscores, and start with a letter; rename the folder"),
-    (f"routes/r/s/{'a' * 64}", f"the table name '{'a' * 64}' has 64 bytes; PostgreSQL takes 63"),
-    (f"routes/r/s/{'ä' * 32}", f"the table name '{'ä' * 32}' has 64 bytes; PostgreSQL takes 63"),
+    (f"routes/r/s/{'a' * 64}", f"the table name '{'a' * 64}' has 64 bytes; PostgreSQL takes 63; "
+     "rename the folder"),
+    (f"routes/r/s/{'ä' * 32}", f"the table name '{'ä' * 32}' has 64 bytes; PostgreSQL takes 63; "
+     "rename the folder"),
     ("routes/r/pg_mine/t", "the schema name 'pg_mine' belongs to PostgreSQL; no own schema may "
-     "begin `pg_`"),
+     "begin `pg_`; rename the folder"),
 ])  # fmt: skip
 def test_a_name_that_cannot_be_one_is_told(
     read: Read, tmp_path: Path, folder: str, message: str

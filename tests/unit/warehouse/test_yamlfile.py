@@ -12,7 +12,7 @@ from dapu.definitions.models import task_model
 from dapu.errors import FaultyFile
 from dapu.suggest import nearest
 from dapu.warehouse.settings import Settings
-from dapu.warehouse.yamlfile import Document, read_document, validate
+from dapu.warehouse.yamlfile import Document, as_yaml, read_document, validate
 
 FILE = Path("task.yaml")
 TASK = task_model(tuple(agent.options for agent in known_agents(Settings()).values()))
@@ -195,3 +195,21 @@ def test_anchors_spare_what_is_written_twice() -> None:
         "c": {"b": 1, "d": 2},
         "e": [{"b": 1}, {"b": 1}],
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "1.5", "12e03", "53e6", "yes", "no", "null", "~", "2024-01-01", "12:30", "0123",
+     "a: b", "- a", "#x", "'", '"', "a\nb", "{{ x }}", "…", " a ", "<<", ".inf", "true",
+     "@", "`", "%", "!x"],
+)  # fmt: skip
+@pytest.mark.parametrize("on_one_line", [True, False])
+def test_what_is_written_reads_back_as_the_same(
+    tmp_path: Path, text: str, on_one_line: bool
+) -> None:
+    value = {"text": text, "list": [text, 1, None, True], "mapping": {"deep": {text or "k": text}}}
+    path = tmp_path / "x.yaml"
+    path.write_text(as_yaml(value, on_one_line=on_one_line))
+    assert read_document(path).parse() == value
+    path.write_text(f"key: {as_yaml(text, on_one_line=True)}\n")
+    assert read_document(path).parse() == {"key": text}
