@@ -137,6 +137,7 @@ class ViewsRun:
                 self._all_queued.set()
             for consumer in consumers:
                 consumer.result()
+        self.made.failures.sort(key=lambda failure: failure.key)  # consumers end in any order
         return self.made
 
     def _in_session(self, work: Callable[[PgSession], None]) -> None:
