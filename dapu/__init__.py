@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from dapu.loading.options import LoadOptions
     from dapu.loading.result import LoadResult
     from dapu.registry.watermarks import Watermark
-    from dapu.rows.origin import RowOrigin
-    from dapu.rows.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
+    from dapu.rows.rows import ArrowRows, Column, CopyRows, QueryRows, RowOrigin, Rows
     from dapu.statement import Statement, TableName
 
 __all__ = [
@@ -52,8 +51,7 @@ _MODULES = {
     "dapu.loading.options": "LoadOptions",
     "dapu.loading.result": "LoadResult",
     "dapu.registry.watermarks": "Watermark",
-    "dapu.rows.origin": "RowOrigin",
-    "dapu.rows.rows": "ArrowRows Column CopyRows QueryRows Rows",
+    "dapu.rows.rows": "ArrowRows Column CopyRows QueryRows RowOrigin Rows",
     "dapu.statement": "Statement TableName",
 }
 

@@ -21,8 +21,7 @@ from dapu.execute.documents import Header, Incoming, Row, next_batch
 from dapu.execute.views import shortened
 from dapu.loading.table.tables import analyze, describe, is_empty, is_table, make_schema
 from dapu.named_sql import compose
-from dapu.rows.origin import RowOrigin
-from dapu.rows.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.statement import LONGEST_NAME, TableName
 
 _COLUMNS = ("batch_date", "type", "id", "version", "chunk", "author", "date", "deleted", "data")

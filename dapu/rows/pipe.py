@@ -16,10 +16,8 @@ import psycopg2
 from psycopg2.extensions import connection as Session
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.errors import JobError
+from dapu.errors import DapuError, JobError
 from dapu.rows.copy_refusal import Refusal
-from dapu.rows.origin import RowOrigin
-from dapu.rows.refused_value import explain
 
 _PIPE_BYTES = 1 << 20  # Linux's limit for a pipe without privileges
 _CHUNK = 1 << 17
@@ -53,14 +51,14 @@ def copy_through_pipe(
     statement: str,
     write: Callable[[BinaryIO], None],
     stop: Callable[[], None],
-    origin: RowOrigin,
+    explain: Callable[[psycopg2.Error], DapuError],
 ) -> int:
     """Runs a `COPY … FROM STDIN` on the bytes that `write` gives; returns the number of rows.
 
-    origin: see `CopyRows`.
+    explain: what the server's error means for a person.
     When the source fails the COPY fails: what was read until then is not taken for the whole.
     When the server refuses a row, no more of the source is read.
-    Raises what `write` raised, or JobError when a column cannot hold a value.
+    Raises what `write` raised, or what `explain` gives when the server refuses.
     """
     source = _Source(write, cursor.connection)
     source.start()
@@ -71,7 +69,7 @@ def copy_through_pipe(
         source.abandon(stop)
         if failure is not None:
             raise failure from None
-        raise explain(error, origin) from error
+        raise explain(error) from error
     except BaseException:
         source.abandon(stop)
         raise

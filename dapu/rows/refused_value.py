@@ -12,7 +12,6 @@ import psycopg2
 from dapu.errors import DapuError, JobError
 from dapu.rows.display import names_a_row, readable
 from dapu.rows.exactness import REMARK
-from dapu.rows.origin import UNKNOWN, RowOrigin
 from dapu.statement import TableName
 from dapu.text import shortened
 
@@ -34,6 +33,9 @@ _LONGEST = 300  # characters of what the server says, which has the value in it
 
 Record = Mapping[str, str | None]
 """The texts of a row's values by column; surrogates stand for bytes that are no UTF-8."""
+
+Locate = Callable[[int, str], str]
+"""Where in its source a row (from 1) and a column stand."""
 
 Find = Callable[[int], Record | None]
 """Gives a row (from 1) again; None when it does not come again."""
@@ -134,8 +136,15 @@ def naming_refused_values(
         raise explain(error) from error
 
 
-def explain(error: psycopg2.Error, origin: RowOrigin = UNKNOWN) -> DapuError:
-    """A BadValue that names table, row, column and value where the server says them."""
+def explain(
+    error: psycopg2.Error,
+    locate: Locate | None = None,
+    row_of_line: Callable[[int], int] = lambda line: line,
+) -> DapuError:
+    """A BadValue that names table, row, column and value where the server says them.
+
+    locate, row_of_line: see `RowOrigin`.
+    """
     said = shortened((error.diag.message_primary or str(error)).strip(), _LONGEST)
     reason = said.replace(REMARK, "")
     detail = (error.diag.message_detail or "").rstrip(".")
@@ -146,7 +155,7 @@ def explain(error: psycopg2.Error, origin: RowOrigin = UNKNOWN) -> DapuError:
     if (advice := _OF_NO_ROW.get((error.pgcode or "")[:2])) is not None:
         return JobError(f"{reason}; {advice}")
     column = named or error.diag.column_name
-    row = origin.row_of_line(int(line))
+    row = row_of_line(int(line))
     if reason.endswith(": 0x00"):
         reason += " (`nul_characters: remove` leaves it out)"
     if detail.startswith("\\u0000 cannot"):
@@ -157,7 +166,7 @@ def explain(error: psycopg2.Error, origin: RowOrigin = UNKNOWN) -> DapuError:
         RefusedValue(
             table,
             row,
-            origin.locate(row, column or "") if origin.locate else f"row {row}",
+            locate(row, column or "") if locate else f"row {row}",
             column,
             shown.strip() if named and shown else None,
             reason,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 from psycopg2 import sql
@@ -15,8 +16,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.named_sql import compose, statement
 from dapu.rows.csv_line_index import LineIndex
-from dapu.rows.origin import UNKNOWN, Locate, RowOrigin
 from dapu.rows.pipe import copy_through_pipe
+from dapu.rows.refused_value import Locate, explain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,6 +63,23 @@ def column_definitions(columns: Iterable[Column]) -> sql.Composed:
     )
 
 
+@dataclass(frozen=True)
+class RowOrigin:
+    """What a source can say of a row once the warehouse has refused it."""
+
+    locate: Locate | None = None
+    """Where a row and a column stand: `Budget.xlsx, sheet 'Costs', D17`."""
+
+    row_of_line: Callable[[int], int] = lambda line: line
+    """Which row COPY means by a line, where a row may have several."""
+
+    again: Callable[[], CopyRows] | None = None
+    """Gives the same rows again, as text or CSV, for who must look into them."""
+
+    is_ordered: Callable[[], bool] = lambda: True
+    """Asks whether they come in the same order then."""
+
+
 @dataclass
 class CopyRows:
     """Rows as the bytes that `COPY … FROM` reads."""
@@ -78,7 +96,7 @@ class CopyRows:
     stop: Callable[[], None] = lambda: None
     """Makes a running `write` end soon; called when the warehouse cannot take more rows."""
 
-    origin: RowOrigin = UNKNOWN
+    origin: RowOrigin = RowOrigin()
     """Where the rows come from, for the message about a value that does not fit."""
 
     delimiter: str = ","
@@ -93,7 +111,8 @@ class CopyRows:
             options=self._options(freeze),
         )
         text = statement.as_string(cursor)
-        return copy_through_pipe(cursor, text, self.write, self.stop, self.origin)
+        named = partial(explain, locate=self.origin.locate, row_of_line=self.origin.row_of_line)
+        return copy_through_pipe(cursor, text, self.write, self.stop, named)
 
     def _options(self, freeze: bool) -> sql.Composed:
         options: list[sql.Composable] = [sql.SQL(f"format {self.format}")]
@@ -128,7 +147,7 @@ class ArrowRows:
         def write(file: BinaryIO) -> None:
             write_csv(self.batches, file, lines, self.delimiter)
 
-        origin = RowOrigin(self.locate, lines.row) if lines else UNKNOWN
+        origin = RowOrigin(self.locate, lines.row) if lines else RowOrigin()
         return CopyRows(self.columns, "csv", write, self.stop, origin, self.delimiter)
 
     def fill(self, cursor: Cursor, table: sql.Composable, *, freeze: bool = False) -> int:

@@ -23,7 +23,7 @@ from dapu.loading.values.scrub import BAD_BYTE, MARK, NUL, OWN_MARK, Scrubbed
 from dapu.named_sql import compose, statement
 from dapu.rows.display import names_a_row
 from dapu.rows.exactness import exactness
-from dapu.rows.origin import Locate
+from dapu.rows.refused_value import Locate
 from dapu.rows.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
 from dapu.statement import TableName
 

@@ -13,9 +13,8 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from dapu.rows.exactness import exactness, remarked
-from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import line
-from dapu.rows.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.sources.connectors.messages import Document, StreamName
 from dapu.sources.documents.exact_json import dump
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from dapu.errors import FaultyDocument, FaultyPath, JobError
-from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import TypeSurvey, array_text, exact_writer
-from dapu.rows.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.sources.documents.exact_json import check_characters, dump, without_nul
 
 NulPolicy = Literal["fail", "remove", "pass"]

@@ -17,9 +17,8 @@ from pymysql.constants import ER, FIELD_TYPE
 
 from dapu.errors import ConfigurationError, JobError, NotNative, RowTooLong
 from dapu.named_sql import statement
-from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import from_utc, in_utc
-from dapu.rows.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.secrets import redact
 from dapu.sources.databases.fragments import fill_statement, fragment
 from dapu.sources.databases.mysql.protocol import Described, columns_of, write_values

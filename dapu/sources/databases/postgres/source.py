@@ -13,8 +13,7 @@ from psycopg2 import extensions, sql
 from dapu.errors import JobError
 from dapu.named_sql import compose, statement
 from dapu.rows.exactness import Length, exactness
-from dapu.rows.origin import RowOrigin
-from dapu.rows.rows import Column, CopyFormat, CopyRows
+from dapu.rows.rows import Column, CopyFormat, CopyRows, RowOrigin
 from dapu.rows.types import holds
 from dapu.secrets import redact
 from dapu.sources.databases.expected_type import base, declared_type, is_refused

@@ -20,9 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.named_sql import statement
-from dapu.rows.origin import RowOrigin
 from dapu.rows.python_text import TypeSurvey, exact_writer, from_utc, in_utc
-from dapu.rows.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.secrets import redact
 from dapu.sources.databases.batch_size import BatchSize
 from dapu.sources.databases.fragments import fragment

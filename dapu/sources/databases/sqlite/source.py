@@ -20,8 +20,7 @@ import apsw
 from dapu.errors import JobError
 from dapu.rows.csv_line_index import LineIndex
 from dapu.rows.exactness import exactness, remarked
-from dapu.rows.origin import RowOrigin
-from dapu.rows.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.sources.databases.batch_size import BatchSize
 from dapu.sources.databases.fragments import fragment
 from dapu.sources.databases.source import NO_SLACK

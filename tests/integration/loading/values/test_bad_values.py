@@ -11,8 +11,7 @@ from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.rows.origin import RowOrigin
-from dapu.rows.rows import Column, CopyRows
+from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.statement import TableName
 
 NAME = TableName("staging", "reading")
