@@ -13,7 +13,7 @@ from dapu.agents.connector_delivery import Delivery
 from dapu.agents.connector_options import ConnectorLoad, ConnectorOptions, StreamOptions
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import describe
+from dapu.loading.table.relation import describe
 from dapu.registry import source_state
 from dapu.rows.column_names import column_name
 from dapu.sources.connectors.connector import Connector
@@ -65,11 +65,11 @@ class AirbyteAgent(Agent[AirbyteOptions]):
             lambda level, text: _log(context, level, text),
         )
         with context.stoppable(connector.stop), ExitStack() as stack:
-            reading = _Reading(context, options, connector, stack)
+            reading = _AirbyteReading(context, options, connector, stack)
             return reading.run()
 
 
-class _Reading:
+class _AirbyteReading:
     """One reading of a connector's streams."""
 
     def __init__(

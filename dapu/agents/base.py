@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from psycopg2.extensions import connection as PgSession
 
 from dapu.definitions.models import ActionOptions
-from dapu.definitions.placeholders import settled
+from dapu.definitions.sql_placeholders import settled
 from dapu.definitions.templates import read_template
 from dapu.loading.load import Scope, load
 from dapu.loading.options import LoadOptions

@@ -11,9 +11,9 @@ from psycopg2.extensions import cursor as Cursor
 from pydantic import Field, model_validator
 
 from dapu.agents.base import Agent, Context
+from dapu.agents.incremental.bounded_query import bounded_query
 from dapu.agents.incremental.changed_blocks import ChangedBlocks
 from dapu.agents.incremental.key_sweep import Sweep
-from dapu.agents.incremental.query import bounded_query
 from dapu.agents.incremental.split import SplitLoad, SplitOptions
 from dapu.agents.incremental.widen import ColumnTypes, RefusedValues, known_types, load_and_widen
 from dapu.errors import JobError

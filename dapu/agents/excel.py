@@ -10,14 +10,14 @@ from typing import ClassVar, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from dapu.agents.base import Context
-from dapu.agents.files_agent import FilesAgent, Parts
+from dapu.agents.files_agent import FileParts, FilesAgent
 from dapu.agents.files_options import ReadingOptions
 from dapu.rows.rows import Rows
 from dapu.sources.files.formats.sheet_part import SheetPart
 from dapu.sources.files.formats.workbook import Workbooks
 from dapu.sources.files.formats.workbook_reader import SheetStyle
 from dapu.sources.files.places.place import FoundFile
-from dapu.sources.files.values.texts import TextStyle
+from dapu.sources.files.values.convert_texts import TextStyle
 
 
 class ExcelOptions(ReadingOptions):
@@ -85,11 +85,11 @@ class ExcelAgent(FilesAgent[ExcelOptions]):
         options: ExcelOptions,
         files: Sequence[tuple[FoundFile, Path]],
         known: set[str],  # noqa: ARG002 - the header's row is given
-    ) -> Parts:
+    ) -> FileParts:
         """The sheets of all workbooks."""
         place = SheetStyle(options.header_rows, options.start_row, options.end_when is not None)
         style = TextStyle(options.decimal, options.dates, trim=True, of_people=True)
-        parts = Parts(of_cells=True)
+        parts = FileParts(of_cells=True)
         for file, path in files:
             workbook = self._books.open(file.name, path)
             for sheet in workbook.sheets(options.sheet):

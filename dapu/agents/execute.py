@@ -72,10 +72,10 @@ class ExecuteAgent(Agent[ExecuteOptions]):
             context.stoppable(client.stop),
             context.session.cursor() as cursor,
         ):
-            return _Reading(context, options, client, cursor).run()
+            return _ExecuteReading(context, options, client, cursor).run()
 
 
-class _Reading:
+class _ExecuteReading:
     """One run."""
 
     def __init__(
@@ -107,10 +107,12 @@ class _Reading:
         )
 
     def _read(self, since: str | None) -> RoundTally:
-        from dapu.execute.read_all import Wanted, read_all
+        from dapu.execute.read_all import WantedDocuments, read_all
 
         options, context = self._options, self._context
-        wanted = Wanted(options.limit, options.chunk_size, options.calculated, options.types)
+        wanted = WantedDocuments(
+            options.limit, options.chunk_size, options.calculated, options.types
+        )
         tally = read_all(self._client, wanted, since, self._take, self._until())
         if context.backfill is None:
             context.state_after.entries[_READ] = self._asks_for()

@@ -24,8 +24,8 @@ from dapu.definitions.models import ActionOptions
 from dapu.definitions.script import ScriptStatement, fault_in_statement
 from dapu.errors import JobError
 from dapu.exporting.content import content_hash
+from dapu.exporting.csv_ndjson import write_csv, write_ndjson
 from dapu.exporting.query import Query
-from dapu.exporting.text import write_csv, write_ndjson
 from dapu.exporting.titles import LONGEST_TITLE, title_faults
 from dapu.loading.result import LoadResult
 from dapu.sources.files.places.atomic_write import clear_leftovers, placing
@@ -194,7 +194,7 @@ class _Writing:
         packed = options.packing == "gzip"
         match options.kind:
             case "xlsx":
-                from dapu.exporting.workbook import write_workbook
+                from dapu.exporting.write_workbook import write_workbook
 
                 return write_workbook(self._sheets(), path, header=options.header)
             case "ndjson":

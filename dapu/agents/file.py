@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from dapu.agents.base import Context
-from dapu.agents.files_agent import FilesAgent, Parts
+from dapu.agents.files_agent import FileParts, FilesAgent
 from dapu.agents.files_options import ReadingOptions
 from dapu.errors import JobError
 from dapu.rows.rows import Rows
@@ -20,7 +20,7 @@ from dapu.sources.files.formats.json_part import JsonPart, open_json
 from dapu.sources.files.formats.xml_part import XmlPart
 from dapu.sources.files.places.place import FoundFile
 from dapu.sources.files.places.unpack import Content, Format, contents_of, format_of
-from dapu.sources.files.values.texts import TextStyle
+from dapu.sources.files.values.convert_texts import TextStyle
 
 
 class FileOptions(ReadingOptions):
@@ -95,7 +95,7 @@ class FileAgent(FilesAgent[FileOptions]):
 
     name = "file"
     options = FileOptions
-    _opened: Parts | None = None
+    _opened: FileParts | None = None
 
     @contextmanager
     def read(self, context: Context, options: FileOptions) -> Iterator[Rows | None]:
@@ -123,7 +123,7 @@ class FileAgent(FilesAgent[FileOptions]):
 
     def parts(
         self, options: FileOptions, files: Sequence[tuple[FoundFile, Path]], known: set[str]
-    ) -> Parts:
+    ) -> FileParts:
         """The files, and the members of archives."""
         contents = [
             content
@@ -131,13 +131,15 @@ class FileAgent(FilesAgent[FileOptions]):
             for content in contents_of(file.name, path, options.member)
         ]
         formats = {options.format or _format(content) for content in contents}
-        parts = Parts(of_cells=bool(formats & {"json", "ndjson"}))
+        parts = FileParts(of_cells=bool(formats & {"json", "ndjson"}))
         for content in contents:
             self._add(parts, content, options, known)
         self._opened = parts
         return parts
 
-    def _add(self, parts: Parts, content: Content, options: FileOptions, known: set[str]) -> None:
+    def _add(
+        self, parts: FileParts, content: Content, options: FileOptions, known: set[str]
+    ) -> None:
         style = TextStyle(options.decimal, options.dates)
         match options.format or _format(content):
             case "csv" | "tsv" as kind:

@@ -20,17 +20,17 @@ from dapu.agents.base import Context, SourceAgent
 from dapu.agents.files_options import ReadingOptions
 from dapu.checksum import sha256_of
 from dapu.errors import Fault, JobError
-from dapu.loading.table.tables import Relation, columns_of_query, describe
+from dapu.loading.table.relation import Relation, columns_of_query, describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.named_sql import compose
 from dapu.rows.rows import ArrowRows, Column, QueryRows, Rows, column_definitions
+from dapu.sources.files.column_options import ORIGIN
 from dapu.sources.files.combine import Gathering, in_plain_words
-from dapu.sources.files.options import ORIGIN
 from dapu.sources.files.part import FilePart
 from dapu.sources.files.places.changed_files import Reading, state_of, what_to_read
 from dapu.sources.files.places.in_use import check_settled, check_unchanged
 from dapu.sources.files.places.place import FoundFile, Place, open_place
-from dapu.sources.files.values.texts import TextStyle
+from dapu.sources.files.values.convert_texts import TextStyle
 from dapu.statement import TableName
 
 Options = TypeVar("Options", bound=ReadingOptions)
@@ -39,7 +39,7 @@ _SHOWN = 5  # names of files in an event
 
 
 @dataclass
-class Parts:
+class FileParts:
     """What the files hold.
 
     styles: how the texts of each part are written. guessed: what of that nobody had said.
@@ -66,7 +66,7 @@ class FilesAgent(SourceAgent[Options]):
     @abstractmethod
     def parts(
         self, options: Options, files: Sequence[tuple[FoundFile, Path]], known: set[str]
-    ) -> Parts:
+    ) -> FileParts:
         """Opens the files. known: names that columns have."""
 
     @contextmanager
@@ -179,7 +179,7 @@ class _FilesRun:
         in_table = {column.name for column in self._target.columns} if self._target else set()
         return in_table | set(self._options.columns or {})
 
-    def note_reading(self, parts: Parts) -> None:
+    def note_reading(self, parts: FileParts) -> None:
         """Says what is read, and what was guessed."""
         labels = [part.file + (f" ({part.sheet})" if part.sheet else "") for part in parts.parts]
         more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
@@ -188,7 +188,7 @@ class _FilesRun:
             text += f"; guessed: {'; '.join(dict.fromkeys(parts.guessed))}"
         self._context.note(text)
 
-    def gathering(self, parts: Parts) -> Gathering:
+    def gathering(self, parts: FileParts) -> Gathering:
         """The parts as one."""
         key = self._context.warehouse.settings.hash_key
         # The table's types say nothing of rows that go through a query first.

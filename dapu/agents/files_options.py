@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from dapu.loading.options import LoadOptions
-from dapu.sources.files.options import ChosenColumns, ColumnOptions, Columns
+from dapu.sources.files.column_options import ChosenColumns, ColumnOptions, Columns
 
 
 class ReadingOptions(LoadOptions):

@@ -11,25 +11,24 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
-from pydantic import Discriminator, Tag, model_validator
-from pydantic import Field as Key
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from dapu.agents.base import Context, SourceAgent
 from dapu.agents.incremental.newest import Newest
 from dapu.agents.incremental.resume import bounds, keep_newest
 from dapu.errors import ConfigurationError, FaultyPath, JobError
 from dapu.loading.options import LoadOptions
-from dapu.loading.table.tables import describe
+from dapu.loading.table.relation import describe
 from dapu.rows.python_values import read_exactly
 from dapu.rows.rows import Rows
 from dapu.sources.documents.column_types import ColumnType
 from dapu.sources.documents.paths import Path
-from dapu.sources.documents.rows import Batch, DocumentRows, Field, NulPolicy
+from dapu.sources.documents.record_rows import Batch, DocumentRows, NulPolicy, RecordField
 from dapu.sources.http.conditional import condition, marks
 from dapu.sources.http.messages import Request, below
 from dapu.sources.http.pages import Format, Pages
 from dapu.sources.http.paging import AnyPaging, JmesPath, Page
-from dapu.sources.http.placeholders import fill_body, fill_parameters, fill_path, names_in
+from dapu.sources.http.request_placeholders import fill_body, fill_parameters, fill_path, names_in
 from dapu.sources.http.session import HttpSession
 from dapu.suggest import nearest
 from dapu.warehouse.connection_kinds import RestConnection
@@ -46,9 +45,9 @@ _UNCHANGED = 304
 class RestColumn(Strict):
     """A column: a part of each record, or a value that the record was asked for with."""
 
-    path: JmesPath | None = Key(None, description="JMESPath in the record")
-    repeat: str | None = Key(None, description="Or a name of `repeat`")
-    type: ColumnType | None = Key(
+    path: JmesPath | None = Field(None, description="JMESPath in the record")
+    repeat: str | None = Field(None, description="Or a name of `repeat`")
+    type: ColumnType | None = Field(
         None, description="Type of PostgreSQL; default the table's, or found by the values"
     )
 
@@ -68,8 +67,8 @@ AnyColumn = Annotated[
 class Repeat(Strict):
     """One question a row: of a query of the warehouse, or of a list."""
 
-    query: str | None = Key(None, description="A SQL file; it runs in the warehouse")
-    values: list[dict[str, str | int | float | bool | None]] | None = Key(
+    query: str | None = Field(None, description="A SQL file; it runs in the warehouse")
+    values: list[dict[str, str | int | float | bool | None]] | None = Field(
         None, description="Rows, each with the same names"
     )
 
@@ -88,28 +87,28 @@ class RestOptions(LoadOptions):
     reads: ClassVar[tuple[str, ...]] = ("path",)
 
     do: Literal["rest"]
-    connection: str | None = Key(None, description="Default: the route's")
-    path: str = Key("", description="Below the connection's url; `{name}` is filled in")
-    method: Literal["GET", "POST"] = Key("GET", description="POST only for what merely reads")
-    parameters: dict[str, str | int | float | bool | list[str | int]] = Key(
+    connection: str | None = Field(None, description="Default: the route's")
+    path: str = Field("", description="Below the connection's url; `{name}` is filled in")
+    method: Literal["GET", "POST"] = Field("GET", description="POST only for what merely reads")
+    parameters: dict[str, str | int | float | bool | list[str | int]] = Field(
         {}, description="Of the address; one that is nothing but `{name}` may have no value"
     )
-    headers: dict[str, str] = Key({}, description="Beside those of the connection")
-    body: dict[str, Any] | list[Any] | str | None = Key(
+    headers: dict[str, str] = Field({}, description="Beside those of the connection")
+    body: dict[str, Any] | list[Any] | str | None = Field(
         None, description="Sent as JSON, or a text as it is; `{name}` is filled in"
     )
-    format: Format | None = Key(None, description="Of the answers; default what they say")
-    records: JmesPath = Key("@", description="JMESPath in an answer to the list of its records")
-    columns: dict[str, AnyColumn] | None = Key(
+    format: Format | None = Field(None, description="Of the answers; default what they say")
+    records: JmesPath = Field("@", description="JMESPath in an answer to the list of its records")
+    columns: dict[str, AnyColumn] | None = Field(
         None,
         min_length=1,
         description="Names and JMESPaths; default the whole record in `document`, as jsonb",
     )
-    pages: AnyPaging | Literal["none"] | None = Key(
+    pages: AnyPaging | Literal["none"] | None = Field(
         None,
         description="How an answer in pages goes on; `none`: one page is all, whatever it says",
     )
-    repeat: Repeat | None = Key(None, description="One question a row of a query or a list")
+    repeat: Repeat | None = Field(None, description="One question a row of a query or a list")
 
     def sql_files(self) -> list[str]:
         """The query of `repeat`."""
@@ -155,7 +154,7 @@ class RestAgent(SourceAgent[RestOptions]):
             closing(HttpSession(connection, context.note)) as session,
             context.stoppable(session.stop),
         ):
-            reading = _Reading(context, options, connection, session)
+            reading = _RestReading(context, options, connection, session)
             yield reading.rows()
             reading.finish()
 
@@ -172,7 +171,7 @@ class _Question:
     label: str
 
 
-class _Reading:
+class _RestReading:
     """One run of the agent."""
 
     def __init__(
@@ -315,17 +314,17 @@ class _Reading:
         take = _take((self._options.columns or {})[watermark.column])
         return [record for record in records if take(record, beside) is not None]
 
-    def _fields(self, types: Mapping[str, str]) -> list[Field]:
+    def _fields(self, types: Mapping[str, str]) -> list[RecordField]:
         columns = self._options.columns
         if columns is None:
-            return [Field(_DOCUMENT, lambda record, _: record, types.get(_DOCUMENT, "jsonb"))]
+            return [RecordField(_DOCUMENT, lambda record, _: record, types.get(_DOCUMENT, "jsonb"))]
         fields = []
         for name, column in columns.items():
             given = column.type if isinstance(column, RestColumn) else None
             take = _take(column)
             if self._newest is not None and name == self._newest.column:
                 take = self._watched(take, self._newest)
-            fields.append(Field(name, take, given or types.get(name)))
+            fields.append(RecordField(name, take, given or types.get(name)))
         return fields
 
     def _watched(self, take: Take, newest: Newest) -> Take:

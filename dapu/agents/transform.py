@@ -10,12 +10,12 @@ from psycopg2.extensions import cursor as Cursor
 from pydantic import Field, model_validator
 
 from dapu.agents.base import Agent, Context
-from dapu.agents.incremental.query import bounded_query
+from dapu.agents.incremental.bounded_query import bounded_query
 from dapu.errors import Fault, JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions, SchemaChange
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import columns_of_query
+from dapu.loading.table.relation import columns_of_query
 from dapu.loading.table.views import put_view
 from dapu.rows.rows import QueryRows
 from dapu.sources.databases.source import NO_SLACK

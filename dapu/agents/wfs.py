@@ -16,25 +16,24 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import AfterValidator
-from pydantic import Field as Key
+from pydantic import AfterValidator, Field
 
 from dapu.agents.base import Context, SourceAgent
 from dapu.agents.incremental.newest import Newest
 from dapu.agents.incremental.resume import bounds, keep_newest
 from dapu.errors import ConfigurationError, JobError
 from dapu.loading.options import LoadOptions
-from dapu.loading.table.tables import describe
+from dapu.loading.table.relation import describe
 from dapu.named_sql import statement
 from dapu.rows.rows import ArrowRows, Rows
 from dapu.sources.documents.column_types import ColumnType
 from dapu.sources.http.session import HttpSession
-from dapu.sources.wfs.checks import Checks
 from dapu.sources.wfs.columns import FeatureColumn, converted, geometry_columns, property_column
 from dapu.sources.wfs.duplicates import Account
 from dapu.sources.wfs.feature_type import FeatureType, read_feature_type
 from dapu.sources.wfs.features import Features, PageSize, Question
 from dapu.sources.wfs.gml import Axes, read_piece
+from dapu.sources.wfs.gml_checks import Checks
 from dapu.sources.wfs.selection import Conditions, Selection, question, select
 from dapu.sources.wfs.service import Layer, Service
 from dapu.suggest import nearest
@@ -60,10 +59,10 @@ def _box(corners: list[float]) -> list[float]:
 class WfsFilter(Strict):
     """Which features are wanted; the server looks, so that the others do not travel."""
 
-    where: Annotated[str, AfterValidator(_condition)] | None = Key(
+    where: Annotated[str, AfterValidator(_condition)] | None = Field(
         None, description="A condition in SQL on properties: `area > 100 and kind in ('A', 'B')`"
     )
-    bbox: Annotated[list[float], AfterValidator(_box)] | None = Key(
+    bbox: Annotated[list[float], AfterValidator(_box)] | None = Field(
         None, description="[least x, least y, greatest x, greatest y], in the system of `srid`"
     )
 
@@ -74,34 +73,34 @@ class WfsOptions(LoadOptions):
     reads: ClassVar[tuple[str, ...]] = ("layer",)
 
     do: Literal["wfs"]
-    connection: str | None = Key(None, description="Default: the route's")
-    layer: str = Key(description="Feature type; `dapu discover` lists them")
-    properties: list[str] | dict[str, str] | None = Key(
+    connection: str | None = Field(None, description="Default: the route's")
+    layer: str = Field(description="Feature type; `dapu discover` lists them")
+    properties: list[str] | dict[str, str] | None = Field(
         None, description="Those wanted, or each with the name of its column; default all"
     )
-    types: dict[str, ColumnType] = Key(
+    types: dict[str, ColumnType] = Field(
         {}, description="Types of columns; default the table's, or those that hold the values"
     )
-    geometry: str | Literal[False] | None = Key(
+    geometry: str | Literal[False] | None = Field(
         None, description="Name of the geometry's column; `false` leaves the geometry out"
     )
-    srid: int | None = Key(
+    srid: int | None = Field(
         None, ge=1, description="EPSG number of the coordinates; default the layer's own"
     )
-    filter: WfsFilter = Key(WfsFilter.model_validate({}), description="Which features are wanted")
-    axis_order: Literal["standard", "xy"] = Key(
+    filter: WfsFilter = Field(WfsFilter.model_validate({}), description="Which features are wanted")
+    axis_order: Literal["standard", "xy"] = Field(
         "standard",
         description="`xy` for a server that gives x first where the standard has y first",
     )
-    page_size: PageSize | None = Key(
+    page_size: PageSize | None = Field(
         None,
         description="Features to ask for at once; default all, and on from there where the server "
         "gives less; `all` takes its first answer for all",
     )
-    sort_by: str | None = Key(
+    sort_by: str | None = Field(
         None, description="A property that orders the features, for a server that has no order"
     )
-    trust_update_sequence: bool = Key(
+    trust_update_sequence: bool = Field(
         False, description="Do not read while the server's `updateSequence` is the same"
     )
 
@@ -125,12 +124,12 @@ class WfsAgent(SourceAgent[WfsOptions]):
             context.stoppable(session.stop),
         ):
             service = Service(connection, session)
-            reading = _Reading(context, options, service, Path(folder))
+            reading = _WfsReading(context, options, service, Path(folder))
             yield reading.rows(session)
             reading.finish()
 
 
-class _Reading:
+class _WfsReading:
     """One run of the agent."""
 
     def __init__(

@@ -12,7 +12,7 @@ from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import complain, counted, show_json, silent, stamped
 
 if TYPE_CHECKING:
-    from dapu.components.manager import Round
+    from dapu.components.manager import ManagerRound
     from dapu.components.registrar import Registration
     from dapu.warehouse.warehouse import Warehouse
 
@@ -125,7 +125,7 @@ def manager(warehouse: Warehouse, as_json: bool) -> None:
     sys.exit(1 if done.has_failures else 0)
 
 
-def _show_round(done: Round, line: Callable[[str], None]) -> None:
+def _show_round(done: ManagerRound, line: Callable[[str], None]) -> None:
     for _, task, status in done.freed:
         line(f"{task}: its worker died; the job is {status}")
     for _, task in done.failed:

@@ -14,7 +14,7 @@ from dapu.cli.arguments import WAREHOUSE
 from dapu.cli.console import complain, say
 
 if TYPE_CHECKING:
-    from dapu.generate.definitions import Generated
+    from dapu.generate.definitions.generator import Generated
     from dapu.warehouse.warehouse import Warehouse
 
 _LOADS = click.Choice(["replace", "append", "merge", "snapshot", "history"])
@@ -57,9 +57,9 @@ def generate(
       dapu generate finances erp --schema staging --tables 'inv*' --load merge
       dapu generate finances erp --schema staging --diff
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from dapu.generate.definitions import Wanted, generate, write
+    from dapu.generate.definitions.generator import WantedTables, generate, write
 
-    wanted = Wanted(route, schema, tables, exclude, load, templates)
+    wanted = WantedTables(route, schema, tables, exclude, load, templates)
     outcomes = Counter[str]()
     for one in generate(warehouse, wanted):
         outcomes[one.outcome] += 1
@@ -103,8 +103,8 @@ def new(warehouse: Warehouse, task: str, origin: str | None, load: str | None) -
       dapu new finances erp.staging.invoice --from sales.invoice --load merge
       dapu new finances reports.mart.revenue
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from dapu.generate.definitions import write
-    from dapu.generate.one_task import new_task
+    from dapu.generate.definitions.generator import write
+    from dapu.generate.definitions.one_task import new_task
 
     if origin is None and _is_interactive():
         question = "Table, sheet, file or layer to read (none: a query)"

@@ -15,7 +15,6 @@ import click
 
 from dapu.cli import (
     components,
-    control,
     discover,
     execute,
     gatekeeper,
@@ -23,6 +22,7 @@ from dapu.cli import (
     project,
     run,
     status,
+    steering,
     views,
 )
 from dapu.cli.console import complain
@@ -65,7 +65,7 @@ for module in (
     status,
     discover,
     generate,
-    control,
+    steering,
     execute,
     views,
 ):

@@ -15,7 +15,7 @@ from dapu.errors import ConfigurationError, DapuError
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
-    from dapu.components.downstream import Step
+    from dapu.components.downstream import CorrectionStep
     from dapu.registry.store import Registry
     from dapu.warehouse.warehouse import Warehouse
     from dapu.worker.worker import JobCounts
@@ -151,11 +151,11 @@ def run(
         raise click.UsageError(
             "--downstream needs --full, --rebuild, or --from and --to: what to correct"
         )
-    from dapu.components.downstream import Step
+    from dapu.components.downstream import CorrectionStep
 
     _register(warehouse, task)
     span = {"from": low, "to": high} if low or high else None
-    step = Step(task, full or rebuild, span, rebuild)
+    step = CorrectionStep(task, full or rebuild, span, rebuild)
     if rebuild:
         _check_rebuild(warehouse, task)
     if downstream:
@@ -221,7 +221,7 @@ def _show_missed(warehouse: Warehouse, job: int) -> None:
         stamped(warehouse.settings.zone, complain)(f"dapu: {one.task}: {one}")
 
 
-def _queue_downstream(warehouse: Warehouse, first: Step) -> dict[int, str]:
+def _queue_downstream(warehouse: Warehouse, first: CorrectionStep) -> dict[int, str]:
     from dapu.components.downstream import queue_downstream
     from dapu.registry.version import registry_of
 
@@ -260,7 +260,7 @@ def _register(warehouse: Warehouse, task: str) -> None:
         raise ConfigurationError("\n".join(map(str, own)))
 
 
-def _queue(warehouse: Warehouse, step: Step) -> int:
+def _queue(warehouse: Warehouse, step: CorrectionStep) -> int:
     from dapu.registry import agenda
     from dapu.registry.version import registry_of
 

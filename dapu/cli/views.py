@@ -13,8 +13,8 @@ from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import complain, counted, show_json, stamped
 
 if TYPE_CHECKING:
-    from dapu.generate.view_groups import Choice
-    from dapu.generate.views import Made, ViewsAction
+    from dapu.generate.views.planned import Choice
+    from dapu.generate.views.queued_views import Made, ViewsAction
     from dapu.warehouse.warehouse import Warehouse
 
 
@@ -53,7 +53,7 @@ def views(warehouse: Warehouse, task: str | None, as_json: bool, **options: Any)
       dapu views finances mart.reports.by_country --only EE,FI
       dapu views finances mart.reports.by_country --drop
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from dapu.generate.view_groups import Choice
+    from dapu.generate.views.planned import Choice
 
     choice = Choice(options["only"], options["limit"], options["count"])
     if options["drop"]:
@@ -78,8 +78,8 @@ def _actions(warehouse: Warehouse, task: str | None) -> Iterator[ViewsAction]:
     from dapu.agents.installed import known_agents
     from dapu.definitions.folders import scan
     from dapu.errors import ConfigurationError, FaultyFile
-    from dapu.generate.view_options import ViewsOptions
-    from dapu.generate.views import ViewsAction
+    from dapu.generate.views.queued_views import ViewsAction
+    from dapu.generate.views.view_options import ViewsOptions
     from dapu.registry.version import registry_of
     from dapu.statement import TableName
     from dapu.suggest import nearest
@@ -111,7 +111,7 @@ def _actions(warehouse: Warehouse, task: str | None) -> Iterator[ViewsAction]:
 
 def _print(action: ViewsAction, choice: Choice) -> bool:
     """Prints the statements of the chosen groups; whether one of them has a fault."""
-    from dapu.generate.make_views import replacement
+    from dapu.generate.views.make_views import replacement
     from dapu.warehouse.postgres_session import given_path
 
     failed = False
@@ -134,7 +134,7 @@ def _print(action: ViewsAction, choice: Choice) -> bool:
 def _make(action: ViewsAction, choice: Choice, as_json: bool) -> bool:
     """Makes the views; whether a group failed, or one that was asked for does not exist."""
     from dapu.cli.interrupts import run_until_signal
-    from dapu.generate.views import ViewsRun
+    from dapu.generate.views.queued_views import ViewsRun
     from dapu.registry.version import check_registry
 
     with action.warehouse.session("views") as session, session.cursor() as cursor:
@@ -166,7 +166,7 @@ def _show(action: ViewsAction, made: Made) -> None:
 
 def _drop(warehouse: Warehouse, task: str, choice: Choice, dry_run: bool, as_json: bool) -> None:
     """Drops the views that the task made; ends with status 1 when some stay."""
-    from dapu.generate.drop_views import drop_own
+    from dapu.generate.views.drop_views import drop_own
     from dapu.registry.version import check_registry, registry_of
 
     line = stamped(warehouse.settings.zone)

@@ -14,7 +14,7 @@ from dapu.registry.corrections import Span, TaskBelow, options_of
 from dapu.registry.store import Registry
 
 
-class Step(NamedTuple):
+class CorrectionStep(NamedTuple):
     """One task of a correction.
 
     full, span: what it reads again; neither: it reads everything in each run. rebuild: into a table
@@ -40,11 +40,11 @@ class Step(NamedTuple):
 class QueuedStep(NamedTuple):
     """A step, and its job."""
 
-    step: Step
+    step: CorrectionStep
     job: int
 
 
-def queue_downstream(cursor: Cursor, registry: Registry, first: Step) -> list[QueuedStep]:
+def queue_downstream(cursor: Cursor, registry: Registry, first: CorrectionStep) -> list[QueuedStep]:
     """Queues a task and all that depend on it; each waits until its masters' jobs are done.
 
     first: what the task itself reads again.
@@ -77,7 +77,7 @@ def queue_downstream(cursor: Cursor, registry: Registry, first: Step) -> list[Qu
     return [QueuedStep(steps[name], job) for name, job in queued.items()]
 
 
-def _check(found: Mapping[str, TaskBelow], first: Step) -> None:
+def _check(found: Mapping[str, TaskBelow], first: CorrectionStep) -> None:
     task = first.task
     if first.span is not None and not found[task].columns:
         raise ConfigurationError(f"--from and --to need a `watermark`, and {task} has none")
@@ -114,21 +114,25 @@ def _above(found: Mapping[str, TaskBelow], name: str) -> set[str]:
     return above
 
 
-def _step(found: Mapping[str, TaskBelow], name: str, steps: Mapping[str, Step]) -> Step:
+def _step(
+    found: Mapping[str, TaskBelow], name: str, steps: Mapping[str, CorrectionStep]
+) -> CorrectionStep:
     """What a task reads again, by what its masters do."""
     one, before = found[name], [steps[master] for master in _masters(found, name)]
     if not one.columns:
-        return Step(name)
+        return CorrectionStep(name)
     if any(step.rebuild for step in steps.values()):
-        return Step(name, full=True, rebuild=True)
+        return CorrectionStep(name, full=True, rebuild=True)
     ranges = [step for step in before if step.span is not None]
     columns = {column for step in ranges for column in found[step.task].columns}
     if len(ranges) == len(before) and all(one.reads_range_of(column) for column in columns):
-        return Step(name, span=ranges[0].span)
+        return CorrectionStep(name, span=ranges[0].span)
     if not ranges:
-        return Step(name, full=True, note=", since a task that it depends on reads everything")
+        return CorrectionStep(
+            name, full=True, note=", since a task that it depends on reads everything"
+        )
     names = ", ".join(f"`{column}`" for column in dict.fromkeys(one.columns))
     others = ", ".join(f"`{column}`" for column in sorted(columns))
-    return Step(
+    return CorrectionStep(
         name, full=True, note=f", since its watermark is {names}, and the range is one of {others}"
     )

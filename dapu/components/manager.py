@@ -16,7 +16,7 @@ from dapu.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
-class Round:
+class ManagerRound:
     """What the Manager did. Each pair is (job, task)."""
 
     queued: list[tuple[int, str]]
@@ -31,7 +31,7 @@ class Round:
         return bool(self.failed) or any(status == "failed" for _, _, status in self.freed)
 
 
-def queue_due_tasks(warehouse: Warehouse, now: datetime | None = None) -> Round:
+def queue_due_tasks(warehouse: Warehouse, now: datetime | None = None) -> ManagerRound:
     """Frees the jobs of dead workers, fails those without tries left, and queues what is due.
 
     now: the time to go by, with a zone; default the machine's.
@@ -45,13 +45,13 @@ def queue_due_tasks(warehouse: Warehouse, now: datetime | None = None) -> Round:
         agenda.cancel_followers(cursor, registry)
         pause = control.paused(cursor, registry)
         if pause is not None:
-            return Round([], failed, freed, paused_by=pause.get("by"))
+            return ManagerRound([], failed, freed, paused_by=pause.get("by"))
         crons = tasks.due_crons(cursor, registry, at)
         parts = day_parts_at(warehouse.settings, at)
         queued = agenda.queue_due(cursor, registry, at, parts)
         _set_next_crons(cursor, registry, crons, {task for _, task in queued}, at, warehouse)
         faults = tasks.faulty_overrides(cursor, registry, warehouse.settings.day_parts)
-        return Round(queued, failed, freed, override_faults=faults)
+        return ManagerRound(queued, failed, freed, override_faults=faults)
 
 
 def _set_next_crons(

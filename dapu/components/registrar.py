@@ -21,7 +21,7 @@ from dapu.definitions.folders import scan
 from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.definitions.steps import MigrationStep, read_steps
 from dapu.errors import DapuError, Fault, StepFault
-from dapu.loading.table.tables import make_schema
+from dapu.loading.table.relation import make_schema
 from dapu.named_sql import statement
 from dapu.registry import agenda, blocks, migrations, source_state, tasks, watermarks
 from dapu.registry.migrations import Applied

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.script import ScriptStatement, fault_in_statement, split
 from dapu.definitions.steps import MigrationStep, read_steps
 from dapu.errors import Fault, StepFault
-from dapu.loading.table.tables import make_schema
+from dapu.loading.table.relation import make_schema
 from dapu.named_sql import Script, registry_scripts, statement
 from dapu.registry import migrations
 from dapu.registry.migrations import Applied

@@ -11,8 +11,8 @@ from typing import Any
 
 from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint
 from dapu.definitions.models import ActionOptions, Route, Task, task_model
-from dapu.definitions.placeholders import quoted_names
 from dapu.definitions.script import transaction_faults
+from dapu.definitions.sql_placeholders import quoted_names
 from dapu.definitions.steps import read_steps
 from dapu.definitions.templates import (
     BUILT_IN,

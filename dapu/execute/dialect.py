@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dapu.execute.views import DOCUMENT_COLUMNS, DOCUMENT_ID, ITEM_ID, Kind, View
+from dapu.execute.helper_views import DOCUMENT_COLUMNS, DOCUMENT_ID, ITEM_ID, HelperView, Kind
 from dapu.named_sql import statement
 
 
@@ -49,7 +49,7 @@ class ViewDialect:
     text: Callable[[str], str]
     path: Callable[[Sequence[str]], str]
 
-    def query(self, view: View) -> str:
+    def query(self, view: HelperView) -> str:
         """The query that the view is."""
         shown = [*self.fixed_columns(view), *self.fields(view)]
         parts = {
@@ -67,7 +67,7 @@ class ViewDialect:
         guards = " ".join(fill(self.statements.guard, **place) for place in places)
         return fill(self.statements.of_lists, lists=lists, guards=guards, **parts)
 
-    def fixed_columns(self, view: View) -> Iterator[tuple[str, str]]:
+    def fixed_columns(self, view: HelperView) -> Iterator[tuple[str, str]]:
         """Names and values of the columns that are not fields."""
         yield DOCUMENT_ID, "d.ID"
         for position, name in enumerate(view.item_ids, start=1):
@@ -75,7 +75,7 @@ class ViewDialect:
         for name in DOCUMENT_COLUMNS if view.whole else ():
             yield name, f"d.{name.removeprefix('_')}"
 
-    def record(self, view: View) -> str:  # noqa: ARG002
+    def record(self, view: HelperView) -> str:  # noqa: ARG002
         """What a query is joined to, for the values of fields."""
         return ""
 
@@ -87,7 +87,7 @@ class ViewDialect:
         """What a path starts from: the document, or the item of the innermost list."""
         return fill(self.statements.item, alias=f"l{lists}") if lists else "d.DATA"
 
-    def fields(self, view: View) -> Iterator[tuple[str, str]]:
+    def fields(self, view: HelperView) -> Iterator[tuple[str, str]]:
         """Names and values of the columns that are fields."""
         item = self.item(len(view.lists))
         for column in view.columns:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from dapu.errors import FaultyDocument, JobError
+from dapu.execute.answer_lines import LongLine, split_lines
 from dapu.execute.chunking import SplitDocument, parse
-from dapu.execute.lines import LongLine, split_lines
 
 _MOST_KNOWN = 100_000  # documents; then a new batch begins, and they may be forgotten
 _TICK = timedelta(microseconds=1)

@@ -11,10 +11,10 @@ from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import ExecuteAnswer
 from dapu.execute.dialect import ViewDialect, ViewStatements, fill
 from dapu.execute.documents import Incoming
+from dapu.execute.helper_views import HelperView, Kind
 from dapu.execute.mssql_login import read_dsn
 from dapu.execute.target import MarkStep
 from dapu.execute.text_target import Statements, TextTarget
-from dapu.execute.views import Kind, View
 from dapu.named_sql import statement
 
 _LONGEST = 128  # characters of a name
@@ -40,12 +40,12 @@ class _MssqlViewDialect(ViewDialect):
         """See `ViewDialect.field`: the id of an item, which is short."""
         return fill("execute_mssql.item_id", item=item, path=self.path(path))
 
-    def fields(self, view: View) -> Iterator[tuple[str, str]]:
+    def fields(self, view: HelperView) -> Iterator[tuple[str, str]]:
         """See `ViewDialect.fields`."""
         for column in view.columns:
             yield column.name, f"f.{self.name(column.name)}"
 
-    def record(self, view: View) -> str:
+    def record(self, view: HelperView) -> str:
         """See `ViewDialect.record`."""
         fields = [
             fill(

@@ -18,8 +18,8 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.errors import JobError
 from dapu.execute.chunking import parse
 from dapu.execute.documents import Header, Incoming, Row, next_batch
-from dapu.execute.views import shortened
-from dapu.loading.table.tables import analyze, describe, is_empty, is_table, make_schema
+from dapu.execute.helper_views import shortened
+from dapu.loading.table.relation import analyze, describe, is_empty, is_table, make_schema
 from dapu.named_sql import compose
 from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.statement import LONGEST_NAME, TableName

@@ -16,11 +16,11 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
+from dapu.execute.helper_views import HelperView, Kind, plan_views
 from dapu.execute.postgres import PostgresDocuments
 from dapu.execute.schema import Schema
 from dapu.execute.target import MARKS
-from dapu.execute.views import Kind, View, plan_views
-from dapu.loading.table.tables import VIEW, Relation, describe
+from dapu.loading.table.relation import VIEW, Relation, describe
 from dapu.loading.table.views import make_anew, put_view
 from dapu.named_sql import compose, statement
 from dapu.statement import LONGEST_NAME, TableName
@@ -78,12 +78,12 @@ class PostgresViews:
         names = [*self._latest.values(), *(view.name.lower() for view in self._plan(schema))]
         return any(describe(self._cursor, self._named(name)) is None for name in names)
 
-    def _plan(self, schema: Schema) -> list[View]:
+    def _plan(self, schema: Schema) -> list[HelperView]:
         documents = self._documents
         tables = [documents.name.table, documents.current.table, MARKS]
         return plan_views(schema, [*tables, *self._latest.values()], LONGEST_NAME)
 
-    def _put(self, view: View) -> str | None:
+    def _put(self, view: HelperView) -> str | None:
         name = self._named(view.name.lower())
         present = self._check_ours(name, "document_id")
         columns = list(self._columns(view))
@@ -97,7 +97,7 @@ class PostgresViews:
         return f"the view {name} {stays}, though {changed}: {why_not}"
 
     def _extend(
-        self, view: View, name: TableName, present: Relation, columns: Sequence[_Column]
+        self, view: HelperView, name: TableName, present: Relation, columns: Sequence[_Column]
     ) -> str:
         """Lets a view keep its columns, and have new ones; returns how it is then."""
         kept = list(self._kept(view, present, columns))
@@ -113,7 +113,9 @@ class PostgresViews:
             return "stays as it is"
         return "keeps its columns"
 
-    def _kept(self, view: View, present: Relation, columns: Sequence[_Column]) -> Iterator[_Column]:
+    def _kept(
+        self, view: HelperView, present: Relation, columns: Sequence[_Column]
+    ) -> Iterator[_Column]:
         """The columns that a view has, of the types that it has; not one that cannot be known."""
         self._cursor.execute(statement("table.view_definition"), {"oid": present.oid})
         row = self._cursor.fetchone()
@@ -150,7 +152,7 @@ class PostgresViews:
         row = self._cursor.fetchone()
         return bool(row and row[0])
 
-    def _columns(self, view: View) -> Iterator[_Column]:
+    def _columns(self, view: HelperView) -> Iterator[_Column]:
         current = describe(self._cursor, self._documents.current)
         types = {column.name: column.type for column in current.columns} if current else {}
         yield _Column("document_id", types["id"], sql.SQL("c.id"))
@@ -164,7 +166,7 @@ class PostgresViews:
             value = _part(record, column.path, column.kind)
             yield _Column(column.name.lower(), _TYPES[column.kind], value)
 
-    def _query(self, view: View, columns: Sequence[_Column]) -> sql.Composed:
+    def _query(self, view: HelperView, columns: Sequence[_Column]) -> sql.Composed:
         shown = sql.SQL(",\n    ").join(
             sql.SQL("{} as {}").format(column.value, sql.Identifier(column.name))
             for column in columns

@@ -12,7 +12,7 @@ from dapu.execute.documents import Incoming
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedDocuments:
     """What is asked for.
 
     limit: the most documents in an answer. chunk_size: the most items of a list in a row.
@@ -44,7 +44,7 @@ class RoundTally:
 
 def read_all(
     client: ExecuteClient,
-    wanted: Wanted,
+    wanted: WantedDocuments,
     since: str | None,
     take: Callable[[ExecuteAnswer, Incoming], None],
     until: datetime | None = None,

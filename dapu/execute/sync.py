@@ -10,7 +10,7 @@ from datetime import datetime
 from dapu.errors import ConfigurationError, DapuError
 from dapu.execute.client import ExecuteAnswer, ExecuteClient
 from dapu.execute.documents import Incoming
-from dapu.execute.read_all import RoundTally, Wanted, read_all
+from dapu.execute.read_all import RoundTally, WantedDocuments, read_all
 from dapu.execute.schema import read_schema
 from dapu.execute.settings import SyncSettings
 from dapu.execute.target import ExecuteTarget, MarkStep
@@ -116,7 +116,9 @@ class _SyncRound:
         settings = self._settings
         since = None if full else self._begin_at()
         _log.debug("reads %s since %s", self._client.url, since or "the beginning")
-        wanted = Wanted(settings.max_documents, settings.chunk_size, settings.include_calcs)
+        wanted = WantedDocuments(
+            settings.max_documents, settings.chunk_size, settings.include_calcs
+        )
         tally = read_all(self._client, wanted, since, self._take)
         again = f", {tally.repeated:,} of them again" if tally.repeated else ""
         _log.info("%s documents%s; the mark is %s", f"{tally.documents:,}", again, self._stored)

@@ -11,9 +11,9 @@ from typing import Any
 from dapu.errors import JobError
 from dapu.execute.dialect import ViewDialect, fill
 from dapu.execute.documents import next_batch
+from dapu.execute.helper_views import plan_views
 from dapu.execute.schema import Schema
 from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, MarkStep, moved_meanwhile
-from dapu.execute.views import plan_views
 from dapu.named_sql import statement
 from dapu.secrets import redact
 

@@ -14,7 +14,7 @@ from pyarrow import csv, parquet
 
 from dapu.errors import JobError
 from dapu.exporting import query as kinds
-from dapu.exporting.query import Field, Query
+from dapu.exporting.query import Query, ResultColumn
 
 Compression = Literal["snappy", "zstd", "gzip", "none"]
 
@@ -44,7 +44,7 @@ class _Spool:
 
     path: Path
     label: str
-    fields: Sequence[Field]
+    fields: Sequence[ResultColumn]
     longest: int
 
     def batches(self, types: dict[str, pa.DataType]) -> Iterable[pa.RecordBatch]:
@@ -135,7 +135,7 @@ def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(group)
 
 
-def _type(field: Field, label: str) -> pa.DataType:
+def _type(field: ResultColumn, label: str) -> pa.DataType:
     if field.type != kinds.NUMERIC:
         return _TYPES.get(field.type, pa.string())
     precision, scale = field.precision or 1, field.scale or 0
@@ -162,7 +162,7 @@ def _exact(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return column if column.type == kind else pc.cast(column, kind)
 
 
-def _with_digits(spool: _Spool) -> list[Field]:
+def _with_digits(spool: _Spool) -> list[ResultColumn]:
     """The fields, those of numerics without precision with as many digits as their values have."""
     unknown = {
         f.name: pa.string() for f in spool.fields if f.type == kinds.NUMERIC and not f.precision
@@ -179,7 +179,7 @@ def _with_digits(spool: _Spool) -> list[Field]:
     ]
 
 
-def _with(field: Field, digits: tuple[int, int]) -> Field:
+def _with(field: ResultColumn, digits: tuple[int, int]) -> ResultColumn:
     whole, scale = digits
     return replace(field, precision=max(whole + scale, _SMALL), scale=scale)
 

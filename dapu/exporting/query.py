@@ -28,7 +28,7 @@ Row = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
-class Field:
+class ResultColumn:
     """A column of a query.
 
     type: oid of its type, that of the base type for a domain.
@@ -56,12 +56,12 @@ class Query:
     check: Callable[[], None]
     explain: Callable[[str, psycopg2.Error], str]
 
-    def fields(self) -> list[Field]:
+    def fields(self) -> list[ResultColumn]:
         """Its columns. Raises JobError when it has none, or two of one name."""
         with self._translated_errors(compose("export.no_rows", query=self.text)) as text:
             self.cursor.execute(text)
         fields = [
-            Field(column.name, column.type_code, *_digits(column))
+            ResultColumn(column.name, column.type_code, *_digits(column))
             for column in self.cursor.description or ()
         ]
         names = [field.name for field in fields]

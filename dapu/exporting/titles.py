@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from dapu.exporting.cells import length
+from dapu.exporting.workbook_cells import length
 
 LONGEST_TITLE = 31  # UTF-16 units
 

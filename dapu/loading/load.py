@@ -20,7 +20,7 @@ from dapu.loading.modes.snapshot import snapshot
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.evolve import plan
-from dapu.loading.table.tables import Relation, check_names, describe, is_table
+from dapu.loading.table.relation import Relation, check_names, describe, is_table
 from dapu.loading.values.bad_value_policy import ROW_NUMBER, apply_value_policy
 from dapu.loading.values.find_row import key_of, row_finder
 from dapu.rows.refused_value import naming_refused_values

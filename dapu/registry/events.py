@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.registry.storable import storable, storable_details
 from dapu.registry.store import Registry
-from dapu.registry.texts import storable, storable_details
 
 Level = Literal["info", "warning", "error"]
 

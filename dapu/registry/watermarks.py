@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.registry.ordered_values import from_text, to_text
 from dapu.registry.store import Registry
-from dapu.registry.values import from_text, to_text
 
 
 @dataclass(frozen=True)

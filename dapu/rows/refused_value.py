@@ -31,13 +31,13 @@ _NULL = "null input"
 _LONGEST = 300  # characters of what the server says, which has the value in it
 
 
-Record = Mapping[str, str | None]
+RowTexts = Mapping[str, str | None]
 """The texts of a row's values by column; surrogates stand for bytes that are no UTF-8."""
 
 Locate = Callable[[int, str], str]
 """Where in its source a row (from 1) and a column stand."""
 
-Find = Callable[[int], Record | None]
+Find = Callable[[int], RowTexts | None]
 """Gives a row (from 1) again; None when it does not come again."""
 
 
@@ -71,7 +71,7 @@ class RefusedValue:
             f"{self.reason}"
         )
 
-    def of_record(self, record: Record, key: Sequence[str]) -> RefusedValue:
+    def of_record(self, record: RowTexts, key: Sequence[str]) -> RefusedValue:
         """The same, with what the row has in its key; itself where it is another row."""
         column = self.column or next(
             (name for name, text in record.items() if _UNREADABLE.search(text or "")), None

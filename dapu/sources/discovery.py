@@ -90,9 +90,9 @@ def _layers(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  
 
 
 def _files(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001
+    from dapu.sources.files.file_tables import FileTable, tables_of
     from dapu.sources.files.formats.workbook import Workbooks
     from dapu.sources.files.places.place import open_place
-    from dapu.sources.files.tables import FileTable, tables_of
 
     place = open_place(warehouse, name)
     found = place.find("**/*")

@@ -34,14 +34,14 @@ from dapu.named_sql import statement
 from dapu.registry import agenda, source_state, watermarks
 from dapu.registry.agenda import Claim, Ending, Job
 from dapu.registry.events import EventLog, Level, StorableEvent, storable_event
+from dapu.registry.storable import storable
 from dapu.registry.store import Registry
-from dapu.registry.texts import storable
 from dapu.statement import TableName
 from dapu.warehouse.postgres_session import Session, given_path
 from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.checks import run_check
-from dapu.worker.corrections import note_past_change, still_missing
 from dapu.worker.job_watch import Watch
+from dapu.worker.past_changes import note_past_change, still_missing
 
 _LONGEST = 2_000  # characters of a job's message
 Status = Ending | Literal["waiting", "given back"]
@@ -62,7 +62,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Runner:
+class JobRunner:
     """Runs jobs of one worker, one after the other.
 
     session: the warehouse's database, for the jobs' transactions.
@@ -156,7 +156,7 @@ class Runner:
 class _JobRun:
     """The happy path of a job."""
 
-    def __init__(self, runner: Runner, claim: Claim) -> None:
+    def __init__(self, runner: JobRunner, claim: Claim) -> None:
         self._runner, self._claim, self._job = runner, claim, claim.job
         job = claim.job
         _, schema, table = job.task.split(".")
@@ -191,7 +191,7 @@ class _JobRun:
             note_past_change(*of_job, results)
             said = [*map(str, results), *still_missing(*of_job)]
             rows, message = sum(result.rows for result in results), "; ".join(said)
-            self._finish(cursor, rows, message, event)
+            self._commit_end(cursor, rows, message, event)
         return rows, message
 
     def _check(self, cursor: Cursor, task: Task) -> None:
@@ -357,7 +357,9 @@ class _JobRun:
                 raise JobInterrupted("it was cancelled, or another worker has it")
         runner.session.commit()
 
-    def _finish(self, cursor: Cursor, rows: int, message: str, event: StorableEvent | None) -> None:
+    def _commit_end(
+        self, cursor: Cursor, rows: int, message: str, event: StorableEvent | None
+    ) -> None:
         """The one commit: rows, watermarks, the job's end, and the jobs of its dependents."""
         runner = self._runner
         self._forget_others(cursor)

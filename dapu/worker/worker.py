@@ -24,7 +24,7 @@ from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
 from dapu.warehouse.postgres_session import Session
 from dapu.warehouse.warehouse import Warehouse
-from dapu.worker.job import Outcome, Runner
+from dapu.worker.job import JobRunner, Outcome
 from dapu.worker.job_watch import Watch
 
 _POLL = 0.5  # seconds between looks for a job that may start now
@@ -244,7 +244,7 @@ class _Connection:
             lambda: warehouse.connect("watch"),
             reporter.progress,
         )
-        self.runner = Runner(
+        self.runner = JobRunner(
             warehouse,
             self._registry,
             agents,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from dapu.generate.definitions import Wanted, generate, write
+from dapu.generate.definitions.generator import WantedTables, generate, write
 from dapu.warehouse.warehouse import Warehouse, open_warehouse
 
 _MOST = 30.0  # seconds that a thousand tables may take
@@ -66,7 +66,7 @@ def _timed(act: Callable[[], Counter[str]]) -> tuple[float, Counter[str]]:
 def _generate(warehouse: Warehouse, route: str) -> Counter[str]:
     outcomes = Counter[str]()
     tables = ["erp.*"] if route == "main" else []
-    for one in generate(warehouse, Wanted(route, f"from_{route}", tables, load="merge")):
+    for one in generate(warehouse, WantedTables(route, f"from_{route}", tables, load="merge")):
         write(one)
         outcomes[one.outcome] += 1
     return outcomes

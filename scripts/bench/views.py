@@ -28,10 +28,10 @@ from typing import Any
 from psycopg2.extras import execute_values
 
 from dapu.components.versioner import bring_up_to_date
-from dapu.generate.drop_views import drop_own
-from dapu.generate.view_groups import Choice
-from dapu.generate.view_options import ViewsOptions
-from dapu.generate.views import ViewsAction, ViewsRun
+from dapu.generate.views.drop_views import drop_own
+from dapu.generate.views.planned import Choice
+from dapu.generate.views.queued_views import ViewsAction, ViewsRun
+from dapu.generate.views.view_options import ViewsOptions
 from dapu.registry.version import registry_of
 from dapu.warehouse.warehouse import Warehouse, open_warehouse
 
@@ -156,7 +156,7 @@ def _drop(warehouse: Warehouse) -> None:
 
 
 def _add_logs(warehouse: Warehouse, count: int) -> None:
-    from dapu.generate.abi import keccak
+    from dapu.generate.views.abi import keccak
 
     with warehouse.session("bench") as session, session.cursor() as cursor:
         insert = "insert into ethereum.deployed_contract_metadata values (%s, 'Token', %s)"

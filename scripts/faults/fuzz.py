@@ -32,7 +32,7 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.excel import ExcelAgent, ExcelOptions
 from dapu.agents.file import FileAgent, FileOptions
-from dapu.agents.files_agent import Parts
+from dapu.agents.files_agent import FileParts
 from dapu.agents.installed import known_agents
 from dapu.definitions.catalogue import read_catalogue
 from dapu.definitions.folders import scan
@@ -186,7 +186,7 @@ def _difference(
     return ""
 
 
-def _parts(given: Input) -> Parts:
+def _parts(given: Input) -> FileParts:
     found = FoundFile(given.path.name, str(given.path), given.path.stat().st_size, "")
     files = [(found, given.path)]
     if given.kind in _WORKBOOKS:

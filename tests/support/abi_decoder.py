@@ -7,11 +7,11 @@ from typing import Any
 
 from psycopg2.extensions import connection as PgSession
 
-from dapu.generate.abi import Entry, Input
-from dapu.generate.abi_functions import decoders
-from dapu.generate.abi_sql import AbiSql
-from dapu.generate.abi_tables import read_table
-from dapu.generate.abi_types import AbiType
+from dapu.generate.views.abi import Entry, Input
+from dapu.generate.views.abi_functions import decoders
+from dapu.generate.views.abi_sql import AbiSql
+from dapu.generate.views.abi_tables import read_table
+from dapu.generate.views.abi_types import AbiType
 from tests.support.chain import Chain
 
 ADDRESS = bytes(range(20))

@@ -9,7 +9,7 @@ from typing import Any
 from eth_abi.abi import encode
 from psycopg2.extensions import connection as PgSession
 
-from dapu.generate.abi import keccak
+from dapu.generate.views.abi import keccak
 from tests.support.components import rows
 
 ADDRESS = "0x" + "ab" * 20

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.installed import known_agents
-from dapu.components.manager import Round, queue_due_tasks
+from dapu.components.manager import ManagerRound, queue_due_tasks
 from dapu.components.registrar import Registration, register
 from dapu.components.versioner import Versions, bring_up_to_date
 from dapu.warehouse.warehouse import open_warehouse
@@ -46,7 +46,7 @@ def registrar(folder: Path) -> Registration:
     return register(warehouse, reader, lambda text: None)
 
 
-def manager(folder: Path, now: datetime | None = None) -> Round:
+def manager(folder: Path, now: datetime | None = None) -> ManagerRound:
     """Runs the Manager."""
     return queue_due_tasks(open_warehouse(folder), now)
 

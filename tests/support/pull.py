@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
-from dapu.loading.table.tables import columns_of, describe
+from dapu.loading.table.relation import columns_of, describe
 from dapu.sources.databases.source import Source
 from dapu.statement import Statement, TableName
 

@@ -15,7 +15,7 @@ from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import is_empty
+from dapu.loading.table.relation import is_empty
 from dapu.registry import blocks
 from dapu.rows.rows import Column
 from dapu.sources.databases.blocks.hashes import Block, BlockSource, changed_ranges, current_blocks

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.agents.base import Context
 from dapu.loading.modes.missing_keys import Removed, remove_missing
 from dapu.loading.options import KeySweep, LoadOptions
-from dapu.loading.table.tables import Relation, describe
+from dapu.loading.table.relation import Relation, describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.loading.values.find_row import row_finder
 from dapu.rows.refused_value import naming_refused_values

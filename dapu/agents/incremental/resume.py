@@ -10,7 +10,7 @@ from dapu.agents.incremental.days import whole
 from dapu.agents.incremental.newest import Newest
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
-from dapu.registry.values import from_text, to_text
+from dapu.registry.ordered_values import from_text, to_text
 from dapu.registry.watermarks import Watermark
 
 

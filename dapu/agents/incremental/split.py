@@ -25,14 +25,14 @@ from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import Relation, create, describe
+from dapu.loading.table.relation import Relation, create, describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.loading.values.find_row import key_of, row_finder
 from dapu.named_sql import compose, statement
 from dapu.registry import split_parts
+from dapu.registry.ordered_values import from_text, to_text
 from dapu.registry.split_parts import SplitPart
 from dapu.registry.store import Registry
-from dapu.registry.values import from_text, to_text
 from dapu.registry.watermarks import Watermark
 from dapu.rows.refused_value import naming_refused_values
 from dapu.rows.rows import Column, QueryRows, column_list

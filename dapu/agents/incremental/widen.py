@@ -15,7 +15,7 @@ from dapu.agents.base import Context
 from dapu.errors import JobError
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import describe, seems_empty
+from dapu.loading.table.relation import describe, seems_empty
 from dapu.named_sql import statement
 from dapu.sources.databases.source import Source
 

@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.loading.modes.delete_replaced import delete_replaced
 from dapu.loading.options import WatermarkOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import (
+from dapu.loading.table.relation import (
     Relation,
     add_key,
     analyze,

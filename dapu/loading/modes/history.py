@@ -14,7 +14,7 @@ from dapu.errors import JobError
 from dapu.loading.modes import differences
 from dapu.loading.modes.keyed import comparable, first_load
 from dapu.loading.result import LoadResult, left_out_note
-from dapu.loading.table.tables import Relation, check_fit
+from dapu.loading.table.relation import Relation, check_fit
 from dapu.named_sql import compose
 from dapu.rows.rows import Column, Rows
 from dapu.statement import TableName

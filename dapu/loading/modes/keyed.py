@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.errors import JobError
 from dapu.loading.modes.differences import ALWAYS, NEVER, ComparedTable, keep_newest
 from dapu.loading.result import LoadResult, left_out_note
-from dapu.loading.table.tables import Relation, add_key, analyze, create
+from dapu.loading.table.relation import Relation, add_key, analyze, create
 from dapu.rows.rows import Column, Rows
 from dapu.statement import TableName
 from dapu.suggest import nearest

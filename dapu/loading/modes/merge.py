@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.loading.modes import differences
 from dapu.loading.modes.keyed import DELETED_AT, DELETED_COLUMN, first_load, marked_target
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import Relation, check_fit
+from dapu.loading.table.relation import Relation, check_fit
 from dapu.rows.rows import Rows
 from dapu.statement import TableName
 

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.errors import JobError
 from dapu.loading.modes import differences
 from dapu.loading.modes.keyed import DELETED_AT, comparable
-from dapu.loading.table.tables import Relation, is_empty
+from dapu.loading.table.relation import Relation, is_empty
 from dapu.rows.rows import Rows
 from dapu.statement import TableName
 

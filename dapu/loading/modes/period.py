@@ -17,7 +17,7 @@ from dapu.loading.modes.append import append
 from dapu.loading.modes.delete_replaced import delete_replaced
 from dapu.loading.options import PeriodOptions
 from dapu.loading.result import LoadResult
-from dapu.loading.table.tables import Relation, check_fit
+from dapu.loading.table.relation import Relation, check_fit
 from dapu.named_sql import compose
 from dapu.rows.rows import Column, Rows, column_list
 from dapu.statement import TableName

@@ -14,8 +14,8 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.loading.modes.delete_replaced import delete_replaced
 from dapu.loading.result import LoadResult
 from dapu.loading.table.attachments import Aside
+from dapu.loading.table.relation import Relation, add_key, analyze, check_fit, create
 from dapu.loading.table.swap import build_aside, drop_aside, hindrance, put_in_place
-from dapu.loading.table.tables import Relation, add_key, analyze, check_fit, create
 from dapu.named_sql import compose
 from dapu.rows.rows import Column, Rows, column_list
 from dapu.statement import TableName

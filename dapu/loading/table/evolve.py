@@ -11,8 +11,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
+from dapu.loading.table.relation import Relation, TargetColumn, adding, shown
 from dapu.loading.table.retype import Change, Retyping, advice
-from dapu.loading.table.tables import Relation, TargetColumn, adding, shown
 from dapu.named_sql import compose
 from dapu.rows.rows import Column
 from dapu.statement import TableName

@@ -9,7 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
-from dapu.loading.table.tables import oid_of
+from dapu.loading.table.relation import oid_of
 from dapu.named_sql import compose, statement
 
 

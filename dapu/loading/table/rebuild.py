@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.loading.table.properties import give_properties, properties_of
-from dapu.loading.table.tables import describe, is_table
+from dapu.loading.table.relation import describe, is_table
 from dapu.named_sql import compose
 from dapu.statement import TableName
 

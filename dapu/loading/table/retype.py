@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.loading.options import SchemaChange
-from dapu.loading.table.tables import Relation, TargetColumn, has_values, seems_empty, shown
+from dapu.loading.table.relation import Relation, TargetColumn, has_values, seems_empty, shown
 from dapu.loading.table.views import drop_readers, readers
 from dapu.named_sql import compose, statement
 from dapu.rows.rows import Column

@@ -17,8 +17,8 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.errors import JobError
 from dapu.loading.table.attachments import Aside, Attachments, attachments_of, options_of
 from dapu.loading.table.properties import give_properties, properties_of
+from dapu.loading.table.relation import analyze
 from dapu.loading.table.search_path import SearchPath
-from dapu.loading.table.tables import analyze
 from dapu.named_sql import compose, statement
 from dapu.statement import TableName
 

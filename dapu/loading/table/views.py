@@ -17,8 +17,8 @@ from dapu.loading.table.properties import (
     give_properties,
     properties_of,
 )
+from dapu.loading.table.relation import VIEW, describe, make_schema, oid_of
 from dapu.loading.table.search_path import SearchPath
-from dapu.loading.table.tables import VIEW, describe, make_schema, oid_of
 from dapu.named_sql import compose, statement
 from dapu.statement import TableName
 

@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.loading.options import LoadOptions
-from dapu.loading.table.tables import Relation
+from dapu.loading.table.relation import Relation
 from dapu.loading.values.find_row import key_of
 from dapu.loading.values.reject_limit import check_rejected
 from dapu.loading.values.rejected import REMARK_PATTERN, KeyRange, RejectedRows

@@ -15,9 +15,9 @@ from contextlib import suppress
 from itertools import islice
 
 from dapu.errors import JobError
-from dapu.loading.table.tables import Relation
+from dapu.loading.table.relation import Relation
 from dapu.rows.pipe import read_through_pipe
-from dapu.rows.refused_value import Find, Record
+from dapu.rows.refused_value import Find, RowTexts
 from dapu.rows.rows import Column, CopyRows, NarrowedRows, Rows
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -51,7 +51,7 @@ def row_finder(rows: Rows) -> Find | None:
         return None
     again, is_ordered = rows.origin.again, rows.origin.is_ordered
 
-    def find(number: int) -> Record | None:
+    def find(number: int) -> RowTexts | None:
         with suppress(JobError, csv.Error):
             return _row(again(), number) if is_ordered() else None
         return None
@@ -59,7 +59,7 @@ def row_finder(rows: Rows) -> Find | None:
     return find
 
 
-def _row(rows: CopyRows, number: int) -> Record | None:
+def _row(rows: CopyRows, number: int) -> RowTexts | None:
     # What is no UTF-8 is looked at as well: it may be why the row does not fit.
     with (
         read_through_pipe(rows.write, rows.stop) as file,

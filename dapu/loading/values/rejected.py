@@ -9,7 +9,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.loading.options import LoadOptions
-from dapu.loading.table.tables import describe, make_schema
+from dapu.loading.table.relation import describe, make_schema
 from dapu.loading.values.scrub import BAD_BYTE, MARK, OWN_MARK
 from dapu.named_sql import compose
 from dapu.rows.exactness import REMARK

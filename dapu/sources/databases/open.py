@@ -106,7 +106,7 @@ def _open_sqlite(wanted: _Wanted) -> Source:
         return wanted.native_sqlite()
     if wanted.connection.parts.drivername not in ("sqlite", "sqlite+pysqlite"):
         return wanted.generic()
-    from dapu.sources.databases.sqlite.text import AnyText
+    from dapu.sources.databases.sqlite.any_text import AnyText
 
     return wanted.generic(factory=AnyText)
 

@@ -22,13 +22,13 @@ from dapu.rows.arrow_csv import CsvText
 from dapu.rows.exactness import REMARK, exactness
 from dapu.rows.rows import ArrowRows, Column
 from dapu.rows.types import widened
-from dapu.sources.files.options import ORIGIN, ChosenColumns, ColumnOptions
+from dapu.sources.files.column_options import ORIGIN, ChosenColumns, ColumnOptions
 from dapu.sources.files.part import FilePart, PartBatch, Values
-from dapu.sources.files.values.cells import cells_to_text
+from dapu.sources.files.values.convert_cells import cells_to_text
+from dapu.sources.files.values.convert_texts import TextColumn, TextStyle
 from dapu.sources.files.values.infer_kind import KindSurvey
 from dapu.sources.files.values.kinds import Kind, kind_of, type_of
 from dapu.sources.files.values.lossy import Losses
-from dapu.sources.files.values.texts import TextColumn, TextStyle
 
 _CALLED: dict[Kind | None, str] = {
     "integer": "an integer",

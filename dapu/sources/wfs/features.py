@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dapu.errors import AnswerBrokenOff, JobError, ReaderGone
-from dapu.sources.wfs.checks import Checks
+from dapu.sources.wfs.gml_checks import Checks
 from dapu.sources.wfs.gml_stream import Cutter, Piece, number_in, read_root
 from dapu.sources.wfs.service import Service
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dapu.errors import ConfigurationError, JobError
-from dapu.sources.wfs.checks import SPACE_MARK
 from dapu.sources.wfs.feature_type import Property
+from dapu.sources.wfs.gml_checks import SPACE_MARK
 from dapu.sources.wfs.gml_stream import Piece
 
 ID, GEOMETRY = "id", "geometry"

@@ -34,7 +34,7 @@ class Piece:
     """Some features of an answer, as a file of GML.
 
     page: which answer it is of, from 1. first: which feature of the answer is its first, from 1.
-    marked: spaces at the beginning of texts are marked, see `dapu.sources.wfs.checks`.
+    marked: spaces at the beginning of texts are marked, see `dapu.sources.wfs.gml_checks`.
     """
 
     path: Path

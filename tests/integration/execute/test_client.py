@@ -13,7 +13,7 @@ import pytest
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import ExecuteAnswer, ExecuteClient
 from dapu.execute.documents import Incoming, next_batch
-from dapu.execute.read_all import RoundTally, Wanted, check_mark, read_all
+from dapu.execute.read_all import RoundTally, WantedDocuments, check_mark, read_all
 from tests.services.execute_server import KEY_ID, KEY_SECRET, ExecuteServer, Fault
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -35,7 +35,7 @@ def read(
     def take(_: ExecuteAnswer, incoming: Incoming) -> None:
         ids.extend(row.header.id for row in incoming.rows(next_batch(None)))
 
-    tally = read_all(client, Wanted(**wanted), since, take)
+    tally = read_all(client, WantedDocuments(**wanted), since, take)
     return ids, tally
 
 

@@ -17,8 +17,8 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from dapu.generate.abi import Entry, Input, read_abi
-from dapu.generate.abi_types import AbiType, name_of, read_type
+from dapu.generate.views.abi import Entry, Input, read_abi
+from dapu.generate.views.abi_types import AbiType, name_of, read_type
 from dapu.warehouse.warehouse import open_warehouse
 from tests.conftest import MakeWarehouse
 from tests.services import npm

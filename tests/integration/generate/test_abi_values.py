@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg2 import sql
 
-from dapu.generate.abi import Input
-from dapu.generate.abi_types import read_type
+from dapu.generate.views.abi import Input
+from dapu.generate.views.abi_types import read_type
 from tests.services.postgres import Postgres
 from tests.support.abi_decoder import Decoder, shown
 

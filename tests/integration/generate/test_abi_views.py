@@ -10,7 +10,7 @@ import pytest
 from eth_abi.abi import encode
 from psycopg2.extensions import connection as PgSession
 
-from dapu.generate.abi import keccak
+from dapu.generate.views.abi import keccak
 from tests.conftest import MakeWarehouse
 from tests.support.chain import ADDRESS, KINDS, Chain, call, event, function, topic
 from tests.support.command import Finished, here

@@ -14,7 +14,7 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 from pyarrow import parquet
 
-from dapu.generate.names import RESERVED
+from dapu.generate.definitions.names import RESERVED
 from tests.conftest import Database
 from tests.services.mapserver import Layer, MapServer
 from tests.support.generating import Generating

@@ -13,7 +13,7 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 
 from dapu.loading.modes.replace import replace
-from dapu.loading.table.tables import create, describe
+from dapu.loading.table.relation import create, describe
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import TableName
 from tests.conftest import Database

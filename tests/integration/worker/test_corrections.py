@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.components.downstream import Step, queue_downstream
+from dapu.components.downstream import CorrectionStep, queue_downstream
 from dapu.registry.version import registry_of
 from dapu.warehouse.warehouse import open_warehouse
 from tests.conftest import MakeWarehouse
@@ -241,7 +241,7 @@ def test_workers_keep_the_order_of_a_correction(folder: Path, connection: PgSess
     prepare(folder)
     warehouse = open_warehouse(folder)
     with warehouse.session("test") as session, session, session.cursor() as cursor:
-        queue_downstream(cursor, registry_of(warehouse), Step(TASK, span=JANUARY))
+        queue_downstream(cursor, registry_of(warehouse), CorrectionStep(TASK, span=JANUARY))
         cursor.execute("update meta.agenda set priority = 10 - job where status = 'waiting'")
     run_due(folder)
     assert set(sums(connection).values()) == {12}

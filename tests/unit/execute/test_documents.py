@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dapu.errors import JobError
-from dapu.execute import documents, lines
+from dapu.execute import answer_lines, documents
 from dapu.execute.documents import Header, Incoming, next_batch
 
 BATCH = datetime(2024, 5, 6, tzinfo=UTC)
@@ -57,7 +57,7 @@ def test_lines_end_as_they_like(end: bytes, block: int) -> None:
 
 @pytest.mark.parametrize("block", [3, 64, 10_000])
 def test_long_lines_are_read_in_pieces(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(lines, "LONGEST", 50)
+    monkeypatch.setattr(answer_lines, "LONGEST", 50)
     body = b"\n".join(
         [line(DOCUMENT_ID="a"), line(DOCUMENT_ID="b", L=list(range(300))), line(DOCUMENT_ID="c")]
     )
@@ -114,7 +114,7 @@ def test_a_line_that_is_no_document_is_told(bad: bytes, message: str) -> None:
 
 
 def test_a_bad_long_line_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "LONGEST", 20)
+    monkeypatch.setattr(answer_lines, "LONGEST", 20)
     with pytest.raises(JobError, match=r"line 1 .* is not JSON .*does not end.*; nothing"):
         read(line(L=[{"A": 1}])[:-3], block=16)
 

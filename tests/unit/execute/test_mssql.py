@@ -15,11 +15,11 @@ from sqlglot import exp
 from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import ExecuteAnswer
 from dapu.execute.documents import Incoming
+from dapu.execute.helper_views import plan_views
 from dapu.execute.mssql_login import read_dsn
 from dapu.execute.mssql_target import DIALECT, MssqlTarget
 from dapu.execute.schema import read_schema
 from dapu.execute.target import MarkStep
-from dapu.execute.views import plan_views
 
 DSN = "sqlserver://loader:p%40ss-word@db.example.com:1444?database=Execute"
 SCHEMA = {

@@ -11,15 +11,15 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from dapu.exporting import query as kinds
-from dapu.exporting.cells import converter, text_cell
-from dapu.exporting.query import Field
+from dapu.exporting.query import ResultColumn
+from dapu.exporting.workbook_cells import converter, text_cell
 
 DAY_ZERO = datetime(1899, 12, 30)
 MICROSECOND = timedelta(microseconds=1)
 
 
 def cell(kind: int, text: str) -> tuple[str, str, str]:
-    return converter(Field("x", kind))(text)
+    return converter(ResultColumn("x", kind))(text)
 
 
 @given(some.decimals(allow_nan=False, allow_infinity=False))

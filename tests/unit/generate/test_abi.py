@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dapu.generate.abi import keccak, merged, named, read_abi
-from dapu.generate.abi_types import NotAnAbi, read_type, unique_names
-from dapu.generate.view_groups import short_name
+from dapu.generate.views.abi import keccak, merged, named, read_abi
+from dapu.generate.views.abi_types import NotAnAbi, read_type, unique_names
+from dapu.generate.views.planned import short_name
 
 
 def entries(*found: dict[str, Any]) -> Any:

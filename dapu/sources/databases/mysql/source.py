@@ -22,7 +22,7 @@ from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.secrets import redact
 from dapu.sources.databases.fragments import fill_statement, fragment
 from dapu.sources.databases.mysql.protocol import Described, columns_of, write_values
-from dapu.sources.databases.mysql.types import Field, field_of
+from dapu.sources.databases.mysql.types import MysqlField, field_of
 from dapu.sources.databases.mysql.url import mysql_keywords
 from dapu.sources.databases.pymysql_private import close_at_once, cut
 from dapu.sources.databases.source import NO_SLACK
@@ -140,7 +140,7 @@ class MySqlSource:
 
     def _fields(
         self, described: Sequence[Described], column_types: Mapping[str, str]
-    ) -> list[Field]:
+    ) -> list[MysqlField]:
         if not described:
             raise NotNative(self._name, "it is no SELECT")
         own_types = self._own_types(described)
@@ -167,7 +167,7 @@ class MySqlSource:
             cursor.execute(statement("mysql.own_types"), {"tables": tuple(tables)})
             return {(row[0], row[1], row[2]): row[3] for row in cursor.fetchall()}
 
-    def _lines(self, fields: Sequence[Field], query: Statement) -> str:
+    def _lines(self, fields: Sequence[MysqlField], query: Statement) -> str:
         between = f", {_TAB}, "
         line = fragment("mysql.line", fields=between.join(field.text for field in fields))
         return self._text(only(query, line))

@@ -48,7 +48,7 @@ _OWN = {"json": "jsonb", "uuid": "uuid", "inet4": "inet", "inet6": "inet"}
 
 
 @dataclass(frozen=True)
-class Field:
+class MysqlField:
     """A column of a result. text: the SQL for a value's text in COPY's text format."""
 
     column: Column
@@ -60,7 +60,7 @@ def field_of(
     own_type: str | None,
     target: str | None,
     quote: Callable[[str], str],
-) -> Field | None:
+) -> MysqlField | None:
     """How a column travels; None when its type is not known here.
 
     own_type: `json`, `uuid`, `inet4`, `inet6` where MariaDB says so, which shows them as text.
@@ -78,7 +78,7 @@ def field_of(
     exact = exactness(declared) if pg_type == "text" else None
     if exact is not None:
         text = fragment("mysql.if_exact", value=value, text=text, pattern=exact.pattern)
-    return Field(Column(field.name, declared), fragment("mysql.field", value=value, text=text))
+    return MysqlField(Column(field.name, declared), fragment("mysql.field", value=value, text=text))
 
 
 def _form(field: Described, own_type: str | None) -> tuple[str, str] | None:

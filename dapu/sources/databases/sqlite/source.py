@@ -24,7 +24,7 @@ from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.sources.databases.batch_size import BatchSize
 from dapu.sources.databases.fragments import fragment
 from dapu.sources.databases.source import NO_SLACK
-from dapu.sources.databases.sqlite.lines import count_lines, lines
+from dapu.sources.databases.sqlite.line_sql import count_lines, lines
 from dapu.sources.databases.sqlite.types import declared_type, survey_types
 from dapu.statement import Statement
 

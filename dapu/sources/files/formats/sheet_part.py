@@ -15,7 +15,7 @@ from dapu.sources.files.formats.cell_errors import column_number
 from dapu.sources.files.formats.workbook import ReadSheet, Workbook
 from dapu.sources.files.formats.workbook_reader import Cells, SheetStyle
 from dapu.sources.files.part import PartBatch
-from dapu.sources.files.values.cells import plain_number
+from dapu.sources.files.values.convert_cells import plain_number
 from dapu.suggest import nearest
 
 _LETTERS = re.compile(r"[A-Z]{1,3}")

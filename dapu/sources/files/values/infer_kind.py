@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from dapu.rows.exactness import REMARK
 from dapu.sources.files.part import Values
+from dapu.sources.files.values.convert_texts import TextStyle, text_converter
 from dapu.sources.files.values.kinds import Kind
-from dapu.sources.files.values.texts import TextStyle, text_converter
 
 _WHOLE = r"^(-?[1-9]\d{0,17}|0)$"
 _NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]\d+)?$"

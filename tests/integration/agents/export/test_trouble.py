@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.exporting import workbook
+from dapu.exporting import write_workbook
 from tests.support.command import running, wait_until
 from tests.support.components import manager, one, rows
 from tests.support.export_task import ExportTask
@@ -55,7 +55,7 @@ def test_a_name_may_not_become_one_elsewhere(export: ExportTask) -> None:
 def test_a_sheet_holds_only_so_many_rows(
     export: ExportTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook, "MOST_ROWS", 7_000)
+    monkeypatch.setattr(write_workbook, "MOST_ROWS", 7_000)
     said = export.fails("file: a.xlsx", "select n from generate_series(1, 7000) as n")
     assert "query.sql: a sheet holds 7,000 rows with its header, and the query gives more" in said
     assert "6,999 rows" in export.writes("file: a.xlsx", "select generate_series(1, 6999) as n")

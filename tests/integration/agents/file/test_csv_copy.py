@@ -12,7 +12,7 @@ from dapu.sources.files.combine import Gathering
 from dapu.sources.files.formats.csv_dialect import CsvStyle
 from dapu.sources.files.formats.csv_part import open_csv
 from dapu.sources.files.places.unpack import Content
-from dapu.sources.files.values.texts import TextStyle
+from dapu.sources.files.values.convert_texts import TextStyle
 from tests.support.file_task import FileTask
 
 TABLE = {"n": "integer", "d": "date", "t": "text"}

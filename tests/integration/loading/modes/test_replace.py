@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as PgSession
 
 from dapu.errors import JobError
 from dapu.loading.modes.replace import replace
-from dapu.loading.table.tables import describe
+from dapu.loading.table.relation import describe
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import TableName
 

@@ -15,7 +15,7 @@ import pytest
 from dapu.rows.csv_line_index import LineIndex
 from dapu.rows.rows import Column
 from dapu.sources.databases.fragments import fragment
-from dapu.sources.databases.sqlite.lines import count_lines, lines
+from dapu.sources.databases.sqlite.line_sql import count_lines, lines
 
 SEED = 20130101
 EDGES = [
@@ -139,7 +139,7 @@ def test_a_row_of_expected_values_is_written_as_any_other(monkeypatch: pytest.Mo
 
     at_once = written()
     monkeypatch.setattr(
-        "dapu.sources.databases.sqlite.lines._AT_ONCE", 2
+        "dapu.sources.databases.sqlite.line_sql._AT_ONCE", 2
     )  # as rows of many columns are
     assert at_once == written()
 

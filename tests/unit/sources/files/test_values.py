@@ -15,11 +15,11 @@ from hypothesis import strategies as some
 from dapu.rows.arrow_csv import write_csv
 from dapu.rows.column_names import column_names
 from dapu.rows.exactness import REMARK
-from dapu.sources.files.values.cells import cells_to_text
+from dapu.sources.files.values.convert_cells import cells_to_text
+from dapu.sources.files.values.convert_texts import TextColumn, TextStyle
 from dapu.sources.files.values.infer_kind import KindSurvey
 from dapu.sources.files.values.kinds import Kind, kind_of
 from dapu.sources.files.values.numbers import Mark, decimal, integer
-from dapu.sources.files.values.texts import TextColumn, TextStyle
 from dapu.sources.files.values.times import DateStyle, iso_date, iso_time
 
 NUMBERS = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dapu.definitions.placeholders import quoted_names, settled
+from dapu.definitions.sql_placeholders import quoted_names, settled
 from dapu.definitions.templates import read_template
 from dapu.errors import FaultyFile
 from dapu.statement import Statement, TableName

@@ -38,7 +38,7 @@ class ViewColumn:
 
 
 @dataclass(frozen=True)
-class View:
+class HelperView:
     """A view of a record of a document type.
 
     lists: the keys that lead to each list on the way: from the document to the first list, then
@@ -57,7 +57,7 @@ class View:
     whole: bool = False
 
 
-def plan_views(schema: Schema, taken: Iterable[str], longest: int) -> list[View]:
+def plan_views(schema: Schema, taken: Iterable[str], longest: int) -> list[HelperView]:
     """The views of a schema, each with a name of its own, whatever the case of its letters.
 
     taken: names that are not free. longest: bytes of a name that the target can have.
@@ -81,7 +81,7 @@ class _Place:
     whole: bool = False
 
 
-def _views(place: _Place, fields: Mapping[str, FieldType], names: _Names) -> Iterator[View]:
+def _views(place: _Place, fields: Mapping[str, FieldType], names: _Names) -> Iterator[HelperView]:
     fixed = [DOCUMENT_ID, *place.item_ids, *(DOCUMENT_COLUMNS if place.whole else ())]
     columns = _Names(fixed, names.longest)
     shown = tuple(
@@ -89,7 +89,7 @@ def _views(place: _Place, fields: Mapping[str, FieldType], names: _Names) -> Ite
         for name, field in fields.items()
         if field.type not in (RECORD, LIST) and name not in (DOCUMENT_ID, *place.item_ids[-1:])
     )
-    yield View(
+    yield HelperView(
         place.name, place.type, shown, place.lists, place.record, place.item_ids, place.whole
     )
     for name, field in fields.items():

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from dapu.errors import ConfigurationError
-from dapu.generate.abi_types import AbiType, NotAnAbi, name_of, read_type, unique_names
+from dapu.generate.views.abi_types import AbiType, NotAnAbi, name_of, read_type, unique_names
 
 _SELECTOR = 4  # bytes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dapu.errors import ConfigurationError
-from dapu.generate.tables import Tables
+from dapu.generate.definitions.source_table import Tables
 from dapu.warehouse.connection_kinds import (
     EmbeddedConnection,
     FilesConnection,
@@ -22,15 +22,15 @@ def open_tables(warehouse: Warehouse, name: str) -> Tables:
     # The libraries of each kind are imported for that kind alone.
     connection = warehouse.connections.named(name)
     if isinstance(connection, FilesConnection):
-        from dapu.generate.files import FileTables
+        from dapu.generate.definitions.files import FileTables
 
         return FileTables(warehouse, name)
     if isinstance(connection, WfsConnection):
-        from dapu.generate.layers import LayerTables
+        from dapu.generate.definitions.layers import LayerTables
 
         return LayerTables(connection)
     if isinstance(connection, PgConnection | EmbeddedConnection | UrlConnection):
-        from dapu.generate.databases import DatabaseTables
+        from dapu.generate.definitions.databases import DatabaseTables
 
         return DatabaseTables(warehouse, name)
     raise ConfigurationError(

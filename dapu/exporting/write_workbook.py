@@ -21,8 +21,8 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.utils import get_column_letter
 
 from dapu.errors import JobError
-from dapu.exporting.cells import LONGEST_TEXT, converter, is_native, length, text_cell
-from dapu.exporting.query import Field, Query, Row
+from dapu.exporting.query import Query, ResultColumn, Row
+from dapu.exporting.workbook_cells import LONGEST_TEXT, converter, is_native, length, text_cell
 
 MOST_ROWS = 1_048_576
 
@@ -184,7 +184,7 @@ class _Sheet:
             )
 
 
-def _widths(fields: Sequence[Field], rows: Sequence[Row]) -> Iterator[int]:
+def _widths(fields: Sequence[ResultColumn], rows: Sequence[Row]) -> Iterator[int]:
     least, most = _WIDTHS
     for position, field in enumerate(fields):
         texts = (row[position] or "" for row in rows)

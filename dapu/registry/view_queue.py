@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from dapu.registry.storable import storable
 from dapu.registry.store import Registry
-from dapu.registry.texts import storable
 
 # Of a group in one run: a view may read one that another group makes a moment later.
 MOST_TRIES = 3
 FIRST_WAIT = timedelta(seconds=0.5)  # and twice that before the third
 
 
-class Taken(NamedTuple):
+class TakenGroup(NamedTuple):
     """A group that a consumer has in hand. views: name, query, comment and hash of each."""
 
     key: str
@@ -26,7 +26,7 @@ class Taken(NamedTuple):
     views: list[list[Any]]
 
 
-class Present(NamedTuple):
+class PresentView(NamedTuple):
     """What there is of a name that a group wants: None where there is nothing."""
 
     name: str
@@ -37,7 +37,7 @@ class Present(NamedTuple):
     hash: str | None
 
 
-class Failure(NamedTuple):
+class FailedGroup(NamedTuple):
     """A group that could not be made."""
 
     key: str
@@ -45,7 +45,7 @@ class Failure(NamedTuple):
     statement: str | None
 
 
-class Queued(NamedTuple):
+class QueuedGroup(NamedTuple):
     """A group as it is queued. fault: why it cannot be made, known before it is tried."""
 
     key: str
@@ -56,10 +56,10 @@ class Queued(NamedTuple):
 
 def intact(cursor: Cursor, registry: Registry, task: str) -> dict[str, str]:
     """The hashes of the groups that were made and are all there, by key."""
-    return dict(registry.rows(cursor, "view_groups.intact", task=task))
+    return dict(registry.rows(cursor, "view_queue.intact", task=task))
 
 
-def put(cursor: Cursor, registry: Registry, task: str, groups: Iterable[Queued]) -> None:
+def put(cursor: Cursor, registry: Registry, task: str, groups: Iterable[QueuedGroup]) -> None:
     """Queues groups, in the caller's transaction."""
     rows = [
         (
@@ -73,43 +73,45 @@ def put(cursor: Cursor, registry: Registry, task: str, groups: Iterable[Queued])
         )
         for group in groups
     ]
-    registry.many(cursor, "view_groups.put", rows)
+    registry.many(cursor, "view_queue.put", rows)
 
 
-def take(cursor: Cursor, registry: Registry, task: str, after: int) -> Taken | None:
+def take(cursor: Cursor, registry: Registry, task: str, after: int) -> TakenGroup | None:
     """The next group behind a position; it is the caller's until the transaction ends."""
-    row = registry.row(cursor, "view_groups.take", task=task, after=after)
-    return None if row is None else Taken(*row)
+    row = registry.row(cursor, "view_queue.take", task=task, after=after)
+    return None if row is None else TakenGroup(*row)
 
 
 def wait(cursor: Cursor, registry: Registry, task: str) -> float | None:
     """Seconds until a waiting group may be tried; None when none waits."""
-    row = registry.row(cursor, "view_groups.wait", task=task)
+    row = registry.row(cursor, "view_queue.wait", task=task)
     return None if row is None else row[0]
 
 
-def present(cursor: Cursor, registry: Registry, schema: str, names: Sequence[str]) -> list[Present]:
+def present(
+    cursor: Cursor, registry: Registry, schema: str, names: Sequence[str]
+) -> list[PresentView]:
     """What there is of these names in a schema."""
-    found = registry.rows(cursor, "view_groups.present", schema=schema, names=list(names))
-    return [Present(*row) for row in found]
+    found = registry.rows(cursor, "view_queue.present", schema=schema, names=list(names))
+    return [PresentView(*row) for row in found]
 
 
 def unwanted(
-    cursor: Cursor, registry: Registry, task: str, group: Taken, schema: str
+    cursor: Cursor, registry: Registry, task: str, group: TakenGroup, schema: str
 ) -> list[tuple[str, str]]:
     """Schema and name of the views that a group has and no longer wants."""
     names = [view[0] for view in group.views]
     found = registry.rows(
-        cursor, "view_groups.unwanted", task=task, key=group.key, schema=schema, names=names
+        cursor, "view_queue.unwanted", task=task, key=group.key, schema=schema, names=names
     )
     return [(row[0], row[1]) for row in found]
 
 
-def done(cursor: Cursor, registry: Registry, task: str, group: Taken, schema: str) -> None:
+def done(cursor: Cursor, registry: Registry, task: str, group: TakenGroup, schema: str) -> None:
     """Notes that a group is made, in the transaction that made it."""
     registry.run(
         cursor,
-        "view_groups.done",
+        "view_queue.done",
         task=task,
         key=group.key,
         schema=schema,
@@ -124,7 +126,7 @@ def failed(
     """Keeps why a group could not be made; True when it is not tried again in this run."""
     row = registry.row(
         cursor,
-        "view_groups.failed",
+        "view_queue.failed",
         task=task,
         key=key,
         most=MOST_TRIES,
@@ -135,9 +137,9 @@ def failed(
     return row is not None and row[0] == "failed"
 
 
-def failures(cursor: Cursor, registry: Registry, task: str) -> list[Failure]:
+def failures(cursor: Cursor, registry: Registry, task: str) -> list[FailedGroup]:
     """The groups of a task that could not be made."""
-    return [Failure(*row) for row in registry.rows(cursor, "view_groups.failures", task=task)]
+    return [FailedGroup(*row) for row in registry.rows(cursor, "view_queue.failures", task=task)]
 
 
 def own(
@@ -145,12 +147,12 @@ def own(
 ) -> list[tuple[str, str, str]]:
     """Key, schema and name of the views that a task made and that exist."""
     given = None if keys is None else list(keys)
-    found = registry.rows(cursor, "view_groups.own", task=task, keys=given)
+    found = registry.rows(cursor, "view_queue.own", task=task, keys=given)
     return [(row[0], row[1], row[2]) for row in found]
 
 
 def forget(cursor: Cursor, registry: Registry, task: str, keys: Sequence[str] | None) -> None:
     """Forgets groups and their views, as when these are dropped."""
     given = None if keys is None else list(keys)
-    registry.run(cursor, "view_groups.forget_views", task=task, keys=given)
-    registry.run(cursor, "view_groups.forget_groups", task=task, keys=given)
+    registry.run(cursor, "view_queue.forget_views", task=task, keys=given)
+    registry.run(cursor, "view_queue.forget_groups", task=task, keys=given)

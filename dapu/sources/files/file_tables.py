@@ -9,6 +9,7 @@ from typing import Any
 
 from dapu.errors import JobError
 from dapu.rows.rows import Column
+from dapu.sources.files.column_options import ChosenColumns
 from dapu.sources.files.combine import Gathering
 from dapu.sources.files.formats.csv_dialect import CsvStyle
 from dapu.sources.files.formats.csv_part import open_csv
@@ -16,10 +17,9 @@ from dapu.sources.files.formats.json_part import open_json
 from dapu.sources.files.formats.sheet_part import SheetPart
 from dapu.sources.files.formats.workbook import Workbooks
 from dapu.sources.files.formats.workbook_reader import SheetStyle
-from dapu.sources.files.options import ChosenColumns
 from dapu.sources.files.part import FilePart
 from dapu.sources.files.places.unpack import Content, format_of
-from dapu.sources.files.values.texts import TextStyle
+from dapu.sources.files.values.convert_texts import TextStyle
 
 _WORKBOOKS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}
 _BELOW_FIRST_ROW = SheetStyle((1,), None, False)

@@ -13,7 +13,7 @@ from dapu.statement import LONGEST_NAME
 _DIGITS = 8  # of the hash in a shortened name
 
 
-class View(NamedTuple):
+class PlannedView(NamedTuple):
     """A view. query: its SELECT. comment: what is said of it in the database."""
 
     name: str
@@ -27,7 +27,7 @@ class View(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Group:
+class ViewGroup:
     """Views that are made together or not at all.
 
     fault: why it cannot be made, known before it is tried.
@@ -35,7 +35,7 @@ class Group:
     """
 
     key: str
-    views: tuple[View, ...]
+    views: tuple[PlannedView, ...]
     fault: str | None = None
     note: str | None = None
 
@@ -63,18 +63,18 @@ def short_name(name: str) -> str:
     return f"{kept}~{hashlib.sha256(data).hexdigest()[:_DIGITS]}"
 
 
-def named_view(name: str, query: str, comment: str | None = None) -> View:
+def named_view(name: str, query: str, comment: str | None = None) -> PlannedView:
     """A view with a name that PostgreSQL takes; the comment has the whole name of a cut one."""
     short = short_name(name)
     parts = [name] if short != name else []
     parts += [comment] if comment else []
-    return View(short, query, ": ".join(parts) or None)
+    return PlannedView(short, query, ": ".join(parts) or None)
 
 
-def without_twins(key: str, views: Iterable[View]) -> Group:
+def without_twins(key: str, views: Iterable[PlannedView]) -> ViewGroup:
     """The group of these views; it has a fault when two of them have one name."""
-    found: dict[str, View] = {}
+    found: dict[str, PlannedView] = {}
     for view in views:
         if found.setdefault(view.name, view) != view:
-            return Group(key, (), f"two of its views have the name {view.name}")
-    return Group(key, tuple(found.values()))
+            return ViewGroup(key, (), f"two of its views have the name {view.name}")
+    return ViewGroup(key, tuple(found.values()))

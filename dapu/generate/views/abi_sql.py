@@ -11,13 +11,13 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import quote_ident
 
-from dapu.generate.abi import Entry, Input
-from dapu.generate.abi_calls import Calls
-from dapu.generate.abi_functions import HEX_NUMBERS_SINCE
-from dapu.generate.abi_tables import ChainTable
-from dapu.generate.abi_types import AbiType
-from dapu.generate.abi_words import fill, word
-from dapu.generate.view_groups import short_name
+from dapu.generate.views.abi import Entry, Input
+from dapu.generate.views.abi_calls import Calls
+from dapu.generate.views.abi_functions import HEX_NUMBERS_SINCE
+from dapu.generate.views.abi_tables import ChainTable
+from dapu.generate.views.abi_types import AbiType
+from dapu.generate.views.abi_words import fill, word
+from dapu.generate.views.planned import short_name
 
 _REMEMBERED = 50_000  # pieces of SQL
 _SELECTOR = 4  # bytes before the inputs of a call

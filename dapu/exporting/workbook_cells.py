@@ -12,7 +12,7 @@ from datetime import date, datetime, time
 from typing import Literal, NamedTuple
 
 from dapu.exporting import query as kinds
-from dapu.exporting.query import Field
+from dapu.exporting.query import ResultColumn
 
 LONGEST_TEXT = 32_767  # UTF-16 units in a cell
 
@@ -51,7 +51,7 @@ def length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
-def converter(field: Field) -> Convert:
+def converter(field: ResultColumn) -> Convert:
     """What makes cells of the values of a column."""
     if field.type == kinds.NUMERIC:
         form = f"#,##0.{'0' * field.scale}" if field.scale else "0" if field.precision else _GENERAL
@@ -59,7 +59,7 @@ def converter(field: Field) -> Convert:
     return _CONVERTERS.get(field.type, text_cell)
 
 
-def is_native(field: Field) -> bool:
+def is_native(field: ResultColumn) -> bool:
     """Whether a workbook knows such values, and only some of them must become text."""
     return field.type in _CONVERTERS or field.type == kinds.NUMERIC
 

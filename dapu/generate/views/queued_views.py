@@ -20,20 +20,20 @@ import psycopg2
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.placeholders import settled
+from dapu.definitions.sql_placeholders import settled
 from dapu.definitions.templates import read_template
 from dapu.errors import JobInterrupted
-from dapu.generate.abi_functions import decoders
-from dapu.generate.abi_views import abi_groups
-from dapu.generate.make_views import CannotMake, make_group
-from dapu.generate.template_views import template_groups
-from dapu.generate.view_groups import Choice, Group
-from dapu.generate.view_options import ViewsOptions
-from dapu.loading.table.tables import make_schema
+from dapu.generate.views.abi_functions import decoders
+from dapu.generate.views.abi_views import abi_groups
+from dapu.generate.views.make_views import CannotMake, make_group
+from dapu.generate.views.planned import Choice, ViewGroup
+from dapu.generate.views.template_views import template_groups
+from dapu.generate.views.view_options import ViewsOptions
+from dapu.loading.table.relation import make_schema
 from dapu.named_sql import statement
-from dapu.registry import view_groups
+from dapu.registry import view_queue
 from dapu.registry.store import Registry
-from dapu.registry.view_groups import Failure, Queued
+from dapu.registry.view_queue import FailedGroup, QueuedGroup
 from dapu.statement import Statement
 from dapu.warehouse.postgres_session import given_path
 from dapu.warehouse.warehouse import Warehouse
@@ -50,7 +50,7 @@ class Made:
     groups: int = 0
     views: int = 0
     unchanged: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailedGroup] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
@@ -81,7 +81,7 @@ class ViewsAction:
             return wanted
         return f"0x{wanted.lower().removeprefix('0x')}"
 
-    def groups(self, session: PgSession, choice: Choice) -> Iterator[Group]:
+    def groups(self, session: PgSession, choice: Choice) -> Iterator[ViewGroup]:
         """The chosen groups, rendered one after the other.
 
         Raises FaultyFile when the query or a template cannot be used, and ConfigurationError when a
@@ -164,12 +164,12 @@ class ViewsRun:
         with action.warehouse.session("views queue") as queue, queue.cursor() as cursor:
             make_schema(cursor, action.schema)
             self._prepare(cursor)
-            known = view_groups.intact(cursor, action.registry, action.task)
+            known = view_queue.intact(cursor, action.registry, action.task)
             queue.commit()
             with session.cursor() as reading, given_path(reading):
                 for batch in _batches(self._changed(session, known)):
                     self._check_stopped()
-                    view_groups.put(cursor, action.registry, action.task, map(_queued, batch))
+                    view_queue.put(cursor, action.registry, action.task, map(_queued, batch))
                     queue.commit()
 
     def _prepare(self, cursor: Cursor) -> None:
@@ -181,14 +181,14 @@ class ViewsRun:
             cursor.execute(statement("server.lock_for_transaction"), {"key": key})
             cursor.execute(text)
 
-    def _changed(self, session: PgSession, known: Mapping[str, str]) -> Iterator[Group]:
+    def _changed(self, session: PgSession, known: Mapping[str, str]) -> Iterator[ViewGroup]:
         keys = set()
         for group in self._action.groups(session, self._choice):
             keys.add(group.key)
             if group.note:
                 self.made.notes.append(f"{group.key}: {group.note}")
             if group.fault:
-                self._failed(Failure(group.key, group.fault, None))
+                self._failed(FailedGroup(group.key, group.fault, None))
                 yield group
             elif known.get(group.key) == group.hash:
                 self.made.unchanged += 1
@@ -197,7 +197,7 @@ class ViewsRun:
         wanted = map(self._action.key_of, self._choice.only)
         self.made.missing = [key for key in wanted if key not in keys]
 
-    def _failed(self, failure: Failure) -> None:
+    def _failed(self, failure: FailedGroup) -> None:
         with self._lock:
             self.made.failures.append(failure)
 
@@ -219,14 +219,14 @@ class ViewsRun:
 
     def _one_waits(self, cursor: Cursor) -> bool:
         action = self._action
-        seconds = view_groups.wait(cursor, action.registry, action.task)
+        seconds = view_queue.wait(cursor, action.registry, action.task)
         cursor.connection.commit()
         return seconds is not None
 
     def _make_next(self, cursor: Cursor, after: int) -> int | None:
         """Makes the next group behind a position and returns its own; None: there is none."""
         action = self._action
-        group = view_groups.take(cursor, action.registry, action.task, after)
+        group = view_queue.take(cursor, action.registry, action.task, after)
         if group is None:
             return None
         cursor.execute("savepoint dapu_group")
@@ -235,8 +235,8 @@ class ViewsRun:
         except CannotMake as error:
             cursor.execute("rollback to savepoint dapu_group")
             failed = (group.key, str(error), error.statement)
-            if view_groups.failed(cursor, action.registry, action.task, *failed):
-                self._failed(Failure(*failed))
+            if view_queue.failed(cursor, action.registry, action.task, *failed):
+                self._failed(FailedGroup(*failed))
             return group.position
         with self._lock:
             self.made.groups += 1
@@ -244,8 +244,8 @@ class ViewsRun:
         return group.position
 
 
-def _batches(groups: Iterable[Group]) -> Iterator[list[Group]]:
-    batch: list[Group] = []
+def _batches(groups: Iterable[ViewGroup]) -> Iterator[list[ViewGroup]]:
+    batch: list[ViewGroup] = []
     since = time.monotonic()
     for group in groups:
         if not batch:
@@ -258,6 +258,6 @@ def _batches(groups: Iterable[Group]) -> Iterator[list[Group]]:
         yield batch
 
 
-def _queued(group: Group) -> Queued:
+def _queued(group: ViewGroup) -> QueuedGroup:
     views = [(view.name, view.query, view.comment, view.hash) for view in group.views]
-    return Queued(group.key, group.hash, views, group.fault)
+    return QueuedGroup(group.key, group.hash, views, group.fault)

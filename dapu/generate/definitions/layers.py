@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from dapu.generate.tables import Offered, Table
+from dapu.generate.definitions.source_table import Offered, Table
 from dapu.sources.http.session import HttpSession
 from dapu.sources.wfs.service import Layer, Service
 from dapu.warehouse.connection_kinds import WfsConnection

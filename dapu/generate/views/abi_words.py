@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from dapu.generate.abi_types import WORD, AbiType
+from dapu.generate.views.abi_types import WORD, AbiType
 from dapu.named_sql import statement
 
 _PART = 7  # bytes that a bigint takes without reaching its sign

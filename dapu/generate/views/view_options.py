@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dapu.definitions.models import ActionOptions
-from dapu.generate.abi_tables import known_columns
+from dapu.generate.views.abi_tables import known_columns
 from dapu.suggest import nearest
 from dapu.warehouse.yamlfile import Strict
 

@@ -23,7 +23,7 @@ class RecordedColumn(Strict):
     type: str
 
 
-class Record(Strict):
+class GeneratedRecord(Strict):
     """What was generated.
 
     files: a checksum of each. columns: those that the table got, by their names in the source.
@@ -49,7 +49,7 @@ def checksum(text: str) -> str:
     return hashlib.sha256("\n".join(text.splitlines()).encode()).hexdigest()[:16]
 
 
-def read_record(folder: Path) -> Record | None:
+def read_record(folder: Path) -> GeneratedRecord | None:
     """The record of a task's folder; None when it was not generated. Raises FaultyFile."""
     path = folder / FILE
-    return read_model(Record, path) if path.is_file() else None
+    return read_model(GeneratedRecord, path) if path.is_file() else None

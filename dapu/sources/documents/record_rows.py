@@ -25,7 +25,7 @@ _JSON = ("json", "jsonb")
 
 
 @dataclass(frozen=True)
-class Field:
+class RecordField:
     """A column of the rows.
 
     take: gives its value out of a record and of what is known beside it.
@@ -52,7 +52,7 @@ class DocumentRows:
     nul: what becomes of NUL characters, which PostgreSQL cannot hold.
     """
 
-    def __init__(self, fields: Sequence[Field], nul: NulPolicy) -> None:
+    def __init__(self, fields: Sequence[RecordField], nul: NulPolicy) -> None:
         self._fields, self._nul = fields, nul
         # A type that is found by the values holds each of them.
         self._write = exact_writer([field.type or "text" for field in fields])
@@ -148,7 +148,7 @@ class DocumentRows:
             texts.append(text)
         return self._write(texts)
 
-    def _text(self, field_: Field, value: Any) -> str | None:
+    def _text(self, field_: RecordField, value: Any) -> str | None:
         if value is None:
             return None
         if self._nul == "remove":

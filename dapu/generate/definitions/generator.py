@@ -17,17 +17,23 @@ from typing import Any, Literal
 from dapu.definitions.folders import ROUTE_FILE, TASK_FILE, name_fault
 from dapu.definitions.steps import read_steps
 from dapu.errors import ConfigurationError, JobError
-from dapu.generate.names import name_table
-from dapu.generate.record import (
+from dapu.generate.definitions.names import name_table
+from dapu.generate.definitions.open_tables import open_tables
+from dapu.generate.definitions.record import (
     FILE,
-    Record,
+    GeneratedRecord,
     RecordedColumn,
     checksum,
     read_record,
 )
-from dapu.generate.rendering import ADD_COLUMN, CREATE, Templates
-from dapu.generate.sources import open_tables
-from dapu.generate.tables import Offered, Table, TableColumn, Tables, choose_loading
+from dapu.generate.definitions.rendering import ADD_COLUMN, CREATE, Templates
+from dapu.generate.definitions.source_table import (
+    Offered,
+    Table,
+    TableColumn,
+    Tables,
+    choose_loading,
+)
 from dapu.loading.modes.history import HISTORY_COLUMNS
 from dapu.sources.discovery import connection_of
 from dapu.suggest import nearest
@@ -38,7 +44,7 @@ Outcome = Literal["route made", "new", "changed", "unchanged", "kept", "failed",
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedTables:
     """What is to be generated.
 
     route: its folder below routes/; a connection of that name makes one.
@@ -68,7 +74,7 @@ class Generated:
     notes: tuple[str, ...] = ()
 
 
-def generate(warehouse: Warehouse, wanted: Wanted) -> Iterator[Generated]:
+def generate(warehouse: Warehouse, wanted: WantedTables) -> Iterator[Generated]:
     """What would be written for each table of the source, in the order of their names.
 
     Raises ConfigurationError for an unknown route, or where no table matches; FaultyFile when a
@@ -106,14 +112,14 @@ def write(generated: Generated) -> None:
 
 class _Generator:
     def __init__(
-        self, warehouse: Warehouse, wanted: Wanted, templates: Templates, tables: Tables
+        self, warehouse: Warehouse, wanted: WantedTables, templates: Templates, tables: Tables
     ) -> None:
         self._wanted, self._templates, self._tables = wanted, templates, tables
         self._routes = warehouse.folder / "routes"
         self._schema = self._routes / wanted.route / wanted.schema
 
     @cached_property
-    def _records(self) -> dict[str, tuple[Path, Record]]:
+    def _records(self) -> dict[str, tuple[Path, GeneratedRecord]]:
         """The folders that were generated, by what they read."""
         found = {}
         for path in sorted(self._schema.glob(f"*/{FILE}")):
@@ -213,7 +219,7 @@ class _Generator:
     def _new(self, task: str, folder: Path, table: Table) -> Generated:
         load = self._wanted.load or "replace"
         texts = self._rendered(self._values(folder, table, load))
-        record = Record(
+        record = GeneratedRecord(
             source=table.label,
             load=load,
             files={name: checksum(text) for name, text in texts.items()},
@@ -221,7 +227,7 @@ class _Generator:
         )
         return Generated(task, "new", _paths(folder, {**texts, FILE: record.text()}))
 
-    def _renewed(self, task: str, folder: Path, table: Table, record: Record) -> Generated:
+    def _renewed(self, task: str, folder: Path, table: Table, record: GeneratedRecord) -> Generated:
         load = self._wanted.load or record.load
         added = [one for one in table.columns if one.source not in record.columns]
         notes = _retyped(table, record)
@@ -243,7 +249,7 @@ class _Generator:
         return Generated(task, outcome, _paths(folder, texts), (*notes, *kept))
 
     def _changed(
-        self, folder: Path, record: Record, values: dict[str, Any]
+        self, folder: Path, record: GeneratedRecord, values: dict[str, Any]
     ) -> tuple[dict[str, str], list[str]]:
         """The files that are other texts now, and remarks on those that stay a person's."""
         texts, kept = {}, []
@@ -273,7 +279,7 @@ def _recorded(column: TableColumn) -> RecordedColumn:
     return RecordedColumn(name=column.name, type=column.type)
 
 
-def _retyped(table: Table, record: Record) -> list[str]:
+def _retyped(table: Table, record: GeneratedRecord) -> list[str]:
     """Remarks on columns whose type the source changed."""
     before = {source: one.type for source, one in record.columns.items()}
     return [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import quote_ident
 
-from dapu.generate.abi_types import AbiType
-from dapu.generate.abi_words import word
+from dapu.generate.views.abi_types import AbiType
+from dapu.generate.views.abi_words import word
 from dapu.named_sql import sql_folder
 
 HEX_NUMBERS_SINCE = 160000  # PostgreSQL 16 reads numbers from hexadecimal digits

@@ -11,11 +11,11 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 
-from dapu.definitions.placeholders import settled
+from dapu.definitions.sql_placeholders import settled
 from dapu.definitions.templates import parse_template, read_template
 from dapu.errors import DapuError, Fault, FaultyFile, JobError
-from dapu.generate.view_groups import Group, View, named_view, without_twins
-from dapu.generate.view_options import ViewsOptions
+from dapu.generate.views.planned import PlannedView, ViewGroup, named_view, without_twins
+from dapu.generate.views.view_options import ViewsOptions
 from dapu.named_sql import compose
 from dapu.statement import Name, Statement, TableName
 
@@ -31,7 +31,7 @@ def template_groups(
     names: Mapping[str, Any],
     options: ViewsOptions,
     count: int | None,
-) -> Iterator[Group]:
+) -> Iterator[ViewGroup]:
     """The groups, in the order of their keys, as the rows of the query come in.
 
     names: what the templates know. count: of `{{ count }}` in the query.
@@ -48,7 +48,7 @@ def template_groups(
     def key_of(row: dict[str, Any]) -> str:
         return _text(row, options.group) if options.group else view(known | {"row": row}).text()
 
-    def view_of(row: dict[str, Any]) -> View:
+    def view_of(row: dict[str, Any]) -> PlannedView:
         names = known | {"row": row}
         try:
             text = template(names).without_end().composed().as_string(session)
@@ -62,7 +62,7 @@ def template_groups(
         try:
             yield without_twins(key, map(view_of, together))
         except DapuError as error:
-            yield Group(key, (), str(error))
+            yield ViewGroup(key, (), str(error))
 
 
 def _render(path: Path) -> Render:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from dapu.errors import JobError
-from dapu.generate.names import name_column
-from dapu.generate.tables import Offered, Table, TableColumn
+from dapu.generate.definitions.names import name_column
+from dapu.generate.definitions.source_table import Offered, Table, TableColumn
 from dapu.loading.modes.history import HISTORY_COLUMNS
 from dapu.sources.databases.fragments import fragment
 from dapu.sources.databases.introspect import FoundTable, tables

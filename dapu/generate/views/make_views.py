@@ -9,12 +9,12 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import DapuError
-from dapu.generate.view_groups import View
+from dapu.generate.views.planned import PlannedView
 from dapu.loading.table.views import make_anew
 from dapu.named_sql import compose
-from dapu.registry import view_groups
+from dapu.registry import view_queue
 from dapu.registry.store import Registry
-from dapu.registry.view_groups import Present, Taken
+from dapu.registry.view_queue import PresentView, TakenGroup
 from dapu.statement import TableName
 from dapu.warehouse.postgres_session import given_path
 
@@ -29,18 +29,20 @@ class CannotMake(DapuError):
         self.statement = statement
 
 
-def make_group(cursor: Cursor, registry: Registry, task: str, schema: str, group: Taken) -> int:
+def make_group(
+    cursor: Cursor, registry: Registry, task: str, schema: str, group: TakenGroup
+) -> int:
     """Makes what is new or changed of a group, drops what it no longer wants, and notes it.
 
     Returns how many views were made. Raises CannotMake; the transaction is to be rolled back to
     before the group then.
     """
-    wanted = [(View(*view[:3]), str(view[3])) for view in group.views]
-    found = view_groups.present(cursor, registry, schema, [view.name for view, _ in wanted])
+    wanted = [(PlannedView(*view[:3]), str(view[3])) for view in group.views]
+    found = view_queue.present(cursor, registry, schema, [view.name for view, _ in wanted])
     there = {one.name: one for one in found if one.oid is not None}
     for one in there.values():
         _check_is_own(one, task, group.key, schema)
-    for name in view_groups.unwanted(cursor, registry, task, group, schema):
+    for name in view_queue.unwanted(cursor, registry, task, group, schema):
         try_statement(
             cursor, compose("make_views.drop", view=sql.Identifier(*name)), ".".join(name)
         )
@@ -49,18 +51,18 @@ def make_group(cursor: Cursor, registry: Registry, task: str, schema: str, group
     ]
     with given_path(cursor):
         _make(cursor, schema, changed, there)
-    view_groups.done(cursor, registry, task, group, schema)
+    view_queue.done(cursor, registry, task, group, schema)
     return len(changed)
 
 
-def replacement(schema: str, view: View) -> sql.Composed:
+def replacement(schema: str, view: PlannedView) -> sql.Composed:
     """The statements that make a view, or replace an older one."""
     name = sql.Identifier(schema, view.name)
     query = sql.SQL(view.query)
     return compose("table.replace_view", view=name, query=query) + _comment(schema, view)
 
 
-def _comment(schema: str, view: View) -> sql.Composed:
+def _comment(schema: str, view: PlannedView) -> sql.Composed:
     if view.comment is None:
         return sql.Composed([])
     name = sql.Identifier(schema, view.name)
@@ -68,7 +70,7 @@ def _comment(schema: str, view: View) -> sql.Composed:
     return sql.SQL(";\n") + compose("make_views.comment", view=name, comment=text)
 
 
-def _check_is_own(one: Present, task: str, key: str, schema: str) -> None:
+def _check_is_own(one: PresentView, task: str, key: str, schema: str) -> None:
     if (one.task, one.key) == (task, key):
         return
     if one.task is None:
@@ -81,7 +83,9 @@ def _check_is_own(one: Present, task: str, key: str, schema: str) -> None:
     raise CannotMake(f"the view {schema}.{one.name} is that of {whose}: give it another name")
 
 
-def _make(cursor: Cursor, schema: str, views: Iterable[View], there: dict[str, Present]) -> None:
+def _make(
+    cursor: Cursor, schema: str, views: Iterable[PlannedView], there: dict[str, PresentView]
+) -> None:
     """All at once; only when that fails one by one, to find the one that does."""
     text = ";\n".join(replacement(schema, view).as_string(cursor) for view in views)
     if not text:
@@ -97,7 +101,7 @@ def _make(cursor: Cursor, schema: str, views: Iterable[View], there: dict[str, P
             _make_one(cursor, schema, view, there.get(view.name))
 
 
-def _make_one(cursor: Cursor, schema: str, view: View, before: Present | None) -> None:
+def _make_one(cursor: Cursor, schema: str, view: PlannedView, before: PresentView | None) -> None:
     statement = replacement(schema, view)
     cursor.execute("savepoint dapu_view_of_group")
     try:

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dapu.sources.documents.exact_json import dump
+from dapu.sources.files.values.convert_texts import TextStyle, text_converter
 from dapu.sources.files.values.kinds import Kind
-from dapu.sources.files.values.texts import TextStyle, text_converter
 
 _EXACT = 2**53  # up to here a float holds each whole number
 _ARROW: dict[Kind, tuple[type, pa.DataType]] = {

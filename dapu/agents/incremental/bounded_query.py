@@ -13,7 +13,7 @@ from dapu.agents.incremental.resume import backfill_bounds, begin
 from dapu.agents.incremental.text_order import check_order
 from dapu.errors import JobError
 from dapu.loading.options import WatermarkOptions
-from dapu.registry.values import to_text
+from dapu.registry.ordered_values import to_text
 from dapu.registry.watermarks import Watermark
 from dapu.sources.databases.source import Queryable
 from dapu.sources.databases.subquery import between, highest

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dapu.generate.abi_tables import ChainTable
-from dapu.generate.abi_words import fill
+from dapu.generate.views.abi_tables import ChainTable
+from dapu.generate.views.abi_words import fill
 
 
 class Calls:

@@ -7,7 +7,7 @@ from glob import escape
 
 from dapu.definitions.folders import ROUTE_FILE, TASK_FILE
 from dapu.errors import ConfigurationError
-from dapu.generate.definitions import Generated, Wanted, check_name, generate
+from dapu.generate.definitions.generator import Generated, WantedTables, check_name, generate
 from dapu.sources.discovery import connection_of
 from dapu.warehouse.warehouse import Warehouse
 
@@ -33,7 +33,7 @@ def new_task(
         raise ConfigurationError(f"{folder.relative_to(warehouse.folder)} is there already")
     if origin is not None:
         yield from generate(
-            warehouse, Wanted(route, schema, (escape(origin),), load=load, table=table)
+            warehouse, WantedTables(route, schema, (escape(origin),), load=load, table=table)
         )
         return
     if load is not None:

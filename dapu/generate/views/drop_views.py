@@ -10,9 +10,9 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.generate.make_views import CannotMake, try_statement
+from dapu.generate.views.make_views import CannotMake, try_statement
 from dapu.named_sql import compose
-from dapu.registry import view_groups
+from dapu.registry import view_queue
 from dapu.registry.store import Registry
 
 Names = list[tuple[str, str]]
@@ -42,7 +42,7 @@ def drop_own(
     dropped = Dropped()
     with session.cursor() as cursor:
         left: dict[str, Names] = defaultdict(list)
-        for key, schema, name in view_groups.own(cursor, registry, task, only):
+        for key, schema, name in view_queue.own(cursor, registry, task, only):
             left[key].append((schema, name))
         session.commit()
         if dry_run:
@@ -53,7 +53,7 @@ def drop_own(
             for key in list(left):
                 _drop_group(cursor, registry, task, key, left, dropped)
         if not left:  # groups that never had a view, too
-            view_groups.forget(cursor, registry, task, only)
+            view_queue.forget(cursor, registry, task, only)
             session.commit()
     return dropped
 
@@ -70,7 +70,7 @@ def _drop_group(
         for name in left[key]:
             view = compose("make_views.drop", view=sql.Identifier(*name))
             try_statement(cursor, view, ".".join(name))
-        view_groups.forget(cursor, registry, task, [key])
+        view_queue.forget(cursor, registry, task, [key])
         cursor.connection.commit()
         dropped.views += left.pop(key)
     except CannotMake as error:

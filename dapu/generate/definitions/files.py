@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dapu.errors import JobError
-from dapu.generate.tables import Offered, Table, TableColumn
+from dapu.generate.definitions.source_table import Offered, Table, TableColumn
+from dapu.sources.files.file_tables import FileTable, is_workbook, tables_of
 from dapu.sources.files.formats.workbook import Workbooks
 from dapu.sources.files.places.place import FoundFile, open_place
 from dapu.sources.files.places.unpack import format_of
-from dapu.sources.files.tables import FileTable, is_workbook, tables_of
 from dapu.warehouse.warehouse import Warehouse
 
 

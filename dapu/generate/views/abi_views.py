@@ -16,13 +16,13 @@ from psycopg2.extensions import quote_ident
 
 from dapu.definitions.templates import parse_template
 from dapu.errors import DapuError, Fault, FaultyFile, JobError
-from dapu.generate.abi import Entry, merged, named, read_abi
-from dapu.generate.abi_sql import AbiSql
-from dapu.generate.abi_tables import ChainTable, read_table
-from dapu.generate.abi_types import NotAnAbi
-from dapu.generate.abi_words import fill
-from dapu.generate.view_groups import Choice, Group, View, named_view, without_twins
-from dapu.generate.view_options import AbiOptions, ViewsOptions
+from dapu.generate.views.abi import Entry, merged, named, read_abi
+from dapu.generate.views.abi_sql import AbiSql
+from dapu.generate.views.abi_tables import ChainTable, read_table
+from dapu.generate.views.abi_types import NotAnAbi
+from dapu.generate.views.abi_words import fill
+from dapu.generate.views.planned import Choice, PlannedView, ViewGroup, named_view, without_twins
+from dapu.generate.views.view_options import AbiOptions, ViewsOptions
 from dapu.statement import Statement
 
 _ADDRESS = re.compile(r"(?:0x)?([0-9a-f]{40})")
@@ -37,7 +37,7 @@ def abi_groups(
     options: ViewsOptions,
     choice: Choice,
     query: tuple[Path, Statement] | None,
-) -> Iterator[Group]:
+) -> Iterator[ViewGroup]:
     """A group for each contract, in the order of their addresses.
 
     schema: of the views, and of the decoders. query: of the contracts, with its file; None: those
@@ -60,10 +60,10 @@ def abi_groups(
 
 def _group(
     writer: AbiSql, namespace: str, name: Name, address: str, abis: list[tuple[str | None, str]]
-) -> Group:
+) -> ViewGroup:
     match = _ADDRESS.fullmatch(address)
     if match is None:
-        return Group(address, (), f"`{address}` is not an address of 20 bytes")
+        return ViewGroup(address, (), f"`{address}` is not an address of 20 bytes")
     try:
         entries, notes = merged(_read(contract, abi) for contract, abi in abis)
         given = {
@@ -74,8 +74,8 @@ def _group(
         views = list(_views(writer, name, bytes.fromhex(match[1]), entries, given))
         group = without_twins(f"0x{match[1]}", views)
     except DapuError as error:
-        return Group(f"0x{match[1]}", (), str(error))
-    return Group(group.key, group.views, group.fault, "; ".join(notes) or None)
+        return ViewGroup(f"0x{match[1]}", (), str(error))
+    return ViewGroup(group.key, group.views, group.fault, "; ".join(notes) or None)
 
 
 def _read(contract: str | None, abi: str | None) -> list[Entry]:
@@ -89,7 +89,7 @@ def _read(contract: str | None, abi: str | None) -> list[Entry]:
 
 def _views(
     writer: AbiSql, name: Name, address: bytes, entries: list[Entry], given: dict[str, str]
-) -> Iterator[View]:
+) -> Iterator[PlannedView]:
     hashes = [one.hash for one in entries if one.kind == "evt" and not one.anonymous]
     for short, entry in named(entries):
         row = {**given, "kind": entry.kind, "name": short, "signature": entry.signature}

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import quote_ident
 
 from dapu.errors import ConfigurationError
-from dapu.generate.abi_words import fill
+from dapu.generate.views.abi_words import fill
 from dapu.named_sql import statement
 from dapu.suggest import nearest
 

@@ -1,0 +1,1 @@
+"""Views in great number: after templates, and of contract ABIs."""
