@@ -170,10 +170,11 @@ class _Gatekeeper:
             if name in roles and name not in own:
                 faults.append(self._document.fault(_whose(name, roles[name]), "groups", name))
             known = {*roles, *self._grants.groups}
+            people = [role for role in known if not role.startswith("pg_")]
             for at, member in enumerate(group.members):
                 if member not in known:
                     message = (
-                        f"there is no role `{member}`{nearest(member, known)}; the Gatekeeper "
+                        f"there is no role `{member}`{nearest(member, people)}; the Gatekeeper "
                         "makes groups, and no logins"
                     )
                     steps = ("groups", name, "members", at)

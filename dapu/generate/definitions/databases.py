@@ -15,6 +15,7 @@ from dapu.sources.databases.introspect import FoundTable, tables
 from dapu.sources.databases.open import open_source
 from dapu.sources.databases.source import Source
 from dapu.statement import Statement
+from dapu.warehouse.connections import MAIN
 from dapu.warehouse.warehouse import Warehouse
 
 _CHANGED = re.compile(
@@ -34,7 +35,9 @@ class DatabaseTables:
 
     @cached_property
     def _found(self) -> dict[str, FoundTable]:
-        meant = [one for one in tables(self._warehouse, self._connection) if one.is_meant]
+        own = self._warehouse.settings.registry.schema_name if self._connection == MAIN else None
+        found = tables(self._warehouse, self._connection)
+        meant = [one for one in found if one.is_meant and one.schema != own]
         return {f"{one.schema}.{one.name}": one for one in meant}
 
     def offered(self) -> Sequence[Offered]:

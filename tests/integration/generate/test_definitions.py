@@ -453,3 +453,12 @@ def test_generate_refuses(
     done = generating.run("generate", *options, status=2)
     assert says in done.err
     assert not (generating.folder / "routes/erp").exists()
+
+
+def test_of_the_warehouse_itself_the_registry_is_left_out(
+    generating: Generating, database: Database
+) -> None:
+    postgres(database, "create schema erp; create table erp.item (id int)")
+    generating.reads("driver: files\npath: .")
+    done = generating.run("generate", "main", "--schema", "copies")
+    assert "generate: 1 new" in done.out
