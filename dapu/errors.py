@@ -13,7 +13,8 @@ names the place and says what to do, and the command line prints it without a tr
         ├── NotNative           the native reader cannot read a query, and another can
         ├── TaskVanished        the task's folder was deleted
         ├── TaskChanged         the task's folder is not what was registered
-        └── JobInterrupted      cancelled, timed out, or given back
+        └── JobInterrupted      cancelled, or given back
+            └── JobTimedOut     it ran longer than its task's `timeout`
 
 Others never reach a person. A `FaultyText` says what is wrong with a text to whoever knows its
 file and line; a `Signal` is caught by the code beside, which then goes another way.
@@ -114,6 +115,10 @@ class TaskChanged(JobError):
 
 class JobInterrupted(JobError):
     """The job was stopped from outside: cancelled, timed out, or given back."""
+
+
+class JobTimedOut(JobInterrupted):
+    """The job ran longer than its task's `timeout`."""
 
 
 class FaultyText(ValueError):

@@ -33,7 +33,11 @@ LoadingOptions = TypeVar("LoadingOptions", bound=LoadOptions)
 
 
 class Stops(Protocol):
-    """Where an agent leaves word of how its running work is stopped from another thread."""
+    """Whether the job is to stop, and how work that is running is stopped from another thread."""
+
+    def check(self) -> None:
+        """Raises JobInterrupted when the job is to end."""
+        ...
 
     def on_stop(self, stop: Callable[[], None]) -> Callable[[], None]:
         """`stop` is called when the job is to end at once; returns what takes it back."""

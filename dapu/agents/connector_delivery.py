@@ -1,7 +1,7 @@
 """One stream of a connector on its way into its table: what has come, and what is kept.
 
-Rows and the state that they lead to are one commit. A stream that is read anew (`replace`) is kept
-when it is complete; one that goes on from the last reading is kept at its states.
+Rows and the state that they lead to are one commit. A stream that is read as a whole (`replace`) is
+kept when it is complete; one that goes on from the last run is kept at its states.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
-from dapu.loading.load import load
+from dapu.loading.load import Scope, load
 from dapu.loading.options import LoadOptions
 from dapu.sources.connectors.messages import Document, Record, State
 from dapu.sources.connectors.records import RecordSpool
@@ -21,54 +21,86 @@ from dapu.sources.connectors.streams import Stream
 from dapu.statement import TableName
 
 ROWS, SECONDS = 100_000, 30.0  # since the last commit, after which a state is worth one
-_MOST_ROWS = 500_000  # without a state: a merge of them again does no harm
-Outcome = Literal["SUCCESS", "PARTIAL", "FAILED"]
+_MOST_ROWS = 500_000  # without a state: to merge them again does no harm
+Status = Literal["SUCCESS", "PARTIAL", "FAILED", "CANCELLED", "TIME_EXCEEDED"]
 
 
-@dataclass
+@dataclass(eq=False)
 class Delivery:
-    """A stream on its way."""
+    """A stream on its way. exists: whether its table is there."""
 
     stream: Stream
     table: TableName
     options: LoadOptions
     spool: RecordSpool
     has_steps: bool
+    exists: bool
+
+    generation: int = 0
+    """The job that read the stream from its beginning: a connector is given it."""
+
+    starts_anew: bool = True
+    """Whether the stream is read from its beginning."""
+
+    has_own_state: bool = False
+    """Whether its states are of itself alone, and not of all streams together."""
 
     state: Document | None = None
-    """The last state that came, which is not kept yet."""
+    """The last state of its own, kept or not."""
 
     is_complete: bool = False
     error: str | None = None
+    interruption: Literal["CANCELLED", "TIME_EXCEEDED"] | None = None
+    """How the job was ended from outside, if it was."""
+
     rows: int = 0
     """Committed in this run."""
 
     notes: list[str] = field(default_factory=list)
+    is_marked: bool = False
+    """Whether a state that stands for its rows came in this run."""
+
+    _is_refused: bool = False
     _since_state: int = 0
     _kept_at: float = field(default_factory=time.monotonic)
     _has_begun: bool = False
 
     @property
     def waits_for_end(self) -> bool:
-        """Whether its rows replace the table as a whole."""
+        """Whether its rows replace the table as a whole, once they are complete."""
         return self.options.load == "replace"
+
+    def go_on(self, state: Document | None) -> None:
+        """The stream is read from where the last run ended. state: of its own, if there is one."""
+        self.state = state
+        self.has_own_state = state is not None
+        self.starts_anew = False
 
     def take(self, record: Record) -> None:
         """One more record."""
         if self.is_complete:
             raise JobError(f"the stream {self.stream.name} goes on after it was complete")
+        if self._is_refused:
+            return
         self.spool.add(record.data)
         self._since_state += 1
 
     def take_state(self, state: State) -> None:
         """The records so far lead to this state. Raises JobError when some did not arrive."""
-        if state.record_count is not None and state.record_count != self._since_state:
+        if state.message == self.state and not self._since_state:
+            return  # once more
+        count = state.record_count
+        if count is not None and count != self._since_state and not self._is_refused:
             raise JobError(
-                f"the connector says that it sent {state.record_count:,} records of the stream "
-                f"{self.stream.name} before this state, and {self._since_state:,} came"
+                f"the connector counts {count:,} records of the stream {self.stream.name} before "
+                f"this state, and {self._since_state:,} came"
             )
-        self._since_state = 0
-        self.state = state.message
+        self.state, self.has_own_state = state.message, True
+        self.mark()
+
+    def mark(self) -> None:
+        """A state stands for the records so far."""
+        self._since_state, self.is_marked = 0, True
         self.spool.mark()
 
     @property
@@ -82,43 +114,69 @@ class Delivery:
         """Whether its rows can be kept now: none of them would come a second time."""
         if self.waits_for_end:
             return self.is_complete
-        return self.options.load == "merge" or (self.state is not None and not self._since_state)
+        return self.options.load == "merge" or (self.is_marked and not self._since_state)
 
     @property
     def overflows(self) -> bool:
         """Whether rows are to be kept though no state came: they may be read again."""
         return self.options.load == "merge" and self.spool.count >= _MOST_ROWS
 
+    @property
+    def can_load(self) -> bool:
+        """Whether its rows may go into the table now."""
+        return not self._is_refused and (self.is_complete or not self.waits_for_end)
+
+    def let_go_of_uncovered(self) -> None:
+        """The connector goes on from its last state: what came after it will come again."""
+        self.spool.back_to_mark()
+        self._since_state = 0
+
+    def refuse(self, error: str) -> None:
+        """Its rows do not fit its table: it fails, and what else comes of it is passed over."""
+        self.error, self._is_refused = self.error or error, True
+        self.spool.clear()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether its rows did not fit its table."""
+        return self._is_refused
+
     def load(self, cursor: Cursor) -> None:
         """Puts the rows that came into the table, in the job's transaction."""
-        if not self.spool.count and (self._has_begun or not self.waits_for_end):
+        replaces = not self._has_begun and self.replaces_table
+        if not self.spool.count and not replaces and (self.exists or self._has_begun):
             return
-        result = load(
-            cursor,
-            self.table,
-            self.spool.rows(),
-            self.options,
-            has_steps=self.has_steps,
-            scope="full" if self.waits_for_end else "incremental",
-        )
+        options = self.options.model_copy(update={"load": "replace"}) if replaces else self.options
+        scope: Scope = "full" if self.starts_anew else "incremental"
+        rows, steps = self.spool.rows(), self.has_steps
+        result = load(cursor, self.table, rows, options, has_steps=steps, scope=scope)
         self._has_begun = True
-        self.notes += result.notes if self.waits_for_end else ()
+        self.notes += [note for note in result.notes if note not in self.notes]
+
+    @property
+    def replaces_table(self) -> bool:
+        """Whether the first rows of this run replace those of the table.
+
+        Appended rows do so too when the stream is read from its beginning: the table has them.
+        """
+        return self.waits_for_end or (self.options.load == "append" and self.starts_anew)
 
     def kept(self) -> None:
         """What was loaded is committed."""
         self.rows += self.spool.count
         self.spool.clear()
-        self.state = None
         self._kept_at = time.monotonic()
 
     @property
-    def outcome(self) -> Outcome:
+    def status(self) -> Status:
         """How it went, once the connector has ended."""
         if self.error is None and self.is_complete:
             return "SUCCESS"
+        if self.interruption is not None:
+            return self.interruption
         return "PARTIAL" if self.rows else "FAILED"
 
     def summary(self) -> Document:
         """For the event and the agenda."""
-        told = {"table": str(self.table), "rows": self.rows, "status": self.outcome}
-        return told | ({"error": self.error} if self.error else {})
+        found = {"table": str(self.table), "rows": self.rows, "status": self.status}
+        return found | ({"error": self.error} if self.error else {})

@@ -18,7 +18,7 @@ class StreamOptions(Strict):
 
     table: str | None = Field(None, description="Its table; default the stream's name")
     load: ConnectorLoad | None = Field(None, description="As `load` of the action")
-    key: Columns | None = Field(None, description="Columns that tell its rows apart")
+    key: Columns | None = Field(None, description="Columns that identify its rows")
 
 
 class ConnectorOptions(ActionOptions):
@@ -39,7 +39,7 @@ class ConnectorOptions(ActionOptions):
     )
     key: Columns | None = Field(
         None,
-        description="Columns that tell rows of `stream` apart; default what the connector says",
+        description="Columns that identify rows of `stream`; default what the connector says",
     )
     on_bad_value: OnBadValue = Field(
         "fail", description="A value that its column cannot hold: see Loading"

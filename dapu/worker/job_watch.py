@@ -19,7 +19,7 @@ import psycopg2
 from psycopg2.extensions import connection as PgSession
 
 from dapu.durations import show_duration
-from dapu.errors import DapuError, JobInterrupted
+from dapu.errors import DapuError, JobInterrupted, JobTimedOut
 from dapu.named_sql import statement
 from dapu.registry import agenda, workers
 from dapu.registry.agenda import Job
@@ -27,6 +27,7 @@ from dapu.registry.store import Registry
 from dapu.warehouse.postgres_session import Session
 from dapu.worker.cutting import cut, cut_all, notice_silence
 
+_TIMED_OUT = "timed out"
 _INTERVAL = 1.0  # seconds
 _SILENT = 15.0  # seconds without an answer, until another connection asks about this one
 _DEAD = 60.0  # seconds without an answer, until that is taken for an answer
@@ -121,7 +122,8 @@ class Watch:
     def check(self) -> None:
         """Raises JobInterrupted when the job is to end."""
         if self._reason is not None:
-            raise JobInterrupted(self._reason)
+            timed_out = self._reason.startswith(_TIMED_OUT)
+            raise (JobTimedOut if timed_out else JobInterrupted)(self._reason)
 
     @property
     def reason(self) -> str | None:
@@ -182,7 +184,7 @@ class Watch:
     def _timed_out(self, job: Job) -> str | None:
         if time.monotonic() < self._deadline:
             return None
-        return f"timed out: it ran longer than {show_duration(job.timeout)}"
+        return f"{_TIMED_OUT}: it ran longer than {show_duration(job.timeout)}"
 
     def _taken_away(self, job: Job) -> str | None:
         with self._session.cursor() as cursor:

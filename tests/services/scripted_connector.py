@@ -49,8 +49,8 @@ def state_of_all(**shared: Any) -> str:
 
 def status(name: str, word: str) -> str:
     """A line that prints that a stream has begun or ended."""
-    told = {"stream_descriptor": {"name": name}, "status": word}
-    return _says("TRACE", trace={"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": told})
+    found = {"stream_descriptor": {"name": name}, "status": word}
+    return _says("TRACE", trace={"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": found})
 
 
 def failure(message: str, name: str | None = None) -> str:
@@ -96,8 +96,8 @@ def main(folder: Path, verb: str, words: Iterable[str]) -> int:
     if verb == "spec":
         _print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": {}}}))
     elif verb == "check":
-        told = {"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}
-        _print(json.dumps(told))
+        answer = {"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}
+        _print(json.dumps(answer))
     elif verb == "discover":
         _print((folder / "catalog.json").read_text())
     else:

@@ -1,4 +1,4 @@
-"""A connector that is asked: what it wants, whether it works, what it has, and its records."""
+"""The four commands of a connector: spec, check, discover and read."""
 
 from __future__ import annotations
 
@@ -7,38 +7,59 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from dapu.errors import JobError
+from dapu.errors import ConfigurationError, JobError
+from dapu.sources.connectors.config import ConnectorConfig, read_config
 from dapu.sources.connectors.messages import (
     Catalog,
     ConnectionStatus,
     Document,
     Failure,
+    FaultyMessage,
     Level,
     Log,
     Message,
+    NewConfig,
+    Record,
     Spec,
     StreamName,
     read_message,
 )
 from dapu.sources.connectors.process import ConnectorProcess, running
-from dapu.sources.connectors.runners import Runner, Verb
+from dapu.sources.connectors.runners import Runner, Verb, runner_of
 from dapu.sources.connectors.secret_file import secret_files
 from dapu.sources.connectors.streams import Stream, streams_of
 from dapu.warehouse.connection_kinds import ConnectorConnection
+from dapu.warehouse.warehouse import Warehouse
 
 Answer = TypeVar("Answer")
+
+
+def open_connector(warehouse: Warehouse, name: str, log: Callable[[Level, str], None]) -> Connector:
+    """The connector of a connection; what it needs is installed now if it is not yet.
+
+    Raises ConfigurationError for a connection of another kind.
+    """
+    connection = warehouse.connections.named(name)
+    if not isinstance(connection, ConnectorConnection):
+        raise ConfigurationError(
+            f"the connection `{name}` is not a connector (`driver: connector`)"
+        )
+    folder = warehouse.folder
+    return Connector(
+        connection, runner_of(connection, folder), read_config(connection, folder), log
+    )
 
 
 @dataclass
 class Connector:
     """One connector with its configuration.
 
-    log: takes each line of its log. config: as it is given, or as the connector changed it.
+    log: takes each line of its log.
     """
 
     connection: ConnectorConnection
     runner: Runner
-    config: Document
+    config: ConnectorConfig
     log: Callable[[Level, str], None]
     process: ConnectorProcess | None = field(default=None, init=False)
 
@@ -72,13 +93,13 @@ class Connector:
             self.process.end("it was stopped")
 
     def _config(self) -> Document:
-        return self.config | dict(self.runner.injected)
+        return self.config.document | dict(self.runner.injected)
 
     def _ask(self, verb: Verb, documents: Mapping[str, Any], kind: type[Answer]) -> Answer:
         with self._running(verb, documents) as messages:
             found = [message for message in messages if isinstance(message, kind)]
         if not found:
-            raise JobError(f"the connector {self.connection} gives no answer to `{verb}`")
+            raise JobError(f"the connector {self.connection} does not answer `{verb}`")
         return found[-1]
 
     @contextmanager
@@ -96,17 +117,40 @@ class Connector:
 
     def _messages(self, process: ConnectorProcess) -> Iterator[Message]:
         failure: Failure | None = None
+        torn: FaultyMessage | None = None
         for line in process.lines():
-            message = read_message(line)
-            match message:
-                case None:
-                    continue
-                case Log():
-                    self.log(message.level, message.message)
-                    continue
-                case Failure():
-                    failure = failure or message
-            yield message
+            try:
+                message = read_message(line)
+            except FaultyMessage as error:
+                if line.endswith(b"\n"):
+                    raise
+                torn = error  # the last line, of a connector that was killed
+                break
+            if message is not None and not self._handles(message):
+                failure = failure or (message if isinstance(message, Failure) else None)
+                yield message
+        self._check_end(process, failure)
+        if torn is not None:
+            raise torn
+
+    def _handles(self, message: Message) -> bool:
+        """Whether a message is for dapu itself, whatever the command is."""
+        match message:
+            case Record():  # nearly all are
+                return False
+            case Log():
+                self.log(message.level, message.message)
+            case NewConfig():
+                self._renew(message.config)
+            case _:
+                return False
+        return True
+
+    def _renew(self, config: Document) -> None:
+        injected = self.runner.injected
+        self.config.renew({key: value for key, value in config.items() if key not in injected})
+
+    def _check_end(self, process: ConnectorProcess, failure: Failure | None) -> None:
         status = process.result()
         if failure is not None and failure.stream is None:
             raise JobError(f"the connector {self.connection} failed: {failure.message}")

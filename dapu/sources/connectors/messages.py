@@ -59,7 +59,7 @@ class State:
 
     kind: `STREAM` is of one stream; `GLOBAL` of all together; `LEGACY` too, in no known form.
     message: the whole state, to be handed back as it came.
-    record_count: how many records of the stream the connector says it sent since the last state.
+    record_count: how many records the connector counts since the last state.
     """
 
     kind: Literal["STREAM", "GLOBAL", "LEGACY"]
@@ -78,7 +78,7 @@ class StreamStatus:
 
 @dataclass(frozen=True)
 class Failure:
-    """The connector says why it cannot go on. stream: the one that it is about, if it says so."""
+    """Why the connector cannot go on. stream: the one that it is about, if it names one."""
 
     message: str
     stream: StreamName | None = None
@@ -148,7 +148,7 @@ Message = (
 def read_message(line: bytes) -> Message | None:
     """The message of a line; None of a blank one, and of an analytics message.
 
-    Raises FaultyMessage where a line begins as a message and is none.
+    Raises FaultyMessage where a line begins as a message and is not one.
     """
     if not _BEGINS_AS_OBJECT.match(line):
         return _log_of_line(line)
@@ -165,10 +165,10 @@ def read_message(line: bytes) -> Message | None:
     kind = found.get("type")
     if kind == "RECORD":
         record = _part(found, "record", line)
-        try:
-            return Record(StreamName(record["stream"], record.get("namespace")), record["data"])
-        except KeyError as error:
-            raise FaultyMessage(f"a RECORD has no {error}: {_shown(line)}") from None
+        stream, data = record.get("stream"), record.get("data")
+        if stream.__class__ is not str or data.__class__ is not dict:
+            raise FaultyMessage(f"a RECORD needs a `stream` and its `data`: {_shown(line)}")
+        return Record(StreamName(stream, record.get("namespace")), data)
     if not isinstance(kind, str):
         return Log("info", line.decode("utf-8", "replace").strip())
     reader = _READERS.get(kind)

@@ -1,13 +1,15 @@
 """A connector as a process: started, read line by line, and ended whatever it does.
 
-Its standard output is the protocol, its standard error a log. It runs in a session of its own, so
-that what it starts ends with it. A connector that says nothing for too long is ended: no read of a
-pipe waits longer than that.
+Its standard output is the protocol, its standard error a log. It runs in a process group of its
+own, so that what it starts ends with it, and a guard in that group ends all of it when dapu itself
+was killed. A connector that is silent for too long is ended: no read of a pipe waits longer than
+that.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -22,6 +24,13 @@ from dapu.errors import JobError
 from dapu.sources.connectors.messages import LONGEST_LINE, FaultyMessage
 from dapu.sources.connectors.secret_file import SecretFile
 
+# dapu holds the other end of the standard input and writes nothing: it ends when dapu does. A shell
+# gives its background commands no standard input, hence the 9.
+_GUARDED = """
+exec 9<&0 </dev/null
+{ trap '' TERM; read -r _ <&9; kill -KILL 0; } >/dev/null 2>&1 &
+exec "$@" 9<&-
+"""
 _GRACE = 10.0  # seconds between asking a process to end and ending it
 _LOOK = 0.5  # seconds between two looks at how long it has been silent
 _LAST_LINES = 20  # of the log, for the message of a connector that fails
@@ -35,11 +44,15 @@ _PASSED_ON = (
 )  # fmt: skip
 
 
+class SilentConnector(JobError):
+    """The connector was ended since it was silent for too long."""
+
+
 class ConnectorProcess:
     """A running connector.
 
     log: takes each line of its standard error.
-    silence: the longest that it may say nothing.
+    silence: the longest that it may print nothing.
     """
 
     def __init__(
@@ -54,17 +67,22 @@ class ConnectorProcess:
         self._last_lines: list[str] = []
         self._heard = time.monotonic()
         self._is_heard = False  # while a line is worked on, it may have to wait to say more
+        self._is_silent = False
         self._ended_for: str | None = None
         self._closed = threading.Event()
+        variables = {k: v for k, v in os.environ.items() if k in _PASSED_ON} | {
+            **(environment or {})
+        }
+        if shutil.which(command[0], path=variables.get("PATH")) is None:
+            raise JobError(f"the connector's program {command[0]} does not exist, or cannot be run")
         try:
             self._process = subprocess.Popen(
-                list(command),
-                stdin=subprocess.DEVNULL,
+                ["/bin/sh", "-c", _GUARDED, "dapu-guard", *command],
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=[file.descriptor for file in files],
-                env={k: v for k, v in os.environ.items() if k in _PASSED_ON}
-                | {**(environment or {})},
+                env=variables,
                 start_new_session=True,
                 bufsize=1 << 20,
             )
@@ -98,9 +116,10 @@ class ConnectorProcess:
         status = self._process.wait()
         self._closed.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(_GRACE)  # what the connector started may still hold its log
         if self._ended_for is not None:
-            raise JobError(f"the connector was ended: {self._ended_for}{self.last_words()}")
+            kind = SilentConnector if self._is_silent else JobError
+            raise kind(f"the connector was ended: {self._ended_for}{self.last_words()}")
         return status
 
     def last_words(self) -> str:
@@ -121,8 +140,8 @@ class ConnectorProcess:
         self._signal(signal.SIGKILL)
         self._process.wait()
         for thread in self._threads:
-            thread.join()
-        for pipe in (self._process.stdout, self._process.stderr):
+            thread.join(_GRACE)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             _pipe(pipe).close()
 
     def _signal(self, number: int) -> None:
@@ -141,8 +160,9 @@ class ConnectorProcess:
     def _watch(self) -> None:
         while not self._closed.wait(_LOOK):
             if not self._is_heard and time.monotonic() - self._heard > self._silence:
-                said = show_duration(timedelta(seconds=self._silence))
-                self.end(f"it said nothing for {said}")
+                self._is_silent = True
+                limit = show_duration(timedelta(seconds=self._silence))
+                self.end(f"it was silent for {limit}")
                 return
 
 

@@ -18,7 +18,7 @@ from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.sources.connectors.messages import Document, StreamName
 from dapu.sources.documents.exact_json import dump
 
-_IN_MEMORY = 16 << 20  # bytes
+IN_MEMORY = 16 << 20  # bytes, of all streams of a connector together
 _BLOCK = 1 << 18
 _NULL = "\\N"
 _MOST_NAMED = 20
@@ -28,12 +28,17 @@ class RecordSpool:
     """Records of one stream, as rows.
 
     columns: by the key of a record. types: those of the table, where it exists; else the stream's.
+    in_memory: bytes that it keeps before it goes to a temporary file.
     """
 
     def __init__(
-        self, stream: StreamName, columns: Mapping[str, Column], types: Mapping[str, str]
+        self,
+        stream: StreamName,
+        columns: Mapping[str, Column],
+        types: Mapping[str, str],
+        in_memory: int = IN_MEMORY,
     ) -> None:
-        self._stream = stream
+        self._stream, self._in_memory = stream, in_memory
         self._keys = list(columns)
         self._known = set(columns)
         self.columns = [
@@ -47,7 +52,7 @@ class RecordSpool:
         self._undeclared: dict[str, None] = {}
         self._first = 1  # the number of the first record that is kept
         self.count = 0
-        self._file = _spool()
+        self._file = self._spool()
         self._mark = (0, 0)
 
     def add(self, data: Document) -> None:
@@ -99,7 +104,7 @@ class RecordSpool:
         self._first += self.count
         self.count, self._mark = 0, (0, 0)
         self._file.close()
-        self._file = _spool()
+        self._file = self._spool()
 
     def close(self) -> None:
         """Lets go of all."""
@@ -117,9 +122,8 @@ class RecordSpool:
     def _locate(self, row: int, column: str) -> str:  # noqa: ARG002 - a record has no columns
         return f"stream {self._stream}, record {self._first + row - 1}"
 
-
-def _spool() -> tempfile.SpooledTemporaryFile[bytes]:
-    return tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+    def _spool(self) -> tempfile.SpooledTemporaryFile[bytes]:
+        return tempfile.SpooledTemporaryFile(max_size=self._in_memory)
 
 
 _TEXTS: dict[type, Callable[[Any], str]] = {

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from dapu.errors import ConfigurationError, JobError
+from dapu.errors import JobError
 from dapu.sources.connectors import manifest
+from dapu.sources.connectors.config import KEPT
 from dapu.sources.connectors.environments import environment_of, program_of
 from dapu.warehouse.connection_kinds import ConnectorConnection
 
 Verb = Literal["spec", "check", "discover", "read"]
-_KEPT = ".dapu/connectors"
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
     folder: the warehouse directory.
     Raises JobError when it cannot be installed or runs code that the connection does not allow.
     """
-    kept = folder / _KEPT
+    kept = folder / KEPT
     if connection.manifest is not None:
         return _of_manifest(connection, folder, kept)
     if connection.command is not None:
@@ -50,22 +49,6 @@ def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
     if not program.is_file():
         raise JobError(f"the package {package} {version} brings no program {connection.program}")
     return Runner([str(program)])
-
-
-def config_of(connection: ConnectorConnection, folder: Path) -> dict[str, Any]:
-    """The connector's own configuration. Raises ConfigurationError when its file cannot be read."""
-    if connection.config_file is None:
-        return connection.config
-    path = folder / connection.config_file
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"there is no file {path} (`config_file`)") from None
-    except ValueError as error:
-        raise ConfigurationError(f"{path} is not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise ConfigurationError(f"{path} is not a JSON object")
-    return config
 
 
 def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> Runner:

@@ -6,6 +6,7 @@ the connector and what it starts can open, and is deleted when the last of them 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -14,12 +15,16 @@ from typing import Any
 
 from dapu.sources.documents.exact_json import dump
 
+_ABOVE = 64  # descriptors below are those that programs use as they start
+
 
 class SecretFile:
     """A file in memory. path: under which a process opens it that was given `descriptor`."""
 
     def __init__(self, name: str, content: bytes) -> None:
-        self.descriptor = os.memfd_create(name, 0)
+        made = os.memfd_create(name)
+        self.descriptor = fcntl.fcntl(made, fcntl.F_DUPFD_CLOEXEC, _ABOVE)
+        os.close(made)
         os.fchmod(self.descriptor, 0o600)
         self.path = f"/dev/fd/{self.descriptor}"
         view = memoryview(content)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from tests.services.scripted_connector import (
     status,
     stream,
 )
+from tests.support.command import wait_until
 from tests.support.one_task import OneTask
 
 USERS = stream("users", {"id": "integer", "name": "string"})
@@ -147,10 +151,10 @@ def test_a_state_of_all_streams_waits_for_the_rows_of_all(
         ([record("users", id=1), '> {"type": "RECORD", "rec'], ["broken message"]),
         ([record("strangers", id=1)], ["strangers", "not asked for"]),
         ([record("users", id=1), state("users", 1, count=2)], ["2 records", "1 came"]),
-        ([record("users", id=1)], ["without saying that it is complete"]),
+        ([record("users", id=1)], ["without reporting that it is complete"]),
         ([record("users", id="x"), DONE], ["stream users, record 1", '"x"']),
         ([DONE, record("users", id=1)], ["goes on after it was complete"]),
-        (['> {"type": "RECORD", "record": {"stream": "users"}}'], ["no 'data'"]),
+        (['> {"type": "RECORD", "record": {"stream": "users"}}'], ["RECORD", "`data`"]),
         (['> {"type": "CONTROL", "control": {"type": "?"}}'], ["CONTROL"]),
         ([status("users", "INCOMPLETE")], ["incomplete"]),
         (["stderr no such host", "exit 3"], ["status 3", "no such host"]),
@@ -181,22 +185,193 @@ def test_a_stream_without_any_status_is_complete_when_the_connector_ends_well(
     assert task.rows() == [(1, "Ann")]
 
 
-def test_keys_that_the_schema_does_not_have_are_told(
+def test_keys_that_the_schema_does_not_have_are_reported(
     task: OneTask, connector: ScriptedConnector
 ) -> None:
     connector.says(record("users", id=1, name="Ann", shoe_size=43), DONE)
     assert "shoe_size" in task.run()
 
 
-def test_a_connector_that_says_nothing_is_ended(
-    task: OneTask, connector: ScriptedConnector
-) -> None:
+def test_a_silent_connector_is_ended(task: OneTask, connector: ScriptedConnector) -> None:
     task.has(connector.connection.replace("20 seconds", "1 second"), "do: airbyte\nstream: users")
     connector.says(record("users", id=1), "sleep 60")
-    assert "said nothing for 1.0 s" in task.fails()
+    assert "silent for 1.0 s" in task.fails()
 
 
 def test_a_record_of_40_mb_arrives(task: OneTask, connector: ScriptedConnector) -> None:
     connector.says(f"big {40 << 20}", DONE)
     task.run()
     assert task.rows("select length(name) from staging.thing") == [(40 << 20,)]
+
+
+def test_appended_rows_replace_the_table_when_the_stream_is_read_from_its_beginning(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    task.has(connector.connection, "do: airbyte\nstream: users\nload: append")
+    both = (record("users", id=1), state("users", 1), record("users", id=2), state("users", 2))
+    connector.says(*both, DONE)
+    task.run()
+    task.run(full=True)
+    assert connector.was_given("state") is None
+    assert [id_ for id_, _ in task.rows()] == [1, 2]
+    connector.says(record("users", id=1), "exit 1")  # without a state nothing is replaced
+    task.execute("delete from meta.seen")
+    task.fails()
+    assert [id_ for id_, _ in task.rows()] == [1, 2]
+    [users] = connector.was_given("catalog")["streams"]
+    assert users["generation_id"] == users["minimum_generation_id"] > 0
+
+
+def test_a_stream_whose_table_was_dropped_is_read_from_its_beginning(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.says(record("users", id=1), state("users", 1), DONE)
+    task.run()
+    task.execute("drop table staging.thing")
+    task.run()
+    assert connector.was_given("state") is None
+    assert [id_ for id_, _ in task.rows()] == [1]
+
+
+def test_a_new_stream_is_taken_out_of_the_state_of_all(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.has(USERS, stream("orders", {"id": "integer"}))
+    streams = "do: airbyte\nstreams: {users: {load: append}, orders: {load: append}}"
+    task.has(connector.connection, streams)
+    done = (DONE, status("orders", "COMPLETE"))
+    parts = [{"stream_descriptor": {"name": name}} for name in ("users", "orders")]
+    shared = {"shared_state": {"at": 1}, "stream_states": parts}
+    all_of = {"type": "STATE", "state": {"type": "GLOBAL", "global": shared}}
+    rows = (record("users", id=1), record("orders", id=7))
+    connector.says(*rows, f"> {json.dumps(all_of)}", *done)
+    task.run()
+    task.execute("drop table staging.orders")
+    connector.says(record("orders", id=7), f"> {json.dumps(all_of)}", *done)
+    task.run()
+    [given] = connector.was_given("state")
+    assert given["global"] == {"shared_state": {"at": 1}, "stream_states": parts[:1]}
+    generations = {
+        one["stream"]["name"]: one["minimum_generation_id"]
+        for one in connector.was_given("catalog")["streams"]
+    }
+    assert generations["users"] == 0 < generations["orders"]
+    assert task.rows("select u.id, o.id from staging.users u, staging.orders o") == [(1, 7)]
+
+
+def test_rows_that_wait_for_a_stream_that_failed_come_again(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.has(USERS, stream("orders", {"id": "integer"}))
+    streams = "do: airbyte\nstreams: {users: {load: append}, orders: {load: replace}}"
+    task.has(connector.connection, streams)
+    sent = (record("users", id=1), record("orders", id=7), state_of_all(at=1), DONE)
+    connector.says(*sent)
+    assert "orders FAILED" in task.fails()
+    connector.says(*sent, status("orders", "COMPLETE"))
+    task.run()
+    assert connector.was_given("state") is None
+    assert task.rows("select u.id, o.id from staging.users u, staging.orders o") == [(1, 7)]
+
+
+def test_a_stream_that_does_not_fit_leaves_the_others_alone(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.has(USERS, stream("orders", {"id": "integer"}))
+    task.has(connector.connection, "do: airbyte\nstreams: {users: , orders: }")
+    connector.says(
+        *(record("users", id="x"), state("users", 1), DONE),
+        *(record("orders", id=7), state("orders", 1), status("orders", "COMPLETE")),
+    )
+    message = task.fails()
+    assert "users FAILED, 0 rows; orders SUCCESS, 1 rows" in message
+    assert "stream users, record 1" in message
+    assert task.rows("select id from staging.orders") == [(7,)]
+    task.outcome()
+    assert [one["stream"]["stream_descriptor"] for one in connector.was_given("state")] == [
+        {"name": "orders"}
+    ]
+
+
+def renewed(**config: str) -> str:
+    control = {"type": "CONNECTOR_CONFIG", "connectorConfig": {"config": config}, "emitted_at": 1}
+    return "> " + json.dumps({"type": "CONTROL", "control": control})
+
+
+def test_a_renewed_token_is_used_from_then_on(task: OneTask, connector: ScriptedConnector) -> None:
+    task.has(f"{connector.connection}\nconfig: {{token: first-0}}", "do: airbyte\nstream: users")
+    connector.says(renewed(token="second-1"), "> WARN second-1 is new", "exit 1")
+    task.fails()
+    assert [event for event in task.events() if "second-1" in event] == []
+    [kept] = (task.folder / ".dapu/connectors").glob("*.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    connector.says(DONE)
+    task.run()
+    assert connector.was_given("config") == {"token": "second-1"}
+    task.has(f"{connector.connection}\nconfig: {{token: third-2}}", "do: airbyte\nstream: users")
+    task.run()
+    assert connector.was_given("config") == {"token": "third-2"}
+
+
+def test_a_renewed_token_is_written_into_the_file_that_it_came_from(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    task.has(f"{connector.connection}\nconfig_file: shop.json", "do: airbyte\nstream: users")
+    file = task.folder / "shop.json"
+    file.write_text('{"token": "first"}')
+    connector.says(renewed(token="second"), DONE)
+    task.run()
+    assert json.loads(file.read_text()) == {"token": "second"}
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_states_before_records_and_endings_without_beginnings_are_fine(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.says(state("users", 0), state("users", 0), record("users", id=1), DONE)
+    task.run()
+    assert task.rows() == [(1, None)]
+
+
+def test_a_schema_that_changes_from_run_to_run_adds_columns(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.says(record("users", id=1, name="Ann"), state("users", 1), DONE)
+    task.run()
+    connector.has(stream("users", {"id": "integer", "name": "string", "age": "integer"}))
+    connector.says(record("users", id=2, name="Bob", age=40), state("users", 2), DONE)
+    task.run()
+    assert task.rows() == [(1, "Ann", None), (2, "Bob", 40)]
+
+
+def test_a_task_that_times_out_has_the_streams_statuses_in_its_events(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    action = "do: airbyte\nstream: users\nload: append"
+    task.has(connector.connection, action, run=", timeout: 3 seconds")
+    connector.says(record("users", id=1), state("users", 1), "sleep 60")
+    assert "timed out" in task.fails()
+    assert [event for event in task.events() if "users TIME_EXCEEDED, 0 rows" in event] != []
+
+
+def test_a_connector_ends_with_the_dapu_that_started_it(tmp_path: Path) -> None:
+    mark = tmp_path / "pids"
+    child = f"echo $$ >>{mark}; sleep 300 & echo $! >>{mark}; wait"
+    start = (
+        "from datetime import timedelta\n"
+        "from dapu.sources.connectors.process import ConnectorProcess\n"
+        f"ConnectorProcess(['sh', '-c', {child!r}], [], print, timedelta(hours=1)).result()\n"
+    )
+    dapu = subprocess.Popen([sys.executable, "-c", start])
+    wait_until(lambda: mark.exists() and len(mark.read_text().split()) == 2)
+    dapu.kill()
+    dapu.wait()
+    pids = mark.read_text().split()
+    wait_until(lambda: not any(_runs(pid) for pid in pids))
+
+
+def _runs(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
