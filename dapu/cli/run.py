@@ -154,8 +154,8 @@ def run(
     from dapu.components.downstream import CorrectionStep
 
     _register(warehouse, task)
-    span = {"from": low, "to": high} if low or high else None
-    step = CorrectionStep(task, full or rebuild, span, rebuild)
+    backfill = {"from": low, "to": high} if low or high else None
+    step = CorrectionStep(task, full or rebuild, backfill, rebuild)
     if rebuild:
         _check_rebuild(warehouse, task)
     if downstream:
@@ -268,7 +268,7 @@ def _queue(warehouse: Warehouse, step: CorrectionStep) -> int:
     with warehouse.session("run") as session, session, session.cursor() as cursor:
         _check_known(cursor, registry, step.task)
         job = agenda.add(
-            cursor, registry, step.task, "run", step.full, step.span, rebuild=step.rebuild
+            cursor, registry, step.task, "run", step.full, step.backfill, rebuild=step.rebuild
         )
     if job is None:
         raise ConfigurationError(f"{step.task} was unregistered this very moment")

@@ -93,7 +93,7 @@ def retry(warehouse: Warehouse, job: int, as_json: bool) -> None:
             found.task,
             "retry",
             found.full_load,
-            found.span,
+            found.backfill,
             rebuild=found.rebuild,
         )
     if number is None:

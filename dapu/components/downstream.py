@@ -10,28 +10,32 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import ConfigurationError
 from dapu.registry import agenda, corrections
-from dapu.registry.corrections import Span, TaskBelow, options_of
+from dapu.registry.corrections import Backfill, TaskBelow, options_of
 from dapu.registry.store import Registry
 
 
 class CorrectionStep(NamedTuple):
-    """One task of a correction.
-
-    full, span: what it reads again; neither: it reads everything in each run. rebuild: into a table
-    that is made anew. note: why everything.
-    """
+    """One task of a correction. One with neither `full` nor `backfill` reads everything anyway."""
 
     task: str
+
     full: bool = False
-    span: Span | None = None
+    """Whether it reads everything again."""
+
+    backfill: Backfill | None = None
+    """The range of its watermark's column that it reads again."""
+
     rebuild: bool = False
+    """Whether its table is dropped and made anew."""
+
     note: str = ""
+    """Why everything, behind `--full`."""
 
     @property
     def what(self) -> str:
         """What it reads, for a person."""
-        if self.span is not None:
-            return options_of(self.span)
+        if self.backfill is not None:
+            return options_of(self.backfill)
         if self.rebuild:
             return "--rebuild"
         return f"--full{self.note}" if self.full else "reads everything in each run"
@@ -67,7 +71,7 @@ def queue_downstream(cursor: Cursor, registry: Registry, first: CorrectionStep) 
             name,
             "run",
             step.full,
-            step.span,
+            step.backfill,
             after,
             rebuild=step.rebuild,
         )
@@ -79,7 +83,7 @@ def queue_downstream(cursor: Cursor, registry: Registry, first: CorrectionStep) 
 
 def _check(found: Mapping[str, TaskBelow], first: CorrectionStep) -> None:
     task = first.task
-    if first.span is not None and not found[task].columns:
+    if first.backfill is not None and not found[task].columns:
         raise ConfigurationError(f"--from and --to need a `watermark`, and {task} has none")
     for one in found.values():
         if one.state != "ready":
@@ -123,10 +127,10 @@ def _step(
         return CorrectionStep(name)
     if any(step.rebuild for step in steps.values()):
         return CorrectionStep(name, full=True, rebuild=True)
-    ranges = [step for step in before if step.span is not None]
+    ranges = [step for step in before if step.backfill is not None]
     columns = {column for step in ranges for column in found[step.task].columns}
     if len(ranges) == len(before) and all(one.reads_range_of(column) for column in columns):
-        return CorrectionStep(name, span=ranges[0].span)
+        return CorrectionStep(name, backfill=ranges[0].backfill)
     if not ranges:
         return CorrectionStep(
             name, full=True, note=", since a task that it depends on reads everything"

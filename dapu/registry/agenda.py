@@ -29,7 +29,7 @@ class Job(NamedTuple):
     full_load: bool
     cause: str
     timeout: timedelta
-    span: dict[str, str | None] | None = None
+    backfill: dict[str, str | None] | None = None
     is_master: bool = False
     rebuild: bool = False
 
@@ -71,7 +71,7 @@ class FoundJob(NamedTuple):
     task: str
     status: str
     full_load: bool
-    span: dict[str, str | None] | None
+    backfill: dict[str, str | None] | None
     rows: int | None
     message: str | None
     rebuild: bool
@@ -256,21 +256,21 @@ def add(
     task: str,
     cause: Literal["run", "retry"],
     full: bool,
-    span: dict[str, str | None] | None = None,
+    backfill: dict[str, str | None] | None = None,
     after: Sequence[int] = (),
     *,
     rebuild: bool = False,
 ) -> int | None:
     """Queues one task at the highest priority; None when it is not registered.
 
-    span: read `from` one value of the watermark's column `to` another, and leave the watermark.
+    backfill: read `from` one value of the watermark's column `to` another, and leave the watermark.
     after: jobs that must be done before. rebuild: the table is made anew, with `full`.
     """
     values: dict[str, Any] = {"task": task, "cause": cause, "priority": 1, "after": list(after)}
-    if span is None:
+    if backfill is None:
         row = registry.row(cursor, "agenda.add", full=full, rebuild=rebuild, **values)
     else:
-        row = registry.row(cursor, "agenda.add_span", span=Json(span), **values)
+        row = registry.row(cursor, "agenda.add_backfill", backfill=Json(backfill), **values)
     return None if row is None else int(row[0])
 
 

@@ -10,30 +10,31 @@ from psycopg2.extras import Json
 from dapu.registry.store import Registry
 
 Reason = Literal["range", "full", "deletes"]
-Span = dict[str, str | None]
+Backfill = dict[str, str | None]
+"""The values `from` and `to` of the watermark's column between which rows are read again."""
 
 
 class PastChange(NamedTuple):
-    """What a job changed of its table's past.
-
-    span, column: the backfill, in values of this column; None: anything.
-    """
+    """What a job changed of its table's past."""
 
     reason: Reason
-    span: Span | None = None
+
+    backfill: Backfill | None = None
+    """The range that it read again; None: anything may have changed."""
+
     column: str | None = None
+    """The column whose values the range has."""
 
 
 class Correction(NamedTuple):
-    """What a task has not read again since its master's past changed.
-
-    span: the values of the task's own watermark to read again; None: everything.
-    """
+    """What a task has not read again since its master's past changed."""
 
     task: str
     master: str
     reason: Reason
-    span: Span | None
+
+    backfill: Backfill | None
+    """The values of the task's own watermark to read again; None: everything."""
 
     @property
     def why(self) -> str:
@@ -48,18 +49,18 @@ class Correction(NamedTuple):
     @property
     def command(self) -> str:
         """The command that makes it good."""
-        options = "--rebuild" if self.reason == "deletes" else options_of(self.span)
+        options = "--rebuild" if self.reason == "deletes" else options_of(self.backfill)
         return f"dapu run DIR {self.task} {options} --downstream"
 
     def __str__(self) -> str:
         return f"{self.why}: `{self.command}`"
 
 
-def options_of(span: Span | None) -> str:
+def options_of(backfill: Backfill | None) -> str:
     """The options of `dapu run` that read a range; of None, everything."""
-    if span is None:
+    if backfill is None:
         return "--full"
-    return " ".join(f"--{end} {span[end]}" for end in ("from", "to") if span.get(end))
+    return " ".join(f"--{end} {backfill[end]}" for end in ("from", "to") if backfill.get(end))
 
 
 class TaskBelow(NamedTuple):
@@ -90,7 +91,7 @@ def add(
         "correction.add",
         task=task,
         reason=change.reason,
-        span=None if change.span is None else Json(change.span),
+        backfill=None if change.backfill is None else Json(change.backfill),
         column=change.column,
         job=job,
     )

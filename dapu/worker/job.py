@@ -332,7 +332,7 @@ class _JobRun:
                 exit_stack=self._exit_stack,
             ),
             full=job.full_load,
-            backfill=job.span,
+            backfill=job.backfill,
         )
 
     def _note(self, position: int) -> Callable[..., None]:

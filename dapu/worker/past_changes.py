@@ -23,7 +23,7 @@ def note_past_change(
 
     results: one for each action.
     """
-    if job.full_load or job.span is not None:
+    if job.full_load or job.backfill is not None:
         corrections.settle(cursor, registry, job.number)
     change = _past_change(job, task, results) if job.is_master else None
     if change is None:
@@ -43,8 +43,8 @@ def _past_change(job: Job, task: Task, results: Sequence[LoadResult]) -> PastCha
     ]
     if any(result.deleted for result in results):
         return PastChange("deletes")
-    if job.span is not None and incremental:
-        return PastChange("range", job.span, incremental[0][0])
+    if job.backfill is not None and incremental:
+        return PastChange("range", job.backfill, incremental[0][0])
     if any(result.read_anew for _, result in incremental):
         return PastChange("full")
     return None

@@ -27,7 +27,7 @@ from (
         select count(*) from {agenda} x where x.route = w.route and x.status = 'running'))
     and not exists (
         select from {dependency} d
-        join {agenda} x on x.task = d.master and x.status = 'waiting' and x.span is null
+        join {agenda} x on x.task = d.master and x.status = 'waiting' and x.backfill is null
         where d.task = w.task)
     and not exists (
         select from {dependency} d join {agenda} x on x.task = d.master and x.status = 'running'
@@ -36,7 +36,7 @@ from (
     limit 1
 ) chosen
 where a.job = chosen.job and a.status = 'waiting'
-returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.span,
+returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.backfill,
     chosen.is_master, a.rebuild, chosen.hash, chosen.definition, chosen.connection,
     (select jsonb_object_agg(m.source, jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
@@ -58,7 +58,7 @@ and not exists (select from {agenda} x where x.task = a.task and x.status = 'run
 and (r.concurrency is null or r.concurrency > (
     select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
-    coalesce(o.timeout, t.timeout), a.span,
+    coalesce(o.timeout, t.timeout), a.backfill,
     exists (select from {dependency} d where d.master = t.task), a.rebuild,
     t.hash, t.definition, r.connection,
     (select jsonb_object_agg(m.source, jsonb_build_array(m.column_name, m.kind, m.value))
@@ -112,14 +112,14 @@ with ended as (
         status = %(status)s, ended_at = clock_timestamp(), rows = %(rows)s,
         message = %(message)s, backend = null
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
-    returning a.job, a.task, a.status, a.priority, a.started_at, a.ended_at, a.span
+    returning a.job, a.task, a.status, a.priority, a.started_at, a.ended_at, a.backfill
 ), noted as (
     update {registry} t set
         last_job = e.job, last_status = e.status, last_started_at = e.started_at,
         last_ended_at = e.ended_at,
         last_done_at = case when e.status = 'done' then e.ended_at else t.last_done_at end,
         changed_at = case when e.status = 'skipped' then e.ended_at else t.changed_at end
-    from ended e where t.task = e.task and e.span is null
+    from ended e where t.task = e.task and e.backfill is null
 ), logged as (
     insert into {event} (job, task, level, action, message, data)
     select e.job, e.task, 'info', %(action)s::integer, %(event)s::text, %(data)s::jsonb
@@ -141,7 +141,7 @@ with ended as (
         select from {agenda} x
         where x.task = t.task and x.status = 'waiting' and e.job = any (x.after))
     order by t.task  -- always in this order, so that no two insert them crosswise
-    on conflict (task) where status = 'waiting' and span is null do nothing
+    on conflict (task) where status = 'waiting' and backfill is null do nothing
 )
 select job from ended;
 
@@ -152,7 +152,7 @@ with mine as (
     select a.job, a.full_load, a.rebuild, other.job as other
     from {agenda} a
     left join {agenda} other on other.task = a.task and other.status = 'waiting'
-        and other.span is not distinct from a.span
+        and other.backfill is not distinct from a.backfill
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
 ), passed_on as (
     update {agenda} a set full_load = true, rebuild = a.rebuild or m.rebuild
@@ -171,7 +171,7 @@ with mine as (
     from {agenda} a
     join {registry} t on t.task = a.task and a.tries <= t.retries
     left join {agenda} other on other.task = a.task and other.status = 'waiting'
-        and other.span is not distinct from a.span
+        and other.backfill is not distinct from a.backfill
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
 ), passed_on as (
     update {agenda} a set full_load = true, rebuild = a.rebuild or m.rebuild
@@ -204,7 +204,7 @@ with dead as (
             * (me.tries > 1)::integer as again_at
     from {agenda} me
     left join {agenda} other on other.task = me.task and other.status = 'waiting'
-        and other.span is not distinct from me.span
+        and other.backfill is not distinct from me.backfill
     left join {registry} t on t.task = me.task
     where me.status = 'running'
     and not exists (select from {worker} w where w.worker = me.worker and w.ended_at is null)
@@ -213,14 +213,14 @@ with dead as (
         ended_at = case when d.status <> 'waiting' then now() end,
         message = 'its worker died' || d.why
     from dead d where a.job = d.job and a.status = 'running'
-    returning a.job, a.task, a.status, a.message, a.started_at, a.ended_at, a.span
+    returning a.job, a.task, a.status, a.message, a.started_at, a.ended_at, a.backfill
 ), passed_on as (
     update {agenda} a set full_load = true, rebuild = a.rebuild or d.rebuild
     from dead d where a.job = d.other and (d.full_load, d.rebuild) > (a.full_load, a.rebuild)
 ), noted as (
     update {registry} t set last_job = f.job, last_status = f.status,
         last_started_at = f.started_at, last_ended_at = f.ended_at
-    from freed f where t.task = f.task and f.status = 'failed' and f.span is null
+    from freed f where t.task = f.task and f.status = 'failed' and f.backfill is null
 ), logged as (
     insert into {event} (job, task, level, message)
     select job, task, case when status = 'failed' then 'error' else 'warning' end, message
@@ -239,11 +239,11 @@ with ended as (
     from {agenda} me
     left join {registry} t on t.task = me.task
     where me.job = a.job and a.status = 'waiting' and (t.task is null or me.tries > t.retries)
-    returning a.job, a.task, a.started_at, a.ended_at, a.span
+    returning a.job, a.task, a.started_at, a.ended_at, a.backfill
 ), noted as (
     update {registry} t set last_job = e.job, last_status = 'failed',
         last_started_at = e.started_at, last_ended_at = e.ended_at
-    from ended e where t.task = e.task and e.span is null
+    from ended e where t.task = e.task and e.backfill is null
 )
 select job, task from ended order by job;
 
@@ -266,7 +266,7 @@ left join {override} o on o.task = t.task
 where t.state = 'ready'
 and not coalesce(o.blacklisted, false)
 and not exists (
-    select from {agenda} a where a.task = t.task and a.status = 'waiting' and a.span is null)
+    select from {agenda} a where a.task = t.task and a.status = 'waiting' and a.backfill is null)
 and not exists (select from {agenda} a where a.task = t.task and a.status = 'running')
 and case
     when t.on_masters then
@@ -301,19 +301,19 @@ returning job, task;
 insert into {agenda} (task, route, priority, cause, full_load, rebuild, after)
 select t.task, t.route, %(priority)s, %(cause)s, %(full)s, %(rebuild)s, %(after)s
 from {registry} t where t.task = %(task)s
-on conflict (task) where status = 'waiting' and span is null do update set
+on conflict (task) where status = 'waiting' and backfill is null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause,
     full_load = {agenda}.full_load or excluded.full_load,
     rebuild = {agenda}.rebuild or excluded.rebuild, tries = 0, not_before = now(),
     after = {agenda}.after || excluded.after
 returning job;
 
--- name: add_span
+-- name: add_backfill
 -- Queues a backfill, a range that is to be read again, beside the task's other jobs.
-insert into {agenda} (task, route, priority, cause, span, after)
-select t.task, t.route, %(priority)s, %(cause)s, %(span)s, %(after)s
+insert into {agenda} (task, route, priority, cause, backfill, after)
+select t.task, t.route, %(priority)s, %(cause)s, %(backfill)s, %(after)s
 from {registry} t where t.task = %(task)s
-on conflict (task, span) where status = 'waiting' and span is not null do update set
+on conflict (task, backfill) where status = 'waiting' and backfill is not null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause, tries = 0,
     not_before = now(), after = {agenda}.after || excluded.after
 returning job;
@@ -337,7 +337,7 @@ from before where a.job = before.job
 returning a.task, before.status;
 
 -- name: job
-select task, status, full_load, span, rows, message, rebuild from {agenda} where job = %(job)s;
+select task, status, full_load, backfill, rows, message, rebuild from {agenda} where job = %(job)s;
 
 -- name: running
 select a.job, a.task, a.worker, a.started_at from {agenda} a where a.status = 'running' order by job;

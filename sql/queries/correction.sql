@@ -18,19 +18,19 @@ with recursive below (task, is_direct) as (
         = jsonb_array_length(jsonb_path_query_array(
             t.definition::jsonb, '$.actions[*] ? (@.watermark.column == $column)',
             jsonb_build_object('column', %(column)s::text)))
-        then %(span)s::jsonb end as span
+        then %(backfill)s::jsonb end as backfill
     from below b
     join {registry} t on t.task = b.task and t.last_done_at is not null
         and jsonb_path_exists(t.definition::jsonb, '$.actions[*].watermark')
     order by t.task, b.is_direct  -- who reads the table in two ways reads everything
 ), noted as (
-    insert into {correction} (task, master, reason, span, job, found_at)
-    select task, %(task)s, %(reason)s, span, %(job)s, clock_timestamp() from behind order by task
-    on conflict (task, master, (coalesce(span, '{{}}'))) do update set
+    insert into {correction} (task, master, reason, backfill, job, found_at)
+    select task, %(task)s, %(reason)s, backfill, %(job)s, clock_timestamp() from behind order by task
+    on conflict (task, master, (coalesce(backfill, '{{}}'))) do update set
         reason = case when {correction}.reason = 'deletes' then 'deletes' else excluded.reason end,
         job = excluded.job, found_at = excluded.found_at
 )
-select b.task, %(task)s, %(reason)s, b.span from behind b
+select b.task, %(task)s, %(reason)s, b.backfill from behind b
 where not exists (
     select from {agenda} a
     where a.task = b.task and a.status = 'waiting' and %(job)s = any (a.after))
@@ -42,11 +42,11 @@ order by b.task;
 delete from {correction} c using {agenda} a
 where a.job = %(job)s and c.task = a.task and c.found_at <= a.started_at
 and (a.rebuild or c.reason <> 'deletes'
-    and (a.full_load or c.span = a.span or c.job = any (a.after)));
+    and (a.full_load or c.backfill = a.backfill or c.job = any (a.after)));
 
 -- name: open
 -- What tasks have not read again; of one task, after one job, or all.
-select c.task, c.master, c.reason, c.span from {correction} c
+select c.task, c.master, c.reason, c.backfill from {correction} c
 where (%(task)s::text is null or c.task = %(task)s) and (%(job)s::bigint is null or c.job = %(job)s)
 order by c.task, c.found_at;
 

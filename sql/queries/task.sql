@@ -102,7 +102,7 @@ left join {override} o on o.task = t.task
 left join {agenda} last on last.job = t.last_job
 left join {agenda} running on running.task = t.task and running.status = 'running'
 left join {agenda} waiting on waiting.task = t.task and waiting.status = 'waiting'
-    and waiting.span is null
+    and waiting.backfill is null
 where %(task)s::text is null or t.task = %(task)s
 order by t.task;
 

@@ -43,9 +43,9 @@ class OneTask:
             }
         )
 
-    def run(self, *, full: bool = False, span: dict[str, str | None] | None = None) -> str:
+    def run(self, *, full: bool = False, backfill: dict[str, str | None] | None = None) -> str:
         """Runs the task, which must succeed, and returns how it went."""
-        outcome = run_task(self.folder, TASK, full=full, span=span)
+        outcome = run_task(self.folder, TASK, full=full, backfill=backfill)
         assert outcome.status == "done", outcome.message
         return outcome.message
 

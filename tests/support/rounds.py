@@ -51,13 +51,13 @@ def run_due(folder: Path) -> Seen:
 
 
 def run_task(
-    folder: Path, task: str, *, full: bool = False, span: dict[str, str | None] | None = None
+    folder: Path, task: str, *, full: bool = False, backfill: dict[str, str | None] | None = None
 ) -> Outcome:
     """Registrar, and one task, due or not."""
     prepare(folder)
     warehouse = open_warehouse(folder)
     with warehouse.session("test") as session, session, session.cursor() as cursor:
-        job = agenda.add(cursor, registry_of(warehouse), task, "run", full, span)
+        job = agenda.add(cursor, registry_of(warehouse), task, "run", full, backfill)
     assert job is not None, f"{task} is not registered"
     seen = Seen()
     Worker(warehouse, seen, minutes=1).run(only=[job])

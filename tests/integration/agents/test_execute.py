@@ -158,7 +158,7 @@ def test_a_range_is_read_once_more_and_the_mark_stays(
     has(source, execute, "limit: 1")
     source.run()
     before = source.rows("select value, job from meta.watermark")
-    source.run(span={"from": "2024-01-01T00:00:00.000Z", "to": "2024-01-01T00:00:00.001Z"})
+    source.run(backfill={"from": "2024-01-01T00:00:00.000Z", "to": "2024-01-01T00:00:00.001Z"})
     assert since(execute)[-1] == "2024-01-01T00:00:00.000Z"
     assert source.rows("select value, job from meta.watermark") == before
 

@@ -78,14 +78,15 @@ def sums(connection: PgSession) -> dict[str, int]:
 def missed(connection: PgSession) -> list[tuple[str, str, str, Any]]:
     """What is not read again yet."""
     return rows(
-        connection, "select task, master, reason, span from meta.correction order by task, master"
+        connection,
+        "select task, master, reason, backfill from meta.correction order by task, master",
     )
 
 
 def test_a_range_that_was_read_once_more_is_told_to_those_that_read_only_news(
     folder: Path, connection: PgSession
 ) -> None:
-    run(folder, span=JANUARY)
+    run(folder, backfill=JANUARY)
     assert missed(connection) == [
         ("shop.mart.by_id", TASK, "range", None),
         ("shop.mart.copy", TASK, "range", JANUARY),
@@ -108,8 +109,10 @@ def test_downstream_corrects_all_tables_in_order(
     assert done.status == 0, done.text
     assert sums(connection) == {"sale": 12, "copy": 12, "total": 12, "latest": 12, "by_id": 12}
     assert missed(connection) == []
-    jobs = rows(connection, "select task, span, full_load, status from meta.agenda order by job")
-    by_task = {task: (span, full, status) for task, span, full, status in jobs}
+    jobs = rows(
+        connection, "select task, backfill, full_load, status from meta.agenda order by job"
+    )
+    by_task = {task: (backfill, full, status) for task, backfill, full, status in jobs}
     assert by_task == {
         TASK: (JANUARY, False, "done"),
         "shop.mart.copy": (JANUARY, False, "done"),
@@ -150,10 +153,10 @@ def test_a_full_run_is_told_too_and_each_dependent_can_be_corrected_by_itself(
 
 
 def test_another_range_corrects_nothing(folder: Path, connection: PgSession) -> None:
-    run(folder, span=JANUARY)
-    run_task(folder, "shop.mart.copy", span={"from": "2024-02-01", "to": None})
+    run(folder, backfill=JANUARY)
+    run_task(folder, "shop.mart.copy", backfill={"from": "2024-02-01", "to": None})
     assert ("shop.mart.copy", TASK, "range", JANUARY) in missed(connection)
-    run_task(folder, "shop.mart.copy", span=JANUARY)
+    run_task(folder, "shop.mart.copy", backfill=JANUARY)
     assert "shop.mart.copy" not in [task for task, *_ in missed(connection)]
 
 
@@ -241,7 +244,7 @@ def test_workers_keep_the_order_of_a_correction(folder: Path, connection: PgSess
     prepare(folder)
     warehouse = open_warehouse(folder)
     with warehouse.session("test") as session, session, session.cursor() as cursor:
-        queue_downstream(cursor, registry_of(warehouse), CorrectionStep(TASK, span=JANUARY))
+        queue_downstream(cursor, registry_of(warehouse), CorrectionStep(TASK, backfill=JANUARY))
         cursor.execute("update meta.agenda set priority = 10 - job where status = 'waiting'")
     run_due(folder)
     assert set(sums(connection).values()) == {12}

@@ -51,7 +51,7 @@ def test_the_last_day_is_read_to_its_end(
     task.has(f"url: {task.database.uri}", action, {"q.sql": "select id, at from public.t"})
     task.run()
     task.execute("truncate staging.thing")
-    task.run(span={"from": low, "to": high})
+    task.run(backfill={"from": low, "to": high})
     assert [row[0] for row in task.rows()] == [1, 2]
     assert any(event.startswith("reads the range from 2024-01-") for event in task.events())
 
@@ -61,5 +61,7 @@ def test_a_day_that_does_not_exist_is_told(task: OneTask) -> None:
     action = "do: database\nquery: q.sql\nload: append\nwatermark: {column: at}"
     task.has(f"url: {task.database.uri}", action, {"q.sql": "select id, at from public.t"})
     task.run()
-    outcome = run_task(task.folder, "source.staging.thing", span={"from": None, "to": "2023-02-29"})
+    outcome = run_task(
+        task.folder, "source.staging.thing", backfill={"from": None, "to": "2023-02-29"}
+    )
     assert "--to 2023-02-29: write it like the watermark" in outcome.message

@@ -136,12 +136,12 @@ def test_a_range_is_read_once_more_and_the_watermark_stays(
     source("insert into shop.sale select n, date '2024-01-01' + n, n from generate_series(1, 9) n")
     run(folder)
     source("update shop.sale set amount = 100; insert into shop.sale values (50, '2024-01-04', 5)")
-    run(folder, span={"from": "2024-01-03", "to": "2024-01-05"})
+    run(folder, backfill={"from": "2024-01-03", "to": "2024-01-05"})
     changed = source("select id from staging.sale where amount = 100 or id = 50 order by id")
     assert changed == [(2,), (3,), (4,), (50,)]
     assert source("select count(*) from staging.sale") == [(10,)]
     assert source("select value from meta.watermark") == [("2024-01-10T00:00:00",)]
-    outcome = run_task(folder, TASK, span={"from": "soon", "to": None})
+    outcome = run_task(folder, TASK, backfill={"from": "soon", "to": None})
     assert "--from soon: write it like the watermark, 2024-01-10T00:00:00" in outcome.message
 
 
@@ -153,9 +153,9 @@ def test_a_range_takes_nothing_away_from_the_task_s_own_job(
     prepare(folder)
     assert [job for job, _ in manager(folder).queued] == [1]
     source("update meta.agenda set full_load = true")
-    run(folder, span={"from": "2024-01-03", "to": "2024-01-05"})
+    run(folder, backfill={"from": "2024-01-03", "to": "2024-01-05"})
     assert source("select id from staging.sale order by id") == [(2,), (3,), (4,)]
-    jobs = "select job, status, full_load, span is null from meta.agenda order by job"
+    jobs = "select job, status, full_load, backfill is null from meta.agenda order by job"
     assert source(jobs) == [(1, "waiting", True, True), (2, "done", False, False)]
     assert source("select last_job, last_done_at from meta.registry") == [(None, None)]
     assert source("select * from meta.watermark") == []
@@ -169,7 +169,9 @@ def test_a_row_that_gets_a_value_is_not_doubled(make_warehouse: MakeWarehouse, s
     run(folder)
     for number in (2, 3):
         source(f"update shop.sale set at = '2024-01-0{number}' where id = {number}")
-        run(folder, span={"from": "2024-01-01", "to": "2024-01-01"})  # reads no row without a value
+        run(
+            folder, backfill={"from": "2024-01-01", "to": "2024-01-01"}
+        )  # reads no row without a value
         assert source("select count(*) from staging.sale") == [(3,)]
         run(folder)
         rows = source("select id, extract(day from at)::int from staging.sale order by id")
@@ -186,7 +188,7 @@ def test_an_older_row_does_not_take_the_place_of_a_newer_one(
     source("insert into shop.log values (1, '5', 'five'), (1, '9', 'nine'), (1, null, 'none')")
     source("insert into shop.log values (2, '9', 'two')")
     newest = f"select id, v from staging.sale{' where is_current' * (mode == 'history')} order by 1"
-    for options in ({}, {}, {"span": {"from": "4", "to": "6"}}, {}):
+    for options in ({}, {}, {"backfill": {"from": "4", "to": "6"}}, {}):
         run(folder, **options)
         assert source(newest) == [(1, "nine"), (2, "two")]
     source("delete from shop.log where w = '9'")

@@ -82,12 +82,12 @@ def test_a_range_before_the_first_run_is_in_the_kind_of_the_source(
 ) -> None:
     shop = Lite(task, tmp_path, "id integer, w", "{column: w}", "select id, w + 0 as w from t")
     shop.has((1, 5), (2, 7), (3, 9))
-    assert task.run(span={"from": "6", "to": "8"}).startswith("1 rows")
+    assert task.run(backfill={"from": "6", "to": "8"}).startswith("1 rows")
     assert task.rows() == [(2, 7)]
     assert task.types() == {"id": "bigint", "w": "bigint"}
-    outcome = run_task(task.folder, "source.staging.thing", span={"from": "soon", "to": None})
+    outcome = run_task(task.folder, "source.staging.thing", backfill={"from": "soon", "to": None})
     assert "--from soon: write it like the watermark, 9" in outcome.message
-    outcome = run_task(task.folder, "source.staging.thing", span={"from": "10", "to": "8"})
+    outcome = run_task(task.folder, "source.staging.thing", backfill={"from": "10", "to": "8"})
     assert "--from 10 is after --to 8" in outcome.message
 
 
@@ -135,7 +135,7 @@ def test_a_lag_counts_from_now_where_the_source_keeps_moments(
     task.run()
     assert task.rows("select id from staging.thing order by 1") == [(1,), (2,)]
     ago = (datetime.now(ZoneInfo("Asia/Tokyo")) - timedelta(minutes=55)).replace(tzinfo=None)
-    task.run(span={"from": ago.isoformat(), "to": None})
+    task.run(backfill={"from": ago.isoformat(), "to": None})
     assert task.rows("select id from staging.thing order by 1") == [(1,), (2,), (3,), (4,)]
 
 

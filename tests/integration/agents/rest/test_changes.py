@@ -84,7 +84,7 @@ def test_an_initial_value_and_a_range_to_read_once_more(
     changes.records = [{"id": n, "at": f"2024-01-0{n}T00:00:00Z"} for n in range(1, 5)]
     crm.has(WATERMARK + "watermark: {column: at, initial: 2024-01-02}")
     crm.run()
-    crm.run(span={"from": "2024-01-03T00:00:00Z", "to": None})
+    crm.run(backfill={"from": "2024-01-03T00:00:00Z", "to": None})
     crm.run()
     assert changes.since == ["2024-01-02", "2024-01-03T00:00:00Z", "2024-01-04T00:00:00Z"]
     assert crm.rows("select id from staging.thing order by id") == [(2,), (3,), (4,)]

@@ -220,7 +220,7 @@ def test_a_watermark_bounds_what_the_server_gives(
     assert postgis_task.rows("select count(*), count(distinct id) from staging.thing") == [(40, 40)]
     (text,) = of_requests(parcels, "filter")
     assert "<fes:Literal>9</fes:Literal>" in text
-    postgis_task.run(span={"from": "5", "to": "7"})
+    postgis_task.run(backfill={"from": "5", "to": "7"})
     assert postgis_task.rows("select count(*) from staging.thing") == [(40,)]
 
 
