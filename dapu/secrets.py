@@ -18,8 +18,8 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]+|\d+")  # tasks, columns and values are called so too
-_STRONG = 6  # characters from which on a text that is no word is nothing else than a secret
-_TOLD = 3  # characters below which `***` in the place of a text would tell it
+_STRONG = 6  # characters from which on a text that is not a word can only be a secret
+_SHORTEST = 3  # characters below which `***` would give a text away
 # Where drivers put them, with their quotes: `://user:…@`, `password=…`, `"token": "…"`.
 _BEFORE = (
     r"""(://[^\s/?#:@]*:|(?:pass\w*|pwd|secret|token|\w*key|sig\w*|bearer|basic)["']?\s*[=: ]\s*)"""
@@ -59,6 +59,6 @@ def _without(secret: str, text: str) -> str:
     text = re.sub(
         f"{_BEFORE}{re.escape(secret)}{_AFTER}", rf"\1\2{HIDDEN}", text, flags=re.IGNORECASE
     )
-    if len(secret) < _TOLD:
+    if len(secret) < _SHORTEST:
         return text
     return re.sub(rf"(?<![\w./-]){re.escape(secret)}(?![\w/-]|\.\w)", HIDDEN, text)

@@ -260,7 +260,7 @@ def fill(database: sqlite3.Connection, table: Table, source: Path) -> None:
 
 
 def is_complete(path: Path) -> bool:
-    """Tell whether a database was written to its end by this layout.
+    """Say whether a database was written to its end by this layout.
 
     Rows are not counted: you may add some to see what the next run loads.
     """
@@ -325,7 +325,7 @@ def write_holidays(path: Path) -> int:
 
 
 def has_files(folder: Path) -> bool:
-    """Tell whether the files of people were written to their end by this layout."""
+    """Say whether the files of people were written to their end by this layout."""
     mark = folder / LAYOUT_FILE
     return mark.is_file() and mark.read_text("utf-8") == str(LAYOUT)
 

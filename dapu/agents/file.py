@@ -99,7 +99,7 @@ class FileAgent(FilesAgent[FileOptions]):
 
     @contextmanager
     def read(self, context: Context, options: FileOptions) -> Iterator[Rows | None]:
-        """See `FilesAgent`. Tells of columns that no record of JSON or XML has a value for."""
+        """See `FilesAgent`. Reports columns that no record of JSON or XML has a value for."""
         with super().read(context, options) as rows:
             yield rows
         names = self._without_values(options)

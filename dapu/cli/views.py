@@ -174,7 +174,7 @@ def _drop(warehouse: Warehouse, task: str, choice: Choice, dry_run: bool, as_jso
     with warehouse.session("views") as session:
         with session.cursor() as cursor:
             check_registry(cursor, registry)
-        # A task that is gone no longer says whether its keys are addresses, in any case.
+        # A task that was deleted no longer says whether its keys are addresses, in any case.
         addresses = (f"0x{key.lower().removeprefix('0x')}" for key in choice.only)
         only = [*choice.only, *addresses] or None
         done = drop_own(session, registry, task, only, dry_run=dry_run)

@@ -59,7 +59,7 @@ def load(
     if options.watermark is not None:  # a source may take MODIFIED_AT for modified_at
         mark = options.watermark.column
         check_given(f"the watermark's column {mark}", mark, rows.columns)
-    relation = describe(cursor, name)
+    relation = describe(cursor, name)  # now: since the source was opened hours may have passed
     policy = options.change_policy(has_steps)
     if relation is None:
         check_key(name, options.key or [], rows.columns)

@@ -45,8 +45,8 @@ class SchemaChange(Strict):
     )
     removed: Literal["keep", "drop", "fail"] = Field(
         "keep",
-        description="A column is gone; default `drop` for a `transform` that replaces a table "
-        "without steps in ver/",
+        description="A column is no longer in the source; default `drop` for a `transform` that "
+        "replaces a table without steps in ver/",
     )
     retyped: Literal["widen", "fail"] = Field(
         "widen",

@@ -13,22 +13,34 @@ def left_out_note(count: int) -> list[str]:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """rows: read from the source. notes, data: what else a person may want to know.
-
-    unit: what is counted, where it is not rows. columns: of the rows. kept: columns of the table
-    that the rows do not have, and that it keeps. deleted: rows that the source no longer has, and
-    that were deleted or marked. read_anew: all rows were read, also those of earlier runs.
-    """
+    """What a load did. An agent that loads nothing gives one too."""
 
     rows: int
+    """Read from the source."""
+
     notes: tuple[str, ...] = ()
+    """What else a person may want to know: `3 inserted`, `1 left out, since …`."""
+
     changed: bool = True
+    """Whether the load changed the table."""
+
     data: dict[str, Any] = field(default_factory=dict)
+    """Details for the event."""
+
     unit: str = "rows"
+    """What is counted: `rows`, or `documents`, `files`, ..."""
+
     columns: tuple[str, ...] = ()
+    """The columns of the rows."""
+
     kept: tuple[str, ...] = ()
+    """Columns of the table that the rows do not have, and that it keeps."""
+
     deleted: int = 0
+    """Rows that the source no longer has, and that were deleted or marked."""
+
     read_anew: bool = False
+    """Whether all rows were read, those of earlier runs too. The job fills it in."""
 
     @classmethod
     def of_changes(

@@ -29,8 +29,8 @@ def _without_noise(show: _Hook) -> _Hook:
     """Shows an error that nobody catches, but for one that psycopg2 makes itself.
 
     When a server ends a session in the middle of a COPY, libpq has two errors: what the server
-    said, and that it is gone. psycopg2 takes up the second while the first is under way
-    (`_pq_copy_out_v3` in pqpath.c), fails at that, prints it through sys.excepthook and goes on.
+    said, and that the connection has ended. psycopg2 takes up the second while the first is under
+    way (`_pq_copy_out_v3` in pqpath.c), fails at that, prints it with sys.excepthook and goes on.
     """
 
     def hook(

@@ -32,7 +32,7 @@ _LONGEST = 300  # characters of what the server says, which has the value in it
 
 
 RowTexts = Mapping[str, str | None]
-"""The texts of a row's values by column; surrogates stand for bytes that are no UTF-8."""
+"""The texts of a row's values by column; surrogates stand for bytes that are not UTF-8."""
 
 Locate = Callable[[int, str], str]
 """Where in its source a row (from 1) and a column stand."""

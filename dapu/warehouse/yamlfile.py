@@ -377,7 +377,7 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 class _SchemaOfFile(GenerateJsonSchema):
-    """Tells defaults as a person would write them in the file."""
+    """Shows defaults as a person would write them in the file."""
 
     def encode_default(self, dft: Any) -> Any:
         """See `GenerateJsonSchema`, which writes lengths of time as `PT1M`."""

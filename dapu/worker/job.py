@@ -80,8 +80,8 @@ class JobRunner:
     def run(self, claim: Claim) -> Outcome:
         """Runs a job to its end.
 
-        Raises psycopg2.Error when the warehouse's database is gone: the job then is no longer
-        this worker's to end.
+        Raises psycopg2.Error when the warehouse's database cannot be reached: the job is no
+        longer this worker's to end then.
         """
         job, started = claim.job, time.monotonic()
         self.session.path = self.session.given_path

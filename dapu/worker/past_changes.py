@@ -19,9 +19,9 @@ from dapu.registry.store import Registry
 def note_past_change(
     cursor: Cursor, registry: Registry, job: Job, task: Task, results: Sequence[LoadResult]
 ) -> None:
-    """In the job's transaction: tells those that do not see the change, and ends what it mends.
+    """Warns those that do not see the change, and ends the warnings that this job has answered.
 
-    results: one for each action.
+    In the job's transaction. results: one for each action.
     """
     if job.full_load or job.backfill is not None:
         corrections.settle(cursor, registry, job.number)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""How long it takes to generate the definitions of a large source, and to look at it once more.
+"""How long it takes to generate the definitions of a large source, and to look at it again.
 
     ./scripts/bench/run generate [--tables 1000] [--columns 20]
 

@@ -130,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", type=int, default=5000, help="definitions (5000)")
     parser.add_argument("--jobs", type=int, default=1_000_000, help="ended jobs (1000000)")
-    parser.add_argument("--profile", action="store_true", help="tell where the time goes")
+    parser.add_argument("--profile", action="store_true", help="show where the time goes")
     given = parser.parse_args()
     tasks: int = given.tasks
     print(f"{'part':<52} {'seconds':>8} {'goal':>8}  outcome")

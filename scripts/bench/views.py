@@ -220,7 +220,7 @@ def main() -> None:
     parser.add_argument("--contracts", type=int, default=10_000, help="rendered (10000)")
     parser.add_argument("--made", type=int, default=200, help="contracts whose views are made")
     parser.add_argument("--logs", type=int, default=1_000_000, help="transfers read (1000000)")
-    parser.add_argument("--profile", action="store_true", help="tell where the time goes")
+    parser.add_argument("--profile", action="store_true", help="show where the time goes")
     given = parser.parse_args()
     print(f"{'part':<50} {'seconds':>8}  {'goal':<14} outcome")
     with _warehouse() as warehouse:

@@ -104,14 +104,14 @@ class Rounds:
             self._go_on()
             self._measure(whole)
 
-    def run(self, count: int, tell: Callable[[str], None]) -> None:
+    def run(self, count: int, report: Callable[[str], None]) -> None:
         """Runs so many rounds, over all modes in turn."""
         for number in range(count):
             mode = self._modes[number % len(self._modes)]
             plan = self._plan(mode, FAULTS[number // len(self._modes) % len(FAULTS)])
             for text in self._round(plan):
                 self.results.wrong.append(text)
-                tell(f"round {number + 1}, {plan}: {text}")
+                report(f"round {number + 1}, {plan}: {text}")
 
     def _plan(self, mode: Mode, fault: str) -> Plan:
         dice = self._dice
@@ -134,7 +134,7 @@ class Rounds:
         job, said = stage.queue(mode.task, full=plan.full), len(stage.said)
         try:
             seconds = self._harm(plan, job)
-            if plan.change_while_down:  # what a try may have read before is read once more
+            if plan.change_while_down:  # what a try may have read before is read again
                 stage.queue(mode.task, full=False)
                 self._go_on()
         except (TimeoutError, RuntimeError) as error:  # it hangs, or says that it failed

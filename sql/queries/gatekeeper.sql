@@ -1,7 +1,7 @@
 -- Who may read what: what is granted now, and each change of it. A group is known by its comment.
 
 -- name: mark
--- What tells this warehouse's groups from those of others in the cluster.
+-- What marks this warehouse's groups among those of others in the cluster.
 select 'dapu gatekeeper of ' || current_database() || '.' || %(registry)s;
 
 -- name: lock

@@ -9,7 +9,7 @@ create temporary table dapu_period on commit drop as select {columns} from {tabl
 select count(distinct date_trunc(%(by)s, {value})) from {stage};
 
 -- name: delete
--- The target's rows of each period that came. The bounds are for an index; infinity, which is no end
+-- The target's rows of each period that came. The bounds are for an index; infinity, which is not an end
 -- of anything, is a period too.
 delete from {table}
 where date_trunc(%(by)s, {value}) in (select date_trunc(%(by)s, {value}) from {stage})

@@ -15,13 +15,13 @@ _LAST = "23:59:59.999999999"
 
 
 def first_day(text: str) -> date | None:
-    """`2024-02` is 2024-02-01; None for what is no day, month or year."""
+    """`2024-02` is 2024-02-01; None for what is not a day, month or year."""
     found = _DAYS.fullmatch(text)
     return date(int(found[1]), int(found[2] or 1), int(found[3] or 1)) if found else None
 
 
 def last_day(text: str) -> date | None:
-    """`2024-02` is 2024-02-29; None for what is no day, month or year. Raises ValueError."""
+    """`2024-02` is 2024-02-29; None for what is not a day, month or year. Raises ValueError."""
     found = _DAYS.fullmatch(text)
     if found is None:
         return None

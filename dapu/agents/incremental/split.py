@@ -87,14 +87,15 @@ class SplitLoad:
     ) -> LoadResult:
         """Plans, or goes on with the plan that is there; reads what is missing; loads."""
         columns = source.read(self.query, column_types).columns
-        planned = self._plan(source, columns)
+        target = describe(cursor, self.context.table)
+        planned = self._plan(source, columns, target)
         missing = [part for part in planned if part.rows is None]
         context = self.context
         context.note(
             f"reads {len(missing)} of {len(planned)} parts, {self.split.at_once} at once "
             f"({source.description})"
         )
-        key = key_of(self.options.key, describe(cursor, context.table), columns)
+        key = key_of(self.options.key, target, columns)
         later = self._read(missing, columns, source, describe(cursor, self._stage), key)
         self._take_high(planned)
         result = self._load(cursor, columns)
@@ -145,7 +146,9 @@ class SplitLoad:
         query = compose("split_parts.rows", columns=listed, stage=self._stage.identifier)
         return QueryRows(columns, query)
 
-    def _plan(self, source: Source, columns: Sequence[Column]) -> list[SplitPart]:
+    def _plan(
+        self, source: Source, columns: Sequence[Column], target: Relation | None
+    ) -> list[SplitPart]:
         """The plan that is under way, if it is of the same query and not old, or a new one."""
         context = self.context
         with (
@@ -166,7 +169,7 @@ class SplitLoad:
                 return found
             planned = self._new_plan(source, columns)
             with given_path(cursor):
-                self._make_stage(cursor, columns)
+                self._make_stage(cursor, _with_domains(columns, target))
             split_parts.plan(cursor, *self._action, planned)
             return planned
 
@@ -174,20 +177,13 @@ class SplitLoad:
         cursor.execute(statement("swap.lock_timeout"), {"timeout": _LOCK_WAIT})
         try:
             cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
-            create(cursor, self._stage, self._with_domains(cursor, columns))
+            create(cursor, self._stage, columns)
         except psycopg2.errors.LockNotAvailable as error:
             raise JobError(
                 f"the parts' table {self._stage} cannot be made: somebody has had hold of it for a "
                 f"minute, or an earlier action of this task has made the schema "
                 f"{self._stage.schema} and not committed it yet; make the schema beforehand"
             ) from error
-
-    def _with_domains(self, cursor: Cursor, columns: Sequence[Column]) -> list[Column]:
-        """The columns with the table's domains: what these refuse is refused where it is read."""
-        target = describe(cursor, self.context.table)
-        known = target.columns if target else ()
-        domains = {(column.name, column.type): column.domain for column in known}
-        return [Column(c.name, domains.get((c.name, c.type)) or c.type) for c in columns]
 
     def _fingerprint(self, columns: Sequence[Column]) -> str:
         """Parts of another query, or cut otherwise, are of no use."""
@@ -230,7 +226,7 @@ class SplitLoad:
         ]
 
     def _take_high(self, planned: Sequence[SplitPart]) -> None:
-        """The watermark is that of the plan: newer rows of parts read later come once more."""
+        """The watermark is that of the plan: newer rows of parts read later come again."""
         high = json.loads(planned[0].plan)["high"]
         if high is not None and self.context.state_after.watermark is not None:
             self.context.state_after.watermark = Watermark(
@@ -320,3 +316,10 @@ class SplitLoad:
 def _like(cut: Any, value: Any) -> Any:
     """Decimals cut between floats go back to the source as floats."""
     return float(cut) if isinstance(value, float) else cut
+
+
+def _with_domains(columns: Sequence[Column], target: Relation | None) -> list[Column]:
+    """The columns with the table's domains: what these refuse is refused where it is read."""
+    known = target.columns if target else ()
+    domains = {(column.name, column.type): column.domain for column in known}
+    return [Column(c.name, domains.get((c.name, c.type)) or c.type) for c in columns]

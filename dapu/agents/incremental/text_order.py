@@ -25,7 +25,7 @@ def check_order(source: Queryable, query: Statement, column: str, highest: Any) 
     """Raises JobError that shows two values when the order of texts passes over rows.
 
     query: with all rows, those before the watermark too. highest: what the source says is the
-    highest value; what is no text sorts as it should.
+    highest value; what is not a text sorts as it should.
     """
     if not isinstance(highest, str):
         return

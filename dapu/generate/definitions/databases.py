@@ -22,7 +22,7 @@ _CHANGED = re.compile(
     r"(.*_)?(last_?)?(modif(ied|ication)|updated?|chang(ed?|ed_?on))"
     r"(_?(at|on|date|time|ts|tstamp|timestamp|datetime|utc))*"
 )
-# Values of these have no order, so that they can be no key.
+# Values of these have no order, so that they cannot be a key.
 _WITHOUT_ORDER = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle")
 
 

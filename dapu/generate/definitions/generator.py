@@ -97,7 +97,7 @@ def generate(warehouse: Warehouse, wanted: WantedTables) -> Iterator[Generated]:
 
 
 def check_name(name: str, what: str) -> None:
-    """Raises ConfigurationError for what can be no name of a route, schema or table."""
+    """Raises ConfigurationError for what cannot be the name of a route, schema or table."""
     fault = name_fault(name, what)
     if fault is not None:
         raise ConfigurationError(fault)

@@ -24,7 +24,7 @@ def new_task(
     """The files of a new task.
 
     origin: what it reads of the route's source; None makes a query of the warehouse.
-    Raises ConfigurationError when the task is there, its id is none, or the source has no such
+    Raises ConfigurationError when the task is there, its id is faulty, or the source has no such
     table, or several.
     """
     route, schema, table = _parts(task)
@@ -39,7 +39,7 @@ def new_task(
     if load is not None:
         raise ConfigurationError("`--load` goes with `--from`: a query is built anew each time")
     if not (folder.parents[1] / ROUTE_FILE).is_file():
-        connection_of(warehouse, route)  # tells which routes there are
+        connection_of(warehouse, route)  # its error lists the routes
         raise ConfigurationError(
             f"`{route}` is a connection and no route; say with --from what of it is read"
         )
@@ -49,7 +49,7 @@ def new_task(
 def _parts(task: str) -> list[str]:
     parts = task.split(".")
     if len(parts) != 3:
-        raise ConfigurationError(f"{task!r} is no task id; write route.schema.table")
+        raise ConfigurationError(f"{task!r} is not a task id; write route.schema.table")
     for name, what in zip(parts, ("route", "schema", "table"), strict=True):
         check_name(name, what)
     return parts

@@ -20,10 +20,13 @@ Names = list[tuple[str, str]]
 
 @dataclass
 class Dropped:
-    """views: schema and name of those that are gone. failures: why a group stays, by its key."""
+    """What became of a task's views."""
 
     views: Names = field(default_factory=list)
+    """Schema and name of those that were dropped."""
+
     failures: dict[str, str] = field(default_factory=dict)
+    """Why a group stays, by its key."""
 
 
 def drop_own(
@@ -36,8 +39,8 @@ def drop_own(
 ) -> Dropped:
     """Drops a task's views, group by group: each in a transaction, for all would be many locks.
 
-    only: of these groups alone. A group that others read stays until those are gone; what somebody
-    else built on it stays, and the group with it.
+    only: of these groups alone. A group that others read stays until those are dropped; what
+    somebody else built on it stays, and the group with it.
     """
     dropped = Dropped()
     with session.cursor() as cursor:

@@ -17,7 +17,7 @@ from dapu.statement import TableName
 
 
 class Removed(NamedTuple):
-    """How many rows were deleted or marked, and what to tell of it."""
+    """How many rows were deleted or marked, and what a person should know of it."""
 
     rows: int = 0
     notes: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ class Attachments:
     """What a table has, mostly as the statements that make it for the new table.
 
     options: how it is stored. constraints: their names and definitions. statistics: the extended
-    ones, each with what puts it in the old one's place once that is gone. details: see
+    ones, each with what puts it in the old one's place once that is dropped. details: see
     `swap.details`.
     """
 

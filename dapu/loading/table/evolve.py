@@ -58,10 +58,17 @@ class Evolution:
     cursor: Cursor
     name: TableName
     policy: SchemaChange
+
     added: Sequence[Column]
+    """Columns of the rows that the table does not have."""
+
     removed: Sequence[TargetColumn]
+    """Columns of the table that the rows do not have."""
+
     retyping: Retyping
+
     changes: Sequence[Change]
+    """Columns whose type must hold more."""
 
     @property
     def adds(self) -> bool:

@@ -114,7 +114,7 @@ def add_key(cursor: Cursor, table: sql.Composable, key: Sequence[str]) -> None:
         cursor.execute(compose("table.create_key", table=table, columns=columns))
     except psycopg2.errors.UndefinedObject as error:
         raise JobError(
-            f"({', '.join(key)}) can be no key: {error.diag.message_primary}; let the query give "
+            f"({', '.join(key)}) cannot be a key: {error.diag.message_primary}; let the query give "
             "it as text, or take another column"
         ) from error
 

@@ -21,12 +21,18 @@ from dapu.statement import TableName
 
 @dataclass(frozen=True)
 class Change:
-    """A column that gets a type. is_empty: none of the table's rows has a value there."""
+    """A column that gets another type."""
 
     name: str
+
     before: str
+    """The type that it has."""
+
     type: str
+    """The type that it gets."""
+
     is_empty: bool = False
+    """None of the table's rows has a value there."""
 
     def on(self, table: sql.Composable) -> sql.Composed:
         """The statement that changes a table."""
@@ -51,17 +57,20 @@ class Change:
 
 @dataclass(frozen=True)
 class Retyping:
-    """A table whose columns are compared with those of rows.
-
-    fail_on_bad_value, refused_values: see `plan`.
-    """
+    """A table whose columns are compared with those of rows."""
 
     cursor: Cursor
     name: TableName
     relation: Relation
     policy: SchemaChange
+
     fail_on_bad_value: bool
+    """Whether a value that does not fit fails the load, so that a column may have to become text;
+    else its row or value is left out."""
+
     refused_values: Mapping[str, JobError]
+    """By column, what was said of a value that the table refused: the column's type is the one that
+    holds all values now."""
 
     def changes(self, columns: Sequence[Column]) -> list[Change]:
         """The columns that must hold more, with the types that do.

@@ -60,7 +60,7 @@ def row_finder(rows: Rows) -> Find | None:
 
 
 def _row(rows: CopyRows, number: int) -> RowTexts | None:
-    # What is no UTF-8 is looked at as well: it may be why the row does not fit.
+    # What is not UTF-8 is looked at as well: it may be why the row does not fit.
     with (
         read_through_pipe(rows.write, rows.stop) as file,
         io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="\n") as lines,

@@ -155,7 +155,7 @@ class ByNumber(_Sized):
         return super().begin(request).with_parameters({self.parameter: str(self.first)})
 
     def _next(self, page: Page) -> Request | None:
-        # A page that is not full is no sign of the end: a server may give less than asked for.
+        # A page that is not full is not a sign of the end: a server may give less than asked for.
         if not page.records and self.more is None:
             return None
         return page.request.with_parameters({self.parameter: str(self.first + page.number)})

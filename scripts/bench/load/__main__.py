@@ -64,23 +64,23 @@ class Bench:
         return tables
 
     def _round(self, source: Source, table: Table, number: int) -> None:
-        def tell(what: str, seconds: float) -> None:
+        def report(what: str, seconds: float) -> None:
             progress(f"run {number}, {source.name}: {what}: {seconds:.2f} s")
 
         self.places.empty_raw_table()
         self._settle()
         table.add(source.raw, source.pipe().seconds)
         self._check("raw_lineitem")
-        tell(source.raw, table[source.raw].seconds[-1])
+        report(source.raw, table[source.raw].seconds[-1])
         for job_name, process_name, is_first in (
             (_FIRST, _FIRST_PROCESS, True),
             (_JOB, _PROCESS, False),
         ):
             self._dapu(source, table, job_name, process_name, is_first)
-            tell(job_name, table[job_name].seconds[-1])
+            report(job_name, table[job_name].seconds[-1])
         for peer in self.peers.ways() if self.peers else ():
             self._peer(source, table, peer)
-            tell(peer, table[peer].seconds[-1] if peer in table else nan)
+            report(peer, table[peer].seconds[-1] if peer in table else nan)
 
     def _dapu(
         self, source: Source, table: Table, job_name: str, process_name: str, is_first: bool

@@ -39,7 +39,7 @@ class Changes:
     replace: float
 
     def report(self) -> list[Row]:
-        """The lines of the report; a load that dapu does not know yet is told as such."""
+        """The lines of the report; a load that dapu does not know yet is reported as such."""
         lines: list[Row] = []
         for name, measure in (
             ("merge", self._merge),
@@ -84,10 +84,10 @@ class Changes:
         proxied = self.warehouse.define(f"{PROXIED}.dapu.blocks_proxied", action)
         everything, nothing = self._moved(proxied), self._moved(proxied)
         share = nothing / everything
-        told = f"  bytes moved: {nothing:,} of {everything:,} = {share:.2%}"
+        moved = f"  bytes moved: {nothing:,} of {everything:,} = {share:.2%}"
         return [
             self._line("blocks, nothing changed", series, self._in_replaces(series, 0.6)),
-            (told, "", "", "", "", f"{verdict(share * 100, 1)} (%)"),
+            (moved, "", "", "", "", f"{verdict(share * 100, 1)} (%)"),
         ]
 
     def _make_changing(self) -> None:

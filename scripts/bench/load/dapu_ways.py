@@ -81,7 +81,7 @@ class Warehouse:
         except BenchError as error:
             if error.status != _WRONG_USE:
                 raise
-            # Else its faults would be told at every run.
+            # Else its faults would be reported at every run.
             shutil.rmtree(self._folder / "routes" / task.replace(".", "/"))
             raise NotThere(error.said) from None
 

@@ -44,7 +44,7 @@ def test_a_file_is_moved_and_its_folder_may_have_a_date(copy: CopyTask) -> None:
     assert copy.names() == [f"archive/{today}/a.csv"]
     assert copy.names(copy.source) == []
     assert "0 files, there is no file a.csv in `source`" in copy.task.run()
-    copy.source.put("a.csv", "1")  # the same once more is one more file
+    copy.source.put("a.csv", "1")  # the same content again is one more file
     assert "1 files, moved" in copy.task.run()
     assert copy.names(copy.source) == []
 

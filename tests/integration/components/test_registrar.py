@@ -130,7 +130,7 @@ def test_mending_a_fault_makes_nothing_due_that_was_not(
     assert state(connection)[0] == state(connection, "r.s.u")[0] == "faulty"
     write(folder, {"routes/r/route.yaml": ""})
     registrar(folder)
-    # A master may have ended meanwhile, and woken nobody: the dependent runs once more.
+    # A master may have ended meanwhile, and woken nobody: the dependent runs again.
     assert queued(folder) == ["r.s.u"]
 
 

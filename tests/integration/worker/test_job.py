@@ -285,7 +285,7 @@ def test_a_full_run_forgets_the_watermark_for_once(
 ) -> None:
     folder = make_warehouse(LOADING)
     assert run_task(folder, TASK).rows == 1000
-    assert run_task(folder, TASK).rows == 1  # the boundary once more
+    assert run_task(folder, TASK).rows == 1  # the boundary again
     assert run_task(folder, TASK, full=True).rows == 1000
     assert one(connection, "select count(*) from s.t") == 1000
 

@@ -109,7 +109,7 @@ def test_a_failed_try_gives_way_to_another_job_of_the_task(
 
 
 class _QueuesAnother(Seen):
-    """Queues the task once more when its job has started."""
+    """Queues the task again when its job has started."""
 
     def __init__(self, connection: PgSession) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Python's own SQLite driver, for texts that are no UTF-8: it would fail at the first of them."""
+"""Python's own SQLite driver, for texts that are not UTF-8: it would fail at the first of them."""
 
 from __future__ import annotations
 

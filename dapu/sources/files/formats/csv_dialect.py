@@ -197,7 +197,7 @@ def _guess_escape(
     escaped = max(_fit(lines, one, quote, "\\") for one in delimiters)
     if doubled == escaped:
         raise JobError(
-            f"{name}: nobody can tell whether a backslash before a quote belongs to the text; say "
+            f"{name}: whether a backslash before a quote belongs to the text cannot be known; say "
             "`escape: '\\'` where it escapes the quote, else `escape: none`"
         )
     if doubled > escaped:
@@ -238,7 +238,7 @@ def _header(
     is_header = _is_header(records, known)
     if is_header is None:
         raise JobError(
-            f"{name}: nobody can tell whether its first line names the columns "
+            f"{name}: whether its first line names the columns cannot be known "
             f"({', '.join(first)[:_SHOWN]}); say `header: 1`, or `header: none`"
         )
     guessed.append("a header" if is_header else "no header")
@@ -246,7 +246,7 @@ def _header(
 
 
 def _is_header(records: list[list[str]], known: Collection[str]) -> bool | None:
-    """Whether the first record names the columns; None when nobody can tell."""
+    """Whether the first record names the columns; None when that cannot be known."""
     first = records[0]
     while first and not first[-1].strip():  # lines that end with a delimiter
         first = first[:-1]
@@ -262,7 +262,7 @@ def _is_header(records: list[list[str]], known: Collection[str]) -> bool | None:
 
 
 def _names_are_years(records: list[list[str]], first: list[str], values: list[str]) -> bool | None:
-    """Whether years, or other whole numbers in a row, stand above numbers that are no such ones."""
+    """Whether years, or other whole numbers in a row, stand above numbers that are not."""
     if len(values) == len(first) or not all(re.fullmatch(r"\d{1,4}", text) for text in values):
         return False
     numbers = [int(text) for text in values]

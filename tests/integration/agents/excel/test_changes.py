@@ -1,4 +1,4 @@
-"""`do: excel` again and again: what is read once more, what waits, and what is no workbook."""
+"""`do: excel` again and again: what is read again, what waits, and what is not a workbook."""
 
 from __future__ import annotations
 

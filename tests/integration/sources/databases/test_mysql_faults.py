@@ -118,7 +118,7 @@ def test_a_read_can_be_stopped(shop: Shop) -> None:
         with pytest.raises(JobError, match="the source `shop` broke off"):
             rows.write(io.BytesIO())
         assert time.monotonic() - began < 5
-        source.stop()  # once more does nothing
+        source.stop()  # a second time it does nothing
     with shop.session.cursor() as cursor:
         cursor.execute(
             "select count(*) from information_schema.processlist where info like '%sleep(0%'"
