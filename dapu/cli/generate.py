@@ -27,7 +27,11 @@ _SUMMARY = ("new", "changed", "unchanged", "kept", "gone", "failed")
 @click.option("--schema", required=True, help="The warehouse's schema that gets the tables.")
 @click.option("--tables", "-t", multiple=True, help="A pattern of the source's tables; repeatable.")
 @click.option("--exclude", "-x", multiple=True, help="A pattern of tables to leave out.")
-@click.option("--load", type=_LOADS, help="The load mode; default `replace`, or as before.")
+@click.option(
+    "--load",
+    type=_LOADS,
+    help="The load mode; default `replace` (of a stream, what it can do), or as before.",
+)
 @click.option(
     "--templates",
     type=click.Path(path_type=Path),
@@ -47,7 +51,7 @@ def generate(
 ) -> None:
     """Write a task for each table that the source of a ROUTE has.
 
-    A table, view, sheet, file or layer becomes a folder with task.yaml, extract.sql and
+    A table, view, sheet, file, layer or stream becomes a folder with task.yaml, extract.sql and
     ver/001_create.sql. Run it again after the source has changed: a new column becomes the next
     step in ver/. What a person changed stays. A ROUTE that is a connection is made a route.
 

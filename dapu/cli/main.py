@@ -15,6 +15,7 @@ import click
 
 from dapu.cli import (
     components,
+    connectors,
     discover,
     execute,
     gatekeeper,
@@ -65,6 +66,7 @@ for module in (
     status,
     discover,
     generate,
+    connectors,
     steering,
     execute,
     views,

@@ -1,4 +1,4 @@
-"""What a route's connection offers: tables, layers, files and sheets."""
+"""What a route's connection offers: tables, layers, streams, files and sheets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dapu.errors import ConfigurationError
 from dapu.suggest import nearest
 from dapu.warehouse.connection_kinds import (
     Connection,
+    ConnectorConnection,
     FilesConnection,
     RestConnection,
     WfsConnection,
@@ -89,6 +90,22 @@ def _layers(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  
     return Offer(name, "layer", ("layer", "title", "srids"), rows, hint)
 
 
+def _streams(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001
+    from dapu.sources.connectors.connector import open_connector
+
+    connector = open_connector(warehouse, name, lambda *_: None)
+    rows = [
+        (
+            str(stream.name),
+            tuple(stream.sync_modes),
+            tuple(".".join(path) for path in stream.key),
+            {column.name: column.type for column in stream.columns().values()},
+        )
+        for stream in connector.discover().values()
+    ]
+    return Offer(name, "stream", ("stream", "modes", "key", "columns"), rows)
+
+
 def _files(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001
     from dapu.sources.files.file_tables import FileTable, tables_of
     from dapu.sources.files.formats.workbook import Workbooks
@@ -117,6 +134,7 @@ def _service(warehouse: Warehouse, name: str, connection: Connection) -> Offer: 
 
 _Look = Callable[[Warehouse, str, Connection], Offer]
 _LOOKS: Sequence[tuple[type[Connection], _Look]] = (
+    (ConnectorConnection, _streams),
     (WfsConnection, _layers),
     (FilesConnection, _files),
     (RestConnection, _service),

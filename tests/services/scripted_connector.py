@@ -80,6 +80,10 @@ class ScriptedConnector:
         catalog = {"type": "CATALOG", "catalog": {"streams": streams}}
         (self._folder / "catalog.json").write_text(json.dumps(catalog))
 
+    def refuses(self, why: str) -> None:
+        """What `check` answers."""
+        (self._folder / "refusal").write_text(why)
+
     def says(self, *lines: str) -> None:
         """What `read` does."""
         (self._folder / "script").write_text("\n".join(lines))
@@ -96,8 +100,7 @@ def main(folder: Path, verb: str, words: Iterable[str]) -> int:
     if verb == "spec":
         _print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": {}}}))
     elif verb == "check":
-        answer = {"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}
-        _print(json.dumps(answer))
+        _print(json.dumps({"type": "CONNECTION_STATUS", "connectionStatus": _check(folder)}))
     elif verb == "discover":
         _print((folder / "catalog.json").read_text())
     else:
@@ -108,6 +111,13 @@ def main(folder: Path, verb: str, words: Iterable[str]) -> int:
                 target.write_text(Path(given[f"--{name}"]).read_text())
         return _play((folder / "script").read_text().splitlines())
     return 0
+
+
+def _check(folder: Path) -> dict[str, str]:
+    refusal = folder / "refusal"
+    if refusal.exists():
+        return {"status": "FAILED", "message": refusal.read_text()}
+    return {"status": "SUCCEEDED"}
 
 
 def _play(lines: Iterable[str]) -> int:

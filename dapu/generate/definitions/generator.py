@@ -217,7 +217,7 @@ class _Generator:
         return {name: text for name, text in texts.items() if text.strip()}
 
     def _new(self, task: str, folder: Path, table: Table) -> Generated:
-        load = self._wanted.load or "replace"
+        load = self._wanted.load or table.usual_load
         texts = self._rendered(self._values(folder, table, load))
         record = GeneratedRecord(
             source=table.label,

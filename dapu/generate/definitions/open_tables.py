@@ -5,6 +5,7 @@ from __future__ import annotations
 from dapu.errors import ConfigurationError
 from dapu.generate.definitions.source_table import Tables
 from dapu.warehouse.connection_kinds import (
+    ConnectorConnection,
     EmbeddedConnection,
     FilesConnection,
     PgConnection,
@@ -29,6 +30,10 @@ def open_tables(warehouse: Warehouse, name: str) -> Tables:
         from dapu.generate.definitions.layers import LayerTables
 
         return LayerTables(connection)
+    if isinstance(connection, ConnectorConnection):
+        from dapu.generate.definitions.streams import StreamTables
+
+        return StreamTables(warehouse, name)
     if isinstance(connection, PgConnection | EmbeddedConnection | UrlConnection):
         from dapu.generate.definitions.databases import DatabaseTables
 

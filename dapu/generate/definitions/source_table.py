@@ -41,6 +41,7 @@ class Table:
     origin: what its query reads, quoted as the source does; None where there is no query.
     key: the columns that identify a row, by their names in the warehouse.
     watermark: the column that says what changed, where name, type and index agree on it.
+    loads: the modes that its agent has, the usual one last; None: all, usually `replace`.
     is_typed: the types are known before the first load.
     """
 
@@ -51,7 +52,13 @@ class Table:
     comment: str | None = None
     key: tuple[str, ...] = ()
     watermark: str | None = None
+    loads: tuple[str, ...] | None = None
     is_typed: bool = True
+
+    @property
+    def usual_load(self) -> str:
+        """The mode where nobody asks for one."""
+        return self.loads[-1] if self.loads else "replace"
 
 
 class Tables(Protocol):
@@ -85,6 +92,11 @@ def choose_loading(table: Table, wanted: str) -> Loading:
     """The keys that go with a load mode; `replace` where the table has not what the mode needs."""
     key = {"key": list(table.key)} if table.key else {}
     mark = {"watermark": {"column": table.watermark}} if table.watermark else {}
+    if table.loads is not None:
+        why = f"`load: {wanted}` is not among those of this source: {', '.join(table.loads)}"
+        is_possible = wanted in table.loads
+        load = wanted if is_possible else table.usual_load
+        return Loading({"load": load, **key}, None if is_possible else why)
     if wanted in ("merge", "snapshot", "history") and not key:
         why = f"`load: {wanted}` needs a key, which each row must have, and there is none"
         return Loading({"load": "replace"}, why)

@@ -26,16 +26,20 @@ def environment_of(folder: Path, package: str, version: str) -> Path:
     """
     if not _PACKAGE.fullmatch(package) or not re.fullmatch(r"[0-9A-Za-z.!+_-]+", version):
         raise JobError(f"{package} {version} is not the name and version of a package")
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{package}-{version}").lower()
-    place = folder / name
+    place = folder_of(folder, package, version)
     if not (place / "ready").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder / f"{name}.lock"):
+        with _lock(folder / f"{place.name}.lock"):
             if not (place / "ready").exists():
                 shutil.rmtree(place, ignore_errors=True)
                 _install(place, f"{package}=={version}")
                 (place / "ready").touch()
     return place / "bin"
+
+
+def folder_of(folder: Path, package: str, version: str) -> Path:
+    """Where the environment of a package is, or will be; it has a file `ready` when it is whole."""
+    return folder / re.sub(r"[^A-Za-z0-9.]+", "-", f"{package}-{version}").lower()
 
 
 def program_of(folder: Path, package: str) -> Path:

@@ -31,7 +31,7 @@ def manifest_of_package(folder: Path, package: str, version: str) -> str:
 
     Raises JobError when the package cannot be had, or has none.
     """
-    kept = folder / f"{package}-{version}.yaml"
+    kept = kept_manifest(folder, package, version)
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
         text = _downloaded(package, version)
@@ -39,6 +39,11 @@ def manifest_of_package(folder: Path, package: str, version: str) -> str:
         partial.write_text(text, "utf-8")
         partial.replace(kept)
     return kept.read_text("utf-8")
+
+
+def kept_manifest(folder: Path, package: str, version: str) -> Path:
+    """Where the manifest of a package is kept once it was read."""
+    return folder / f"{package}-{version}.yaml"
 
 
 def read_manifest(path: Path, text: str) -> dict[str, Any]:

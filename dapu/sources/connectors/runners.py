@@ -60,7 +60,7 @@ def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> R
             raise JobError(f"{path} cannot be read: {error.strerror}") from error
     else:
         package, version = str(connection.package), str(connection.version)
-        path = kept / f"{package}-{version}.yaml"
+        path = manifest.kept_manifest(kept, package, version)
         text = manifest.manifest_of_package(kept, package, version)
     document = manifest.read_manifest(path, text)
     custom = manifest.custom_components(document)
