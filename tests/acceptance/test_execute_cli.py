@@ -114,7 +114,7 @@ def test_the_environment_goes_before_the_file(
     assert "EXECUTESYNC_CHUNKSIZE is not a setting; did you mean" in done.out
 
 
-def test_what_is_missing_is_told(
+def test_what_is_missing_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -154,7 +154,7 @@ def test_a_push_that_fails_says_so_there_and_in_the_log_file(
         (("--max-documents", "0"), "EXECUTESYNC_MAX_DOCUMENTS (--max-documents): input should"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_told_without_a_traceback(
+def test_what_cannot_be_is_reported_without_a_traceback(
     warehouse: ExecuteWarehouse,
     capsys: pytest.CaptureFixture[str],
     options: tuple[str, ...],

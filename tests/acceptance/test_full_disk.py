@@ -15,7 +15,7 @@ from tests.support.command import DAPU, PATIENCE
     [["status"], ["status", "--json"], ["query", "select 1"], ["manager"], ["run", "r.s.good"]],
     ids=" ".join,
 )
-def test_a_full_disk_is_told_in_a_line(ran: Path, arguments: list[str]) -> None:
+def test_a_full_disk_is_reported_in_a_line(ran: Path, arguments: list[str]) -> None:
     command, *more = arguments
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(

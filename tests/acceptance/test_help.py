@@ -46,7 +46,7 @@ def test_a_file_in_the_place_of_a_directory(
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["missing", "empty"])
-def test_a_directory_that_is_no_warehouse(
+def test_a_directory_that_is_not_a_warehouse(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], made: bool
 ) -> None:
     folder = tmp_path / "finances"

@@ -46,7 +46,7 @@ def test_a_round_as_cron_runs_it(
     ]
 
 
-def test_a_worker_tells_what_failed_and_where_to_look(
+def test_a_worker_reports_what_failed_and_where_to_look(
     ran: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(ran, {"routes/r/s/bad/odd.sql": "select 1"})
@@ -73,7 +73,7 @@ def test_run_of_an_unknown_task_names_the_nearest(
     assert "there is no task `r.s.goood`; did you mean `r.s.good`?" in done.err
 
 
-def test_run_of_a_faulty_task_tells_its_fault_and_not_its_neighbours(
+def test_run_of_a_faulty_task_shows_its_fault_and_not_its_neighbours(
     make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = make_warehouse({**ROUTE, **a_task("r.s.t"), **a_task("r.s.t_too")})

@@ -232,7 +232,7 @@ def test_a_faulty_connections_yaml_shows_no_password(
     listener.check()
 
 
-def test_a_secret_that_a_source_or_a_query_tells_is_not_shown(
+def test_a_secret_that_a_source_or_a_query_shows_is_not_shown(
     folder: Path, listener: Listener, connection: PgSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = {

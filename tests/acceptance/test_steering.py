@@ -58,7 +58,7 @@ def test_pause_wait_returns_when_no_job_is_running(
     assert process.returncode == 0
 
 
-def test_the_manager_tells_of_jobs_that_failed_for_good(
+def test_the_manager_reports_jobs_that_failed_for_good(
     make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str], connection: PgSession
 ) -> None:
     folder = make_warehouse({**ROUTE, **a_task("r.s.t", run="{retries: 0}")})

@@ -92,7 +92,7 @@ def queued(make_warehouse: MakeWarehouse, files: dict[str, str]) -> Path:
     return folder
 
 
-def test_a_bar_tells_how_many_rows_a_running_job_has_brought(make_warehouse: MakeWarehouse) -> None:
+def test_a_bar_shows_how_many_rows_a_running_job_has_brought(make_warehouse: MakeWarehouse) -> None:
     folder = queued(
         make_warehouse,
         {"routes/r/s/t/task.yaml": PULL, "routes/r/s/t/q.sql": SLOW_QUERY, **a_task("r.s.u")},
@@ -163,7 +163,7 @@ def _plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
-def test_ctrl_c_in_a_run_of_one_task_is_no_success(
+def test_ctrl_c_in_a_run_of_one_task_is_not_success(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     folder = queued(make_warehouse, a_task("r.s.t", {"run.sql": "select pg_sleep(60)"}))

@@ -36,7 +36,7 @@ def test_anything_else_is_refused_with_an_example(text: Any) -> None:
         parse_duration(text)
 
 
-def test_what_no_clock_can_tell_is_refused() -> None:
+def test_what_no_clock_can_show_is_refused() -> None:
     with pytest.raises(ValueError, match="is longer than any length of time can be"):
         parse_duration("99999999999 weeks")
 

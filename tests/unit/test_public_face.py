@@ -42,7 +42,7 @@ def test_the_names_are_those_and_each_is_there() -> None:
     assert all(getattr(dapu, name) for name in _NAMES)
 
 
-def test_a_name_comes_from_the_module_that_type_checkers_are_told() -> None:
+def test_a_name_comes_from_the_module_that_type_checkers_see() -> None:
     tree = ast.parse(Path(dapu.__file__).read_text("utf-8"))
     (checked,) = (node for node in tree.body if isinstance(node, ast.If))
     for node in checked.body:

@@ -57,7 +57,7 @@ def test_documents_become_rows_and_views(source: OneTask, execute: ExecuteServer
     assert mark == [("mark", "text", execute.mark())]
 
 
-def test_a_version_that_comes_again_takes_the_place_of_the_old(
+def test_a_version_that_comes_again_replaces_the_old(
     source: OneTask, execute: ExecuteServer
 ) -> None:
     source.run()
@@ -152,7 +152,7 @@ def test_rows_that_were_deleted_by_hand_leave_no_trace_after_a_full_run(
     assert source.rows("select count(*) from staging.afe") == [(0,)]
 
 
-def test_a_range_is_read_once_more_and_the_mark_stays(
+def test_a_backfill_reads_a_range_again_and_the_mark_stays(
     source: OneTask, execute: ExecuteServer
 ) -> None:
     has(source, execute, "limit: 1")
@@ -230,26 +230,28 @@ def test_a_killed_worker_loses_and_doubles_nothing(source: OneTask, execute: Exe
         ("calculatd: true", "unknown key `calculatd`; did you mean `calculated`?"),
     ],
 )
-def test_wrong_options_are_told(
+def test_wrong_options_are_reported(
     source: OneTask, execute: ExecuteServer, options: str, message: str
 ) -> None:
     has(source, execute, options)
     assert message in source.is_refused()
 
 
-def test_a_type_that_execute_does_not_have_is_told(source: OneTask, execute: ExecuteServer) -> None:
+def test_a_type_that_execute_does_not_have_is_reported(
+    source: OneTask, execute: ExecuteServer
+) -> None:
     has(source, execute, "types: [AFE, AFEE]")
     assert source.fails() == "Execute has no document type AFEE; it has: AFE, RTX"
 
 
 @pytest.mark.parametrize("schema", [[], {"AFE": 1}, {"AFE": {"X": {}}}])
-def test_a_schema_that_is_none_is_told(
+def test_a_schema_that_is_none_is_reported(
     source: OneTask, execute: ExecuteServer, schema: Any
 ) -> None:
     execute.schema = schema
     assert "Execute's schema cannot be read:" in source.fails()
 
 
-def test_another_kind_of_connection_is_told(source: OneTask, execute: ExecuteServer) -> None:
+def test_another_kind_of_connection_is_reported(source: OneTask, execute: ExecuteServer) -> None:
     source.has("driver: files\npath: .", "do: execute")
     assert source.fails() == "the connection `source` has no `driver: execute`"

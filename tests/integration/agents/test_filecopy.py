@@ -95,7 +95,7 @@ def small_files_only() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(
+def test_a_full_disk_is_reported_and_leaves_nothing(
     copy: CopyTask, request: pytest.FixtureRequest
 ) -> None:
     copy.source.put("a.csv", "1" * 5000)
@@ -104,7 +104,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert "File too large" in said
 
 
-def test_what_cannot_be_copied_is_told(copy: CopyTask) -> None:
+def test_what_cannot_be_copied_is_reported(copy: CopyTask) -> None:
     assert "there is no file a.csv in `source`" in copy.fails("file: a.csv")
     assert "0 files" in copy.copies("file: '*.csv'")
     copy.source.put("a.csv", "1")

@@ -85,7 +85,7 @@ def test_a_route_s_changes_are_taken_and_a_deleted_one_goes(
     ]
 
 
-def test_a_faulty_definition_is_told_and_stops_nothing_else(
+def test_a_faulty_definition_is_reported_and_stops_nothing_else(
     make_route: MakeRoute, connection: PgSession
 ) -> None:
     folder = make_route({**a_task("r.s.t", status="wrong"), **a_task("r.s.u")})
@@ -280,7 +280,7 @@ def test_a_route_that_the_registrar_leaves_alone_stays_as_it_was(
     )  # fmt: skip
 
 
-def test_a_part_of_the_day_that_is_no_more_is_told_though_the_task_is_unchanged(
+def test_a_part_of_the_day_that_no_longer_exists_is_reported_though_the_task_is_unchanged(
     make_route: MakeRoute, connection: PgSession
 ) -> None:
     folder = make_route({"warehouse.yaml": "day_parts: {night: 22-6}",
@@ -292,7 +292,7 @@ def test_a_part_of_the_day_that_is_no_more_is_told_though_the_task_is_unchanged(
     ]
 
 
-def test_a_connection_that_is_no_more_is_told_though_the_task_is_unchanged(
+def test_a_connection_that_no_longer_exists_is_reported_though_the_task_is_unchanged(
     make_route: MakeRoute, connection: PgSession
 ) -> None:
     yaml = "actions:\n  - do: database\n    query: run.sql\n    connection: erp"

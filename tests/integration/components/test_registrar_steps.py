@@ -38,7 +38,7 @@ def test_the_steps_of_a_table_are_applied_once_and_in_order(
     assert queued(folder) == ["r.s.t"]
 
 
-def test_a_step_that_fails_is_told_the_task_is_faulty_and_it_is_tried_again(
+def test_a_step_that_fails_is_reported_the_task_is_faulty_and_it_is_tried_again(
     make_route: MakeRoute, connection: PgSession
 ) -> None:
     folder = make_route({

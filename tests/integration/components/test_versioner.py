@@ -94,7 +94,7 @@ def test_the_warehouse_s_own_steps_are_applied_once_and_in_order(
     assert rows(connection, "select a from staging.t order by a") == [(2,), (3,)]
 
 
-def test_a_step_that_fails_is_told_with_its_line_and_leaves_nothing(
+def test_a_step_that_fails_is_reported_with_its_line_and_leaves_nothing(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     folder = make_warehouse({
@@ -234,7 +234,7 @@ def test_two_at_once_take_turns(make_warehouse: MakeWarehouse, connection: PgSes
     assert sorted(done) == [[], [], ["001_a.sql"]]
 
 
-def test_a_database_that_does_not_answer_is_told_without_its_password(
+def test_a_database_that_does_not_answer_is_reported_without_its_password(
     make_warehouse: MakeWarehouse, tmp_path: Path
 ) -> None:
     folder = make_warehouse({

@@ -136,7 +136,7 @@ def test_a_document_that_comes_twice_is_counted(
     assert (tally.documents, tally.repeated) == (6, 1)
 
 
-def test_a_wrong_key_is_told_without_its_secret(execute: ExecuteServer) -> None:
+def test_a_wrong_key_is_reported_without_its_secret(execute: ExecuteServer) -> None:
     client = ExecuteClient(execute.url, KEY_ID, "wrong-secret")
     with pytest.raises(JobError) as raised:
         read(client)
@@ -144,7 +144,7 @@ def test_a_wrong_key_is_told_without_its_secret(execute: ExecuteServer) -> None:
     assert "wrong-secret" not in str(raised.value)
 
 
-def test_a_server_that_is_not_there_is_told() -> None:
+def test_a_server_that_is_not_there_is_reported() -> None:
     client = ExecuteClient("http://127.0.0.1:9", KEY_ID, KEY_SECRET)
     with pytest.raises(JobError, match=r"127.0.0.1:9 does not answer .*refused.*last try"):
         read(client)

@@ -147,7 +147,9 @@ def test_long_lists_go_into_chunks_and_come_back_as_one(warehouse: ExecuteWareho
     assert warehouse.rows(deep) == [("0", "a"), ("1", "a")]
 
 
-def test_what_is_no_record_among_a_lists_items_has_no_fields(warehouse: ExecuteWarehouse) -> None:
+def test_what_is_not_a_record_among_a_lists_items_has_no_fields(
+    warehouse: ExecuteWarehouse,
+) -> None:
     inner = {"TYPE": "RECORD LIST", "RECORD_TYPE": {"N": {"TYPE": "INTEGER"}}}
     outer = {"TYPE": "RECORD LIST", "RECORD_TYPE": {"N": {"TYPE": "INTEGER"}, "SUB": inner}}
     warehouse.server.schema = {"AFE": {"OWNER": outer}}
@@ -254,7 +256,7 @@ def test_an_empty_file_has_no_mark(warehouse: ExecuteWarehouse) -> None:
     assert warehouse.push() == 5
 
 
-def test_a_folder_that_is_not_there_is_told(
+def test_a_folder_that_is_not_there_is_reported(
     warehouse: ExecuteWarehouse, caplog: pytest.LogCaptureFixture
 ) -> None:
     fill(warehouse.server)

@@ -42,7 +42,7 @@ def test_what_a_view_shows_of_a_value(
     assert warehouse.one("select DATA from EXECUTE_DOCUMENTS") == text
 
 
-def test_a_version_of_more_than_64_bits_is_told(warehouse: ExecuteWarehouse) -> None:
+def test_a_version_of_more_than_64_bits_is_reported(warehouse: ExecuteWarehouse) -> None:
     warehouse.server.put("AFE", "1", 2**63)
     with pytest.raises(JobError, match="AFE 1, version 9223372036854775808 cannot be stored"):
         warehouse.push()

@@ -75,7 +75,7 @@ def test_each_kind_of_field_has_its_type(warehouse: ExecuteWarehouse) -> None:
     ]
 
 
-def test_an_empty_text_is_no_value_and_a_time_without_zone_is_utc(
+def test_an_empty_text_is_not_a_value_and_a_time_without_zone_is_utc(
     warehouse: ExecuteWarehouse,
 ) -> None:
     kinds = ["INTEGER", "DECIMAL", "BOOLEAN", "DATETIME"]
@@ -134,7 +134,9 @@ def test_new_fields_come_last_and_what_depends_on_a_view_stays(
     assert warehouse.rows("select * from report") == [("one", "1")]
 
 
-def test_a_field_that_is_gone_leaves_the_view_with_its_grants(warehouse: ExecuteWarehouse) -> None:
+def test_a_field_that_was_deleted_leaves_the_view_with_its_grants(
+    warehouse: ExecuteWarehouse,
+) -> None:
     warehouse.server.schema["AFE"]["AMOUNT"] = {"TYPE": "DECIMAL", "ACTIVE": False}
     warehouse.create_views()
     warehouse.rows("create role reader; grant select on afe to reader")
@@ -302,7 +304,7 @@ def test_the_schema_of_the_connection_is_used(
     assert elsewhere.one("select count(*) from execute.afe") == 1
 
 
-def test_the_character_that_postgres_cannot_hold_is_told(warehouse: ExecuteWarehouse) -> None:
+def test_the_character_that_postgres_cannot_hold_is_reported(warehouse: ExecuteWarehouse) -> None:
     warehouse.server.put("AFE", "2", A="\\u0000 is harmless", NAME="x")
     warehouse.server.put("AFE", "3", OWNER=[{"NAME": "a"}, {"NAME": "b\0"}])
     with pytest.raises(JobError) as raised:

@@ -111,7 +111,7 @@ def test_success_without_a_receipt_is_that_of_the_transactions_own_call(
     assert [row[2] for row in found] == [True, False, None]
 
 
-def test_transfers_of_one_topic_are_told_apart_by_their_topics(
+def test_transfers_of_one_topic_are_kept_apart_by_their_topics(
     chain: Chain, make: Make, connection: PgSession
 ) -> None:
     inputs = ("address", "address", "uint256")

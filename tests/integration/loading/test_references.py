@@ -69,7 +69,7 @@ def test_new_rows_take_nothing_away_from_other_tables(
 
 
 @pytest.mark.parametrize("mode", ["replace", "period", "append"])
-def test_what_a_publication_needs_is_told(connection: Any, mode: str) -> None:
+def test_what_a_publication_needs_is_reported(connection: Any, mode: str) -> None:
     _load(connection, "append")
     with connection, connection.cursor() as cursor:
         cursor.execute("create publication p for all tables")

@@ -90,7 +90,7 @@ def counted(rows: CopyRows) -> tuple[CopyRows, list[int]]:
     return replace(rows, write=write), sizes
 
 
-def test_little_of_the_source_is_read_and_the_row_is_told(
+def test_little_of_the_source_is_read_and_the_row_is_reported(
     source: tuple[Source, str, str], connection: PgSession
 ) -> None:
     shop, query, amount = source
@@ -130,7 +130,7 @@ def test_the_row_is_looked_for_in_what_postgres_had_when_it_was_read(
             load(cursor, NAME, replace(rows, stop=stop), options)
 
 
-def test_what_a_trigger_says_of_each_row_is_no_refusal(
+def test_what_a_trigger_says_of_each_row_is_not_a_refusal(
     sqlite_file: Path, connection: PgSession
 ) -> None:
     make_target(connection, "id integer, amount text")

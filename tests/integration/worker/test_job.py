@@ -206,7 +206,7 @@ def test_options_that_an_agent_no_longer_has_are_named(
     assert "speed: Extra inputs are not permitted" in seen.outcomes[TASK].message
 
 
-def test_a_task_whose_folder_is_gone_is_lost(
+def test_a_task_whose_folder_was_deleted_is_lost(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     folder = make_warehouse({**ROUTE, **a_task(TASK), **a_task("r.s.slave", depends=f"[{TASK}]")})

@@ -137,7 +137,7 @@ def test_a_signal_reaches_each_child_once(
     assert rows(gate, "select ending from meta.worker") == [("stopped",)] * 2
 
 
-def test_a_child_that_is_killed_is_told_and_its_job_runs_again(
+def test_a_child_that_is_killed_is_reported_and_its_job_runs_again(
     make_warehouse: MakeWarehouse, gate: PgSession
 ) -> None:
     folder = queued(make_warehouse, {**a_task("r.s.a", WAITS), **a_task("r.s.b", WAITS)})

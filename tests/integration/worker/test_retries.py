@@ -74,7 +74,7 @@ def test_a_task_without_retries_fails_at_once(
     assert try_once(failing(make_warehouse, "{retries: 0}")).status == "failed"
 
 
-def test_each_failed_try_is_told_as_an_error(
+def test_each_failed_try_is_reported_as_an_error(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     folder = failing(make_warehouse, "{retries: 1}")

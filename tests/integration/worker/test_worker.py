@@ -279,7 +279,7 @@ def test_a_worker_started_before_the_versioner_says_what_to_do(
         work(folder)
 
 
-def test_what_one_job_sets_in_its_session_is_gone_in_the_next(
+def test_what_one_job_sets_in_its_session_is_not_in_the_next(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     rows(connection, "create role nobody_much")

@@ -47,7 +47,7 @@ def test_an_id_is_made_of_the_folders(read: Read) -> None:
     ("routes/r/pg_mine/t", "the schema name 'pg_mine' belongs to PostgreSQL; no own schema may "
      "begin `pg_`; rename the folder"),
 ])  # fmt: skip
-def test_a_name_that_cannot_be_one_is_told(
+def test_a_name_that_cannot_be_one_is_reported(
     read: Read, tmp_path: Path, folder: str, message: str
 ) -> None:
     route = folder.split("/")[1]
@@ -86,7 +86,7 @@ def test_a_route_needs_a_route_yaml_and_its_tasks_wait_for_it(read: Read, tmp_pa
      "mean `erp`?"),
     ("a: b: c", "1: YAML: mapping values are not allowed in this context"),
 ])  # fmt: skip
-def test_a_faulty_route_is_told_once_and_stops_nothing_else(
+def test_a_faulty_route_is_reported_once_and_stops_nothing_else(
     read: Read, tmp_path: Path, route: str, message: str
 ) -> None:
     found = read({
@@ -109,7 +109,9 @@ def test_a_task_at_the_wrong_depth_is_not_passed_over(read: Read, tmp_path: Path
     ]
 
 
-def test_a_folder_without_task_yaml_is_told_unless_it_is_empty(read: Read, tmp_path: Path) -> None:
+def test_a_folder_without_task_yaml_is_reported_unless_it_is_empty(
+    read: Read, tmp_path: Path
+) -> None:
     (tmp_path / "routes/r/s/left_by_git/ver").mkdir(parents=True)
     found = read({"routes/r/s/t/run.sql": "select 1"}, registered={"r.s.t": "h", "r.s.u": "h"})
     assert told(found, tmp_path) == ["routes/r/s/t/task.yaml:1: is missing"]
@@ -169,7 +171,7 @@ def test_tasks_to_delete_are_not_there(read: Read, tmp_path: Path) -> None:
     ("upgrade:\n  keeps_data: [1]\nactions: [{do: sql, file: run.sql}]",
      "2: upgrade.keeps_data: there is no step 1 in ver/"),
 ])  # fmt: skip
-def test_a_fault_of_a_task_is_told_with_its_line(
+def test_a_fault_of_a_task_is_reported_with_its_line(
     read: Read, tmp_path: Path, yaml: str, message: str
 ) -> None:
     found = read({**a_task("r.s.u"), **a_task("r.s.t", {"task.yaml": yaml})})
@@ -220,7 +222,7 @@ def test_a_transform_may_replace_what_earlier_actions_brought(read: Read) -> Non
     ("ver/001_a.sql", "begin;", "ver/001_a.sql:1: `begin` is not for this file: dapu runs and "
      "commits it whole"),
 ])  # fmt: skip
-def test_a_fault_of_a_sql_file_is_told_with_that_file_s_line(
+def test_a_fault_of_a_sql_file_is_reported_with_that_file_s_line(
     read: Read, tmp_path: Path, file: str, text: str, message: str
 ) -> None:
     found = read(a_task("r.s.t", {file: text}))
@@ -285,7 +287,7 @@ def test_a_key_without_a_value_is_as_if_it_were_not_there(read: Read) -> None:
     ("warehouse.yaml", "defaults:\n  run:\n    when: nite",
      "3: run.when: unknown part of the day `nite`; known are: evening, morning, workhours"),
 ])  # fmt: skip
-def test_a_fault_of_the_defaults_is_told_once_where_it_stands(
+def test_a_fault_of_the_defaults_is_reported_once_where_it_stands(
     read: Read, tmp_path: Path, file: str, text: str, message: str
 ) -> None:
     found = read({file: text, **a_task("r.s.t"), **a_task("r.s.u", run="{retries: 1}")})

@@ -38,7 +38,7 @@ def test_a_cycle_is_named(read: Read, tmp_path: Path) -> None:
     ]
 
 
-def test_a_change_that_closes_a_cycle_with_unchanged_tasks_is_told(
+def test_a_change_that_closes_a_cycle_with_unchanged_tasks_is_reported(
     read: Read, tmp_path: Path
 ) -> None:
     first = read({**a_task("r.s.a"), **a_task("r.s.b", depends="[r.s.a]")})
@@ -47,7 +47,9 @@ def test_a_change_that_closes_a_cycle_with_unchanged_tasks_is_told(
     assert sorted(found.faulty) == ["r.s.a", "r.s.b"]
 
 
-def test_what_depends_on_something_that_is_not_there_is_told(read: Read, tmp_path: Path) -> None:
+def test_what_depends_on_something_that_is_not_there_is_reported(
+    read: Read, tmp_path: Path
+) -> None:
     graph = {"right": "[]", "b": "[r.s.right, r.s.rigth]", "c": "[r.s.b]", "d": "[r.s.draft]"}
     write(tmp_path, {"routes/r/s/draft/task.yaml": "status: draft"})
     assert sorted(faults_of_graph(read, tmp_path, graph)) == [

@@ -60,7 +60,7 @@ def test_a_script_may_have_no_statement(script: str) -> None:
     ("create procedure f() begin atomic end;\nend", 2, "end"),
     ("{% if x %}\nabort\n{% endif %}", 2, "abort"),
 ])  # fmt: skip
-def test_a_statement_that_would_end_the_transaction_is_told(
+def test_a_statement_that_would_end_the_transaction_is_reported(
     script: str, line: int, word: str
 ) -> None:
     [fault] = transaction_faults(FILE, script)
@@ -81,7 +81,7 @@ def test_steps_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert read_steps(tmp_path / "none") == []
 
 
-def test_every_fault_of_the_steps_is_told(tmp_path: Path) -> None:
+def test_every_fault_of_the_steps_is_reported(tmp_path: Path) -> None:
     write(tmp_path, {
         "001_a.sql": "select 1;\ncommit;",
         "1_b.sql": "select 1",

@@ -145,7 +145,9 @@ def test_no_way_around_pastes_a_value(tmp_path: Path, text: str) -> None:
     (" \n", "query.sql:1: is empty; it needs a SQL statement"),
     ("select '\0'", "query.sql:1: has a character of code 0, which no SQL may have"),
 ])  # fmt: skip
-def test_a_faulty_template_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_a_faulty_template_is_reported_with_its_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
     assert fault(tmp_path, text) == message
 
 
@@ -168,7 +170,7 @@ def test_a_faulty_template_is_told_with_its_line(tmp_path: Path, text: str, mess
     ("{% include '../' + part %}",
      "query.sql:1: there is no file ../part.sql in this task's folder"),
 ])  # fmt: skip
-def test_a_template_that_fails_is_told_with_its_line(
+def test_a_template_that_fails_is_reported_with_its_line(
     tmp_path: Path, text: str, message: str
 ) -> None:
     write(tmp_path, {"part.sql": "select\n{{ nobody }}"})
@@ -176,7 +178,7 @@ def test_a_template_that_fails_is_told_with_its_line(
     assert fault(tmp_path, text, **values).startswith(message)
 
 
-def test_undefined_names_are_told_with_line_and_nearest_name(tmp_path: Path) -> None:
+def test_undefined_names_are_reported_with_line_and_nearest_name(tmp_path: Path) -> None:
     text = "select {{ late_minute }}\nfrom x {% for a in lst %}{{ a }}{{ range(3) }}{% endfor %}"
     assert undefined(tmp_path, text, "late_minutes", "this") == [
         "query.sql:1: undefined name `late_minute`; did you mean `late_minutes`?",
@@ -184,7 +186,7 @@ def test_undefined_names_are_told_with_line_and_nearest_name(tmp_path: Path) -> 
     ]
 
 
-def test_undefined_names_in_what_is_included_are_told_too(tmp_path: Path) -> None:
+def test_undefined_names_in_what_is_included_are_reported_too(tmp_path: Path) -> None:
     write(tmp_path, {
         "part.sql": "and\n{{ tiny }}",
         "macros.sql": "{% macro m() %}{{ known }}{% endmacro %}",

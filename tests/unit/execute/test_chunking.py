@@ -92,7 +92,7 @@ def longest_list(value: Any) -> int:
 
 
 @given(st.text('{}[]",:\\ 01ae-', max_size=30), st.integers(1, 5))
-def test_what_is_no_json_is_refused(text: str, block: int) -> None:
+def test_what_is_not_json_is_refused(text: str, block: int) -> None:
     try:
         is_object = isinstance(chunking.parse(text.encode()), dict)
     except FaultyDocument:
@@ -166,7 +166,7 @@ def test_numbers_may_have_any_length() -> None:
     assert chunks(f'{{"A": {digits}}}', 1) == [f'{{"A":{digits}}}']
 
 
-def test_half_of_a_surrogate_pair_is_no_text() -> None:
+def test_half_of_a_surrogate_pair_is_not_text() -> None:
     def blocks() -> Iterator[bytes]:
         yield b'{"A": ["\\ud800", 2, 3]}'
 

@@ -106,14 +106,14 @@ def test_an_author_may_be_missing() -> None:
         (line(DOCUMENT_ID=""), "has DOCUMENT_ID: ''"),
     ],
 )  # fmt: skip
-def test_a_line_that_is_no_document_is_told(bad: bytes, message: str) -> None:
+def test_a_line_that_is_not_a_document_is_reported(bad: bytes, message: str) -> None:
     with pytest.raises(JobError) as raised:
         read(line(DOCUMENT_ID="good") + b"\n" + bad + b"\n")
     assert message in str(raised.value)
     assert "line 2 " in str(raised.value)
 
 
-def test_a_bad_long_line_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_long_line_is_reported_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer_lines, "LONGEST", 20)
     with pytest.raises(JobError, match=r"line 1 .* is not JSON .*does not end.*; nothing"):
         read(line(L=[{"A": 1}])[:-3], block=16)

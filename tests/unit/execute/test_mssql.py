@@ -205,7 +205,7 @@ def test_the_known_client_s_dsn_is_understood(dsn: str, keywords: dict[str, Any]
         ("sqlserver://u:pw-x@[host?database=x", "cannot be read; write"),
     ],
 )
-def test_a_dsn_that_is_none_is_told(dsn: str, message: str) -> None:
+def test_a_dsn_that_is_none_is_reported(dsn: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_dsn(dsn)
     assert message in str(raised.value)

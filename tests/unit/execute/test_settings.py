@@ -51,7 +51,7 @@ def test_sqlite_needs_no_dsn() -> None:
     assert settings.dsn == "/var/lib/execute/execute.sqlite"
 
 
-def test_all_that_is_missing_is_told_at_once() -> None:
+def test_all_that_is_missing_is_reported_at_once() -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_settings({}, {})
     assert str(raised.value).splitlines() == [
@@ -73,7 +73,7 @@ def test_all_that_is_missing_is_told_at_once() -> None:
         ("DATABASE_DSN", "", "EXECUTESYNC_DATABASE_DSN (--database-dsn) is not given"),
     ],
 )
-def test_what_is_wrong_is_told(name: str, value: str, message: str) -> None:
+def test_what_is_wrong_is_reported(name: str, value: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_settings(GIVEN | {f"EXECUTESYNC_{name}": value}, {})
     assert message in str(raised.value)
@@ -94,7 +94,7 @@ def test_quiet_of_older_versions_is_a_level_of_the_log() -> None:
     assert read_settings(GIVEN | {"EXECUTESYNC_QUIET": "false"}, {}).log_level == "info"
 
 
-def test_a_variable_that_is_no_setting_is_told() -> None:
+def test_a_variable_that_is_not_a_setting_is_reported() -> None:
     found = unknown_variables(GIVEN | {"EXECUTESYNC_CHUNKSIZE": "1", "OTHER": "1"})
     assert found == [
         "EXECUTESYNC_CHUNKSIZE is not a setting; did you mean `EXECUTESYNC_CHUNK_SIZE`?"

@@ -65,7 +65,7 @@ def test_the_dsn_takes_the_key_in_any_base64(pair: KeyPair) -> None:
         ("acct.eu-central-1.snowflakecomputing.com:443", "acct.eu-central-1"),
     ],
 )
-def test_the_host_tells_the_account(host: str, account: str) -> None:
+def test_the_host_names_the_account(host: str, account: str) -> None:
     assert read_dsn(f"u:pw@{host}/db/public?warehouse=w")["account"] == account
 
 
@@ -86,13 +86,13 @@ def test_a_password_will_do() -> None:
         (DSN + "not base64!", "is not an unencrypted private key"),
     ],
 )
-def test_a_dsn_that_is_none_is_told(dsn: str, message: str) -> None:
+def test_a_dsn_that_is_none_is_reported(dsn: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_dsn(dsn)
     assert message in str(raised.value)
 
 
-def test_an_encrypted_key_is_told(pair: KeyPair) -> None:
+def test_an_encrypted_key_is_reported(pair: KeyPair) -> None:
     assert pair.encrypted_pem is not None
     body = "".join(pair.encrypted_pem.splitlines()[1:-1])
     with pytest.raises(ConfigurationError, match="not an unencrypted private key"):

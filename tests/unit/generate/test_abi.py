@@ -88,7 +88,7 @@ def test_each_name_is_there_once() -> None:
     assert unique_names(["a", "", "a", "a_2", "1"]) == ("a", "1", "a_2", "a_2_3", "1_4")
 
 
-def test_a_name_is_cut_between_characters_and_told_from_others() -> None:
+def test_a_name_is_cut_between_characters_and_unlike_others() -> None:
     assert short_name("x" * 63) == "x" * 63
     cut = [short_name("ö" * number) for number in (40, 41)]
     assert len(set(cut)) == 2

@@ -76,16 +76,16 @@ def test_a_relative_sqlite_file_is_sought_in_the_warehouse_directory(tmp_path: P
     (MAIN + "- driver: files\n  path: /x", "4: the key `name` is missing"),
     (MAIN + "- just text", "4: needs `driver:` or `url:`; known are:"),
 ])  # fmt: skip
-def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_a_fault_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     assert any(one.startswith(message) for one in faults(tmp_path, text)), faults(tmp_path, text)
 
 
-def test_the_faults_of_all_connections_are_told_at_once(tmp_path: Path) -> None:
+def test_the_faults_of_all_connections_are_reported_at_once(tmp_path: Path) -> None:
     text = "- name: main\n  driver: p\n- name: erp\n  driver: files\n  pth: x\n"
     assert [one.partition(":")[0] for one in faults(tmp_path, text)] == ["2", "3", "5"]
 
 
-def test_an_unknown_name_is_told_with_the_nearest_known_one(tmp_path: Path) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_known_one(tmp_path: Path) -> None:
     connections = read(tmp_path, MAIN + "- {name: erp_sales, url: 'sqlite://'}")
     with pytest.raises(ConfigurationError) as caught:
         connections.named("erp_sale")

@@ -31,7 +31,7 @@ def test_a_default_stands_for_a_name_that_is_not_set_or_empty() -> None:
     assert fill("a: ${X}", X="") == {"a": ""}
 
 
-def test_every_missing_name_is_told_with_its_file_and_line() -> None:
+def test_every_missing_name_is_reported_with_its_file_and_line() -> None:
     text = "- name: main\n  host: ${DAPU_HOST}\n  user: x\n  password: ${DAPU_PWD}\n"
     with pytest.raises(FaultyFile) as caught:
         fill(text, DAPU_HOSTS="x")
@@ -106,7 +106,7 @@ def test_quotes_and_comments_are_no_part_of_a_value(
     assert read_environment(tmp_path)["DAPU_TEST_A"] == value
 
 
-def test_a_line_of_the_file_beside_that_is_no_setting_is_told(tmp_path: Path) -> None:
+def test_a_line_of_the_file_beside_that_is_not_a_setting_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=1\nwhat is this\n")
     with pytest.raises(FaultyFile, match=r"\.env:2: is not NAME=value"):
         read_environment(tmp_path)

@@ -66,7 +66,7 @@ def test_what_is_written_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
      "give it to a connection in connections.yaml"),
     ("name: 5", "1: name: must be text, not 5; put it in quotes"),
 ])  # fmt: skip
-def test_a_fault_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_a_fault_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     assert fault(tmp_path, text).startswith(message)
 
 
@@ -95,7 +95,7 @@ def test_a_part_holds_its_start_and_not_its_end_over_midnight_too(
     assert not any(part.holds(at) for at in outside)
 
 
-def test_a_folder_without_settings_is_no_warehouse(tmp_path: Path) -> None:
+def test_a_folder_without_settings_is_not_a_warehouse(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_warehouse(tmp_path / "finances")
     message = str(caught.value)

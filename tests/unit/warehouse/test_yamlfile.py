@@ -81,7 +81,7 @@ def test_a_file_that_is_not_there_or_no_text_says_so(tmp_path: Path) -> None:
         read_document(tmp_path / "b.yaml")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfname: x\n")
     assert read_document(tmp_path / "a.yaml").parse() == {"name": "x"}
 
@@ -95,7 +95,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
      "    watermark:\n      colum: x\n      column: y",
      "7: actions[2].watermark: unknown key `colum`; did you mean `column`?"),
 ])  # fmt: skip
-def test_an_unknown_key_is_told_with_the_nearest_known_one(text: str, message: str) -> None:
+def test_an_unknown_key_is_reported_with_the_nearest_known_one(text: str, message: str) -> None:
     assert message in faults(text)
 
 
@@ -126,18 +126,18 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(text: str, message: s
      "2: checks[1]: a check is one of `unique`, `not_null` and `sql`"),
     ("- a list", "1: must be a mapping of keys to values, not a list"),
 ])  # fmt: skip
-def test_a_wrong_value_is_told_in_words_with_the_value(text: str, message: str) -> None:
+def test_a_wrong_value_is_reported_in_words_with_the_value(text: str, message: str) -> None:
     assert fault(text) == message
 
 
-def test_an_unknown_agent_is_told_with_the_nearest_known_one() -> None:
+def test_an_unknown_agent_is_reported_with_the_nearest_known_one() -> None:
     assert fault("actions:\n  - do: databse") == (
         "2: actions[1]: unknown `do: databse`; did you mean `database`?"
     )
     assert fault("actions:\n  - query: a.sql").startswith("2: actions[1]: needs `do:`; known are:")
 
 
-def test_all_faults_of_a_file_are_told_at_once_in_their_order() -> None:
+def test_all_faults_of_a_file_are_reported_at_once_in_their_order() -> None:
     text = "stats: x\nrun:\n  pause: soon\n  retries: -1\nactions:\n  - do: sql\n    files: a.sql\n"
     assert [one.partition(":")[0] for one in faults(text)] == ["1", "3", "4", "6", "7"]
 
@@ -184,7 +184,9 @@ _MERGED = _LAUGHS.replace("[", "{<<: [").replace("]", "]}").replace("x", "{}")
         ("[" * 100_000, "task.yaml:1: .*nest"),
     ],
 )  # fmt: skip
-def test_anchors_that_hold_themselves_or_stand_for_too_much_are_told(text: str, said: str) -> None:
+def test_anchors_that_hold_themselves_or_stand_for_too_much_are_reported(
+    text: str, said: str
+) -> None:
     with pytest.raises(FaultyFile, match=said):
         parse(text)
 

@@ -125,7 +125,7 @@ def test_a_workbook_that_is_still_written_waits(excel: FileTask) -> None:
     assert time.monotonic() - began < 10
 
 
-def test_what_is_no_workbook_is_told(excel: FileTask, tmp_path: Path) -> None:
+def test_what_is_not_a_workbook_is_reported(excel: FileTask, tmp_path: Path) -> None:
     whole = excel.share.book("whole.xlsx", [["n"], [1]]).read_bytes()
     secret = io.BytesIO()
     OOXMLFile(io.BytesIO(whole)).encrypt("password", secret)
@@ -152,7 +152,7 @@ def test_what_is_no_workbook_is_told(excel: FileTask, tmp_path: Path) -> None:
     assert "1 rows" in excel.run("workbook: misnamed.xls")
 
 
-def test_what_is_missing_is_told(excel: FileTask) -> None:
+def test_what_is_missing_is_reported(excel: FileTask) -> None:
     excel.share.book("b.xlsx", [["n"], [1]])
     place = f"in `source` ({excel.share.path})"
     assert f"there is no file a.xlsx {place}" in excel.fails("workbook: a.xlsx")
@@ -183,7 +183,7 @@ def test_what_is_missing_is_told(excel: FileTask) -> None:
         ("workbook: b.xlsx\nquery: missing.sql", "there is no file missing.sql"),
     ],
 )
-def test_faulty_options_are_told_before_anything_runs(
+def test_faulty_options_are_reported_before_anything_runs(
     excel: FileTask, options: str, message: str
 ) -> None:
     excel.has(options)

@@ -30,7 +30,7 @@ def test_a_formula_without_a_result_is_a_bad_value(excel: FileTask, kind: str | 
 
 
 @pytest.mark.parametrize("attributes", ["", ' office:value-type="float"'])
-def test_ods_is_no_exception(excel: FileTask, attributes: str) -> None:
+def test_ods_is_not_exception(excel: FileTask, attributes: str) -> None:
     excel.share.put("a.ods", ods([HEADER, [SEVEN, SEVEN], [SEVEN, f"{FORMULA}{attributes}/>"]]))
     said = excel.fails("workbook: a.ods\ncolumns: {a: a, b: {name: b, type: decimal}}")
     assert "a.ods, sheet 'Costs', B3: " in said

@@ -76,7 +76,7 @@ def test_a_workbook_that_unpacks_to_more_than_it_can_be_is_not_unpacked(
         raw_sheet.check_size("bomb.xlsx", excel.share.path / "bomb.xlsx")
 
 
-def test_what_is_broken_inside_is_told_with_its_part(excel: FileTask) -> None:
+def test_what_is_broken_inside_is_reported_with_its_part(excel: FileTask) -> None:
     whole = excel.share.book("whole.xlsx", [["n"], [1]]).read_bytes()
     changes: dict[str, Callable[[str, bytes], bytes | None]] = {
         "relations": lambda name, old: old[:90] if name.endswith("workbook.xml.rels") else old,

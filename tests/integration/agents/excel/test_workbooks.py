@@ -65,7 +65,7 @@ def test_columns_by_header_or_letters_get_names_and_types(excel: FileTask) -> No
     ]
 
 
-def test_a_value_that_does_not_fit_is_told_by_its_cell(excel: FileTask) -> None:
+def test_a_value_that_does_not_fit_is_reported_by_its_cell(excel: FileTask) -> None:
     rows: list[list[Any]] = [["Account", "A", "B", "Amount"]]
     rows += [[f"line\n{number}", "", "", number] for number in range(2, 17)]
     rows += [["x", "", "", "n/a"], ["y", "", "", 1]]
@@ -185,7 +185,7 @@ def test_merged_headers_hidden_sheets_and_blank_rows(excel: FileTask) -> None:
     excel.run("workbook: b.xlsx\nsheet: Secret\nheader: none\nconstant: {year: 2026}")
 
 
-def test_duplicate_headers_are_told_apart(excel: FileTask) -> None:
+def test_duplicate_headers_are_kept_apart(excel: FileTask) -> None:
     excel.share.book("b.xlsx", [["a", "Amount", "amount ", None], [1, 2, 3, 4]])
     excel.run("workbook: b.xlsx")
     assert list(excel.task.types()) == ["a", "amount", "amount_2", "column_d"]
@@ -293,7 +293,7 @@ def test_dates_from_1904_on(excel: FileTask) -> None:
     assert excel.rows() == [(date(2024, 2, 29),)]
 
 
-def test_a_number_that_its_column_would_round_is_told_by_its_cell(excel: FileTask) -> None:
+def test_a_number_that_its_column_would_round_is_reported_by_its_cell(excel: FileTask) -> None:
     excel.share.book("a.xlsx", [["n"], [1.5], [1.239]])
     excel.task.make_table("n numeric(6, 2)")
     message = "a.xlsx, sheet 'Costs', A3: '1.239' would be rounded in the column n"

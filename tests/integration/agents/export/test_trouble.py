@@ -29,7 +29,7 @@ def export(task: OneTask, tmp_path: Path) -> ExportTask:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.ndjson", "a.parquet"])
-def test_a_faulty_query_is_told_by_file_and_line(export: ExportTask, name: str) -> None:
+def test_a_faulty_query_is_reported_by_file_and_line(export: ExportTask, name: str) -> None:
     said = export.fails(f"file: {name}", "select\n  1 as one,\n  amonut\nfrom pg_class")
     assert 'query.sql:3: column "amonut" does not exist' in said
     assert "division by zero" in export.fails(f"file: {name}", "select 1 / (n - 9) as x from "
@@ -81,7 +81,9 @@ def test_a_cell_holds_only_so_many_characters(export: ExportTask) -> None:
         ("1e80::numeric", "column x: its numbers need 81 digits, and Parquet has 76"),
     ],
 )
-def test_what_parquet_does_not_know_is_told(export: ExportTask, value: str, message: str) -> None:
+def test_what_parquet_does_not_know_is_reported(
+    export: ExportTask, value: str, message: str
+) -> None:
     query = f"select case when n = 2 then {value} end as x from generate_series(1, 2) as n"
     assert f"query.sql, {message}" in export.fails("file: a.parquet", query)
 
@@ -119,7 +121,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.ndjson", "a.parquet"])
-def test_a_full_disk_is_told_and_leaves_nothing(export: ExportTask, name: str) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(export: ExportTask, name: str) -> None:
     export.has(f"file: {name}", "select n, md5(n::text) as t from generate_series(1, 9999) as n")
     prepare(export.task.folder)
     with files_of_at_most(20_000):

@@ -10,7 +10,7 @@ import pytest
 from tests.support.file_task import FileTask
 
 
-def test_csv_of_excel_in_europe_is_guessed_and_the_guess_is_told(files: FileTask) -> None:
+def test_csv_of_excel_in_europe_is_guessed_and_the_guess_is_reported(files: FileTask) -> None:
     files.share.put(
         "costs.csv",
         'Konto;Käive;Kuupäev;Märkus\r\n007;1.234,50;31.01.2026;"a;\r\n""b"""\r\n'
@@ -94,14 +94,14 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("content", "options", "message"), BROKEN)
-def test_a_broken_row_is_told_by_file_and_line(
+def test_a_broken_row_is_reported_by_file_and_line(
     files: FileTask, content: str | bytes, options: str, message: str
 ) -> None:
     files.share.put("a.csv", content)
     assert message in files.fails(f"file: a.csv\n{options}")
 
 
-def test_a_character_of_another_set_far_down_is_told(files: FileTask) -> None:
+def test_a_character_of_another_set_far_down_is_reported(files: FileTask) -> None:
     lines = b"id,n\n" + b"1,x\n" * 100_000
     files.share.put("a.csv", lines + b"2,\xe4\n")
     said = files.fails("file: a.csv")
@@ -126,7 +126,7 @@ def test_no_row_is_lost_to_odd_lines(
     assert files.rows() == rows
 
 
-def test_nul_characters_are_told_by_their_line_and_left_out_where_that_is_wanted(
+def test_nul_characters_are_reported_by_their_line_and_left_out_where_that_is_wanted(
     files: FileTask,
 ) -> None:
     files.share.put("a.csv", "n,t\n1,some text\n2,x\0y\n3,z\n")
@@ -141,7 +141,7 @@ def test_a_delimiter_that_cannot_be_one_is_refused(files: FileTask, delimiter: s
     assert "a delimiter is an ASCII character" in files.task.is_refused()
 
 
-def test_a_row_of_too_many_fields_that_is_not_utf8_is_told_by_its_line(
+def test_a_row_of_too_many_fields_that_is_not_utf8_is_reported_by_its_line(
     files: FileTask, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name, content in (

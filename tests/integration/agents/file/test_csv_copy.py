@@ -85,7 +85,7 @@ def test_only_the_odd_piece_of_a_file_is_converted(tmp_path: Path, files: FileTa
     ]
 
 
-def test_a_value_that_does_not_fit_is_told_by_its_line_there_too(files: FileTask) -> None:
+def test_a_value_that_does_not_fit_is_reported_by_its_line_there_too(files: FileTask) -> None:
     above = 'n,d,t\n-1,,"a\nb"\n\n'
     files.has('file: a.csv\ncomment: "#"')
     files.task.make_table("n int, d date, t text")

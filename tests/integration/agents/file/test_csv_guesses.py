@@ -27,7 +27,7 @@ def test_delimiters_that_fit_equally_are_asked_for(
     files.run("file: a.csv\ndelimiter: ';'")
 
 
-def test_a_header_tells_delimiters_apart(files: FileTask) -> None:
+def test_a_header_decides_between_delimiters(files: FileTask) -> None:
     files.share.put("a.csv", "name;amount\nx;1,5\ny;2,5\n")
     files.run("file: a.csv")
     assert [float(row[1]) for row in files.rows()] == [1.5, 2.5]
@@ -103,7 +103,7 @@ def test_a_backslash_that_may_be_either_is_asked_for(files: FileTask) -> None:
 
 
 @pytest.mark.parametrize("end", ["\x1a", "\n\x1a", "\r\n\x1a"])
-def test_the_mark_of_the_end_that_dos_wrote_is_no_row(files: FileTask, end: str) -> None:
+def test_the_mark_of_the_end_that_dos_wrote_is_not_a_row(files: FileTask, end: str) -> None:
     files.share.put("a.csv", f"id,n\n1,x\n2,y{end}")
     files.run("file: a.csv")
     assert files.rows() == [(1, "x"), (2, "y")]

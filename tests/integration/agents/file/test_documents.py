@@ -62,7 +62,7 @@ BROKEN_JSON = [
 
 
 @pytest.mark.parametrize(("content", "options", "message"), BROKEN_JSON)
-def test_broken_json_is_told(files: FileTask, content: str, options: str, message: str) -> None:
+def test_broken_json_is_reported(files: FileTask, content: str, options: str, message: str) -> None:
     files.share.put("a.json", content)
     assert message in files.fails(f"file: a.json\n{options}")
 
@@ -79,7 +79,7 @@ FAULTY_LINES = [
 
 
 @pytest.mark.parametrize(("content", "options", "message"), FAULTY_LINES)
-def test_a_faulty_line_of_ndjson_is_told(
+def test_a_faulty_line_of_ndjson_is_reported(
     files: FileTask, content: str, options: str, message: str
 ) -> None:
     files.share.put("a.ndjson", content)
@@ -99,7 +99,7 @@ def test_lines_and_pairs_that_make_a_character(files: FileTask) -> None:
         ("a.xml", "<r><i><id>1</id><n>2</n></i></r>", "records: i\ncolumns: {id: id, nn: n}"),
     ],
 )
-def test_a_column_that_no_record_has_is_told(
+def test_a_column_that_no_record_has_is_reported(
     files: FileTask, name: str, content: str, options: str
 ) -> None:
     files.share.put(name, content)
@@ -152,6 +152,6 @@ BROKEN_XML = [
 
 
 @pytest.mark.parametrize(("content", "options", "message"), BROKEN_XML)
-def test_broken_xml_is_told(files: FileTask, content: str, options: str, message: str) -> None:
+def test_broken_xml_is_reported(files: FileTask, content: str, options: str, message: str) -> None:
     files.share.put("a.xml", content)
     assert message in files.fails(f"file: a.xml\n{options}")

@@ -69,7 +69,7 @@ def test_parquet_keeps_its_types(files: FileTask) -> None:
     )  # fmt: skip
 
 
-def test_broken_parquet_is_told(files: FileTask) -> None:
+def test_broken_parquet_is_reported(files: FileTask) -> None:
     table = pa.table({"at": pa.array([1], pa.timestamp("ns"))})
     parquet.write_table(table, files.share.path / "a.parquet")
     files.share.age(files.share.path / "a.parquet")

@@ -46,7 +46,7 @@ def test_objects_of_s3_are_read_once(task: OneTask, s3_server: S3) -> None:
     assert rows(task) == [(2, "in/b.csv"), (10, "in/a.csv")]
 
 
-def test_an_s3_server_that_refuses_is_told(task: OneTask, s3_server: S3) -> None:
+def test_an_s3_server_that_refuses_is_reported(task: OneTask, s3_server: S3) -> None:
     task.has(on_s3(s3_server, "no-such-bucket"), READ)
     said = task.fails()
     assert "cannot look for in/*.csv in `source` (s3://no-such-bucket/deep): Not Found" in said
@@ -84,7 +84,7 @@ def test_files_of_an_sftp_server_are_read_once(task: OneTask, ssh_server: Ssh) -
     assert rows(task) == [(1, "in/a.csv"), (20, "in/b.csv")]
 
 
-def test_an_sftp_server_that_is_not_known_or_knows_nobody_is_told(
+def test_an_sftp_server_that_is_not_known_or_knows_nobody_is_reported(
     task: OneTask, ssh_server: Ssh, tmp_path: Path
 ) -> None:
     (tmp_path / "none").write_text("")
@@ -123,7 +123,7 @@ def test_files_of_an_https_server_are_read_once(
     assert "there is no file in/none.csv in `source`" in task.fails()
 
 
-def test_a_body_that_is_cut_off_is_no_file(task: OneTask, server: MisbehavingServer) -> None:
+def test_a_body_that_is_cut_off_is_not_a_file(task: OneTask, server: MisbehavingServer) -> None:
     server.on("/a.csv", Reply("n\n1\n2\n", missing=4))
     task.has(f"driver: files\npath: {server.url}", "do: file\nfile: a.csv")
     assert "cannot fetch a.csv in `source`" in task.fails()
@@ -140,7 +140,7 @@ def test_a_body_that_is_cut_off_is_no_file(task: OneTask, server: MisbehavingSer
         ("driver: files\npath: sftp://a:b@host/x", "give `username` and `password` as keys of"),
     ],
 )
-def test_faulty_places_are_told(task: OneTask, connection: str, message: str) -> None:
+def test_faulty_places_are_reported(task: OneTask, connection: str, message: str) -> None:
     task.has(connection, READ)
     with pytest.raises(Exception, match=message):
         task.run()

@@ -64,7 +64,7 @@ def test_a_file_of_one_name_that_comes_anew_is_added(files: FileTask) -> None:
     assert "unchanged" in files.run('file: "none*.csv"\nload: append')
 
 
-def test_broken_archives_are_told(files: FileTask) -> None:
+def test_broken_archives_are_reported(files: FileTask) -> None:
     whole = gzip.compress(b"n\n" + b"1\n" * 10_000)
     files.share.put("a.csv.gz", whole[:-20])
     assert "a.csv.gz is broken: " in files.fails("file: a.csv.gz")

@@ -32,7 +32,7 @@ def test_a_table_of_its_own_gives_the_types(files: FileTask) -> None:
         ("n\n1\n", "constant: {r: 0.123456789}", "`constant` r: '0.123456789' would be rounded"),
     ],
 )
-def test_what_a_column_would_round_or_cut_is_told(
+def test_what_a_column_would_round_or_cut_is_reported(
     files: FileTask, content: str, options: str, message: str
 ) -> None:
     files.share.put("a.csv", content)
@@ -59,7 +59,9 @@ def test_parquet_and_json_are_not_rounded_either(files: FileTask) -> None:
 
 
 @pytest.mark.parametrize("code", ["007", "0x1F", "1_0", "1.000"])
-def test_a_code_is_no_number_of_a_table_whose_types_were_found(files: FileTask, code: str) -> None:
+def test_a_code_is_not_a_number_of_a_table_whose_types_were_found(
+    files: FileTask, code: str
+) -> None:
     files.share.put("a.csv", "id,c\n1,12\n")
     files.run("file: a.csv\nload: append")
     files.share.put("a.csv", f"id,c\n2,{code}\n")
@@ -72,7 +74,7 @@ def test_zeros_mean_nothing_where_the_type_is_given(files: FileTask) -> None:
     assert files.rows() == [(7,)]
 
 
-def test_a_decimal_point_that_could_be_of_thousands_is_told(files: FileTask) -> None:
+def test_a_decimal_point_that_could_be_of_thousands_is_reported(files: FileTask) -> None:
     files.share.put("a.csv", "id;n\n1;1.000\n2;2.500\n")
     files.run("file: a.csv")
     assert files.rows("n") == [(Decimal("1.000"),), (Decimal("2.500"),)]

@@ -191,7 +191,7 @@ def test_a_change_that_the_source_takes_for_none_is_seen(
         assert "1 updated" in run(folder), declared
 
 
-def test_a_key_that_others_order_otherwise_is_told(folder: Path, shop: Shop) -> None:
+def test_a_key_that_others_order_otherwise_is_reported(folder: Path, shop: Shop) -> None:
     keys = {"postgresql": "int4send(id)", "sqlite": "cast(id as blob)", "mysql": "sec_to_time(id)"}
     query = folder / "routes/shop/staging/item/extract.sql"
     query.write_text(f"select {keys[shop.kind]} as id, name from item")
@@ -265,7 +265,7 @@ def test_rows_that_were_rejected_come_with_another_policy(task: OneTask, tmp_pat
             assert task.run().startswith("0 rows, none of 1 blocks changed")
 
 
-def test_a_row_without_a_key_that_comes_later_is_told(folder: Path, shop: Shop) -> None:
+def test_a_row_without_a_key_that_comes_later_is_reported(folder: Path, shop: Shop) -> None:
     (folder / "routes/shop/staging/item/extract.sql").write_text(
         "select case when name = 'none' then null else id end as id, price from item"
     )
@@ -278,7 +278,7 @@ def test_a_row_without_a_key_that_comes_later_is_told(folder: Path, shop: Shop) 
 
 
 @pytest.mark.parametrize("reader", ["native", "generic"])
-def test_a_text_that_is_no_utf8_is_hashed_too(task: OneTask, tmp_path: Path, reader: str) -> None:
+def test_a_text_that_is_not_utf8_is_hashed_too(task: OneTask, tmp_path: Path, reader: str) -> None:
     options = "load: snapshot, key: [id], changes: blocks, on_bad_value: 'null'"
     files = {"q.sql": "select * from item"}
     url = f"url: sqlite:///{tmp_path}/shop.db"

@@ -58,7 +58,7 @@ def test_integers_that_become_texts(task: OneTask, lite: sqlite3.Connection) -> 
     assert ", 0 inserted, 0 updated, 2 deleted, " in task.run()
 
 
-def test_a_number_written_as_text_is_told(task: OneTask, lite: sqlite3.Connection) -> None:
+def test_a_number_written_as_text_is_reported(task: OneTask, lite: sqlite3.Connection) -> None:
     """SQLite has it after all numbers, the table among them; it may come later."""
     task.make_table("k bigint primary key, v bigint")
     fill(lite, range(40))
@@ -68,7 +68,7 @@ def test_a_number_written_as_text_is_told(task: OneTask, lite: sqlite3.Connectio
 
 
 @pytest.mark.parametrize("odd", [1e17, b"blob"])
-def test_what_has_another_text_in_the_table_is_told(
+def test_what_has_another_text_in_the_table_is_reported(
     task: OneTask, lite: sqlite3.Connection, odd: object
 ) -> None:
     fill(lite, [f"x{n}" for n in range(40)])
@@ -78,7 +78,7 @@ def test_what_has_another_text_in_the_table_is_told(
     assert f"has values that `changes: blocks` cannot order: {kind}; " in task.fails()
 
 
-def test_texts_in_utf_16_are_told(task: OneTask, lite: sqlite3.Connection) -> None:
+def test_texts_in_utf_16_are_reported(task: OneTask, lite: sqlite3.Connection) -> None:
     lite.execute("pragma encoding = 'UTF-16'")
     fill(lite, [f"x{n}" for n in range(40)])
     assert "cannot order: UTF-16; SQLite's texts must be UTF-8" in task.fails()
@@ -100,7 +100,7 @@ def test_more_ranges_than_sqlite_has_depth(
     [("int", "text"), ("date", "text"), ("real", "double precision"), ("char(9)", "text"),
      ("varchar(9)", "char(20)")],
 )  # fmt: skip
-def test_a_key_of_another_kind_in_the_table_is_told(
+def test_a_key_of_another_kind_in_the_table_is_reported(
     task: OneTask, tmp_path: Path, database: Database, source: str, table: str
 ) -> None:
     shop = Shop("postgresql", tmp_path, database, None)
@@ -122,13 +122,15 @@ def maria(task: OneTask, mariadb: MariaDB) -> Iterable[Any]:
         yield cursor
 
 
-def test_a_nul_character_in_a_key_is_told(task: OneTask, maria: Any) -> None:
+def test_a_nul_character_in_a_key_is_reported(task: OneTask, maria: Any) -> None:
     maria.execute("create table thing (k varchar(9) primary key)")
     maria.executemany("insert into thing values (%s)", [(f"x\0{n}",) for n in range(40)])
     assert r"text with a NUL character: b'x\x0018'" in task.fails()
 
 
-def test_a_blank_at_the_end_that_the_table_does_not_keep_is_told(task: OneTask, maria: Any) -> None:
+def test_a_blank_at_the_end_that_the_table_does_not_keep_is_reported(
+    task: OneTask, maria: Any
+) -> None:
     maria.execute("create table thing (k varchar(9))")
     maria.executemany("insert into thing values (%s)", [(f"x{n} ",) for n in range(40)])
     task.make_table("k char(20) primary key")

@@ -101,7 +101,7 @@ def test_uuids(shop: Shop, task: OneTask) -> None:
     assert dict(task.rows("select k::text, v from staging.thing")) == left
 
 
-def test_a_key_that_is_no_text_in_the_table_is_told(shop: Shop, task: OneTask) -> None:
+def test_a_key_that_is_not_text_in_the_table_is_reported(shop: Shop, task: OneTask) -> None:
     """There 010 and 10 are one, and 9 comes before 10."""
     shop.run(f"create table thing (k {TYPES[shop.kind]}, v varchar(40))")
     task.make_table("k bigint primary key, v text")
@@ -110,7 +110,7 @@ def test_a_key_that_is_no_text_in_the_table_is_told(shop: Shop, task: OneTask) -
     assert "it may be a text or a uuid, if it is one in the table too" in task.fails()
 
 
-def test_a_text_that_loses_characters_is_told(shop: Shop, task: OneTask) -> None:
+def test_a_text_that_loses_characters_is_reported(shop: Shop, task: OneTask) -> None:
     """It would have another place among the rows of the table than among those of the source."""
     shop.run(f"create table thing (k {TYPES[shop.kind]}, v varchar(40))")
     action = IN_BLOCKS + "nul_characters: remove\n"
@@ -119,7 +119,7 @@ def test_a_text_that_loses_characters_is_told(shop: Shop, task: OneTask) -> None
     assert "needs a key whose first column (k) is a number" in task.fails()
 
 
-def test_a_row_without_a_key_is_told(shop: Shop, task: OneTask) -> None:
+def test_a_row_without_a_key_is_reported(shop: Shop, task: OneTask) -> None:
     has_texts(shop, task)
     put(shop, {f"item {n:03}": "0" for n in range(100)})
     task.run()

@@ -56,7 +56,7 @@ def test_the_last_day_is_read_to_its_end(
     assert any(event.startswith("reads the range from 2024-01-") for event in task.events())
 
 
-def test_a_day_that_does_not_exist_is_told(task: OneTask) -> None:
+def test_a_day_that_does_not_exist_is_reported(task: OneTask) -> None:
     task.execute("create table public.t (id int, at date); insert into public.t values (1, now())")
     action = "do: database\nquery: q.sql\nload: append\nwatermark: {column: at}"
     task.has(f"url: {task.database.uri}", action, {"q.sql": "select id, at from public.t"})

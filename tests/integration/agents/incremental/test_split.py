@@ -116,7 +116,7 @@ def test_values_that_do_not_fit_follow_the_policy(
     assert task.rows() == [(1, None, "ab"), (9, None, "")]
 
 
-def test_what_a_domain_refuses_is_told_with_its_row(
+def test_what_a_domain_refuses_is_reported_with_its_row(
     make_warehouse: MakeWarehouse, source: Any
 ) -> None:
     options = "key: [id]\n    split: {column: id, parts: 2}"
@@ -167,7 +167,7 @@ def test_two_actions_may_be_split(task: OneTask, database: Database) -> None:
     assert task.rows() == [(1,), (2,)]
 
 
-def test_a_schema_that_is_not_committed_is_told(
+def test_a_schema_that_is_not_committed_is_reported(
     task: OneTask, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dapu.agents.incremental.split._LOCK_WAIT", "100ms")
@@ -218,7 +218,7 @@ def test_all_parts_are_read_in_one_state(
     assert source(found) == [(101, 5050, 5050)]
 
 
-def test_a_state_that_is_lost_is_told(
+def test_a_state_that_is_lost_is_reported(
     make_warehouse: MakeWarehouse, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PostgresSource, "share", lambda self: "00000003-0000001B-1")
@@ -373,7 +373,7 @@ def test_no_parts_lead_up_to_what_is_infinite(bad: Any) -> None:
         regular_parts(1, bad, 0.5)
 
 
-def test_a_length_that_leads_nowhere_is_told() -> None:
+def test_a_length_that_leads_nowhere_is_reported() -> None:
     with pytest.raises(JobError, match=r"split.every 0 months does not fit .* more than 0"):
         regular_parts(date(2020, 1, 1), date(2021, 1, 1), "0 months")
     with pytest.raises(JobError, match="give a duration of whole days"):

@@ -61,7 +61,7 @@ def test_rows_without_a_value_can_be_left(make_warehouse: MakeWarehouse, source:
     assert source("select id from staging.sale") == [(1,)]
 
 
-def test_what_rows_that_were_read_lack_in_a_new_column_is_told(
+def test_what_rows_that_were_read_lack_in_a_new_column_is_reported(
     make_warehouse: MakeWarehouse, source: Any
 ) -> None:
     folder = make(make_warehouse, APPEND, "select * from shop.sale")
@@ -105,7 +105,7 @@ def test_merge_reads_changes_and_writes_them_over(
     assert source("select id, amount from staging.sale order by 1") == [(1, 9), (2, 2)]
 
 
-def test_a_watermark_that_is_not_in_the_query_is_told(
+def test_a_watermark_that_is_not_in_the_query_is_reported(
     make_warehouse: MakeWarehouse, source: Any
 ) -> None:
     folder = make(make_warehouse, "load: append\n    watermark: {column: changed}")
@@ -129,7 +129,7 @@ def test_the_watermark_is_not_moved_when_the_load_fails(
     assert source("select id from staging.sale order by id") == [(1,), (2,)]
 
 
-def test_a_range_is_read_once_more_and_the_watermark_stays(
+def test_a_backfill_reads_a_range_again_and_the_watermark_stays(
     make_warehouse: MakeWarehouse, source: Any
 ) -> None:
     folder = make(make_warehouse, APPEND)

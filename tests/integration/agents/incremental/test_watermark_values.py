@@ -43,7 +43,7 @@ def test_texts_are_in_the_order_of_the_source(task: OneTask, tmp_path: Path) -> 
     assert sorted(task.rows()) == [("C",), ("a",), ("b",)]
 
 
-def test_values_of_several_kinds_are_told(task: OneTask, tmp_path: Path) -> None:
+def test_values_of_several_kinds_are_reported(task: OneTask, tmp_path: Path) -> None:
     shop = Lite(task, tmp_path, "w", "{column: w}", "select w from t")
     shop.has((5,), (7,))
     task.run()
@@ -52,7 +52,7 @@ def test_values_of_several_kinds_are_told(task: OneTask, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("initial", ["2024-01-01", "2024-01-01 10:00", "soon"])
-def test_an_initial_value_of_another_kind_is_told(
+def test_an_initial_value_of_another_kind_is_reported(
     task: OneTask, tmp_path: Path, initial: str
 ) -> None:
     options = f"{{column: w, initial: {initial}}}"
@@ -62,7 +62,7 @@ def test_an_initial_value_of_another_kind_is_told(
     assert "does not fit the column w, which has values like 7" in said
 
 
-def test_an_initial_number_is_no_time(task: OneTask, mariadb: MariaDB) -> None:
+def test_an_initial_number_is_not_a_time(task: OneTask, mariadb: MariaDB) -> None:
     with closing(mariadb.connect()) as session, session.cursor() as cursor:
         cursor.execute("create or replace database initial")
         cursor.execute("create table initial.t (w datetime)")

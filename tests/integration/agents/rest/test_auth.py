@@ -82,7 +82,7 @@ def test_a_token_that_is_never_accepted_is_an_error(server: MisbehavingServer, c
         ("<html>", "is not JSON"),
     ],
 )
-def test_a_token_that_is_not_given_is_told_without_the_secret(
+def test_a_token_that_is_not_given_is_reported_without_the_secret(
     server: MisbehavingServer, crm: Crm, reply: Any, says: str
 ) -> None:
     server.on("/token", reply)

@@ -77,9 +77,7 @@ def test_the_newest_is_found_by_what_values_mean(server: MisbehavingServer, crm:
     assert changes.since[-1] == "10"
 
 
-def test_an_initial_value_and_a_range_to_read_once_more(
-    server: MisbehavingServer, crm: Crm
-) -> None:
+def test_an_initial_value_and_a_backfill(server: MisbehavingServer, crm: Crm) -> None:
     changes = Changes(server)
     changes.records = [{"id": n, "at": f"2024-01-0{n}T00:00:00Z"} for n in range(1, 5)]
     crm.has(WATERMARK + "watermark: {column: at, initial: 2024-01-02}")
@@ -152,7 +150,7 @@ def test_an_unchanged_answer_is_not_read_again(
     assert crm.rows() == [(1, None)]
 
 
-def test_a_date_too_young_to_tell_of_every_change_is_not_trusted(
+def test_a_date_too_young_to_show_every_change_is_not_trusted(
     server: MisbehavingServer, crm: Crm
 ) -> None:
     now = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)

@@ -55,7 +55,7 @@ def test_faulty_xml(server: MisbehavingServer, crm: Crm, body: str, says: str) -
     assert says.replace("URL", server.url) in crm.fails()
 
 
-def test_no_content_is_no_record(server: MisbehavingServer, crm: Crm) -> None:
+def test_no_content_is_not_a_record(server: MisbehavingServer, crm: Crm) -> None:
     server.on("/v1/list", Reply(status=204))
     crm.has("path: list\nrecords: data\ncolumns: {id: id}")
     assert "`records: data` finds nothing; the answer has no content" in crm.fails()
@@ -64,7 +64,7 @@ def test_no_content_is_no_record(server: MisbehavingServer, crm: Crm) -> None:
     assert crm.rows() == []
 
 
-def test_an_answer_without_any_of_the_columns_is_no_record(
+def test_an_answer_without_any_of_the_columns_is_not_a_record(
     server: MisbehavingServer, crm: Crm
 ) -> None:
     server.in_turn("/v1/list", {"id": None, "v": None}, {"error": "nope"})

@@ -48,7 +48,7 @@ def test_a_faulty_answer_says_what_is_wrong_and_where(
     assert not crm.has_table()
 
 
-def test_a_bad_value_is_told_by_page_and_record(server: MisbehavingServer, crm: Crm) -> None:
+def test_a_bad_value_is_reported_by_page_and_record(server: MisbehavingServer, crm: Crm) -> None:
     pages = {"1": [{"id": 1}, {"id": 2}], "2": [{"id": 3}, {"id": "three"}]}
     server.on("/v1/list", lambda asked: {"data": pages.get(asked.get("page"), [])})
     crm.has(COLUMNS + "pages: {by: page}")

@@ -69,7 +69,7 @@ def test_a_storm_of_429_passes_with_growing_waits(server: MisbehavingServer, crm
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_server_that_stays_broken_is_told_with_its_own_words(
+def test_a_server_that_stays_broken_is_reported_with_its_own_words(
     server: MisbehavingServer, status: int
 ) -> None:
     page = "<html><style>p {}</style><p>Down for   maintenance &\n back soon</p></html>"

@@ -251,7 +251,7 @@ def test_a_layer_without_features(parcels: MapServer, postgis_task: OneTask) -> 
     assert postgis_task.types()["msgeometry"] == "geometry"
 
 
-def test_a_geometry_that_does_not_fit_is_told_by_its_place(
+def test_a_geometry_that_does_not_fit_is_reported_by_its_place(
     parcels: MapServer, postgis_task: OneTask
 ) -> None:
     postgis_task.has(

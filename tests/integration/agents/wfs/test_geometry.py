@@ -129,7 +129,7 @@ def test_a_server_that_gives_x_first_whatever_the_standard_says(
     assert "<gml:lowerCorner>1.0 2.0<" in wfs.asked("GetFeature")[-1].get("filter")
 
 
-def test_a_layer_whose_system_nobody_tells(wfs: WfsServer, task: OneTask) -> None:
+def test_a_layer_whose_system_is_not_known(wfs: WfsServer, task: OneTask) -> None:
     wfs.properties, wfs.features = dict(GEOMETRY), [point("1 2")]
     described = wfs.capabilities().replace("DefaultCRS", "Other").replace("OtherCRS", "Other")
     wfs.instead["GetCapabilities"] = described

@@ -73,7 +73,7 @@ def test_of_rows_with_one_key_the_newest_stays(connection: PgSession, load_mode:
     assert (1, "a" if load_mode == "snapshot" else "b") in table(connection, "id, name")
 
 
-def test_keys_that_are_too_long_for_an_index_are_told_apart(connection: PgSession) -> None:
+def test_keys_that_are_too_long_for_an_index_are_kept_apart(connection: PgSession) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute("create schema staging")
         cursor.execute("create table staging.customer (id text, name text, score numeric)")
@@ -94,7 +94,7 @@ def test_a_key_that_the_query_does_not_give_is_named(connection: PgSession) -> N
         put(connection, "1,ann,1", load="merge", key=["number"])
 
 
-def test_snapshot_deletes_what_is_gone(connection: PgSession) -> None:
+def test_snapshot_deletes_what_the_source_no_longer_has(connection: PgSession) -> None:
     put(connection, "1,ann,1 2,bob,2 3,cid,3", load="snapshot")
     result = put(connection, "1,ann,1 3,kid,3 4,dan,4", load="snapshot")
     assert result == "3 rows, 1 inserted, 1 updated, 1 deleted, 1 unchanged"
@@ -102,7 +102,9 @@ def test_snapshot_deletes_what_is_gone(connection: PgSession) -> None:
     assert put(connection, "", load="snapshot").startswith("0 rows, 0 inserted, 0 updated, 3 del")
 
 
-def test_snapshot_marks_what_is_gone_and_unmarks_what_is_back(connection: PgSession) -> None:
+def test_snapshot_marks_what_the_source_no_longer_has_and_unmarks_what_is_back(
+    connection: PgSession,
+) -> None:
     soft = {"load": "snapshot", "deletes": "soft"}
     put(connection, "1,ann,1 2,bob,2", **soft)
     put(connection, "1,ann,1", **soft)
@@ -135,7 +137,7 @@ def test_history_keeps_every_version(connection: PgSession) -> None:
         assert end is None or (start < end <= following)
 
 
-def test_what_a_table_needs_for_a_history_is_told_at_once(connection: PgSession) -> None:
+def test_what_a_table_needs_for_a_history_is_reported_at_once(connection: PgSession) -> None:
     put(connection, "1,ann,1", load="merge")
     with pytest.raises(JobError, match=r"no columns valid_from, .*: alter table .*;$") as told:
         put(connection, "1,ann,1", load="history")
@@ -153,7 +155,7 @@ def test_what_a_table_needs_for_a_history_is_told_at_once(connection: PgSession)
 
 
 @pytest.mark.parametrize("load_mode", ["merge", "history", "append"])
-def test_a_watermark_in_other_letters_than_the_column_is_told(
+def test_a_watermark_in_other_letters_than_the_column_is_reported(
     connection: PgSession, load_mode: str
 ) -> None:
     mark = {"column": "Score"}
@@ -195,7 +197,7 @@ def test_what_does_not_go_together_is_refused_before_anything_runs() -> None:
 
 
 @pytest.mark.parametrize("load_mode", ["replace", "append", "merge"])
-def test_a_type_without_order_can_be_no_key(connection: PgSession, load_mode: str) -> None:
+def test_a_type_without_order_cannot_be_a_key(connection: PgSession, load_mode: str) -> None:
     def write(file: Any) -> None:
         file.write(b"(1,2)\n")
 
@@ -210,7 +212,9 @@ def test_a_type_without_order_can_be_no_key(connection: PgSession, load_mode: st
 
 
 @pytest.mark.parametrize("load_mode", ["replace", "append"])
-def test_what_can_be_no_key_is_told_with_what_to_do(connection: PgSession, load_mode: str) -> None:
+def test_what_cannot_be_a_key_is_reported_with_what_to_do(
+    connection: PgSession, load_mode: str
+) -> None:
     with pytest.raises(JobError, match=r"\(id\)=\(1\) .*; give a `key` that tells"):
         put(connection, "1,ann,1 1,bob,2", load=load_mode)
     with pytest.raises(JobError, match=r"each row needs a v|no value for the column id"):

@@ -89,7 +89,7 @@ def test_many_periods_are_replaced_at_once(connection: PgSession) -> None:
     assert "1,200 days replaced, 60,000 old rows gone" in load(connection, *lines, by="day")
 
 
-def test_a_column_without_periods_is_told(connection: PgSession) -> None:
+def test_a_column_without_periods_is_reported(connection: PgSession) -> None:
     with pytest.raises(JobError, match=r"staging\.invoice is bigint; `load: period` needs a date"):
         load(connection, "2024-01-05,1", column="amount")
     with pytest.raises(JobError, match="have no column invoiced, which `period` names"):

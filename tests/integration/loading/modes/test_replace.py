@@ -280,7 +280,9 @@ def test_a_table_of_another_role_keeps_its_owner(connection: PgSession) -> None:
         assert result == "2 rows, in place, since the table belongs to the role dapu_test_ann"
 
 
-def test_a_value_that_does_not_fit_is_told_with_column_row_and_value(connection: PgSession) -> None:
+def test_a_value_that_does_not_fit_is_reported_with_column_row_and_value(
+    connection: PgSession,
+) -> None:
     load(connection, "1,1")
     with pytest.raises(JobError) as caught:
         load(connection, "1,1", "2,two")
@@ -291,7 +293,7 @@ def test_a_value_that_does_not_fit_is_told_with_column_row_and_value(connection:
     assert fetch(connection, "select count(*) from staging.invoice") == [(1,)]
 
 
-def test_a_column_that_the_table_has_not_is_told_with_what_to_do(connection: PgSession) -> None:
+def test_a_column_that_the_table_has_not_is_reported_with_what_to_do(connection: PgSession) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute("create schema staging; create table staging.invoice (id bigint)")
     with pytest.raises(JobError, match=r'alter table staging.invoice add column "amount" numeric;'):

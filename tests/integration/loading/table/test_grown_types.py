@@ -118,7 +118,7 @@ def test_a_table_with_steps_gets_the_statement_for_the_next_one(shop: Shop, task
     assert task.rows() == [(1, 2.5)]
 
 
-def test_a_bad_value_is_no_wider_type(shop: Shop, task: OneTask) -> None:
+def test_a_bad_value_is_not_a_wider_type(shop: Shop, task: OneTask) -> None:
     shop.task(task)
     shop.has("bigint", "1")
     task.run()
@@ -241,7 +241,7 @@ def test_a_table_without_rows_gets_the_types_that_the_driver_tells(
     assert task.types() == types
 
 
-def test_mariadb_tells_its_types_too(mariadb: MariaDB, task: OneTask) -> None:
+def test_mariadb_reports_its_types_too(mariadb: MariaDB, task: OneTask) -> None:
     with mariadb.connect() as session, session.cursor() as cursor:
         cursor.execute("create or replace database grown")
         cursor.execute("use grown")
@@ -313,7 +313,7 @@ def test_a_table_with_steps_keeps_a_text_without_values(task: OneTask, tmp_path:
     assert task.rows() == [(1, None), (2, "5")]
 
 
-def test_a_domain_is_no_type_that_grows(shop: Shop, task: OneTask) -> None:
+def test_a_domain_is_not_a_type_that_grows(shop: Shop, task: OneTask) -> None:
     task.execute("create schema staging; create domain staging.small as int check (value < 3)")
     task.execute("create table staging.thing (id int, v staging.small)")
     shop.task(task)
@@ -326,7 +326,7 @@ def test_a_domain_is_no_type_that_grows(shop: Shop, task: OneTask) -> None:
     assert task.types()["v"] == "staging.small"
 
 
-def test_what_no_type_helps_is_told_once(shop: Shop, task: OneTask) -> None:
+def test_what_no_type_helps_is_reported_once(shop: Shop, task: OneTask) -> None:
     task.make_table("id int, v bigint not null")
     shop.task(task)
     shop.has("integer", "1", "null")

@@ -114,7 +114,7 @@ def test_new_columns_can_be_ignored_or_refused(connection: PgSession) -> None:
         put(connection, two, "2,x", schema_change={"added": "fail"})
 
 
-def test_columns_that_are_gone_stay_empty_or_are_refused(connection: PgSession) -> None:
+def test_columns_that_were_deleted_stay_empty_or_are_refused(connection: PgSession) -> None:
     put(connection, {"id": "bigint", "old": "text"}, "1,x")
     put(connection, {"id": "bigint"}, "2")
     assert table(connection)[1] == [(2, None)]
@@ -206,7 +206,7 @@ def test_views_over_a_column_that_grows_are_made_again_with_all_they_had(
          "create view staging.w as select staging.f(id) from staging.item", "f.bigint. does not"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_made_again_hinders_a_wider_column_and_is_told(
+def test_what_cannot_be_made_again_hinders_a_wider_column_and_is_reported(
     connection: PgSession, hindrance: str, why: str
 ) -> None:
     put(connection, {"id": "integer"}, "1")
@@ -257,7 +257,9 @@ def test_a_column_that_the_load_fills_itself_is_refused(
 
 
 @pytest.mark.parametrize("mode", ["load: replace", "load: merge, key: [id]"])
-def test_a_column_that_is_gone_is_told_once(task: OneTask, tmp_path: Path, mode: str) -> None:
+def test_a_column_that_was_deleted_is_reported_once(
+    task: OneTask, tmp_path: Path, mode: str
+) -> None:
     with sqlite3.connect(tmp_path / "shop.db", isolation_level=None) as shop:
         shop.execute("create table item (id integer, a, b)")
         shop.execute("insert into item values (1, 2, 3)")

@@ -13,7 +13,7 @@ def test_a_bounding_box_of_a_file_gets_names_of_its_own(files: FileTask) -> None
     assert len(files.rows()) == 1
 
 
-def test_a_query_that_gives_one_is_told_what_to_call_it(files: FileTask) -> None:
+def test_a_query_that_gives_one_is_reported_what_to_call_it(files: FileTask) -> None:
     files.share.put("a.csv", "id,xmin\n1,2\n")
     message = files.fails("file: a.csv\ncolumns: {id: id, xmin: xmin}")
     assert "call it `xmin_`" in message

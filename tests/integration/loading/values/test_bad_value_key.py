@@ -79,7 +79,7 @@ def told(target: PgSession, source: Source, query: str, **options: Any) -> str:
 QUERY = "select note, sale_id, amount from sale order by sale_id"
 
 
-def test_key_and_value_of_the_row_are_told(shop: Open, connection: PgSession) -> None:
+def test_key_and_value_of_the_row_are_reported(shop: Open, connection: PgSession) -> None:
     make_target(connection, "note text, sale_id int, amount int")
     message = told(connection, shop("abc"), QUERY, load="merge", key=["sale_id"])
     assert message == (
@@ -88,18 +88,20 @@ def test_key_and_value_of_the_row_are_told(shop: Open, connection: PgSession) ->
     )
 
 
-def test_the_primary_key_of_the_table_is_told(shop: Open, connection: PgSession) -> None:
+def test_the_primary_key_of_the_table_is_reported(shop: Open, connection: PgSession) -> None:
     make_target(connection, "note text, sale_id int, amount int, primary key (note, sale_id)")
     message = told(connection, shop("abc"), QUERY, load="append")
     assert "(row 2, note b, sale_id 17): invalid" in message
 
 
-def test_without_a_key_the_first_column_is_told(shop: Open, connection: PgSession) -> None:
+def test_without_a_key_the_first_column_is_reported(shop: Open, connection: PgSession) -> None:
     make_target(connection, "note text, sale_id int, amount int")
     assert "(row 2, note b): invalid" in told(connection, shop("abc"), QUERY)
 
 
-def test_a_value_that_must_be_there_is_told_with_the_key(shop: Open, connection: PgSession) -> None:
+def test_a_value_that_must_be_there_is_reported_with_the_key(
+    shop: Open, connection: PgSession
+) -> None:
     make_target(connection, "sale_id int, amount text, note text not null")
     query = "select sale_id, amount, nullif(note, 'c') as note from sale order by sale_id"
     message = told(connection, shop("1"), query)
@@ -108,7 +110,7 @@ def test_a_value_that_must_be_there_is_told_with_the_key(shop: Open, connection:
     )
 
 
-def test_what_a_check_refuses_is_told_with_the_key(shop: Open, connection: PgSession) -> None:
+def test_what_a_check_refuses_is_reported_with_the_key(shop: Open, connection: PgSession) -> None:
     make_target(connection, "sale_id int, amount text, note text check (note <> 'b')")
     message = told(connection, shop("1"), "select sale_id, amount, note from sale order by 1")
     assert message.startswith("row 2, sale_id 17 does not fit into staging.pulled: new row")
@@ -121,7 +123,7 @@ def open_postgres(database: Database, **libpq: Any) -> PostgresSource:
 NUMBERS = "from generate_series(1, 100000) n"
 
 
-def test_rows_in_binary_are_told_with_value_and_key(
+def test_rows_in_binary_are_reported_with_value_and_key(
     database: Database, connection: PgSession
 ) -> None:
     make_target(connection, "sale_id int, note varchar(5)")
@@ -135,7 +137,7 @@ def test_rows_in_binary_are_told_with_value_and_key(
     )
 
 
-def test_no_key_is_told_where_the_order_is_another_one_each_time(
+def test_no_key_is_reported_where_the_order_is_another_one_each_time(
     database: Database, connection: PgSession
 ) -> None:
     with connection, connection.cursor() as cursor:
@@ -148,7 +150,7 @@ def test_no_key_is_told_where_the_order_is_another_one_each_time(
     assert message.startswith("the column note of staging.pulled cannot hold (row 1): value too")
 
 
-def test_what_is_no_text_is_told_with_column_value_and_key(
+def test_what_is_not_text_is_reported_with_column_value_and_key(
     connection: PgSession, tmp_path: Path
 ) -> None:
     path = tmp_path / "shop.db"
@@ -168,7 +170,7 @@ def test_what_is_no_text_is_told_with_column_value_and_key(
     )
 
 
-def test_what_is_no_text_follows_the_policy_by_each_reader(task: OneTask, tmp_path: Path) -> None:
+def test_what_is_not_text_follows_the_policy_by_each_reader(task: OneTask, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "shop.db")) as shop, shop:
         shop.execute("create table sale (id int, note text)")
         shop.execute("insert into sale values (1, 'é'), (2, cast(x'61ff62' as text))")

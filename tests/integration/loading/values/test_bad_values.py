@@ -48,7 +48,7 @@ def test_fail_is_the_default_and_names_column_row_and_value(connection: PgSessio
         put(connection, LINES, **merge)
 
 
-def test_null_takes_the_place_of_bad_values(connection: PgSession) -> None:
+def test_null_replaces_bad_values(connection: PgSession) -> None:
     result = put(connection, LINES, on_bad_value="null")
     assert fetch(connection, "select id, at::text, note from staging.reading order by id") == [
         (1, "2024-02-29", "abc"),
@@ -97,7 +97,7 @@ def test_a_replace_keeps_only_its_own_rejected_rows(connection: PgSession) -> No
     assert fetch(connection, "select count(*) from staging.reading__rejected") == [(3,)]
 
 
-def test_text_that_is_no_utf8_and_nul_characters_are_bad_values(connection: PgSession) -> None:
+def test_text_that_is_not_utf8_and_nul_characters_are_bad_values(connection: PgSession) -> None:
     lines = b"1,,a\xffb\n2,,\xe2\x82\xac\n3,,a\x00b\n4,,\xe2\x82\n"
     with pytest.raises(JobError, match="invalid byte sequence"):
         put(connection, lines)
@@ -110,7 +110,7 @@ def test_text_that_is_no_utf8_and_nul_characters_are_bad_values(connection: PgSe
     ]
 
 
-def test_what_is_no_text_is_rejected_with_a_reason_and_a_value_to_read(
+def test_what_is_not_text_is_rejected_with_a_reason_and_a_value_to_read(
     connection: PgSession,
 ) -> None:
     lines = "1,,'\udcff\ufdd0\n2,,it's\0\n3,,\ufdd0abcde\n".encode("utf-8", "surrogateescape")
@@ -155,7 +155,7 @@ def test_zero_dates_can_become_null_while_others_still_fail(connection: PgSessio
         put(connection, b"1,2023-02-30,\n", zero_dates="null")
 
 
-def test_where_a_value_stands_in_its_source_is_told(connection: PgSession) -> None:
+def test_where_a_value_stands_in_its_source_is_reported(connection: PgSession) -> None:
     def write(file: Any) -> None:
         file.write(b"1,x,\n")
 
@@ -214,7 +214,7 @@ def test_nul_characters_of_documents_are_left_out_too(connection: PgSession) -> 
 
 
 @pytest.mark.parametrize("longest", [4, 4000])
-def test_of_a_long_value_the_beginning_is_told(connection: PgSession, longest: int) -> None:
+def test_of_a_long_value_the_beginning_is_reported(connection: PgSession, longest: int) -> None:
     note = "é\n" * longest
     columns = [COLUMNS[0], Column("note", f"character varying({longest})")]
     result = put(connection, f'1,"{note}"\n'.encode(), columns, on_bad_value="reject")

@@ -45,6 +45,6 @@ def test_an_empty_source_rejects_nothing(files: FileTask) -> None:
 
 
 @pytest.mark.parametrize("most", ["-1", "5 percent", "x"])
-def test_what_is_no_share_is_refused(files: FileTask, most: str) -> None:
+def test_what_is_not_a_share_is_refused(files: FileTask, most: str) -> None:
     files.has(f"{REJECT}rejects: {{at_most: {most}}}")
     assert "at_most" in files.task.is_refused()

@@ -174,7 +174,7 @@ def test_what_it_cannot_read_the_generic_reader_reads(
     assert pull(connection, source, query).how.startswith("SQLAlchemy, duckdb, since ")
 
 
-def test_a_broken_query_is_told_as_the_database_tells_it(
+def test_a_broken_query_is_reported_in_the_databases_words(
     duck: Open, connection: PgSession, tmp_path: Path
 ) -> None:
     url = make_url(f"duckdb:///{tmp_path}/shop.duckdb")

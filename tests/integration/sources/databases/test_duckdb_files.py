@@ -33,7 +33,7 @@ def test_others_may_read_it_too_and_its_path_is_relative(task: OneTask) -> None:
     assert task.rows() == [(1,)]
 
 
-def test_a_missing_file_is_told_and_not_made(task: OneTask) -> None:
+def test_a_missing_file_is_reported_and_not_made(task: OneTask) -> None:
     task.has("url: duckdb:///shop.duckdb", "do: database\nquery: q.sql", READ)
     assert "database does not exist" in task.fails()
     assert not (task.folder / "shop.duckdb").exists()
@@ -50,7 +50,7 @@ def test_a_query_changes_nothing(task: OneTask) -> None:
 
 
 @pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz", "timestamp_ns"])
-def test_infinity_is_no_watermark(task: OneTask, kind: str) -> None:
+def test_infinity_is_not_a_watermark(task: OneTask, kind: str) -> None:
     """The driver would make it the end of the year 9999, and its rows would never be read."""
     action = "do: database\nquery: q.sql\nload: append\nwatermark: {column: w}"
     task.has("url: duckdb:///shop.duckdb", action, READ)

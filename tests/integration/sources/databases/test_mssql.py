@@ -96,7 +96,7 @@ def test_a_query_that_cannot_stand_inside_another_is_read_by_the_driver(
     assert arrived.column("id") == ["1", "2"]
 
 
-def test_a_broken_query_is_told(extra: dict[str, str], connection: PgSession) -> None:
+def test_a_broken_query_is_reported(extra: dict[str, str], connection: PgSession) -> None:
     with pytest.raises(JobError, match=r"`shop` refuses the query: .*nothing"):
         pull(connection, native_first(extra), "select * from nothing")
 

@@ -126,7 +126,7 @@ def test_a_read_can_be_stopped(shop: Shop) -> None:
         assert cursor.fetchone() == (1,)
 
 
-def test_who_is_not_let_in_is_told_without_the_password(mariadb: MariaDB, shop: Shop) -> None:
+def test_who_is_not_let_in_is_reported_without_the_password(mariadb: MariaDB, shop: Shop) -> None:
     wrong = {"password": "hunter2"}
     url = parse_database_url(shop.url)
     with pytest.raises(
@@ -151,14 +151,14 @@ def test_who_is_not_let_in_is_told_without_the_password(mariadb: MariaDB, shop: 
         ("?ssl_ca=/no/such/file", {}, "a file that .* `ssl_.*No such file"),
     ],
 )
-def test_an_option_that_the_driver_does_not_take_is_told(
+def test_an_option_that_the_driver_does_not_take_is_reported(
     options: str, extra: dict[str, str], message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"connection `shop`: .*{message}"):
         MySqlSource("shop", parse_database_url(f"mysql://db/shop{options}"), extra)
 
 
-def test_a_broken_query_is_told_as_the_server_tells_it(shop: Shop) -> None:
+def test_a_broken_query_is_reported_in_the_servers_words(shop: Shop) -> None:
     with closing(shop.open()) as source:
         for query in ("select * from nothing", "selec 1"):
             with pytest.raises(JobError, match=r"`shop` refuses the query: .*error 1[01]"):

@@ -24,7 +24,7 @@ def test_a_latin1_database_is_read_as_unicode(
     assert pull(connection, open_it(erp), "select v from t").rows == [("é¿ß£",), ("\\\t",)]
 
 
-def test_text_that_is_no_utf8_is_refused(postgres_server: Postgres, connection: PgSession) -> None:
+def test_text_that_is_not_utf8_is_refused(postgres_server: Postgres, connection: PgSession) -> None:
     erp = make_source(postgres_server, "read_ascii", "SQL_ASCII")
     run(
         erp,
@@ -39,7 +39,7 @@ def test_text_that_is_no_utf8_is_refused(postgres_server: Postgres, connection: 
     assert marked.column("v") == ["é", None]
 
 
-def test_a_broken_query_is_told_as_the_source_tells_it(erp: Database) -> None:
+def test_a_broken_query_is_reported_in_the_sources_words(erp: Database) -> None:
     with closing(open_it(erp)) as session, pytest.raises(JobError) as failure:
         session.read(Statement(("select nothing from nowhere",)), None)
     expected = 'the source `erp` refuses the query: relation "nowhere" does not exist'
@@ -64,7 +64,7 @@ def test_a_source_that_fails_in_the_middle_leaves_nothing(
     assert not capfd.readouterr().err, "psycopg2 prints a fault of its own"
 
 
-def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
+def test_a_server_that_is_not_there_is_reported_without_the_password() -> None:
     libpq = {"host": "127.0.0.1", "port": 1, "user": "u", "password": "hunter2", "dbname": "d"}
     with pytest.raises(JobError, match=r"the connection `erp` is refused: .*port 1") as failure:
         PostgresSource("erp", libpq)
@@ -85,7 +85,7 @@ def test_bounds_come_back_as_they_were(erp: Database) -> None:
 
 
 @pytest.mark.parametrize("value", ["infinity", "-infinity", "0044-03-15 BC", "12024-01-01"])
-def test_what_is_no_bound_is_refused(erp: Database, value: str) -> None:
+def test_what_is_not_a_bound_is_refused(erp: Database, value: str) -> None:
     with closing(open_it(erp)) as session:
         for type_name in ("date", "timestamp", "timestamptz"):
             with pytest.raises(JobError, match="is not a point from which rows can be read on"):
@@ -144,7 +144,7 @@ def test_a_policy_is_asked_though_types_agree(
     assert [value is None for value in arrived.column("v")] == [True, False]
 
 
-def test_kinds_that_lose_something_are_told_with_the_statement(
+def test_kinds_that_lose_something_are_reported_with_the_statement(
     erp: Database, connection: PgSession
 ) -> None:
     make_target(connection, "v timestamp")

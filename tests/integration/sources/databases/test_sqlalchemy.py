@@ -164,7 +164,7 @@ def test_a_read_that_is_stopped_and_a_connection_that_is_killed(
         killing.join()
 
 
-def test_faults_are_told_as_the_driver_tells_them(mariadb: MariaDB, maria: Any) -> None:
+def test_faults_are_reported_in_the_drivers_words(mariadb: MariaDB, maria: Any) -> None:
     url = make_url(mariadb.url("generic"))
     with pytest.raises(JobError, match=r"`shop` is refused: Access denied .*\(error 1045\)"):
         GenericSource("shop", url, {"password": "hunter2"})
@@ -309,7 +309,7 @@ def test_the_reader_is_chosen_and_can_be_forced(
         ("shared", "auto", "the connection `shared` is not a database"),
     ],
 )
-def test_a_reader_that_there_is_not_is_told(
+def test_a_reader_that_there_is_not_is_reported(
     warehouse: Warehouse, name: str, reader: Reader, message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):

@@ -170,7 +170,7 @@ def test_a_table_that_is_there_says_how_values_are_read(shop: Shop, connection: 
     ("type_name", "value"),
     [("integer", 5.5), ("integer", "five"), ("integer", 2**40), ("date", "2023-02-29")],
 )
-def test_a_value_that_does_not_fit_is_told_with_its_row(
+def test_a_value_that_does_not_fit_is_reported_with_its_row(
     shop: Shop, connection: PgSession, type_name: str, value: Any
 ) -> None:
     shop.session.execute("create table t (v, w text)")
@@ -265,7 +265,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         SqliteSource("shop", str(tmp_path / "missing.db"))
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     path.write_text("this is a text, and long enough to be looked at " * 100)
     with pytest.raises(JobError, match=r"shop\.db is no SQLite database"):

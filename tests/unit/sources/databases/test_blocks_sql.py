@@ -66,7 +66,7 @@ def test_sql_server_hashes_all_digits_of_a_float() -> None:
     )
 
 
-def test_a_database_without_a_hash_expression_is_told() -> None:
+def test_a_database_without_a_hash_expression_is_reported() -> None:
     source = BlockSource(
         Database('"'), Statement(("select 1",)), BlockKey("id", "firebird"), COLUMNS
     )

@@ -40,6 +40,6 @@ def test_tls_is_not_switched_off_by_false() -> None:
         ("local_infile=maybe", "`local_infile` in the url is `true` or `false`, not `maybe`"),
     ],
 )
-def test_a_value_of_a_wrong_kind_is_told(option: str, message: str) -> None:
+def test_a_value_of_a_wrong_kind_is_reported(option: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mysql_keywords(parse_database_url(f"mysql://db/erp?{option}"))

@@ -37,7 +37,7 @@ def refused(folder: Path, text: str, **values: Any) -> str:
         "select 1\n, '{{\nname }}'",
     ],
 )
-def test_a_value_in_quotes_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+def test_a_value_in_quotes_is_reported_with_its_line(tmp_path: Path, text: str) -> None:
     [fault] = quoted_names(tmp_path / "query.sql", text, KNOWN)
     assert (fault.file.name, fault.line) == ("query.sql", 2)
     assert "stands in quotes; values are bound and need none: write `where name = {{ name }}`" in (
