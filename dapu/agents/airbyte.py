@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from typing import ClassVar, Literal
 
 from dapu.agents.base import Agent, Context
-from dapu.agents.connector_log import ConnectorLog
-from dapu.agents.connector_options import ConnectorOptions
-from dapu.agents.connector_reading import Reading
+from dapu.agents.streams.log import ConnectorLog
+from dapu.agents.streams.options import ConnectorOptions
+from dapu.agents.streams.reading import StreamReading
 from dapu.errors import JobError
 from dapu.loading.result import LoadResult
 from dapu.sources.connectors.connector import open_connector
@@ -36,4 +36,4 @@ class AirbyteAgent(Agent[AirbyteOptions]):
         name = options.connection or context.action.connection
         connector = open_connector(context.warehouse, name, ConnectorLog(context.note))
         with context.stoppable(connector.stop), ExitStack() as stack:
-            return Reading(context, options, connector, stack).run()
+            return StreamReading(context, options, connector, stack).run()

@@ -12,16 +12,16 @@ from dapu.sources.connectors.config import ConnectorConfig, read_config
 from dapu.sources.connectors.messages import (
     Catalog,
     ConnectionStatus,
+    ConnectorFailure,
     Document,
-    Failure,
     FaultyMessage,
     Level,
     Log,
     Message,
     NewConfig,
-    Record,
     Spec,
     StreamName,
+    StreamRecord,
     read_message,
 )
 from dapu.sources.connectors.process import ConnectorProcess, running
@@ -116,7 +116,7 @@ class Connector:
                     self.process = None
 
     def _messages(self, process: ConnectorProcess) -> Iterator[Message]:
-        failure: Failure | None = None
+        failure: ConnectorFailure | None = None
         torn: FaultyMessage | None = None
         for line in process.lines():
             try:
@@ -127,7 +127,7 @@ class Connector:
                 torn = error  # the last line, of a connector that was killed
                 break
             if message is not None and not self._handles(message):
-                failure = failure or (message if isinstance(message, Failure) else None)
+                failure = failure or (message if isinstance(message, ConnectorFailure) else None)
                 yield message
         self._check_end(process, failure)
         if torn is not None:
@@ -136,7 +136,7 @@ class Connector:
     def _handles(self, message: Message) -> bool:
         """Whether a message is for dapu itself, whatever the command is."""
         match message:
-            case Record():  # nearly all are
+            case StreamRecord():  # nearly all are
                 return False
             case Log():
                 self.log(message.level, message.message)
@@ -150,7 +150,7 @@ class Connector:
         injected = self.runner.injected
         self.config.renew({key: value for key, value in config.items() if key not in injected})
 
-    def _check_end(self, process: ConnectorProcess, failure: Failure | None) -> None:
+    def _check_end(self, process: ConnectorProcess, failure: ConnectorFailure | None) -> None:
         status = process.result()
         if failure is not None and failure.stream is None:
             raise JobError(f"the connector {self.connection} failed: {failure.message}")

@@ -46,7 +46,7 @@ class StreamName(NamedTuple):
         return self.name if self.namespace is None else f"{self.namespace}.{self.name}"
 
 
-class Record(NamedTuple):
+class StreamRecord(NamedTuple):
     """One row of a stream: numbers are int or Decimal."""
 
     stream: StreamName
@@ -77,7 +77,7 @@ class StreamStatus:
 
 
 @dataclass(frozen=True)
-class Failure:
+class ConnectorFailure:
     """Why the connector cannot go on. stream: the one that it is about, if it names one."""
 
     message: str
@@ -132,10 +132,10 @@ class Estimate:
 
 
 Message = (
-    Record
+    StreamRecord
     | State
     | StreamStatus
-    | Failure
+    | ConnectorFailure
     | Log
     | NewConfig
     | Spec
@@ -168,7 +168,7 @@ def read_message(line: bytes) -> Message | None:
         stream, data = record.get("stream"), record.get("data")
         if stream.__class__ is not str or data.__class__ is not dict:
             raise FaultyMessage(f"a RECORD needs a `stream` and its `data`: {_shown(line)}")
-        return Record(StreamName(stream, record.get("namespace")), data)
+        return StreamRecord(StreamName(stream, record.get("namespace")), data)
     if not isinstance(kind, str):
         return Log("info", line.decode("utf-8", "replace").strip())
     reader = _READERS.get(kind)
@@ -210,7 +210,9 @@ def _trace(message: Document) -> Message | None:
             more = error.get("internal_message")
             stream = error.get("stream_descriptor")
             kind = str(error.get("failure_type") or "system_error")
-            return Failure(text, _name(stream) if stream else None, kind, more and str(more))
+            return ConnectorFailure(
+                text, _name(stream) if stream else None, kind, more and str(more)
+            )
         case "STREAM_STATUS":
             status = trace["stream_status"]
             return StreamStatus(_name(status["stream_descriptor"]), str(status["status"]))

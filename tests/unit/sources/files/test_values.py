@@ -68,7 +68,7 @@ def test_thousands_of_people() -> None:
         assert written(cells_to_text([Decimal("2.000")], kind, style))[0] in ("2", "2.000")
 
 
-def test_nan_is_not_a_value_and_whole_ones_lose_their_zeros() -> None:
+def test_a_blank_is_not_a_number_and_whole_ones_lose_their_zeros() -> None:
     assert decimal("  ", None) is None
     assert integer("12,00", None) == "12"
     assert integer("12.0", None) == "12"

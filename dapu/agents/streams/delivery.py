@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.errors import JobError
 from dapu.loading.load import Scope, load
 from dapu.loading.options import LoadOptions
-from dapu.sources.connectors.messages import Document, Record, State
+from dapu.sources.connectors.messages import Document, State, StreamRecord
 from dapu.sources.connectors.records import RecordSpool
 from dapu.sources.connectors.streams import Stream
 from dapu.statement import TableName
@@ -76,7 +76,7 @@ class Delivery:
         self.has_own_state = state is not None
         self.starts_anew = False
 
-    def take(self, record: Record) -> None:
+    def take(self, record: StreamRecord) -> None:
         """One more record."""
         if self.is_complete:
             raise JobError(f"the stream {self.stream.name} goes on after it was complete")

@@ -9,9 +9,9 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Context
-from dapu.agents.connector_delivery import Delivery
-from dapu.agents.connector_options import ConnectorLoad, ConnectorOptions, StreamOptions
-from dapu.agents.connector_states import States
+from dapu.agents.streams.delivery import Delivery
+from dapu.agents.streams.options import ConnectorLoad, ConnectorOptions, StreamOptions
+from dapu.agents.streams.states import States
 from dapu.errors import JobError, JobInterrupted, JobTimedOut
 from dapu.loading.result import LoadResult
 from dapu.loading.table.relation import describe
@@ -19,12 +19,12 @@ from dapu.registry import source_state
 from dapu.rows.column_names import column_name
 from dapu.sources.connectors.connector import Connector
 from dapu.sources.connectors.messages import (
+    ConnectorFailure,
     Document,
-    Failure,
     Message,
-    Record,
     State,
     StreamName,
+    StreamRecord,
     StreamStatus,
 )
 from dapu.sources.connectors.process import SilentConnector
@@ -35,7 +35,7 @@ from dapu.statement import TableName
 _DESTINATION_MODES = {"replace": "overwrite", "append": "append", "merge": "append_dedup"}
 
 
-class Reading:
+class StreamReading:
     """One reading. stack: what is to be closed at its end."""
 
     def __init__(
@@ -122,7 +122,7 @@ class Reading:
 
     def _take(self, cursor: Cursor, message: Message) -> None:
         match message:
-            case Record():
+            case StreamRecord():
                 delivery = self._of(message.stream)
                 delivery.take(message)
                 if delivery.overflows:
@@ -131,7 +131,7 @@ class Reading:
                 self._take_state(cursor, message)
             case StreamStatus():
                 self._take_status(cursor, message)
-            case Failure() if message.stream is not None:
+            case ConnectorFailure() if message.stream is not None:
                 delivery = self._of(message.stream)
                 delivery.error = delivery.error or message.message
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from dapu.agents.connector_delivery import Delivery
+from dapu.agents.streams.delivery import Delivery
 from dapu.sources.connectors.messages import Document, StreamName
 from dapu.sources.documents.exact_json import dump, parse
 

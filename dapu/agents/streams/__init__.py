@@ -1,0 +1,1 @@
+"""Streams of a connector into tables: how they are read, delivered, and continued."""
