@@ -40,6 +40,16 @@ _MOVING = (
     "|[Yy][Ee][Ss][Tt][Ee][Rr][Dd][Aa][Yy]"
 )
 _DAY = r"[0-9]+[-/.][0-9]+[-/.][0-9]+"
+_HUNDREDTHS = "[.][0-9]{2}[0-9]*[1-9]"
+_ARRAY_ELEMENT = re.compile(r'"((?:[^"\\]|\\.)*)"|((?:[^{}",\\]|\\.)+)', re.DOTALL)
+_BOUND = re.compile(r'[^][(){}",]+')
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_RANGES = {
+    "date": "date",
+    "ts": "timestamp without time zone",
+    "tstz": "timestamp with time zone",
+}
+_RANGE = re.compile("(date|ts|tstz)(?:multi)?range")
 
 
 def remarked(text: str, why: str) -> str:
@@ -99,25 +109,69 @@ class Number:
 
 @dataclass(frozen=True)
 class Length:
-    """A type of texts; spaces at their end would be cut. longest: in characters."""
+    """A type of texts; what is longer, or the spaces there, would be cut.
+
+    longest: in characters, or in bytes of UTF-8.
+    """
 
     longest: int
+    in_bytes: bool = False
 
     def reason(self, text: str) -> str | None:
         """See `Reason`."""
-        return "would be cut" if len(text) > self.longest else None
+        size = len(text.encode(errors="surrogatepass")) if self.in_bytes else len(text)
+        return "would be cut" if size > self.longest else None
 
     @property
     def pattern(self) -> str:
         """See `Exactness`."""
+        # Of bytes no expression can say it: such columns are looked at by PostgreSQL itself.
         return f"^(?s:.{{{self.longest + 1}}})"
 
     def is_kept(self, text: sql.Composable) -> sql.Composable:
         """See `Exactness`."""
-        return compose("exact.no_longer", text=text, longest=sql.Literal(self.longest))
+        length = sql.SQL("octet_length" if self.in_bytes else "char_length")
+        longest = sql.Literal(self.longest)
+        return compose("exact.no_longer", length=length, text=text, longest=longest)
 
 
-Exactness = _Forms | Number | Length
+@dataclass(frozen=True)
+class Several:
+    """A type whose text has several values: an array, or a range with its bounds.
+
+    one: what a single value would lose. kept: the statement that asks this of each.
+    pattern: see `Exactness`.
+    """
+
+    one: _Forms | Number | Length
+    kept: str
+    pattern: str
+
+    def reason(self, text: str) -> str | None:
+        """See `Reason`; with the value that is meant."""
+        for value in self._values(text):
+            why = self.one.reason(value)
+            if why is not None:
+                return f"{value} {why}"
+        return None
+
+    def _values(self, text: str) -> list[str]:
+        if self.kept == "exact.bounds":
+            return [value.strip() for value in _BOUND.findall(text)]
+        _, has_bounds, rest = text.partition("]=")  # `[0:1]={a,b}`
+        elements = _ARRAY_ELEMENT.findall(rest if has_bounds and text[0] == "[" else text)
+        return [
+            _ESCAPE.sub(r"\1", quoted or bare)
+            for quoted, bare in ((quoted, bare.strip()) for quoted, bare in elements)
+            if bare.upper() != "NULL"
+        ]
+
+    def is_kept(self, text: sql.Composable) -> sql.Composable:
+        """See `Exactness`."""
+        return compose(self.kept, text=text, kept=self.one.is_kept(sql.Identifier("value")))
+
+
+Exactness = _Forms | Number | Length | Several
 """`reason` (a Reason), `is_kept`: the same as a condition of PostgreSQL, and `pattern`: a regular
 expression for other servers, which finds all that would change, and of numbers a few more.
 """
@@ -126,16 +180,40 @@ expression for other servers, which finds all that would change, and of numbers 
 @lru_cache
 def exactness(type_name: str) -> Exactness | None:
     """What a column may lose of a value's text; None when it takes each as it is or refuses it."""
-    match = _TYPE.fullmatch(type_name.strip().lower())
-    if match is None:
+    name = type_name.strip().lower()
+    if name.endswith("[]"):
+        return _of_arrays(exactness(name.removesuffix("[]")))
+    bounds = _RANGE.fullmatch(name)
+    if bounds is not None:
+        one = exactness(_RANGES[bounds[1]])
+        assert isinstance(one, _Forms)
+        return Several(one, "exact.bounds", "[0-9]:" if bounds[1] == "date" else one.pattern)
+    if name == '"char"':
+        return Length(1, in_bytes=True)
+    match = _TYPE.fullmatch(name)
+    return None if match is None else _of_one(*match.groups())
+
+
+def _of_arrays(one: Exactness | None) -> Exactness | None:
+    if isinstance(one, Length):
+        count = f"{{{one.longest + 1}}}"
+        # No backslash: other servers read an expression as a text of theirs first.
+        pattern = f'(?<![^{{,])(?!NULL[,}}])[^{{}}",]{count}|["][^"]{count}'
+        return Several(one, "exact.elements", pattern)
+    if one is None or isinstance(one, Several):
         return None
-    kind, first, second, zone = match.groups()
+    is_anchored = isinstance(one, _Forms) and "^" in one.pattern
+    return Several(one, "exact.elements", "[0-9]:" if is_anchored else one.pattern)
+
+
+def _of_one(kind: str, first: str | None, second: str | None, zone: str | None) -> Exactness | None:
     if kind in ("date", "interval", "time", "timestamp"):
         digits = FINEST if first is None else int(first)
         return _of_times(kind, digits, has_zone=(zone or "").startswith(" with "))
     if kind in ("character varying", "name"):
-        longest = LONGEST_NAME if kind == "name" else first
-        return None if longest is None else Length(int(longest))
+        if kind == "name":
+            return Length(LONGEST_NAME, in_bytes=True)
+        return None if first is None else Length(int(first))
     return _of_numbers(kind, None if first is None else int(second or 0))
 
 
@@ -159,6 +237,8 @@ def _of_numbers(kind: str, scale: int | None) -> Exactness | None:
         pattern = _LONGER_FRACTION.format(scale) if scale >= 0 else "[1-9]"
         condition, same = "exact.same_number", f"numeric(1000,{scale})"
         return Number(_with_scale(scale), condition, same, pattern, scale if scale >= 0 else None)
+    if kind == "money":
+        return _Forms((("would be rounded", _HUNDREDTHS),))
     if kind == "real":
         return Number(_as_real, "exact.same_float", kind, _MORE_DIGITS.format(6))
     if kind == "double precision":

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from dapu.rows.exactness import Reason, exactness, remarked
+from dapu.rows.exactness import Exactness, Reason, exactness, remarked
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -45,10 +45,16 @@ def exact_writer(types: Sequence[str]) -> Callable[[Sequence[Any]], bytes]:
 
 def _looks_at(type_name: str) -> Callable[[Any], Any] | None:
     """What gives a value of a column, with a remark where it would change; None: as it is."""
-    if type_name.endswith("[]"):
-        return lambda value: array_text(value, type_name) if isinstance(value, list) else value
     exact = exactness(type_name)
+    if type_name.endswith("[]"):
+        return lambda value: _array(value, type_name, exact)
     return None if exact is None else lambda value: _marked(value, exact.reason)
+
+
+def _array(value: Any, type_name: str, exact: Exactness | None) -> Any:
+    if isinstance(value, list):
+        return array_text(value, type_name)
+    return value if exact is None else _marked(value, exact.reason)
 
 
 def _marked(value: Any, reason: Reason) -> Any:

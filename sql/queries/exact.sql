@@ -5,7 +5,7 @@
 {text} !~ {pattern}
 
 -- name: no_longer
-char_length({text}) <= {longest}
+{length}({text}) <= {longest}
 
 -- name: same_number
 {text}::numeric = {text}::{type}
@@ -13,3 +13,13 @@ char_length({text}) <= {longest}
 -- name: same_float
 -- The text is the number that is held, or the one that is shown for it.
 {text}::numeric in ({text}::{type}::double precision::text::numeric, {text}::{type}::text::numeric)
+
+-- name: elements
+-- Each element of an array is kept. Qualified: functions of others for text[] would fit better.
+not exists (select from pg_catalog.unnest({text}::text[]) as element (value) where not ({kept}))
+
+-- name: bounds
+-- The bounds of a range, or of several.
+not exists (
+    select from pg_catalog.regexp_split_to_table({text}, '[][(){{}}",]+') as bound (value)
+    where not ({kept}))

@@ -62,7 +62,7 @@ select {columns} from ({query}
 
 -- name: uncut
 -- A text that is too long for its column gets something behind it: spaces would be cut in silence.
-case when char_length({column}) > {longest} then {column} || ' (would be cut)' else {column} end
+case when {kept} then {column} else {column} || ' (would be cut)' end
     as {column};
 
 -- name: as_numeric

@@ -20,6 +20,15 @@ CHANGED = [
     ("character varying(3)", "abc   "), ("name", "a" * 64),
     ("date", "now"), ("date", " Tomorrow"), ("timestamp without time zone", "today 10:00"),
     ("timestamp with time zone", "YESTERDAY"), ("time without time zone", "now"),
+    ("name", "ä" * 32), ('"char"', "ab"), ("money", "1.239"),
+    ("numeric(10,2)[]", "{1.2,NULL,1.239}"), ("numeric(10,2)[]", "{{1.5},{1e-3}}"),
+    ("real[]", "[0:1]={0.5,16777217}"), ("date[]", '{2024-01-31,"2024-01-31 10:00"}'),
+    ("timestamp without time zone[]", '{"2024-01-01 10:00:00+02"}'),
+    ("character varying(3)[]", '{abc,"abc "}'), ("character varying(3)[]", r'{"a\"\\ "}'),
+    ("name[]", "{" + "ä" * 32 + "}"),
+    ("daterange", "[2024-01-01,2024-01-31 10:00)"), ("tsrange", '["2024-01-01 10:00+02",)'),
+    ("tstzrange", "[,2024-01-01 10:00:00.1234567+02]"),
+    ("datemultirange", "{[2024-01-01 10:00,2024-02-01)}"),
 ]  # fmt: skip
 
 KEPT = [
@@ -39,4 +48,12 @@ KEPT = [
     ("interval", "-838:59:59.000001"), ("interval(0)", "1.5 days"),
     ("character varying(3)", "abc"), ("text", "abc "), ("character varying", "a "),
     ("numeric", "1.239"), ("integer", "1"),
+    ("name", "ä" * 31), ('"char"', "a"), ("money", "$1,234.50"),
+    ("numeric(10,2)[]", "{1.2,NULL,1.230}"), ("numeric(10,2)[]", "[2:3]={1,NaN}"),
+    ("numeric(10,2)[]", "{}"), ("date[]", "{2024-01-31,null,infinity}"),
+    ("character varying(3)[]", '{abc,NULL,"a,b",""}'), ("character varying(3)[]", r'{"\"\\ "}'),
+    ("character varying[]", '{"a "}'), ("integer[]", "{1}"),
+    ("daterange", "[2024-01-01,2024-02-01)"), ("daterange", "empty"), ("daterange", "[,]"),
+    ("tsrange", '["2024-01-01 10:00:00.123456",infinity)'),
+    ("datemultirange", "{[2024-01-01,2024-02-01),[2025-01-01,)}"),
 ]  # fmt: skip

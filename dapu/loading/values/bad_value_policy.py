@@ -30,6 +30,7 @@ from dapu.statement import TableName
 _TEXTS = sql.Identifier("pg_temp", "dapu_texts")
 ROW_NUMBER = "dapu_row"  # a column of ours beside those of the rows
 _HAS_IS_VALID = 160000
+_CUT = {"name", '"char"'}
 _OUTCOMES = {
     "fail": "have values that do not fit",
     "null": "with bad values nulled",
@@ -64,7 +65,7 @@ def apply_value_policy(
     """
     if isinstance(rows, ArrowRows):
         rows = rows.as_copy()
-    if not options.checks_values or not isinstance(rows, CopyRows):
+    if not isinstance(rows, CopyRows) or not (options.checks_values or _cuts(relation, rows)):
         return CheckedRows(rows)
     if rows.format == "binary":
         if rows.origin.again is None or not _may_refuse(relation, rows.columns, options):
@@ -79,6 +80,15 @@ def apply_value_policy(
         stage.reject(key_range, locate)
     stage.check_watermark(locate)
     return CheckedRows(stage.good(), *found)
+
+
+def _cuts(relation: Relation | None, rows: CopyRows) -> bool:
+    """Whether a column takes every text and cuts it, so that no remark makes it refuse one."""
+    if relation is None or rows.format == "binary":
+        return False
+    given = {column.name for column in rows.columns}
+    types = (column.type for column in relation.columns if column.name in given)
+    return any(type_name.removesuffix("[]") in _CUT for type_name in types)
 
 
 def _may_refuse(relation: Relation | None, columns: Sequence[Column], options: LoadOptions) -> bool:

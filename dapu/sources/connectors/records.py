@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from dapu.rows.exactness import exactness, remarked
-from dapu.rows.python_text import line
+from dapu.rows.python_text import array_text, line
 from dapu.rows.rows import Column, CopyRows, RowOrigin
 from dapu.sources.connectors.messages import Document, StreamName
 from dapu.sources.documents.exact_json import dump
@@ -46,6 +46,7 @@ class RecordSpool:
         ]
         kinds = [column.type for column in self.columns]
         self._documents = [place for place, kind in enumerate(kinds) if kind in ("json", "jsonb")]
+        self._arrays = [(place, kind) for place, kind in enumerate(kinds) if kind.endswith("[]")]
         exact = [(place, exactness(kind)) for place, kind in enumerate(kinds)]
         self._checked = [(place, one.reason) for place, one in exact if one is not None]
         self._tabs = len(kinds) - 1
@@ -64,6 +65,9 @@ class RecordSpool:
         for place in self._documents:
             if values[place].__class__ is str:
                 texts[place] = dump(values[place])
+        for place, kind in self._arrays:
+            if isinstance(elements := values[place], list):
+                texts[place] = array_text(elements, kind)
         for place, reason in self._checked:
             if values[place] is not None and (why := reason(texts[place])):
                 texts[place] = remarked(texts[place], why)

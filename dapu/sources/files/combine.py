@@ -24,6 +24,7 @@ from dapu.rows.rows import ArrowRows, Column
 from dapu.rows.types import widened
 from dapu.sources.files.column_options import ORIGIN, ChosenColumns, ColumnOptions
 from dapu.sources.files.part import FilePart, PartBatch, Values
+from dapu.sources.files.values.arrays import with_arrays
 from dapu.sources.files.values.convert_cells import cells_to_text
 from dapu.sources.files.values.convert_texts import TextColumn, TextStyle
 from dapu.sources.files.values.infer_kind import KindSurvey
@@ -81,11 +82,13 @@ class _Converter:
 
     def is_ready(self, values: Values | None) -> bool:
         """Whether texts are what the loader takes just as they are."""
-        if self.hash_key is not None or values is None:
+        if self.hash_key is not None or values is None or self.type.endswith("[]"):
             return False
         return self._texts.is_ready(values) and self._losses.marked(values) is values
 
     def _converted(self, values: Values) -> pa.Array:
+        if self.type.endswith("[]"):
+            values = with_arrays(values, self.type)
         if not isinstance(values, pa.Array):
             return cells_to_text(values, self.kind, self.style)
         return self._texts(values if values.type == pa.string() else values.cast(pa.string()))

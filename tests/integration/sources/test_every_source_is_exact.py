@@ -30,6 +30,7 @@ Give = Callable[[Values, str], None]
 _TYPES = (
     "numeric(10,2)", "real", "double precision", "date", "timestamp without time zone",
     "timestamp(3) with time zone", "time without time zone", "interval", "character varying(3)",
+    "name", '"char"', "numeric(10,2)[]", "date[]", "character varying(3)[]", "daterange",
 )  # fmt: skip
 
 
@@ -51,8 +52,9 @@ class World:
         self.task.has(f"driver: files\npath: {self._share.path}", action)
 
     def csv(self, values: Values, keys: str) -> None:
-        self._share.put("a.csv", "n,v\n" + "".join(f'{i},"{v}"\n' for i, v in enumerate(values)))
-        self._files(f"do: file\nfile: a.csv\n{keys}")
+        quoted = (value.replace('"', '""') for value in values)
+        self._share.put("a.csv", "n,v\n" + "".join(f'{i},"{v}"\n' for i, v in enumerate(quoted)))
+        self._files(f"do: file\nfile: a.csv\nescape: none\n{keys}")
 
     def json_file(self, values: Values, keys: str) -> None:
         rows = (json.dumps({"n": n, "v": value}) for n, value in enumerate(values))

@@ -35,24 +35,24 @@ class _Field:
     """A column of a query's result.
 
     own: its type in the source. kind: see `source.types`.
-    longest: how many characters the target takes, when spaces after them would be cut in silence.
+    length: how long a text the target takes, when spaces behind it would be cut in silence.
     """
 
     column: Column
     own: str
     kind: str
-    longest: int | None = None
+    length: Length | None = None
 
     @property
     def is_plain(self) -> bool:
         """Whether the column goes as it is."""
-        return self.kind != "money" and self.longest is None
+        return self.kind != "money" and self.length is None
 
     def value(self) -> sql.Composable:
         """The column in a form that means the same in every database."""
         name = sql.Identifier(self.column.name)
-        if self.longest is not None:
-            return compose("postgres.uncut", column=name, longest=sql.Literal(self.longest))
+        if self.length is not None:
+            return compose("postgres.uncut", column=name, kept=self.length.is_kept(name))
         if self.kind != "money":  # an amount whose meaning hangs on the database's locale
             return name
         several = self.own.endswith("[]")
@@ -250,13 +250,13 @@ def _field(name: str, found: tuple[str, str, bool], target: str | None) -> _Fiel
     if target is not None and is_refused(target, holding):
         declared = target
     return _Field(
-        Column(name, declared), own, kind, _longest(own, declared) if not is_stored else None
+        Column(name, declared), own, kind, _length(own, declared) if not is_stored else None
     )
 
 
-def _longest(own: str, target: str) -> int | None:
+def _length(own: str, target: str) -> Length | None:
     exact = exactness(target) if base(own) in _TEXTS else None
-    return exact.longest if isinstance(exact, Length) and not holds(target, own) else None
+    return exact if isinstance(exact, Length) and not holds(target, own) else None
 
 
 def _modifier(column: extensions.Column) -> int:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from dapu.errors import JobError
+from dapu.errors import FaultyDocument, JobError
 from dapu.rows.column_names import column_names, same_text
 from dapu.sources.documents.exact_json import dump
+from dapu.sources.files.formats.nested import json_values
 from dapu.sources.files.part import BATCH, PartBatch
 from dapu.sources.files.places.unpack import Content
 from dapu.suggest import nearest
@@ -39,6 +39,9 @@ _TYPES = {
     pa.types.is_fixed_size_binary: "bytea",
     pa.types.is_nested: "jsonb",
 }
+
+_AT_ONCE = 64 << 20  # bytes of a batch, about
+_LONGEST = 1 << 30  # bytes; https://www.postgresql.org/docs/current/limits.html, "field size"
 
 
 @dataclass
@@ -88,23 +91,46 @@ class ParquetPart:
         start = 1
         with self.content.open() as file:
             try:
-                for batch in parquet.ParquetFile(file).iter_batches(BATCH, columns=names):
+                read = parquet.ParquetFile(file)
+                rows = self._rows_at_once(read.metadata, wanted)
+                for batch in read.iter_batches(rows, columns=names):
                     columns = [
                         None if at is None else self._exact(batch.column(wanted.index(at)), at)
                         for at in handles
                     ]
                     yield PartBatch(range(start, start + batch.num_rows), columns)
                     start += batch.num_rows
-            except pa.ArrowInvalid as error:
+            except (pa.ArrowException, OSError) as error:
+                if _is_of_place(error):
+                    raise
                 raise JobError(f"{self.file} is broken, after row {start - 1}: {error}") from error
+
+    def _rows_at_once(self, groups: parquet.FileMetaData, wanted: Sequence[int]) -> int:
+        """How many rows have room in memory, by the sizes that the file says."""
+        rows = BATCH
+        for number in range(groups.num_row_groups):
+            group = groups.row_group(number)
+            sizes = [0] * len(self.schema)
+            for chunk in map(group.column, range(group.num_columns)):
+                root = chunk.path_in_schema.partition(".")[0]
+                sizes[self.schema.names.index(root)] += chunk.total_uncompressed_size
+            for at in wanted:
+                if sizes[at] > _LONGEST * group.num_rows:
+                    raise JobError(
+                        f"{self.file}, column {self.schema.names[at]} has values of "
+                        f"{sizes[at] // group.num_rows:,} bytes on average; PostgreSQL takes none "
+                        "of more than 1 GB"
+                    )
+            row = sum(sizes[at] for at in wanted) // max(group.num_rows, 1)
+            rows = min(rows, max(_AT_ONCE // max(row, 1), 1))
+        return rows
 
     def _exact(self, values: pa.Array, at: int) -> pa.Array:
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
         kind = values.type
         if pa.types.is_nested(kind):
-            texts = [v if v is None else dump(_plain(v, kind)) for v in values.to_pylist()]
-            return pa.array(texts, pa.string())
+            return self._documents(values, at)
         if pa.types.is_fixed_size_binary(kind):
             return pc.cast(values, pa.binary())
         try:
@@ -119,34 +145,17 @@ class ParquetPart:
             return pa.array([n if n is None else f"{n} microseconds" for n in counts], pa.string())
         return exact
 
-
-def _plain(value: Any, kind: Any) -> Any:
-    """A nested value with the types of JSON; a date or time is a text then, and a map an object.
-
-    kind: its Arrow type. Raises JobError when a map has a key twice.
-    """
-    if value is not None and pa.types.is_map(kind):
-        return _map(value, kind)
-    match value:
-        case dict():
-            return {key: _plain(item, kind.field(key).type) for key, item in value.items()}
-        case list():
-            return [_plain(item, kind.value_type) for item in value]
-        case float():
-            return Decimal(repr(value))
-        case bytes():
-            return value.hex()
-        case None | bool() | int() | str() | Decimal():
-            return value
-    return str(value)
+    def _documents(self, values: pa.Array, at: int) -> pa.Array:
+        try:
+            texts = [None if v is None else dump(v) for v in json_values(values)]
+        except FaultyDocument as error:
+            raise JobError(f"{self.file}, column {self.schema.names[at]} {error}") from None
+        return pa.array(texts, pa.string())
 
 
-def _map(pairs: Any, kind: Any) -> dict[str, Any]:
-    keys = [key.hex() if isinstance(key, bytes) else str(key) for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise JobError(f"a map has a key twice: {', '.join(keys)}")
-    values = [_plain(item, kind.item_type) for _, item in pairs]
-    return dict(zip(keys, values, strict=True))
+def _is_of_place(error: Exception) -> bool:
+    """Whether the place fails: Arrow's own errors are of its classes, or have no number."""
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def _in_microseconds(kind: Any) -> Any:
@@ -177,5 +186,7 @@ def open_parquet(content: Content) -> ParquetPart:
     with content.open() as file:
         try:
             return ParquetPart(content, parquet.ParquetFile(file).schema_arrow)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:
+            if _is_of_place(error):
+                raise
             raise JobError(f"{content.name} is no Parquet file, or is cut off: {error}") from error
