@@ -88,7 +88,7 @@ class Delivery:
     def take_state(self, state: State) -> None:
         """The records so far lead to this state. Raises JobError when some did not arrive."""
         if state.message == self.state and not self._since_state:
-            return  # once more
+            return  # a status that was reported before
         count = state.record_count
         if count is not None and count != self._since_state and not self._is_refused:
             raise JobError(
