@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from dapu.execute.sync import Sync
 
 _OPTIONS = (
-    click.option("--database-type", metavar="TYPE", help="POSTGRES, SQLITE, SNOWFLAKE or MSSQL."),
+    click.option(
+        "--database-type",
+        metavar="TYPE",
+        help="POSTGRES, SQLITE, SNOWFLAKE, DATABRICKS or MSSQL.",
+    ),
     click.option("--database-dsn", metavar="DSN", help="Where the warehouse is, who logs in."),
     click.option("--execute-url", "-u", metavar="URL", help="Address of the Execute server."),
     click.option("--execute-key-id", metavar="ID", help="Id of the API key."),

@@ -1,4 +1,4 @@
-"""Helper views in the SQL of a target whose statements are text: SQLite, Snowflake, SQL Server."""
+"""Helper views in the SQL of a target whose statements are text: all but PostgreSQL."""
 
 from __future__ import annotations
 

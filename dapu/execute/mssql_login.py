@@ -41,14 +41,14 @@ _SYNONYMS = {
 }
 _KNOWN = (
     "server", "port", "database", "user id", "password", "app name", "encrypt",
-    "connection timeout", "dial timeout", "applicationintent", "trusted_connection",
+    "connection timeout", "dial timeout", "applicationintent", "trusted_connection", "fedauth",
 )  # fmt: skip
 # They change nothing that a person could see here. Of certificates see docs/execute.md.
 _PASSED_OVER = (
     "trustservercertificate", "keepalive", "packet size", "log", "workstation id",
     "multisubnetfailover", "guid conversion", "timezone",
 )  # fmt: skip
-_AZURE = "fedauth"
+AZURE = "fedauth"
 _YES = ("yes", "true", "sspi", "1")
 # A value ends at the next `;`, unless it stands in quotes (ADO) or braces (ODBC), whose own end is
 # written twice in it.
@@ -60,9 +60,9 @@ _DOUBLED = {"ado": '"', "odbc": "}"}
 
 
 def read_dsn(dsn: str) -> dict[str, Any]:
-    """The keywords of pymssql.connect.
+    """The keywords of pymssql.connect, and `fedauth` where Azure AD logs in.
 
-    Without a user it is the login of the operating system (Kerberos).
+    Without either and without a user it is the login of the operating system (Kerberos).
     Raises ConfigurationError that says what is wrong, without the secrets in it.
     """
     given = _of_url(dsn) if dsn.startswith("sqlserver:") else _of_pairs(dsn)
@@ -124,11 +124,6 @@ def _plain_names(pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _check_names(given: dict[str, str]) -> None:
-    if _AZURE in given:
-        raise ConfigurationError(
-            f"SQL Server's DSN has `{_AZURE}`: a login by Azure AD is none that dapu's driver has; "
-            "give a SQL login, or Kerberos with trusted_connection=yes"
-        )
     known = (*_KNOWN, *_PASSED_OVER)
     unknown = next((key for key in given if key not in known), None)
     if unknown is not None:
@@ -174,6 +169,7 @@ _OPTIONAL: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "connection timeout": ("timeout", _seconds),
     "dial timeout": ("login_timeout", _seconds),
     "applicationintent": ("read_only", _reads_only),
+    AZURE: (AZURE, _text),
 }
 
 

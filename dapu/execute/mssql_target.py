@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from dapu.errors import ConfigurationError, JobError
+from dapu.execute import mssql_odbc
 from dapu.execute.client import ExecuteAnswer
 from dapu.execute.dialect import ViewDialect, ViewStatements, fill
 from dapu.execute.documents import Incoming
 from dapu.execute.helper_views import HelperView, Kind
-from dapu.execute.mssql_login import read_dsn
+from dapu.execute.mssql_login import AZURE, read_dsn
 from dapu.execute.target import MarkStep
 from dapu.execute.text_target import Statements, TextTarget
 from dapu.named_sql import statement
@@ -102,15 +104,14 @@ class MssqlTarget(TextTarget):
     """The default schema of a SQL Server database. dsn: see `read_dsn`."""
 
     def __init__(self, dsn: str) -> None:
-        try:
-            import pymssql
-        except ImportError:
-            raise ConfigurationError(
-                "SQL Server needs its driver: pip install 'dapu[mssql]'"
-            ) from None
-        super().__init__(DIALECT, _STATEMENTS, _LONGEST, "SQL Server says", pymssql.Error)
+        keywords = {"appname": "dapu execute"} | read_dsn(dsn)
+        azure = keywords.pop(AZURE, None)
+        driver = _driver("pyodbc", "azure") if azure else _driver("pymssql", "mssql")
+        super().__init__(DIALECT, _STATEMENTS, _LONGEST, "SQL Server says", driver.Error)
         with self._translated_errors():
-            self._session = pymssql.connect(**{"appname": "dapu execute"} | read_dsn(dsn))
+            self._session = (
+                mssql_odbc.connect(driver, keywords, azure) if azure else driver.connect(**keywords)
+            )
 
     def load(self, answer: ExecuteAnswer, incoming: Incoming, step: MarkStep) -> None:  # noqa: ARG002
         """See `ExecuteTarget.load`."""
@@ -149,6 +150,15 @@ class MssqlTarget(TextTarget):
             with suppress(JobError), self._translated_errors():  # the first error counts
                 self._session.rollback()
             raise
+
+
+def _driver(name: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ConfigurationError(
+            f"SQL Server needs its driver: pip install 'dapu[{extra}]'"
+        ) from None
 
 
 def _groups(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -17,7 +17,7 @@ from dapu.suggest import nearest
 from dapu.warehouse.yamlfile import Strict
 
 PREFIX = "EXECUTESYNC_"
-TYPES = ("POSTGRES", "SQLITE", "SNOWFLAKE", "MSSQL")
+TYPES = ("POSTGRES", "SQLITE", "SNOWFLAKE", "DATABRICKS", "MSSQL")
 _QUIET = f"{PREFIX}QUIET"  # of older versions of the known client; now a level of the log
 _OTHER_NAMES = {"GOSQLITE": "SQLITE", "POSTGRESQL": "POSTGRES", "SQLSERVER": "MSSQL"}
 _KEYWORD_PASSWORD = re.compile(r"password\s*=\s*('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
@@ -34,7 +34,7 @@ _REVEALS = 3  # characters; shorter pieces reveal nothing, and hiding them would
 class SyncSettings(Strict):
     """The settings. A field's title is its variable, less EXECUTESYNC_."""
 
-    database_type: Literal["POSTGRES", "SQLITE", "SNOWFLAKE", "MSSQL"] = Field(
+    database_type: Literal["POSTGRES", "SQLITE", "SNOWFLAKE", "DATABRICKS", "MSSQL"] = Field(
         title="DATABASE_TYPE", description=f"The warehouse: {', '.join(TYPES)}"
     )
     database_dsn: SecretStr = Field(

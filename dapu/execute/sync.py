@@ -176,6 +176,10 @@ def _open_target(kind: str, dsn: str) -> ExecuteTarget:
         from dapu.execute.snowflake_target import SnowflakeTarget
 
         return SnowflakeTarget(dsn)
+    if kind == "DATABRICKS":
+        from dapu.execute.databricks_target import DatabricksTarget
+
+        return DatabricksTarget(dsn)
     from dapu.execute.mssql_target import MssqlTarget
 
     return MssqlTarget(dsn)

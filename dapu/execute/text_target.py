@@ -1,4 +1,4 @@
-"""What the warehouses share whose statements are text: SQLite, Snowflake, SQL Server."""
+"""What the warehouses share whose statements are text: all but PostgreSQL."""
 
 from __future__ import annotations
 

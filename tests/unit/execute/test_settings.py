@@ -68,7 +68,7 @@ def test_all_that_is_missing_is_reported_at_once() -> None:
         ("WAIT", "soon", "EXECUTESYNC_WAIT (--wait): input should be a valid integer"),
         ("MAX_DOCUMENTS", "0", "EXECUTESYNC_MAX_DOCUMENTS (--max-documents): input should be gr"),
         ("INCLUDE_CALCS", "maybe", "EXECUTESYNC_INCLUDE_CALCS (--include-calcs): input should"),
-        ("DATABASE_TYPE", "DATABRICKS", "input should be 'POSTGRES', 'SQLITE', 'SNOWFLAKE' or"),
+        ("DATABASE_TYPE", "ORACLE", "input should be 'POSTGRES', 'SQLITE', 'SNOWFLAKE', 'DATA"),
         ("LOG_LEVEL", "loud", "EXECUTESYNC_LOG_LEVEL (--log-level): input should be 'quiet', "),
         ("DATABASE_DSN", "", "EXECUTESYNC_DATABASE_DSN (--database-dsn) is not given"),
     ],
