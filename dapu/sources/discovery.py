@@ -72,10 +72,16 @@ def _tables(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  
     from dapu.sources.databases.introspect import tables
 
     rows = [
-        (one.schema, one.name, one.kind, {column.name: column.type for column in one.columns})
+        (
+            one.schema,
+            one.name,
+            one.kind,
+            {column.name: column.type for column in one.columns},
+            one.fault,
+        )
         for one in tables(warehouse, name)
     ]
-    return Offer(name, "table", ("schema", "name", "kind", "columns"), rows)
+    return Offer(name, "table", ("schema", "name", "kind", "columns", "fault"), rows)
 
 
 def _layers(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001

@@ -74,7 +74,8 @@ class DatabaseTables:
         origin = f"{quote(found.schema)}.{quote(found.name)}"
         selects = [_select(quote(source), quote(name)) for source, name in names.items()]
         if not selects:
-            raise JobError(f"{label}: the source does not say which columns it has; is it broken?")
+            why = found.fault or "is it broken?"
+            raise JobError(f"{label}: the source does not say which columns it has; {why}")
         types = self._source.columns(
             Statement((fragment("generate.extract", columns=", ".join(selects), origin=origin),))
         )

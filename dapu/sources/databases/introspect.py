@@ -52,6 +52,7 @@ class FoundTable:
 
     columns: in order. is_meant: it is in what the connection names, not just visible from there.
     key: the columns of its primary key. indexed: the first column of each index.
+    fault: why the database cannot say what it has: a view on a table that was dropped, say.
     """
 
     schema: str
@@ -62,6 +63,7 @@ class FoundTable:
     comment: str | None = None
     key: tuple[str, ...] = ()
     indexed: frozenset[str] = frozenset()
+    fault: str | None = None
 
 
 def tables(warehouse: Warehouse, name: str) -> list[FoundTable]:
@@ -75,8 +77,7 @@ def tables(warehouse: Warehouse, name: str) -> list[FoundTable]:
         with warnings.catch_warnings(action="ignore", category=SAWarning):  # of unknown types
             return sorted(_tables(engine), key=lambda table: (table.schema, table.name))
     except SQLAlchemyError as error:
-        reason = redact(str(getattr(error, "orig", None) or error)).strip()
-        raise JobError(f"the connection `{name}` is refused: {reason}") from None
+        raise JobError(f"the connection `{name}` is refused: {_reason(error)}") from None
     finally:
         engine.dispose()
 
@@ -123,10 +124,12 @@ def _tables_of(
     engine: Engine, inspector: sqlalchemy.Inspector, schema: str, is_meant: bool
 ) -> Iterator[FoundTable]:
     views = {*inspector.get_view_names(schema), *_materialized_views(inspector, schema)}
-    found = _columns(inspector, schema, views)
-    keys = _known(lambda: inspector.get_multi_pk_constraint(schema))
-    indexes = _known(lambda: inspector.get_multi_indexes(schema))
-    comments = _known(lambda: inspector.get_multi_table_comment(schema, kind=ObjectKind.ANY))
+    labels = dict.fromkeys([*inspector.get_table_names(schema), *sorted(views)])
+    found, faults = _columns(inspector, schema, labels)
+    sound = [name for name in labels if name not in faults] if faults else None
+    keys = _known(lambda: inspector.get_multi_pk_constraint(schema, sound))
+    indexes = _known(lambda: inspector.get_multi_indexes(schema, sound))
+    comments = _known(lambda: inspector.get_multi_table_comment(schema, sound, kind=ObjectKind.ANY))
     for place, columns in found.items():
         key = keys[place]["constrained_columns"] if place in keys else []
         starts = {names[0] for one in indexes.get(place) or () if (names := one["column_names"])}
@@ -139,26 +142,33 @@ def _tables_of(
             _text(comments.get(place)),
             tuple(_plain(engine, name) for name in key),
             frozenset(_plain(engine, name) for name in (*starts, *key[:1]) if name is not None),
+            faults.get(place[1]),
         )
 
 
 def _columns(
-    inspector: sqlalchemy.Inspector, schema: str, views: Iterable[str]
-) -> dict[_Place, list[ReflectedColumn]]:
-    """The columns of all tables and views; a view that is broken has none.
+    inspector: sqlalchemy.Inspector, schema: str, names: Iterable[str]
+) -> tuple[dict[_Place, list[ReflectedColumn]], dict[str, str]]:
+    """The columns of all tables and views, and what is wrong with those that are broken.
 
-    Some databases refuse all together for one such view: then each is asked for by itself.
+    Some databases refuse all together for one of these, and SQLAlchemy leaves some out: those are
+    asked for by themselves.
     """
+    faults: dict[str, str] = {}
     try:
-        return inspector.get_multi_columns(schema, kind=ObjectKind.ANY)
+        found = dict(inspector.get_multi_columns(schema, kind=ObjectKind.ANY))
     except SQLAlchemyError:
-        found: dict[_Place, list[ReflectedColumn]] = {}
-        for name in [*inspector.get_table_names(schema), *views]:
-            try:
-                found[schema, name] = inspector.get_columns(name, schema)
-            except SQLAlchemyError:
-                found[schema, name] = []
-        return found
+        found = {}
+    known = {name for _, name in found}
+    for name in names:
+        if name in known:
+            continue
+        try:
+            found[schema, name] = inspector.get_columns(name, schema)
+        except SQLAlchemyError as error:
+            found[schema, name] = []
+            faults[name] = _reason(error)
+    return found, faults
 
 
 def _known(ask: Callable[[], dict[_Place, Found]]) -> dict[_Place, Found]:
@@ -167,6 +177,13 @@ def _known(ask: Callable[[], dict[_Place, Found]]) -> dict[_Place, Found]:
         return ask()
     except NotImplementedError:
         return {}
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The database's own words."""
+    causes = (error, error.__cause__)
+    said = next((one.orig for one in causes if getattr(one, "orig", None)), error)  # type: ignore[union-attr]
+    return redact(str(said)).strip()
 
 
 def _materialized_views(inspector: sqlalchemy.Inspector, schema: str) -> list[str]:

@@ -72,15 +72,17 @@ def test_the_tables_of_postgresql(discover: Discover, database: Database) -> Non
             "create materialized view erp.sums as select sum(total) as total from erp.invoice"
         )
     discover.has("driver: files\npath: .")
+    sound = {"fault": None}
     assert discover.items("mart") == [
         {
             "schema": "erp",
             "name": "invoice",
             "kind": "table",
             "columns": {"id": "bigint", "total": "numeric(12, 2)"},
+            "fault": None,
         },
-        {"schema": "erp", "name": "paid", "kind": "view", "columns": {"id": "bigint"}},
-        {"schema": "erp", "name": "sums", "kind": "view", "columns": {"total": "numeric"}},
+        {"schema": "erp", "name": "paid", "kind": "view", "columns": {"id": "bigint"}} | sound,
+        {"schema": "erp", "name": "sums", "kind": "view", "columns": {"total": "numeric"}} | sound,
     ]
     text = discover.text("mart")
     lines = [line.split(maxsplit=4) for line in text.splitlines()]
@@ -100,8 +102,38 @@ def test_the_tables_of_sqlite(discover: Discover, tmp_path: Path) -> None:
             "name": "customer",
             "kind": "table",
             "columns": {"id": "integer", "name": "varchar(20)"},
+            "fault": None,
         }
     ]
+
+
+def test_what_is_broken_is_named_and_the_rest_is_there(
+    discover: Discover, tmp_path: Path, mariadb: MariaDB
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "erp.db", isolation_level=None)) as session:
+        session.executescript(
+            "create table a (id integer); create table gone (x);"
+            "create view broken as select x from gone; drop table gone; pragma writable_schema = 1;"
+            "insert into sqlite_master values "
+            "('table', 'odd', 'odd', 0, 'create virtual table odd using no_such_module (a)')"
+        )
+    discover.has(f"url: sqlite:///{tmp_path}/erp.db")
+    faults = {item["name"]: item["fault"] or "" for item in discover.items()}
+    assert faults["a"] == ""
+    assert "gone" in faults["broken"]
+    assert "no_such_module" in faults["odd"]
+    with closing(mariadb.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("create or replace database with_broken")
+        cursor.execute("use with_broken")
+        for what in ("a (id int)", "gone (x int)"):
+            cursor.execute(f"create table {what}")
+        cursor.execute("create view broken as select x from gone")
+        cursor.execute("drop table gone")
+    discover.has(f"url: {mariadb.url('with_broken')}")
+    found = {i["name"]: i["fault"] for i in discover.items() if i["schema"] == "with_broken"}
+    assert found["a"] is None
+    assert "broken" in found["broken"]
+    assert "broken" in discover.text()
 
 
 def test_a_missing_sqlite_file_is_reported_and_not_made(discover: Discover, tmp_path: Path) -> None:
