@@ -174,6 +174,11 @@ class _CopyText:
 
 
 def _beginning(row: Row) -> bytes:
+    if _FINER.search(row.header.date):
+        raise JobError(
+            f"{row.header} has $DATE: {row.header.date}, and PostgreSQL keeps no parts of a "
+            "microsecond. Nothing of the answer was kept"
+        )
     texts = [row.header.type, row.header.id, row.header.date, row.header.author or ""]
     if _SPECIAL.search("".join(texts)):
         texts = [text.translate(_ESCAPES) for text in texts]
@@ -186,6 +191,7 @@ def _beginning(row: Row) -> bytes:
     ).encode()
 
 
+_FINER = re.compile("[.][0-9]{6}[0-9]*[1-9]")
 _as_text = lru_cache(maxsize=1)(datetime.isoformat)  # of the batch: one for nearly all rows
 
 

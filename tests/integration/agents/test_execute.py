@@ -255,3 +255,17 @@ def test_a_schema_that_is_none_is_reported(
 def test_another_kind_of_connection_is_reported(source: OneTask, execute: ExecuteServer) -> None:
     source.has("driver: files\npath: .", "do: execute")
     assert source.fails() == "the connection `source` has no `driver: execute`"
+
+
+def test_a_date_with_parts_of_a_microsecond_is_refused(
+    source: OneTask, execute: ExecuteServer
+) -> None:
+    text = b'{"$TYPE": "AFE", "DOCUMENT_ID": "9", "$VERSION": 1, "$DELETED": false, "$DATE": "%s"}'
+    execute.put_text(("AFE", "9", 1), text % b"2024-01-02T03:04:05.1234567Z")
+    message = source.fails()
+    assert "AFE 9, version 1" in message
+    assert "05.1234567Z" in message
+    execute.put_text(("AFE", "9", 1), text % b"2024-01-02T03:04:05.1234560Z")
+    source.run()
+    dates = source.rows("select date at time zone 'UTC' from staging.thing where id = '9'")
+    assert [str(date) for (date,) in dates] == ["2024-01-02 03:04:05.123456"]
