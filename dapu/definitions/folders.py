@@ -160,6 +160,14 @@ def _has_good_name(path: Path, what: str, found: Scan) -> bool:
     return message is None
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; False for a name that no file system takes."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def fingerprint(path: Path) -> str:
     """SHA-256 (hex) of all files in a task's folder.
 

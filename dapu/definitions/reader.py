@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint
+from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint, is_file
 from dapu.definitions.models import ActionOptions, Route, Task, task_model
 from dapu.definitions.script import transaction_faults
 from dapu.definitions.sql_placeholders import quoted_names
@@ -155,7 +155,7 @@ def _file_faults(folder: TaskFolder, task: Task, own: Document, known: set[str])
     scripts = task.scripts()
     for name in dict.fromkeys(task.sql_files()):
         path = folder.path / name
-        if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not path.is_file():
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts or not is_file(path):
             beside = [file.name for file in folder.path.glob("*.sql")]
             message = f"there is no file {name} in this task's folder{nearest(name, beside)}"
             line = 1 + own.text[: max(own.text.find(name), 0)].count("\n")

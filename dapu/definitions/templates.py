@@ -21,6 +21,7 @@ from uuid import UUID
 from jinja2 import Template as JinjaTemplate
 from jinja2 import TemplateNotFound, TemplateSyntaxError, meta, nodes
 
+from dapu.definitions.folders import is_file
 from dapu.definitions.sandbox import sql_environment
 from dapu.errors import Fault, FaultyFile
 from dapu.limited_process import LimitedProcess, ProcessDied
@@ -87,7 +88,7 @@ class Template:
         self, name: str, line: int, known: Collection[str], above: tuple[Path, ...]
     ) -> list[Fault]:
         path = self.path.parent / name
-        if ".." in path.parts or not path.is_file():
+        if ".." in path.parts or not is_file(path):
             beside = [file.name for file in self.path.parent.glob("*.sql")]
             message = f"there is no file {name} in this task's folder{nearest(name, beside)}"
             return [Fault(self.path, line, message)]

@@ -247,7 +247,7 @@ def main() -> int:
     step = max(1, min(500, given.inputs // given.processes))
     with (
         running_postgres() as server,
-        ProcessPoolExecutor(given.processes, get_context("spawn"), max_tasks_per_child=4) as pool,
+        ProcessPoolExecutor(given.processes, get_context("spawn")) as pool,
     ):
         runs = [
             pool.submit(

@@ -276,3 +276,9 @@ def test_to_check_a_template_computes_nothing(tmp_path: Path) -> None:
     assert undefined(tmp_path, "{{ 'x' | center(99999999999) }} {{ y }}") == [
         "query.sql:1: undefined name `y`"
     ]
+
+
+def test_a_name_that_no_file_system_takes_is_of_no_file(tmp_path: Path) -> None:
+    said = undefined(tmp_path, f"{{% include '{'x' * 5000}.sql' %}}")
+    assert len(said) == 1
+    assert "there is no file xxx" in said[0]

@@ -18,6 +18,8 @@ from dapu.sources.files.part import BATCH, PartBatch
 from dapu.sources.files.places.unpack import Content
 from dapu.suggest import nearest
 
+# What Arrow raises for a file that is broken: a name in it may not even be text.
+_BROKEN = (pa.ArrowException, MemoryError, OSError, ValueError)
 _TYPES = {
     pa.types.is_boolean: "boolean",
     pa.types.is_int8: "smallint",
@@ -100,7 +102,7 @@ class ParquetPart:
                     ]
                     yield PartBatch(range(start, start + batch.num_rows), columns)
                     start += batch.num_rows
-            except (pa.ArrowException, OSError) as error:
+            except _BROKEN as error:
                 if _is_of_place(error):
                     raise
                 raise JobError(f"{self.file} is broken, after row {start - 1}: {error}") from error
@@ -186,7 +188,7 @@ def open_parquet(content: Content) -> ParquetPart:
     with content.open() as file:
         try:
             return ParquetPart(content, parquet.ParquetFile(file).schema_arrow)
-        except (pa.ArrowException, OSError) as error:
+        except _BROKEN as error:
             if _is_of_place(error):
                 raise
             raise JobError(f"{content.name} is no Parquet file, or is cut off: {error}") from error
