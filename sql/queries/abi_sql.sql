@@ -3,8 +3,9 @@
 
 -- name: columns
 -- The columns of a table and their types.
-select a.attname, format_type(a.atttypid, null)
-from pg_attribute a where a.attrelid = to_regclass(%(table)s) and a.attnum > 0 and not a.attisdropped;
+select a.attname, pg_catalog.format_type(a.atttypid, null)
+from pg_attribute a where a.attrelid = pg_catalog.to_regclass(%(table)s)
+    and a.attnum > 0 and not a.attisdropped;
 
 -- name: contracts
 -- The contracts of a table, each with all its ABIs side by side.
@@ -24,7 +25,7 @@ order by 1, 2, 3;
 
 -- name: address_text
 -- An address of any type and case as text.
-replace(lower(btrim({column}::text)), '\x', '0x');
+pg_catalog.replace(pg_catalog.lower(pg_catalog.btrim({column}::text)), '\x', '0x');
 
 -- name: only
 and {address} = any ({keys});
@@ -33,43 +34,43 @@ and {address} = any ({keys});
 -- Contracts with a least number of logs and calls.
 and {address} in (
     select k.address from ({addresses}) as k (address)
-    group by k.address having count(*) >= {count});
+    group by k.address having pg_catalog.count(*) >= {count});
 
 -- name: addresses
 select {address} from {table} x where {column} is not null;
 
 -- name: number_hex
-('0x' || encode(substr({source}, {at}, {length}), 'hex'))::numeric;
+('0x' || pg_catalog.encode(pg_catalog.substr({source}, {at}, {length}), 'hex'))::numeric;
 
 -- name: number_part
 -- PostgreSQL 14 and 15 read no numeric from hexadecimal digits: bits become a bigint, 7 bytes of them
 -- at a time, so that none is taken for a sign.
-('x' || encode(substr({source}, {at}, {length}), 'hex'))::bit({bits})::bigint::numeric;
+('x' || pg_catalog.encode(pg_catalog.substr({source}, {at}, {length}), 'hex'))::bit({bits})::bigint::numeric;
 
 -- name: times
 {number} * {factor};
 
 -- name: signed
-{number} - case when get_byte({source}, {first}) > 127 then {modulus} else 0 end;
+{number} - case when pg_catalog.get_byte({source}, {first}) > 127 then {modulus} else 0 end;
 
 -- name: unsigned_ok
-substr({source}, {at}, {unused}) = '\x{zeros}'::bytea;
+pg_catalog.substr({source}, {at}, {unused}) = '\x{zeros}'::bytea;
 
 -- name: signed_ok
-substr({source}, {at}, {unused}) = case when get_byte({source}, {first}) > 127
+pg_catalog.substr({source}, {at}, {unused}) = case when pg_catalog.get_byte({source}, {first}) > 127
         then '\x{ones}'::bytea else '\x{zeros}'::bytea end;
 
 -- name: address
-'0x' || encode(substr({source}, {at}, 20), 'hex');
+'0x' || pg_catalog.encode(pg_catalog.substr({source}, {at}, 20), 'hex');
 
 -- name: bool
-get_byte({source}, {last}) = 1;
+pg_catalog.get_byte({source}, {last}) = 1;
 
 -- name: bool_ok
-substr({source}, {at}, 32) in ('\x{zeros}00'::bytea, '\x{zeros}01'::bytea);
+pg_catalog.substr({source}, {at}, 32) in ('\x{zeros}00'::bytea, '\x{zeros}01'::bytea);
 
 -- name: fixed_bytes
-substr({source}, {at}, {length});
+pg_catalog.substr({source}, {at}, {length});
 
 -- name: bytes
 -- A value whose offset stands at a place, counted from the base.
@@ -88,14 +89,14 @@ substr({source}, {at}, {length});
 case when {good} then {value} end;
 
 -- name: is_as_long
-length({source}) >= {length};
+pg_catalog.length({source}) >= {length};
 
 -- name: both
 {long} and {ok};
 
 -- name: too_short
 when ({long}) is not true
-        then '{what} has ' || coalesce(length({source}), 0) || ' bytes of at least {length}';
+        then '{what} has ' || coalesce(pg_catalog.length({source}), 0) || ' bytes of at least {length}';
 
 -- name: when_not
 when ({ok}) is not true then {message};
@@ -131,31 +132,31 @@ cross join lateral (select {columns} offset 0) {alias};
 {column} = '\x{hex}'::bytea;
 
 -- name: equals_text
-lower({column}) = '0x{hex}';
+pg_catalog.lower({column}) = '0x{hex}';
 
 -- name: starts_bytes
-substr({column}, 1, {length}) = '\x{hex}'::bytea;
+pg_catalog.substr({column}, 1, {length}) = '\x{hex}'::bytea;
 
 -- name: starts_text
-lower(left({column}, {digits})) = '0x{hex}';
+pg_catalog.lower(pg_catalog.left({column}, {digits})) = '0x{hex}';
 
 -- name: topic_of_array
 {topics}[{number}];
 
 -- name: topics_of_array
-cardinality({topics}) = {count};
+pg_catalog.cardinality({topics}) = {count};
 
 -- name: topic_of_text
-split_part({topics}, ',', {number});
+pg_catalog.split_part({topics}, ',', {number});
 
 -- name: topics_of_text
-cardinality(string_to_array({topics}, ',')) = {count};
+pg_catalog.cardinality(pg_catalog.string_to_array({topics}, ',')) = {count};
 
 -- name: topic_of_json
 ({topics}::jsonb ->> {index});
 
 -- name: topics_of_json
-jsonb_array_length({topics}::jsonb) = {count};
+pg_catalog.jsonb_array_length({topics}::jsonb) = {count};
 
 -- name: bytes_of_text
 {schema}.abi_hex({column});
@@ -187,7 +188,7 @@ r.{status}::text in ('1', '0x1', 'true');
 
 -- name: trace_path
 -- Where a call stands below its transaction: nothing for the call of the transaction itself.
-replace(btrim({alias}.{trace_address}::text, '[]{{}}'), ' ', '');
+pg_catalog.replace(pg_catalog.btrim({alias}.{trace_address}::text, '[]{{}}'), ' ', '');
 
 -- name: is_root
 coalesce({path}, '') = '';
@@ -199,7 +200,7 @@ coalesce({path}, '') = '';
 -- name: no_failed_parent
 -- What a call did is undone with the call that made it.
 not exists (select from {traces} p where p.{transaction_hash} = r.{transaction_hash}
-            and not ({no_error}) and starts_with({path} || ',', {parent_path} || ',')
+            and not ({no_error}) and pg_catalog.starts_with({path} || ',', {parent_path} || ',')
             or p.{transaction_hash} = r.{transaction_hash} and not ({no_error}) and {is_root});
 
 -- name: no_such_trace

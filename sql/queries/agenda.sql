@@ -4,14 +4,14 @@
 -- Workers take turns to claim, so that each sees what the one before it took, and to end jobs that
 -- may wake others, so that the last of several masters sees that the others have run. The lock
 -- ends with the transaction.
-select pg_advisory_xact_lock(%(key)s);
+select pg_catalog.pg_advisory_xact_lock(%(key)s);
 
 -- name: claim
 -- Takes the most urgent job that may run now and gives it to a worker, with its task as it was
 -- registered, and what each action of the task remembers of its source.
 update {agenda} a set
     status = 'running', worker = %(worker)s, backend = %(backend)s,
-    tries = a.tries + 1, started_at = clock_timestamp()
+    tries = a.tries + 1, started_at = pg_catalog.clock_timestamp()
 from (
     select w.job, coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection,
         exists (select from {dependency} d where d.master = w.task) as is_master
@@ -19,12 +19,12 @@ from (
     join {registry} t on t.task = w.task and t.state = 'ready'
     join {route} r on r.route = w.route and not 'worker' = any (r.disabled)
     left join {override} o on o.task = w.task
-    where w.status = 'waiting' and w.not_before <= now() and w.tries <= t.retries
+    where w.status = 'waiting' and w.not_before <= pg_catalog.now() and w.tries <= t.retries
     and not exists (select from {agenda} x where x.job = any (w.after) and x.status <> 'done')
     and not exists (select from {control} where name = 'paused')
     and not exists (select from {agenda} x where x.task = w.task and x.status = 'running')
     and (r.concurrency is null or r.concurrency > (
-        select count(*) from {agenda} x where x.route = w.route and x.status = 'running'))
+        select pg_catalog.count(*) from {agenda} x where x.route = w.route and x.status = 'running'))
     and not exists (
         select from {dependency} d
         join {agenda} x on x.task = d.master and x.status = 'waiting' and x.backfill is null
@@ -38,10 +38,11 @@ from (
 where a.job = chosen.job and a.status = 'waiting'
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.backfill,
     chosen.is_master, a.rebuild, chosen.hash, chosen.definition, chosen.connection,
-    (select jsonb_object_agg(m.source, jsonb_build_array(m.column_name, m.kind, m.value))
+    (select pg_catalog.jsonb_object_agg(m.source,
+        pg_catalog.jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
-    (select jsonb_object_agg(s.source, s.items) from (
-        select x.source, jsonb_object_agg(x.item, x.state) as items
+    (select pg_catalog.jsonb_object_agg(s.source, s.items) from (
+        select x.source, pg_catalog.jsonb_object_agg(x.item, x.state) as items
         from {seen} x where x.task = a.task group by x.source) s);
 
 -- name: claim_job
@@ -49,22 +50,23 @@ returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeo
 -- its turn holds it back.
 update {agenda} a set
     status = 'running', worker = %(worker)s, backend = %(backend)s,
-    tries = a.tries + 1, started_at = clock_timestamp()
+    tries = a.tries + 1, started_at = pg_catalog.clock_timestamp()
 from {registry} t
 join {route} r on r.route = t.route and not 'worker' = any (r.disabled)
 left join {override} o on o.task = t.task
 where a.job = %(job)s and a.status = 'waiting' and t.task = a.task and t.state = 'ready'
 and not exists (select from {agenda} x where x.task = a.task and x.status = 'running')
 and (r.concurrency is null or r.concurrency > (
-    select count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
+    select pg_catalog.count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
     coalesce(o.timeout, t.timeout), a.backfill,
     exists (select from {dependency} d where d.master = t.task), a.rebuild,
     t.hash, t.definition, r.connection,
-    (select jsonb_object_agg(m.source, jsonb_build_array(m.column_name, m.kind, m.value))
+    (select pg_catalog.jsonb_object_agg(m.source,
+        pg_catalog.jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
-    (select jsonb_object_agg(s.source, s.items) from (
-        select x.source, jsonb_object_agg(x.item, x.state) as items
+    (select pg_catalog.jsonb_object_agg(s.source, s.items) from (
+        select x.source, pg_catalog.jsonb_object_agg(x.item, x.state) as items
         from {seen} x where x.task = a.task group by x.source) s);
 
 -- name: hindrance
@@ -84,14 +86,14 @@ where a.job = %(job)s;
 -- For a worker that found nothing to claim: whether any job is running, and of the waiting one that
 -- may be tried next its task, the time, and in how many seconds that is (null: none waits for it).
 select exists (select from {agenda} where status = 'running'), next.task, next.not_before,
-    extract(epoch from next.not_before - now())::float8
+    extract(epoch from next.not_before - pg_catalog.now())::float8
 from (select) as one
 left join (
     select a.task, a.not_before
     from {agenda} a
     join {registry} t on t.task = a.task and t.state = 'ready'
     join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
-    where a.status = 'waiting' and a.not_before > now() and a.tries <= t.retries
+    where a.status = 'waiting' and a.not_before > pg_catalog.now() and a.tries <= t.retries
     and not exists (select from {control} where name = 'paused')
     order by a.not_before
     limit 1
@@ -109,7 +111,7 @@ where job = %(job)s and status = 'running' and worker = %(worker)s for share;
 -- task's run, and after one that was skipped the task is due as after a change.
 with ended as (
     update {agenda} a set
-        status = %(status)s, ended_at = clock_timestamp(), rows = %(rows)s,
+        status = %(status)s, ended_at = pg_catalog.clock_timestamp(), rows = %(rows)s,
         message = %(message)s, backend = null
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
     returning a.job, a.task, a.status, a.priority, a.started_at, a.ended_at, a.backfill
@@ -127,7 +129,7 @@ with ended as (
 ), woken as (
     insert into {agenda} (task, route, priority, cause, not_before)
     select t.task, t.route, e.priority + 1, 'master',
-        greatest(now(), t.last_ended_at + coalesce(o.pause, t.pause))
+        greatest(pg_catalog.now(), t.last_ended_at + coalesce(o.pause, t.pause))
     from ended e
     join {dependency} d on d.master = e.task
     join {registry} t on t.task = d.task and t.on_masters and t.state <> 'faulty'
@@ -179,7 +181,7 @@ with mine as (
 )
 update {agenda} a set
     status = 'waiting', message = %(message)s, backend = null,
-    not_before = clock_timestamp() + m.wait
+    not_before = pg_catalog.clock_timestamp() + m.wait
 from mine m
 where a.job = m.job and a.status = 'running' and m.other is null
 returning m.wait;
@@ -200,7 +202,7 @@ with dead as (
             when me.tries > t.retries then 'failed' else 'waiting' end as status,
         case when other.job is not null then '; another job of the task is waiting'
             when me.tries > t.retries then '; no tries left' else '' end as why,
-        now() + coalesce(t.retry_wait * (2 ^ (me.tries - 2)), interval '0')
+        pg_catalog.now() + coalesce(t.retry_wait * (2 ^ (me.tries - 2)), interval '0')
             * (me.tries > 1)::integer as again_at
     from {agenda} me
     left join {agenda} other on other.task = me.task and other.status = 'waiting'
@@ -210,7 +212,7 @@ with dead as (
     and not exists (select from {worker} w where w.worker = me.worker and w.ended_at is null)
 ), freed as (
     update {agenda} a set status = d.status, backend = null, not_before = d.again_at,
-        ended_at = case when d.status <> 'waiting' then now() end,
+        ended_at = case when d.status <> 'waiting' then pg_catalog.now() end,
         message = 'its worker died' || d.why
     from dead d where a.job = d.job and a.status = 'running'
     returning a.job, a.task, a.status, a.message, a.started_at, a.ended_at, a.backfill
@@ -233,7 +235,7 @@ select job, task, status from freed order by job;
 -- their worker died each time, and those whose task was unregistered while they ran.
 with ended as (
     update {agenda} a set
-        status = case when t.task is null then 'lost' else 'failed' end, ended_at = now(),
+        status = case when t.task is null then 'lost' else 'failed' end, ended_at = pg_catalog.now(),
         message = coalesce(a.message || '; ', '') ||
             case when t.task is null then 'no longer registered' else 'no tries left' end
     from {agenda} me
@@ -249,7 +251,7 @@ select job, task from ended order by job;
 
 -- name: cancel_followers
 -- Waiting jobs that were to follow one that did not end well: what they were to read is not there.
-update {agenda} a set status = 'cancelled', ended_at = now(),
+update {agenda} a set status = 'cancelled', ended_at = pg_catalog.now(),
     message = 'job ' || f.job || ' (' || f.task || '), which it was to follow, is ' || f.status
 from {agenda} f
 where a.status = 'waiting' and f.job = any (a.after)
@@ -277,7 +279,7 @@ and case
             select from {dependency} d join {registry} m on m.task = d.master
             where d.task = t.task and m.last_done_at is null)
     else
-        (cardinality(coalesce(o.day_parts, t.day_parts)) = 0
+        (pg_catalog.cardinality(coalesce(o.day_parts, t.day_parts)) = 0
             or coalesce(o.day_parts, t.day_parts) && %(day_parts)s::text[])
         and (t.next_cron_at is null or t.next_cron_at <= %(now)s)
         -- A run that began before the change does not count as one.
@@ -287,10 +289,10 @@ and case
 and not exists (
     select from {dependency} d join {registry} m on m.task = d.master
     where d.task = t.task
-    and to_regclass(format('%%I.%%I', m.schema_name, m.table_name)) is null
+    and pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', m.schema_name, m.table_name)) is null
     -- A master that only runs SQL files may have no table of its own: it must have run.
     and not (m.last_done_at is not null
-        and not jsonb_path_exists(m.definition::jsonb, '$.actions[*] ? (@.do != "sql")')))
+        and not pg_catalog.jsonb_path_exists(m.definition::jsonb, '$.actions[*] ? (@.do != "sql")')))
 -- As everywhere where jobs are queued, so that two that do it at once do not lock each other.
 order by t.task
 on conflict do nothing
@@ -304,7 +306,7 @@ from {registry} t where t.task = %(task)s
 on conflict (task) where status = 'waiting' and backfill is null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause,
     full_load = {agenda}.full_load or excluded.full_load,
-    rebuild = {agenda}.rebuild or excluded.rebuild, tries = 0, not_before = now(),
+    rebuild = {agenda}.rebuild or excluded.rebuild, tries = 0, not_before = pg_catalog.now(),
     after = {agenda}.after || excluded.after
 returning job;
 
@@ -315,12 +317,12 @@ select t.task, t.route, %(priority)s, %(cause)s, %(backfill)s, %(after)s
 from {registry} t where t.task = %(task)s
 on conflict (task, backfill) where status = 'waiting' and backfill is not null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause, tries = 0,
-    not_before = now(), after = {agenda}.after || excluded.after
+    not_before = pg_catalog.now(), after = {agenda}.after || excluded.after
 returning job;
 
 -- name: withdraw
 -- The waiting jobs of tasks that changed or went away.
-update {agenda} set status = 'cancelled', ended_at = now(), message = %(message)s
+update {agenda} set status = 'cancelled', ended_at = pg_catalog.now(), message = %(message)s
 where status = 'waiting' and task = any (%(tasks)s)
 returning task, full_load;
 
@@ -331,7 +333,7 @@ with before as (
     select job, status from {agenda}
     where job = %(job)s and status in ('waiting', 'running') for update
 )
-update {agenda} a set status = 'cancelled', ended_at = now(), backend = null,
+update {agenda} a set status = 'cancelled', ended_at = pg_catalog.now(), backend = null,
     message = 'cancelled by an operator'
 from before where a.job = before.job
 returning a.task, before.status;
@@ -349,9 +351,9 @@ from {agenda} where task = %(task)s order by job desc limit %(most)s;
 
 -- name: counts
 -- How many jobs are waiting and running now, and how those of the last day ended.
-select status, count(*) from {agenda}
-where status in ('waiting', 'running') or ended_at > now() - interval '1 day'
+select status, pg_catalog.count(*) from {agenda}
+where status in ('waiting', 'running') or ended_at > pg_catalog.now() - interval '1 day'
 group by status order by status;
 
 -- name: prune
-delete from {agenda} where ended_at < now() - %(age)s;
+delete from {agenda} where ended_at < pg_catalog.now() - %(age)s;

@@ -11,7 +11,7 @@ drop table if exists pg_temp.dapu_texts;
 create or replace function pg_temp.dapu_is_valid(value text, type_name text) returns boolean
 language plpgsql as $$
 begin
-    execute format('select %%L::%%s', value, type_name);
+    execute pg_catalog.format('select %%L::%%s', value, type_name);
     return true;
 exception when data_exception or invalid_text_representation or integrity_constraint_violation then
     return false;
@@ -23,13 +23,13 @@ end $$;
 
 -- name: without_nul
 -- A document as text, without the escapes of NUL characters; a backslash may be escaped itself.
-regexp_replace({document}, '(?<!\\)((\\\\)*)\\u0000', '\1', 'g')
+pg_catalog.regexp_replace({document}, '(?<!\\)((\\\\)*)\\u0000', '\1', 'g')
 
 -- name: bad_rows
 -- Rows with a bad value, in order, with what is bad in them, the first column where, and their
 -- key: up to 20, and how many there are.
-select dapu_row, reasons, bad_column, key_texts, count(*) over () from (
-    select dapu_row, array_remove(array[{reasons}], null) as reasons, {bad_column} as bad_column,
+select dapu_row, reasons, bad_column, key_texts, pg_catalog.count(*) over () from (
+    select dapu_row, pg_catalog.array_remove(array[{reasons}], null) as reasons, {bad_column} as bad_column,
         array[{key}]::text[] as key_texts
     from pg_temp.dapu_texts where not ({valid})) as bad
 order by dapu_row limit 20;
@@ -44,18 +44,19 @@ case when not {valid} then
     {label} || coalesce('''' || {shown} || '''', 'no value')
     || case when {value} ~ {nul} then ' has a NUL character' when {value} ~ {bad_byte} then ' is no UTF-8'
         else {does_not_fit} end
-    || coalesce(regexp_replace(substring({value} from {remark}), '^..', ' '), '')
+    || coalesce(pg_catalog.regexp_replace(substring({value} from {remark}), '^..', ' '), '')
 end
 
 -- name: shown
 -- The beginning of a value without what a reader said with it; a byte that is not a character is shown
 -- as `\xff`.
-regexp_replace(replace(regexp_replace(
-    regexp_replace(left({value}, 1000), {remark}, ''), {bad_byte}, '\\x\1', 'g'), {own_mark}, {mark}),
+pg_catalog.regexp_replace(pg_catalog.replace(pg_catalog.regexp_replace(
+    pg_catalog.regexp_replace(pg_catalog.left({value}, 1000), {remark}, ''),
+        {bad_byte}, '\\x\1', 'g'), {own_mark}, {mark}),
     '^(.{{100}}).+', '\1...')
 
 -- name: unmarked
-replace({value}, {own_mark}, {mark})
+pg_catalog.replace({value}, {own_mark}, {mark})
 
 -- name: nulled
 -- A row whose value would become null.

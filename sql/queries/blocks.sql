@@ -11,6 +11,15 @@ select k from (
 ) dapu_query where {range}) dapu_keys) dapu_numbered
 where n > 1 and mod(n - 1, {size}) = 0 order by k;
 
+-- name: lows_postgresql
+-- Qualified, so that no function of others in the source's database is taken for these.
+select k from (
+    select k, pg_catalog.row_number() over (order by k) as n from (
+        select {key} as k from (
+{query}
+) dapu_query where {range}) dapu_keys) dapu_numbered
+where n > 1 and pg_catalog.mod(n - 1, {size}) = 0 order by k;
+
 -- name: lows_mssql
 select k from (
     select k, row_number() over (order by k) as n from (
@@ -23,8 +32,8 @@ where n > 1 and (n - 1) %% {size} = 0 order by k;
 -- All blocks in one pass: number, rows and hash of each. hash_record_extended is the hash that
 -- joins use: fast, of 64 bits, and the same for the same values. With `offset 0` the rows are
 -- hashed first: else PostgreSQL expects as many blocks as keys, and sorts whole rows.
-select block, count(*), sum(h::numeric)::text from (
-    select {number} as block, hash_record_extended(row({columns}), 0) as h from (
+select block, pg_catalog.count(*), pg_catalog.sum(h::numeric)::text from (
+    select {number} as block, pg_catalog.hash_record_extended(row({columns}), 0) as h from (
 {query}
 ) dapu_query
     offset 0) dapu_hashes
@@ -32,14 +41,15 @@ group by block;
 
 -- name: postgresql_in_parallel
 -- A hash is small and takes long to work out, which the costs of rows know nothing of.
-select set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true);
+select pg_catalog.set_config('parallel_setup_cost', '0', true),
+    pg_catalog.set_config('parallel_tuple_cost', '0', true);
 
 -- name: postgresql_as_before
-select set_config(name, reset_val, true) from pg_settings
+select pg_catalog.set_config(name, reset_val, true) from pg_settings
 where name in ('parallel_setup_cost', 'parallel_tuple_cost');
 
 -- name: postgresql_key
-convert_to({column}::text, 'UTF8');
+pg_catalog.convert_to({column}::text, 'UTF8');
 
 -- name: mysql
 -- A row longer than max_allowed_packet has no hash: its block is another one each time.

@@ -19,14 +19,14 @@ alter table pg_temp.dapu_stage {few};
 analyze pg_temp.dapu_stage ({key});
 
 -- name: without_key
-select count(*) from pg_temp.dapu_stage where {null_key};
+select pg_catalog.count(*) from pg_temp.dapu_stage where {null_key};
 
 -- name: keep_newest
 -- Of the rows that share a key the newest stays: the one with the highest watermark, and of those
 -- the one that was read last.
 delete from {table} where ctid in (
     select ctid from (
-        select ctid, row_number() over (partition by {key} order by {newest} ctid desc) as place
+        select ctid, pg_catalog.row_number() over (partition by {key} order by {newest} ctid desc) as place
         from {table}) as ranked
     where place > 1);
 
@@ -42,7 +42,7 @@ where {not_in_target} or {not_in_stage} or {differs};
 
 -- name: older_text
 (({here} is null and {there} is not null) or coalesce({here} < {there} and {here} collate "C" < {there}
-    and lower({here}) collate "C" < lower({there}), false))
+    and pg_catalog.lower({here}) collate "C" < pg_catalog.lower({there}), false))
 
 -- name: write
 -- What was deleted goes first and what is new comes last: a value that must be unique may move from one
@@ -55,10 +55,11 @@ with gone as (
     insert into {table} ({columns})
     select {stage_columns} from pg_temp.dapu_stage as s
     join pg_temp.dapu_difference as d on {stage_key}
-    where d.dapu_kind = 'i' and (select count(*) from changed) >= 0
+    where d.dapu_kind = 'i' and (select pg_catalog.count(*) from changed) >= 0
     returning 1
 )
-select (select count(*) from added), (select count(*) from changed), (select count(*) from gone);
+select (select pg_catalog.count(*) from added), (select pg_catalog.count(*) from changed),
+    (select pg_catalog.count(*) from gone);
 
 -- name: none
 select 1 where false;
@@ -66,19 +67,19 @@ select 1 where false;
 -- name: update
 update {table} as t set {assignments}
 from pg_temp.dapu_difference as d join pg_temp.dapu_stage as s on {stage_key}
-where d.dapu_kind = 'u' and {target_key} and (select count(*) from gone) >= 0 returning 1;
+where d.dapu_kind = 'u' and {target_key} and (select pg_catalog.count(*) from gone) >= 0 returning 1;
 
 -- name: delete
 delete from {table} as t using pg_temp.dapu_difference as d
 where d.dapu_kind = 'd' and {target_key} returning 1;
 
 -- name: mark_deleted
-update {table} as t set {deleted} = now() from pg_temp.dapu_difference as d
+update {table} as t set {deleted} = pg_catalog.now() from pg_temp.dapu_difference as d
 where d.dapu_kind = 'd' and t.{deleted} is null and {target_key} returning 1;
 
 -- name: end_versions
 -- Closes the current version of every row that changed or was deleted.
-update {table} as t set valid_to = now(), is_current = false,
+update {table} as t set valid_to = pg_catalog.now(), is_current = false,
     ended_by = case d.dapu_kind when 'd' then 'gone' else 'changed' end
 from pg_temp.dapu_difference as d
 where d.dapu_kind in ('u', 'd') and t.is_current and {target_key};
@@ -86,7 +87,7 @@ where d.dapu_kind in ('u', 'd') and t.is_current and {target_key};
 -- name: begin_versions
 -- Opens a version of every row that is new, that changed, or that was deleted and is back.
 insert into {table} ({columns}, valid_from, is_current, began_by)
-select {stage_columns}, now(), true,
+select {stage_columns}, pg_catalog.now(), true,
     case when d.dapu_kind = 'u' then 'changed'
         when exists (select from {table} as t where {target_key}) then 'returned'
         else 'new' end
@@ -102,7 +103,7 @@ delete from {table} as t
 where not exists (select from pg_temp.dapu_stage as s where {same_key});
 
 -- name: mark_missing
-update {table} as t set {deleted} = now()
+update {table} as t set {deleted} = pg_catalog.now()
 where t.{deleted} is null
 and not exists (select from pg_temp.dapu_stage as s where {same_key});
 

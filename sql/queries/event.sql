@@ -11,6 +11,6 @@ where task = %(task)s order by event desc limit %(most)s;
 
 -- name: prune
 delete from {event} e
-where e.at < now() - %(age)s
+where e.at < pg_catalog.now() - %(age)s
 and not exists (
     select from {agenda} a where a.job = e.job and a.status in ('waiting', 'running'));

@@ -57,15 +57,15 @@ comment on table {current} is 'Of each document of Execute the latest version, a
 lock table {documents} in share row exclusive mode;
 
 -- name: newest_batch
-select max(batch_date) from {documents};
+select pg_catalog.max(batch_date) from {documents};
 
 -- name: newest_folded
-select max(batch_date) from {current};
+select pg_catalog.max(batch_date) from {current};
 
 -- name: has_lost
 -- Whether the newest batch that is known was deleted, as when somebody emptied or dropped the table.
-select coalesce((select max(batch_date) from {documents}) < folded, folded is not null)
-from (select max(batch_date) as folded from {current}) known;
+select coalesce((select pg_catalog.max(batch_date) from {documents}) < folded, folded is not null)
+from (select pg_catalog.max(batch_date) as folded from {current}) known;
 
 -- name: fold
 -- Takes up the batches after the newest one that is known.
@@ -100,10 +100,10 @@ and d.batch_date <= %(after)s;
 -- The rows of batches that a newer batch of the same version supersedes.
 delete from {documents} d
 using (
-    select type, id, version, max(batch_date) as batch_date from {documents}
+    select type, id, version, pg_catalog.max(batch_date) as batch_date from {documents}
     where chunk = 0
     group by type, id, version
-    having min(batch_date) < max(batch_date)
+    having pg_catalog.min(batch_date) < pg_catalog.max(batch_date)
 ) newest
 where d.type = newest.type and d.id = newest.id and d.version = newest.version
 and d.batch_date < newest.batch_date;
@@ -112,7 +112,7 @@ and d.batch_date < newest.batch_date;
 create table if not exists {marks} (
     source    text primary key,
     mark      text not null,
-    moved_at  timestamptz not null default now()
+    moved_at  timestamptz not null default pg_catalog.now()
 );
 
 -- name: comment_marks
@@ -129,8 +129,8 @@ insert into {marks} (source, mark) values (%(source)s, %(after)s)
 on conflict (source) do nothing;
 
 -- name: move_mark
-update {marks} set mark = %(after)s, moved_at = now()
+update {marks} set mark = %(after)s, moved_at = pg_catalog.now()
 where source = %(source)s and mark = %(before)s;
 
 -- name: current_schema
-select current_schema();
+select pg_catalog.current_schema();

@@ -35,12 +35,12 @@ join {documents} d on d.type = c.type and d.id = c.id and d.version = c.version
 where c.type = {type};
 
 -- name: items
-cross join lateral jsonb_array_elements(
-    case when jsonb_typeof({list}) = 'array' then {list} end) as {alias}(item)
+cross join lateral pg_catalog.jsonb_array_elements(
+    case when pg_catalog.jsonb_typeof({list}) = 'array' then {list} end) as {alias}(item)
 
 -- name: zoned
 -- A time without a zone is in UTC, whatever the zone of the session that asks.
-regexp_replace({text}, '^([0-9]+-[0-9]+-[0-9]+([T ][0-9:.]+)?)$', '\1 UTC')
+pg_catalog.regexp_replace({text}, '^([0-9]+-[0-9]+-[0-9]+([T ][0-9:.]+)?)$', '\1 UTC')
 
 -- name: reads
 -- Whether a view reads a table, itself or through other views.

@@ -9,7 +9,7 @@ select * from ({query}
 ) as dapu_query limit 0;
 
 -- name: json_lines
-select translate(row_to_json(dapu_query)::text, E'\n\r', '  ') from ({query}
+select pg_catalog.translate(pg_catalog.row_to_json(dapu_query)::text, E'\n\r', '  ') from ({query}
 ) as dapu_query;
 
 -- name: declare
@@ -22,4 +22,4 @@ fetch forward %(rows)s from dapu_export;
 close dapu_export;
 
 -- name: now
-select now();
+select pg_catalog.now();

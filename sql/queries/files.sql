@@ -3,11 +3,11 @@
 -- name: delete_rows
 -- The rows of these files.
 delete from {table} as t where exists (
-    select from unnest(%(names)s::text[]) as f (name)
-    where t.{file} = f.name or starts_with(t.{file}, f.name || '/'));
+    select from pg_catalog.unnest(%(names)s::text[]) as f (name)
+    where t.{file} = f.name or pg_catalog.starts_with(t.{file}, f.name || '/'));
 
 -- name: has_rows
 -- Whether any row of these files exists.
 select exists (
-    select from {table} as t, unnest(%(names)s::text[]) as f (name)
-    where t.{file} = f.name or starts_with(t.{file}, f.name || '/'));
+    select from {table} as t, pg_catalog.unnest(%(names)s::text[]) as f (name)
+    where t.{file} = f.name or pg_catalog.starts_with(t.{file}, f.name || '/'));

@@ -13,7 +13,8 @@ where scope not in ('registry', 'warehouse') order by scope, number;
 -- Tasks whose steps were applied and whose table no longer exists: it was dropped by hand.
 select distinct scope from {migration}
 where scope not in ('registry', 'warehouse')
-and to_regclass(format('%%I.%%I', split_part(scope, '.', 2), split_part(scope, '.', 3))) is null;
+and pg_catalog.to_regclass(pg_catalog.format('%%I.%%I',
+    pg_catalog.split_part(scope, '.', 2), pg_catalog.split_part(scope, '.', 3))) is null;
 
 -- name: record
 insert into {migration} (scope, number, name, checksum)

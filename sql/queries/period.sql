@@ -6,12 +6,13 @@ create temporary table dapu_period on commit drop as select {columns} from {tabl
 
 -- name: count
 -- How many periods came.
-select count(distinct date_trunc(%(by)s, {value})) from {stage};
+select pg_catalog.count(distinct pg_catalog.date_trunc(%(by)s, {value})) from {stage};
 
 -- name: delete
 -- The target's rows of each period that came. The bounds are for an index; infinity, which is not an end
 -- of anything, is a period too.
 delete from {table}
-where date_trunc(%(by)s, {value}) in (select date_trunc(%(by)s, {value}) from {stage})
-and {column} >= (select date_trunc(%(by)s, min({value})) from {stage})
-and {column} <= (select date_trunc(%(by)s, max({value})) + %(length)s::interval from {stage});
+where pg_catalog.date_trunc(%(by)s, {value}) in (select pg_catalog.date_trunc(%(by)s, {value}) from {stage})
+and {column} >= (select pg_catalog.date_trunc(%(by)s, pg_catalog.min({value})) from {stage})
+and {column} <= (select pg_catalog.date_trunc(%(by)s, pg_catalog.max({value})) + %(length)s::interval
+    from {stage});

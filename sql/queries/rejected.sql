@@ -2,7 +2,7 @@
 
 -- name: create
 create table if not exists {rejected} (
-    rejected_at timestamptz not null default now(), reason text not null, record jsonb not null,
+    rejected_at timestamptz not null default pg_catalog.now(), reason text not null, record jsonb not null,
     place text);
 
 -- name: add_place
@@ -23,9 +23,11 @@ delete from {rejected} where ctid in (
 -- What a reader said with a value is not part of it; a byte that is not a character is shown as `\xff`.
 insert into {rejected} (reason, record, place)
 select reason, record, places.place from (
-    select dapu_row, array_to_string(array_remove(array[{reasons}], null), '; ') as reason,
-        replace(regexp_replace(
-            regexp_replace((to_jsonb(dapu_texts.*) - 'dapu_row')::text, {remark}, '', 'g'),
+    select dapu_row, pg_catalog.array_to_string(pg_catalog.array_remove(array[{reasons}], null), '; ')
+        as reason,
+        pg_catalog.replace(pg_catalog.regexp_replace(
+            pg_catalog.regexp_replace((pg_catalog.to_jsonb(dapu_texts.*) - 'dapu_row')::text,
+                {remark}, '', 'g'),
             {bad_byte}, '\\\\x\1', 'g'), {own_mark}, {mark})::jsonb as record
     from pg_temp.dapu_texts where not ({valid})) as bad
 left join unnest({rows}::bigint[], {places}::text[]) as places (dapu_row, place) using (dapu_row)

@@ -13,21 +13,21 @@ select exists (select from pg_namespace where nspname = %(name)s);
 create schema if not exists {schema};
 
 -- name: relation_exists
-select to_regclass(%(name)s) is not null;
+select pg_catalog.to_regclass(%(name)s) is not null;
 
 -- name: lock
 -- Waits for a lock that the session holds until it ends or unlocks.
-select pg_advisory_lock(%(key)s);
+select pg_catalog.pg_advisory_lock(%(key)s);
 
 -- name: lock_for_transaction
 -- The same, until the transaction ends.
-select pg_advisory_xact_lock(%(key)s);
+select pg_catalog.pg_advisory_xact_lock(%(key)s);
 
 -- name: try_lock
-select pg_try_advisory_lock(%(key)s);
+select pg_catalog.pg_try_advisory_lock(%(key)s);
 
 -- name: unlock
-select pg_advisory_unlock(%(key)s);
+select pg_catalog.pg_advisory_unlock(%(key)s);
 
 -- name: reset_session
 -- What one job set or left behind in its session does not exist for the next.

@@ -3,7 +3,7 @@
 -- name: put
 insert into {seen} (task, source, item, state, job) values %s
 on conflict (task, source, item) do update set
-    state = excluded.state, job = excluded.job, seen_at = now();
+    state = excluded.state, job = excluded.job, seen_at = pg_catalog.now();
 
 -- name: reset
 delete from {seen} where task = %(task)s;

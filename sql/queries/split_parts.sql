@@ -6,7 +6,7 @@ where task = %(task)s and action = %(action)s order by number;
 
 -- name: too_old
 -- Whether parts were read so long ago that the rest would not go with them.
-select coalesce(min(done_at) < now() - interval '1 day', false) from {part}
+select coalesce(pg_catalog.min(done_at) < pg_catalog.now() - interval '1 day', false) from {part}
 where task = %(task)s and action = %(action)s;
 
 -- name: put
@@ -14,7 +14,7 @@ insert into {part} (task, action, number, plan, low, high, job) values %s;
 
 -- name: done
 -- Notes a part as read; no row when another session was first, or it belongs to another plan by now.
-update {part} set rows = %(rows)s, done_at = now(), job = %(job)s
+update {part} set rows = %(rows)s, done_at = pg_catalog.now(), job = %(job)s
 where task = %(task)s and action = %(action)s and number = %(number)s and plan = %(plan)s
 and rows is null
 returning number;
@@ -24,7 +24,7 @@ delete from {part} where task = %(task)s and action = %(action)s;
 
 -- name: range
 -- The lowest and the highest value of what the parts are cut by.
-select min(dapu_value), max(dapu_value) from (
+select pg_catalog.min(dapu_value), pg_catalog.max(dapu_value) from (
     select {value} as dapu_value from (
 {query}
 ) dapu_query) dapu_values;

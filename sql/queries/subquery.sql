@@ -12,7 +12,8 @@ select {columns} from (
 ) dapu_query;
 
 -- name: highest
-select max(dapu_query.{column}) from (
+-- {max} is qualified where a function of others could be taken for the built-in one.
+select {max}(dapu_query.{column}) from (
 {query}
 ) dapu_query;
 

@@ -15,9 +15,9 @@ with target as (
     union all select 'has a replica identity' from target where relreplident <> 'd'
     union all select 'has its own tablespace' from target where reltablespace <> 0
     union all
-    select 'belongs to the role ' || pg_get_userbyid(relowner) from target
-    where relowner <> current_user::regrole and not (pg_has_role(relowner, 'usage')
-        and has_schema_privilege(relowner, relnamespace, 'create'))
+    select 'belongs to the role ' || pg_catalog.pg_get_userbyid(relowner) from target
+    where relowner <> current_user::regrole and not (pg_catalog.pg_has_role(relowner, 'usage')
+        and pg_catalog.has_schema_privilege(relowner, relnamespace, 'create'))
     union all
     select 'is in the publication ' || p.pubname
     from target t join pg_namespace n on n.oid = t.relnamespace
@@ -29,7 +29,7 @@ with target as (
     where tgrelid = %(oid)s::oid and not tgisinternal
     union all
     select case when classid = 'pg_class'::regclass and (select relkind from pg_class where oid = objid) = 'S'
-        then 'has the ' else 'is read by ' end || pg_describe_object(classid, objid, 0)
+        then 'has the ' else 'is read by ' end || pg_catalog.pg_describe_object(classid, objid, 0)
     from pg_depend d
     where refclassid = 'pg_class'::regclass and refobjid = %(oid)s::oid
     and not (deptype in ('i', 'a') and classid in (
@@ -50,11 +50,11 @@ with target as (
         select w.ev_class from pg_depend d join pg_rewrite w on w.oid = d.objid
         where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
         and d.refobjid = %(oid)s::oid)
-    and not (pg_has_role(v.relowner, 'usage')
-        and has_schema_privilege(v.relnamespace, 'usage')
-        and has_schema_privilege(v.relnamespace, 'create'))
+    and not (pg_catalog.pg_has_role(v.relowner, 'usage')
+        and pg_catalog.has_schema_privilege(v.relnamespace, 'usage')
+        and pg_catalog.has_schema_privilege(v.relnamespace, 'create'))
     union all
-    select 'has a type that ' || pg_describe_object(classid, objid, objsubid) || ' uses'
+    select 'has a type that ' || pg_catalog.pg_describe_object(classid, objid, objsubid) || ' uses'
     from pg_depend d
     where refclassid = 'pg_type'::regclass and deptype <> 'i'
     and refobjid in (
@@ -63,8 +63,8 @@ with target as (
         select t.typarray from pg_type t where t.typrelid = %(oid)s::oid)
     union all
     select 'cannot be built aside: the role ' || current_user || ' may not make a schema in the database '
-        || current_database()
-    where not has_database_privilege(current_database(), 'create')
+        || pg_catalog.current_database()
+    where not pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')
 )
 select why from found limit 1;
 
@@ -80,7 +80,7 @@ create table {aside} (
 
 -- name: views
 -- The views that read a table, with what they need to be made again.
-select v.oid::bigint, n.nspname, v.relname, pg_get_viewdef(v.oid), v.reloptions
+select v.oid::bigint, n.nspname, v.relname, pg_catalog.pg_get_viewdef(v.oid), v.reloptions
 from pg_class v join pg_namespace n on n.oid = v.relnamespace
 where v.relkind = 'v' and v.oid in (
     select w.ev_class from pg_depend d join pg_rewrite w on w.oid = d.objid
@@ -94,17 +94,18 @@ create or replace view {view} {options} as {query};
 -- name: lock_first
 -- Statements that lock what a swap needs beside the table: the views that read it, which get the
 -- owner that they have, and the tables that its foreign keys refer to.
-select format('alter view %%I.%%I owner to %%I', n.nspname, v.relname, pg_get_userbyid(v.relowner))
+select pg_catalog.format('alter view %%I.%%I owner to %%I',
+    n.nspname, v.relname, pg_catalog.pg_get_userbyid(v.relowner))
 from pg_class v join pg_namespace n on n.oid = v.relnamespace
 where v.relkind = 'v' and v.oid in (
     select w.ev_class from pg_depend d join pg_rewrite w on w.oid = d.objid
     where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
     and d.refobjid = %(oid)s::oid)
 union all
-select distinct format('lock table %%I.%%I in access exclusive mode', n.nspname, r.relname)
+select distinct pg_catalog.format('lock table %%I.%%I in access exclusive mode', n.nspname, r.relname)
 from pg_constraint k join pg_class r on r.oid = k.confrelid join pg_namespace n on n.oid = r.relnamespace
 where k.conrelid = %(oid)s::oid and k.contype = 'f' and k.confrelid <> k.conrelid
-and has_table_privilege(r.oid, 'update, delete, truncate');
+and pg_catalog.has_table_privilege(r.oid, 'update, delete, truncate');
 
 -- name: lock
 lock table {table} in access exclusive mode;
@@ -113,4 +114,4 @@ lock table {table} in access exclusive mode;
 alter table {table} set schema {schema};
 
 -- name: lock_timeout
-select set_config('lock_timeout', %(timeout)s, true);
+select pg_catalog.set_config('lock_timeout', %(timeout)s, true);

@@ -4,7 +4,7 @@
 -- Oid and kind of a table or view (pg_class.relkind), and the columns of its primary key.
 select c.oid::bigint, c.relkind::text, array(
     select a.attname::text
-    from pg_index i, unnest(i.indkey) with ordinality as k (number, place), pg_attribute a
+    from pg_index i, pg_catalog.unnest(i.indkey) with ordinality as k (number, place), pg_attribute a
     where i.indrelid = c.oid and i.indisprimary
         and a.attrelid = c.oid and a.attnum = k.number and k.place <= i.indnkeyatts
     order by k.place)
@@ -23,10 +23,10 @@ with recursive base (number, type, modifier, domain) as (
     from base join pg_type t on t.oid = base.type
     where t.typtype = 'd'
 )
-select a.attname, format_type(base.type, base.modifier),
+select a.attname, pg_catalog.format_type(base.type, base.modifier),
     a.attnotnull and not a.atthasdef and a.attidentity = '',
     a.attgenerated <> '' or a.attidentity = 'a', a.atthasdef or a.attidentity <> '',
-    case when base.domain then format_type(a.atttypid, a.atttypmod) end
+    case when base.domain then pg_catalog.format_type(a.atttypid, a.atttypmod) end
 from pg_attribute a join base on base.number = a.attnum
 join pg_type t on t.oid = base.type and t.typtype <> 'd'
 where a.attrelid = %(oid)s::oid
@@ -83,7 +83,7 @@ delete from {table} where {column} is null;
 
 -- name: rows_differ
 -- Whether two tables of the same columns and as many rows differ in any row.
-select (select count(*) from {table}) <> (select count(*) from {source}) or exists (
+select (select pg_catalog.count(*) from {table}) <> (select pg_catalog.count(*) from {source}) or exists (
     select n::text from (select {columns} from {source}) as n
     except all
     select o::text from (select {columns} from {table}) as o);
@@ -101,7 +101,7 @@ drop view {view};
 alter view {view} rename to {name};
 
 -- name: view_definition
-select pg_get_viewdef(%(oid)s::oid);
+select pg_catalog.pg_get_viewdef(%(oid)s::oid);
 
 -- name: analyze
 analyze {table};
@@ -109,17 +109,17 @@ analyze {table};
 -- name: smaller_sample
 -- For a table whose autovacuum comes within a minute, with the full sample. Gives the setting as it
 -- was; no row when there is no autovacuum.
-select current_setting('default_statistics_target'),
-    set_config('default_statistics_target',
-        least(current_setting('default_statistics_target')::integer, 20)::text, true)
-where current_setting('autovacuum')::boolean and current_setting('track_counts')::boolean
+select pg_catalog.current_setting('default_statistics_target'),
+    pg_catalog.set_config('default_statistics_target',
+        least(pg_catalog.current_setting('default_statistics_target')::integer, 20)::text, true)
+where pg_catalog.current_setting('autovacuum')::boolean and pg_catalog.current_setting('track_counts')::boolean
 and not exists (
-    select from pg_class c cross join pg_options_to_table(c.reloptions) as o
+    select from pg_class c cross join pg_catalog.pg_options_to_table(c.reloptions) as o
     where c.oid = %(table)s::regclass and o.option_name = 'autovacuum_enabled'
     and not o.option_value::boolean);
 
 -- name: usual_sample
-select set_config('default_statistics_target', %(target)s, true);
+select pg_catalog.set_config('default_statistics_target', %(target)s, true);
 
 -- name: add_column
 alter table {table} add column {column} {type};
@@ -147,7 +147,7 @@ rollback to savepoint dapu_load;
 
 -- name: all_float_digits
 -- The text of a float reads back as the same number.
-select set_config('extra_float_digits', '1', true);
+select pg_catalog.set_config('extra_float_digits', '1', true);
 
 -- name: oid
 select %(name)s::regclass::oid::bigint;

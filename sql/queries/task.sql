@@ -5,7 +5,7 @@ insert into {route} (route, description, connection, concurrency, disabled)
 values (%(route)s, %(description)s, %(connection)s, %(concurrency)s, %(disabled)s)
 on conflict (route) do update set
     description = excluded.description, connection = excluded.connection,
-    concurrency = excluded.concurrency, disabled = excluded.disabled, registered_at = now()
+    concurrency = excluded.concurrency, disabled = excluded.disabled, registered_at = pg_catalog.now()
 where ({route}.description, {route}.connection, {route}.concurrency, {route}.disabled)
     is distinct from
     (excluded.description, excluded.connection, excluded.concurrency, excluded.disabled);
@@ -20,7 +20,7 @@ and not exists (select from {registry} t where t.route = r.route);
 -- of the day or a connection that no longer exists.
 select task, case
     when state = 'ready' and day_parts <@ %(day_parts)s::text[] and not exists (
-        select from json_array_elements(definition -> 'actions') as action
+        select from pg_catalog.json_array_elements(definition -> 'actions') as action
         where action ->> 'connection' <> all (%(connections)s::text[]))
     then hash
 end
@@ -47,7 +47,7 @@ on conflict (task) do update set
     changed_at = case
         when {registry}.hash = excluded.hash and excluded.state = 'ready'
             and not excluded.on_masters then {registry}.changed_at
-        else now()
+        else pg_catalog.now()
     end;
 
 -- name: drop_dependencies
@@ -89,7 +89,7 @@ from (values %s) as v (task, at) where t.task = v.task;
 -- name: overview
 -- One row a task: what it is, how it is, and what is next.
 select t.task, t.state, t.fault, t.description, coalesce(running.status, waiting.status) as now,
-    case when running.job is null and waiting.not_before > now() then waiting.not_before end
+    case when running.job is null and waiting.not_before > pg_catalog.now() then waiting.not_before end
         as next_try_at,
     coalesce(running.tries, waiting.tries, 0) as tries,
     case when running.job is null then waiting.message end as now_message,

@@ -15,29 +15,29 @@ insert into {view_group} as g (task, key, status, hash, view_count, views, messa
 values %s
 on conflict (task, key) do update set
     status = excluded.status, hash = excluded.hash, view_count = excluded.view_count,
-    views = excluded.views, tries = 0, not_before = now(), message = excluded.message,
-    statement = null, queued_at = now(), ended_at = null;
+    views = excluded.views, tries = 0, not_before = pg_catalog.now(), message = excluded.message,
+    statement = null, queued_at = pg_catalog.now(), ended_at = null;
 
 -- name: take
 -- The next group that may be made now, which stays this session's until its transaction ends.
 -- The index keeps entries of groups that are done until vacuum: no session looks at one twice.
 select key, position, hash, views from {view_group}
 where task = %(task)s and status = 'waiting' and position > %(after)s
-and not_before <= clock_timestamp()
+and not_before <= pg_catalog.clock_timestamp()
 order by position
 limit 1
 for update skip locked;
 
 -- name: wait
 -- In how many seconds the next group of those still waiting may be made; null when there is none.
-select extract(epoch from min(not_before) - clock_timestamp())::float8
+select extract(epoch from pg_catalog.min(not_before) - pg_catalog.clock_timestamp())::float8
 from {view_group} where task = %(task)s and status = 'waiting';
 
 -- name: present
 -- What there is of a group: of each name that it wants, the kind of relation and who made it with
 -- which hash, and the views that it has and no longer wants.
 select w.name, c.oid, c.relkind, m.task, m.key, m.hash
-from unnest(%(names)s::text[]) as w (name)
+from pg_catalog.unnest(%(names)s::text[]) as w (name)
 left join pg_class c on c.relname = w.name
     and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = %(schema)s)
 left join {made_view} m on m.schema_name = %(schema)s and m.view_name = w.name and m.oid = c.oid;
@@ -65,12 +65,12 @@ with gone as (
     join pg_class c on c.relname = v.name and c.relnamespace = n.oid
     on conflict (schema_name, view_name) do update set
         oid = excluded.oid, task = excluded.task, key = excluded.key, hash = excluded.hash,
-        made_at = now()
+        made_at = pg_catalog.now()
     where (m.oid, m.hash, m.task, m.key)
         is distinct from (excluded.oid, excluded.hash, excluded.task, excluded.key)
 )
 update {view_group} set
-    status = 'done', views = null, message = null, statement = null, ended_at = clock_timestamp()
+    status = 'done', views = null, message = null, statement = null, ended_at = pg_catalog.clock_timestamp()
 where task = %(task)s and key = %(key)s;
 
 -- name: failed
@@ -78,8 +78,8 @@ where task = %(task)s and key = %(key)s;
 update {view_group} set
     tries = tries + 1,
     status = case when tries + 1 < %(most)s then 'waiting' else 'failed' end,
-    not_before = clock_timestamp() + %(wait)s * 2 ^ tries,
-    message = %(message)s, statement = %(statement)s, ended_at = clock_timestamp()
+    not_before = pg_catalog.clock_timestamp() + %(wait)s * 2 ^ tries,
+    message = %(message)s, statement = %(statement)s, ended_at = pg_catalog.clock_timestamp()
 where task = %(task)s and key = %(key)s
 returning status;
 

@@ -5,7 +5,7 @@ insert into {watermark} (task, source, column_name, kind, value, job)
 values (%(task)s, %(source)s, %(column)s, %(kind)s, %(value)s, %(job)s)
 on conflict (task, source) do update set
     column_name = excluded.column_name, kind = excluded.kind, value = excluded.value,
-    job = excluded.job, moved_at = now();
+    job = excluded.job, moved_at = pg_catalog.now();
 
 -- name: reset
 delete from {watermark} where task = %(task)s;

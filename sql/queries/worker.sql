@@ -6,41 +6,41 @@
 set synchronous_commit to off;
 
 -- name: next_number
-select nextval(pg_get_serial_sequence(%(table)s, 'worker'));
+select pg_catalog.nextval(pg_catalog.pg_get_serial_sequence(%(table)s, 'worker'));
 
 -- name: take_number
 -- The lock that says "I am alive": it goes when the session goes, whatever ended it.
-select pg_advisory_lock(%(registry)s, %(worker)s);
+select pg_catalog.pg_advisory_lock(%(registry)s, %(worker)s);
 
 -- name: add
 insert into {worker} (worker, host, pid, version) overriding system value
 values (%(worker)s, %(host)s, %(pid)s, %(version)s);
 
 -- name: end
-update {worker} set ended_at = now(), ending = %(ending)s, jobs = %(jobs)s
+update {worker} set ended_at = pg_catalog.now(), ending = %(ending)s, jobs = %(jobs)s
 where worker = %(worker)s and ended_at is null;
 
 -- name: bury
 -- Marks the workers that no longer hold their lock.
-update {worker} w set ended_at = now(), ending = 'died'
+update {worker} w set ended_at = pg_catalog.now(), ending = 'died'
 where w.ended_at is null
 and not exists (
     select from pg_locks l
     where l.locktype = 'advisory' and l.granted
-    and l.database = (select oid from pg_database where datname = current_database())
+    and l.database = (select oid from pg_database where datname = pg_catalog.current_database())
     and l.classid = %(registry)s and l.objid = w.worker::oid and l.objsubid = 2);
 
 -- name: is_alive
 select exists (
     select from pg_locks l
     where l.locktype = 'advisory' and l.granted
-    and l.database = (select oid from pg_database where datname = current_database())
+    and l.database = (select oid from pg_database where datname = pg_catalog.current_database())
     and l.classid = %(registry)s and l.objid = %(worker)s::bigint::oid and l.objsubid = 2);
 
 -- name: end_sessions
 -- Ends the sessions in which jobs of dead workers run. A process of the server that began before
 -- the job, with the worker's number in its name, is no other one with the same number.
-select pg_terminate_backend(s.pid)
+select pg_catalog.pg_terminate_backend(s.pid)
 from {agenda} a
 join {worker} w on w.worker = a.worker and w.ended_at is not null
 join pg_stat_activity s on s.pid = a.backend
@@ -48,4 +48,4 @@ where a.status = 'running' and s.backend_start <= a.started_at
 and s.usename = current_user and s.application_name ~ (' worker ' || a.worker || '$');
 
 -- name: prune
-delete from {worker} where ended_at < now() - %(age)s;
+delete from {worker} where ended_at < pg_catalog.now() - %(age)s;

@@ -23,6 +23,27 @@ _DEFINED = {
 _OTHERS = {"task.yaml", "watermark."}
 
 
+# Files and statements for other databases than PostgreSQL, or for any.
+_NOT_POSTGRESQL = re.compile(
+    r"(mysql|sqlite|execute_mssql|execute_snowflake|execute_sqlite|casts)\."
+    r"|blocks\.(lows(_mssql)?|(mysql|sqlite|mssql|oracle)(_\w+)?)$|subquery\."
+)
+# What the grammar itself knows, and PostgreSQL looks up in pg_catalog only; and names of types.
+_WORDS = set(
+    "any array bit cast coalesce extract greatest least nullif numeric position row".split()
+)
+_LITERAL = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"")
+_CALL = re.compile(r"(?<![\w.{}])([a-z_]\w*)\(")
+# `substring(… from …)`, and an `unnest` of several arrays, which has no other name.
+_GRAMMAR = re.compile(r"substring\(\S+ from |unnest\((%\(|[^()])*\)?s?::[\w.]+\[\], ")
+
+
+def unqualified_calls(text: str) -> list[str]:
+    """The functions that a statement of PostgreSQL calls without saying whose they are."""
+    bare = _GRAMMAR.sub("", _LITERAL.sub("''", text))
+    return [name for name in _CALL.findall(bare) if name not in _WORDS]
+
+
 def _named() -> set[str]:
     """Every text in the code that begins like the name of a statement: a search finds it."""
     texts = {
@@ -37,6 +58,30 @@ def _named() -> set[str]:
 
 def test_each_statement_is_named_where_it_is_used_and_each_name_is_there() -> None:
     assert _named() == _DEFINED
+
+
+def test_functions_are_qualified_so_that_none_of_somebody_else_is_taken_for_them() -> None:
+    found = {
+        name: calls
+        for name in sorted(_DEFINED)
+        if not _NOT_POSTGRESQL.match(name) and (calls := unqualified_calls(statement(name)))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("select lower(a), pg_catalog.upper(b) -- length(c)", ["lower"]),
+        ("select 'now()' from unnest(a::text[])", ["unnest"]),
+        ("select * from unnest(%(a)s::text[], %(b)s::oid[]) as x (a, b)", []),
+        ("select substring(a from b), substring(a, 1, 2)", ["substring"]),
+        ("create function pg_temp.mine(a text) returns text", []),
+        ("select coalesce(a, (select max(b) from c))", ["max"]),
+    ],
+)
+def test_an_unqualified_call_is_seen(text: str, calls: list[str]) -> None:
+    assert unqualified_calls(text) == calls
 
 
 def test_a_statement_is_text_without_its_name_and_semicolon() -> None:

@@ -37,11 +37,11 @@ def bounded_query(
         # The source compares: what `initial` is there, only it knows.
         query = between(query, watermark.column, watermark.initial, None, source.quote)
     from_low = between(query, watermark.column, low, None, source.quote)
-    highest_now = source.value(highest(from_low, watermark.column, source.quote))
+    highest_now = _highest(source, from_low, watermark.column)
     if last is None and watermark.initial is not None:
         like = highest_now
         if like is None:
-            like = source.value(highest(query, watermark.column, source.quote))
+            like = _highest(source, query, watermark.column)
         _check_initial(watermark, like)
     if highest_now is not None:
         to_text(highest_now, watermark.column)  # refuses what has no order
@@ -96,6 +96,10 @@ def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) ->
         ) from None
 
 
+def _highest(source: Queryable, query: Statement, column: str) -> Any:
+    return source.value(highest(query, column, source.quote, source.max_function))
+
+
 def _backfill_query(
     context: Context, file: str, watermark: WatermarkOptions, source: Queryable
 ) -> Statement:
@@ -105,7 +109,7 @@ def _backfill_query(
         like = context.state_before.watermark.value
     else:
         whole = context.sql(file, watermark=watermark.initial)
-        like = source.value(highest(whole, column, source.quote))
+        like = _highest(source, whole, column)
     low, high = backfill_bounds(context, like, column)
     query = context.sql(file, watermark=low)
     slack = source.time_slack

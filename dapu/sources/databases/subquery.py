@@ -26,9 +26,13 @@ def only(query: Statement, columns: str) -> Statement:
     return fill_statement("subquery.columns", columns=columns, query=query.without_end())
 
 
-def highest(query: Statement, column: str, quote: Callable[[str], str]) -> Statement:
+def highest(
+    query: Statement, column: str, quote: Callable[[str], str], max_function: str = "max"
+) -> Statement:
     """The query that gives the highest value of a column of a query."""
-    return fill_statement("subquery.highest", column=quote(column), query=query.without_end())
+    return fill_statement(
+        "subquery.highest", max=max_function, column=quote(column), query=query.without_end()
+    )
 
 
 def no_rows(query: Statement) -> Statement:

@@ -28,6 +28,7 @@ _STATEMENTS = {
     "mssql": "blocks.mssql",
     "oracle": "blocks.oracle",
 }
+_LOWS = {"postgresql": "blocks.lows_postgresql", "mssql": "blocks.lows_mssql"}  # others: lows
 SIZE = 8_000  # rows; a block with more than twice as many is cut
 _MOST_ARGUMENTS = 100  # of a function of SQLite; before 3.48 it took 127
 
@@ -58,8 +59,7 @@ class BlockSource:
 
         Raises JobError for keys that have another order in the table.
         """
-        name = "blocks.lows_mssql" if self.key.dialect == "mssql" else "blocks.lows"
-        asked = self._fill(name, key_range, size=str(SIZE))
+        asked = self._fill(_LOWS.get(self.key.dialect, "blocks.lows"), key_range, size=str(SIZE))
         found = [row[0] for row in self.source.rows(asked) if row[0] is not None]
         if found:
             self.check()

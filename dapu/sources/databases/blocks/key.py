@@ -124,7 +124,9 @@ class BlockKey:
         key, values = self.ordered(column), [self.bound(low) for low in lows]
         if self.dialect == "postgresql":
             commas = [", "] * (len(values) - 1)
-            return Statement((f"width_bucket({key}, array[", *commas, "])"), tuple(values))
+            return Statement(
+                (f"pg_catalog.width_bucket({key}, array[", *commas, "])"), tuple(values)
+            )
         start = Statement((f"case when {key} is null then null else ",))
         return start.then(_halved(key, values, 0)).then(Statement((" end",)))
 

@@ -54,6 +54,7 @@ class SqliteSource:
 
     description = "SQLite, lines written by SQLite"
     time_slack = NO_SLACK
+    max_function = "max"
     typed_by_values = True
 
     def __init__(self, name: str, path: str) -> None:
