@@ -83,9 +83,11 @@ left join {route} r on r.route = a.route
 where a.job = %(job)s;
 
 -- name: outlook
--- For a worker that found nothing to claim: whether any job is running, and of the waiting one that
--- may be tried next its task, the time, and in how many seconds that is (null: none waits for it).
-select exists (select from {agenda} where status = 'running'), next.task, next.not_before,
+-- For a worker that found nothing to claim: whether a job is running whose end may let another one
+-- begin, and of the waiting one that may be tried next its task, the time, and in how many seconds
+-- that is (null: none waits for it). In a pause nothing begins.
+select exists (select from {agenda} where status = 'running')
+        and not exists (select from {control} where name = 'paused'), next.task, next.not_before,
     extract(epoch from next.not_before - pg_catalog.now())::float8
 from (select) as one
 left join (

@@ -10,22 +10,22 @@ with recursive below (task, is_direct) as (
     union
     select d.task, false from below b
     join {registry} t on t.task = b.task
-        and not jsonb_path_exists(t.definition::jsonb, '$.actions[*].watermark')
+        and not pg_catalog.jsonb_path_exists(t.definition::jsonb, '$.actions[*].watermark')
     join {dependency} d on d.master = b.task
 ), behind as (
-    select distinct on (t.task) t.task, case when b.is_direct and jsonb_array_length(
-            jsonb_path_query_array(t.definition::jsonb, '$.actions[*] ? (@.do != "sql")'))
-        = jsonb_array_length(jsonb_path_query_array(
+    select distinct on (t.task) t.task, case when b.is_direct and pg_catalog.jsonb_array_length(
+            pg_catalog.jsonb_path_query_array(t.definition::jsonb, '$.actions[*] ? (@.do != "sql")'))
+        = pg_catalog.jsonb_array_length(pg_catalog.jsonb_path_query_array(
             t.definition::jsonb, '$.actions[*] ? (@.watermark.column == $column)',
-            jsonb_build_object('column', %(column)s::text)))
+            pg_catalog.jsonb_build_object('column', %(column)s::text)))
         then %(backfill)s::jsonb end as backfill
     from below b
     join {registry} t on t.task = b.task and t.last_done_at is not null
-        and jsonb_path_exists(t.definition::jsonb, '$.actions[*].watermark')
+        and pg_catalog.jsonb_path_exists(t.definition::jsonb, '$.actions[*].watermark')
     order by t.task, b.is_direct  -- who reads the table in two ways reads everything
 ), noted as (
     insert into {correction} (task, master, reason, backfill, job, found_at)
-    select task, %(task)s, %(reason)s, backfill, %(job)s, clock_timestamp() from behind order by task
+    select task, %(task)s, %(reason)s, backfill, %(job)s, pg_catalog.clock_timestamp() from behind order by task
     on conflict (task, master, (coalesce(backfill, '{{}}'))) do update set
         reason = case when {correction}.reason = 'deletes' then 'deletes' else excluded.reason end,
         job = excluded.job, found_at = excluded.found_at
@@ -59,10 +59,10 @@ with recursive below (task) as (
     select d.task from below b join {dependency} d on d.master = b.task
 )
 select t.task, t.state, t.fault, coalesce(o.blacklisted, false),
-    array(select jsonb_array_elements_text(
-        jsonb_path_query_array(t.definition::jsonb, '$.actions[*].watermark.column'))),
-    jsonb_array_length(
-        jsonb_path_query_array(t.definition::jsonb, '$.actions[*] ? (@.do != "sql")')),
+    array(select pg_catalog.jsonb_array_elements_text(
+        pg_catalog.jsonb_path_query_array(t.definition::jsonb, '$.actions[*].watermark.column'))),
+    pg_catalog.jsonb_array_length(
+        pg_catalog.jsonb_path_query_array(t.definition::jsonb, '$.actions[*] ? (@.do != "sql")')),
     array(select d.master from {dependency} d where d.task = t.task order by d.master)
 from below b
 join {registry} t on t.task = b.task

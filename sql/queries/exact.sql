@@ -5,7 +5,7 @@
 {text} !~ {pattern}
 
 -- name: no_longer
-{length}({text}) <= {longest}
+pg_catalog.{length}({text}) <= {longest}
 
 -- name: same_number
 {text}::numeric = {text}::{type}

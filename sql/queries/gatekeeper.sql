@@ -2,20 +2,20 @@
 
 -- name: mark
 -- What marks this warehouse's groups among those of others in the cluster.
-select 'dapu gatekeeper of ' || current_database() || '.' || %(registry)s;
+select 'dapu gatekeeper of ' || pg_catalog.current_database() || '.' || %(registry)s;
 
 -- name: lock
 -- Until the end of the transaction no other Gatekeeper of this warehouse looks or changes anything.
-select pg_advisory_xact_lock(%(key)s);
+select pg_catalog.pg_advisory_xact_lock(%(key)s);
 
 -- name: roles
 -- Roles of the cluster, with their comments.
-select rolname::text, coalesce(shobj_description(oid, 'pg_authid'), '') from pg_roles;
+select rolname::text, coalesce(pg_catalog.shobj_description(oid, 'pg_authid'), '') from pg_roles;
 
 -- name: members
 -- Who belongs to groups, and whether they may let others in. Who made a group belongs to it by that
 -- (PostgreSQL 16 and newer).
-select g.rolname::text, m.rolname::text, bool_or(a.admin_option)
+select g.rolname::text, m.rolname::text, pg_catalog.bool_or(a.admin_option)
 from pg_auth_members a join pg_roles g on g.oid = a.roleid join pg_roles m on m.oid = a.member
 where g.rolname = any(%(roles)s) and not (m.rolname = current_user and a.admin_option)
 group by 1, 2;
@@ -55,7 +55,7 @@ with acls (kind, schema_name, table_name, column_name, acl) as (
     where d.defaclobjtype = 'r' and d.defaclrole = current_user::regrole
 )
 select kind, schema_name, table_name, column_name, x.privilege_type, x.is_grantable, r.rolname::text
-from acls cross join aclexplode(acl) as x join pg_roles r on r.oid = x.grantee
+from acls cross join pg_catalog.aclexplode(acl) as x join pg_roles r on r.oid = x.grantee
 where r.rolname = any(%(roles)s) and schema_name !~ '^(pg_toast|dapu_(new|old)_)';
 
 -- name: lock_table

@@ -4,14 +4,14 @@
 -- Each value's text is the one that every PostgreSQL reads back as the same value, whatever the
 -- role's own settings are, and a table that is read again is read from its beginning; for this
 -- transaction, which is the only one of the connection.
-select set_config('synchronize_seqscans', 'off', true),
-    set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
-    set_config('extra_float_digits', '3', true), set_config('bytea_output', 'hex', true),
-    set_config('idle_in_transaction_session_timeout', '0', true);
+select pg_catalog.set_config('synchronize_seqscans', 'off', true),
+    pg_catalog.set_config('datestyle', 'ISO', true), pg_catalog.set_config('intervalstyle', 'postgres', true),
+    pg_catalog.set_config('extra_float_digits', '3', true), pg_catalog.set_config('bytea_output', 'hex', true),
+    pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true);
 
 -- name: share
 -- Other connections may read the state of this transaction, while it lasts.
-select pg_export_snapshot();
+select pg_catalog.pg_export_snapshot();
 
 -- name: adopt
 set transaction snapshot {state};
@@ -37,7 +37,7 @@ explain {query};
 -- Of each column of a result the type with its length or precision, and its kind: `own` is of
 -- this database alone, `text` has a binary form that means nothing elsewhere or does not exist.
 -- A column that comes from a table as it is has the modifier that the table's column has.
-select format_type(given.type, coalesce(a.atttypmod, given.modifier)),
+select pg_catalog.format_type(given.type, coalesce(a.atttypmod, given.modifier)),
     case
         when given.type >= 16384 then 'own'
         when t.typtype = 'p' or coalesce(e.typname, t.typname) ~ '^reg|^pg_(node|ndis|depe|mcv)'
@@ -62,7 +62,7 @@ select {columns} from ({query}
 
 -- name: uncut
 -- A text that is too long for its column gets something behind it: spaces would be cut in silence.
-case when {kept} then {column} else {column} || ' (would be cut)' end
+case when {kept} then {column} else {column}::text || ' (would be cut)' end
     as {column};
 
 -- name: as_numeric

@@ -145,7 +145,7 @@ def find(
             join=sql.SQL("full" if missing else "left"),
             table=target.table,
             present=target.present,
-            same_key=_each(target.key, "s.{0} = t.{0}", " and "),
+            same_key=_same_key(target, "s", "t"),
             differs=_differs(target, newest),
         )
     )
@@ -167,17 +167,36 @@ def _is_older(column: Column) -> sql.Composed:
     """Texts are older only where every usual order says so: the source's is not known."""
     is_text = column.type.startswith(("text", "character"))
     name = "differences.older_text" if is_text else "differences.older"
-    return compose(
-        name,
-        here=sql.Identifier("s", column.name),
-        there=sql.Identifier("t", column.name),
+    here, there = (
+        sql.SQL("{}::text" if _is_varchar(column) else "{}").format(
+            sql.Identifier(side, column.name)
+        )
+        for side in ("s", "t")
     )
+    return compose(name, here=here, there=there)
 
 
 def _comparable(side: str, column: Column) -> sql.Composed:
     name = sql.Identifier(side, column.name)
-    exact = is_exactly_comparable(column.type)
+    exact = is_exactly_comparable(column.type) and not _is_varchar(column)
     return sql.SQL("{}" if exact else "{}::text").format(name)
+
+
+def _is_varchar(column: Column) -> bool:
+    """It has no operators of its own: one that somebody made for it would run in place of text's."""
+    return column.type.startswith("character varying") and not column.type.endswith("]")
+
+
+def _same_key(target: ComparedTable, one: str, other: str) -> sql.Composed:
+    """That the keys of two rows are equal."""
+    texts = {column.name for column in target.columns if _is_varchar(column)}
+    pieces = (
+        sql.SQL("{}::text = {}::text" if name in texts else "{} = {}").format(
+            sql.Identifier(one, name), sql.Identifier(other, name)
+        )
+        for name in target.key
+    )
+    return sql.SQL(" and ").join(pieces)
 
 
 def write(
@@ -243,9 +262,9 @@ def _compose(name: str, target: ComparedTable, **more: sql.Composable) -> sql.Co
         "table": target.table,
         "columns": _each(names, "{0}", ", "),
         "stage_columns": _each(names, "s.{0}", ", "),
-        "stage_key": _each(target.key, "s.{0} = d.{0}", " and "),
-        "same_key": _each(target.key, "s.{0} = t.{0}", " and "),
-        "target_key": _each(target.key, "t.{0} = d.{0}", " and "),
+        "stage_key": _same_key(target, "s", "d"),
+        "same_key": _same_key(target, "s", "t"),
+        "target_key": _same_key(target, "t", "d"),
     }
     return compose(name, **pieces, **more)
 

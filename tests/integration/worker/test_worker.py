@@ -251,6 +251,22 @@ def test_a_worker_stays_while_others_run_jobs_that_may_wake_more(
     assert one(connection, "select count(*) from meta.agenda") == 3
 
 
+def test_a_worker_in_a_pause_ends_though_another_job_runs(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t"), **a_task("r.s.u")})
+    prepare(folder)
+    manager(folder)
+    rows(
+        connection, "update meta.agenda set status = 'running', worker = 1 where task = 'r.s.t'"
+    )
+    with connection, connection.cursor() as cursor:
+        control.pause(cursor, REGISTRY, "somebody")
+        assert not agenda.outlook(cursor, REGISTRY).running
+        control.resume(cursor, REGISTRY)
+        assert agenda.outlook(cursor, REGISTRY).running
+
+
 def test_a_retry_of_a_master_is_waited_for_though_its_dependent_waits_already(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
