@@ -258,7 +258,8 @@ def test_a_worker_in_a_pause_ends_though_another_job_runs(
     prepare(folder)
     manager(folder)
     rows(
-        connection, "update meta.agenda set status = 'running', worker = 1 where task = 'r.s.t'"
+        connection,
+        "update meta.agenda set status = 'running', worker = 1, started_at = now() where true",
     )
     with connection, connection.cursor() as cursor:
         control.pause(cursor, REGISTRY, "somebody")
