@@ -29,9 +29,10 @@ _NOT_POSTGRESQL = re.compile(
     r"|blocks\.(lows(_mssql)?|(mysql|sqlite|mssql|oracle)(_\w+)?)$|subquery\."
 )
 # What the grammar itself knows, and PostgreSQL looks up in pg_catalog only; and names of types.
-_WORDS = set(
-    "any array bit cast coalesce extract greatest least nullif numeric position row".split()
-)
+_WORDS = {
+    *("any", "array", "bit", "cast", "coalesce", "extract", "greatest", "least"),
+    *("nullif", "numeric", "position", "row"),
+}
 _LITERAL = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"")
 _CALL = re.compile(r"(?<![\w.{}])([a-z_]\w*)\(")
 # `substring(… from …)`, and an `unnest` of several arrays, which has no other name.

@@ -183,7 +183,7 @@ def _comparable(side: str, column: Column) -> sql.Composed:
 
 
 def _is_varchar(column: Column) -> bool:
-    """It has no operators of its own: one that somebody made for it would run in place of text's."""
+    """It has no operators of its own: somebody's for it would run in place of text's."""
     return column.type.startswith("character varying") and not column.type.endswith("]")
 
 

@@ -259,7 +259,7 @@ def test_a_worker_in_a_pause_ends_though_another_job_runs(
     manager(folder)
     rows(
         connection,
-        "update meta.agenda set status = 'running', worker = 1, started_at = now() where true",
+        "update meta.agenda set status = 'running', worker = 1, started_at = now()",
     )
     with connection, connection.cursor() as cursor:
         control.pause(cursor, REGISTRY, "somebody")
