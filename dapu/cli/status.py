@@ -86,13 +86,20 @@ def _now(row: Overview) -> str:
 
 
 def _last(row: Overview) -> tuple[Any, ...]:
-    message = row.fault or row.now_message or _missed(row) or row.message
+    message = row.fault or row.now_message or _missed(row) or _renamed(row) or row.message
     return row.last_status, row.last_ended_at, row.took, row.rows, message
 
 
 def _missed(row: Overview) -> str:
     masters = ", ".join(row.corrected_masters)
     return f"the past of {masters} changed; see `dapu status DIR {row.task}`" if masters else ""
+
+
+def _renamed(row: Overview) -> str:
+    if row.renamed is None:
+        return ""
+    old, new = row.renamed["old"], row.renamed["new"]
+    return f"{old} was perhaps renamed to {new} in the source; see `dapu status DIR {row.task}`"
 
 
 def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> None:

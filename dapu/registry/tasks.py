@@ -26,6 +26,7 @@ class Overview(NamedTuple):
 
     now, next_try_at, tries, now_message: of the job that is waiting or running.
     corrected_masters: those whose past changed, which the task has not read again.
+    renamed: a column of the source (old, new), until the task's files change.
     """
 
     task: str
@@ -43,6 +44,7 @@ class Overview(NamedTuple):
     message: str | None
     blacklisted: bool
     corrected_masters: list[str]
+    renamed: dict[str, str] | None
 
 
 def hashes(

@@ -42,6 +42,7 @@ from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.checks import run_check
 from dapu.worker.job_watch import Watch
 from dapu.worker.past_changes import note_past_change, still_missing
+from dapu.worker.source_columns import columns_of, compare_columns
 
 _LONGEST = 2_000  # characters of a job's message
 Status = Ending | Literal["waiting", "given back"]
@@ -263,19 +264,12 @@ class _JobRun:
 
     def _compare_columns(self, cursor: Cursor, source: str, result: LoadResult) -> LoadResult:
         """Notes which columns the source no longer has, at the first run that misses them."""
-        item = _columns_of(source)
-        before = self._claim.source_state.get(item, {}).get("columns", [])
-        if not result.columns or before == list(result.columns):
-            return result
-        where = (cursor, self._runner.registry, self._job.task, item)
-        source_state.remember(*where, {"columns": list(result.columns)}, self._job.number)
-        gone = [column for column in before if column in result.kept]
-        return result.also(
-            tuple(
-                f"the column {column} is no longer in the source, and stays in the table"
-                for column in gone
-            )
-        )
+        registry, job = self._runner.registry, self._job
+        where = (cursor, registry, self._claim, self._table, source)
+        compared, warning = compare_columns(*where, result)
+        if warning:
+            self._runner.events.write("warning", warning, task=job.task, job=job.number)
+        return compared
 
     def _take_state(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
         """The state that earlier runs left; none where the table that they loaded was dropped."""
@@ -299,7 +293,7 @@ class _JobRun:
     def _forget_others(self, cursor: Cursor) -> None:
         """Deletes the state of what the task no longer reads."""
         registry, task, claim = self._runner.registry, self._job.task, self._claim
-        kept = [*self._sources, *map(_columns_of, self._sources)]
+        kept = [*self._sources, *map(columns_of, self._sources)]
         if (claim.watermarks.keys() | claim.source_state.keys()) - set(kept):
             watermarks.forget_others(cursor, registry, task, self._sources)
             source_state.forget_others(cursor, registry, task, kept)
@@ -369,11 +363,6 @@ class _JobRun:
         if not owned:
             raise JobInterrupted("it was cancelled, or another worker has it")
         runner.session.commit()
-
-
-def _columns_of(source: str) -> str:
-    """What the columns are remembered for that a source gave."""
-    return f"columns of {source}"
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -96,7 +96,9 @@ select t.task, t.state, t.fault, t.description, coalesce(running.status, waiting
     t.last_status, t.last_ended_at, t.last_ended_at - t.last_started_at as took,
     last.rows, last.message, coalesce(o.blacklisted, false) as blacklisted,
     array(select distinct c.master from {correction} c where c.task = t.task order by c.master)
-        as corrected_masters
+        as corrected_masters,
+    (select s.state from {seen} s
+        where s.task = t.task and s.item = 'renamed' and s.state ->> 'hash' = t.hash limit 1) as renamed
 from {registry} t
 left join {override} o on o.task = t.task
 left join {agenda} last on last.job = t.last_job

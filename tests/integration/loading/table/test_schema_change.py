@@ -17,6 +17,7 @@ from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.rows.rows import Column, CopyRows
 from dapu.statement import TableName
+from tests.support.command import dapu
 from tests.support.one_task import OneTask
 
 NAME = TableName("staging", "item")
@@ -277,3 +278,29 @@ def test_a_column_that_was_deleted_is_reported_once(
         shop.execute("alter table item drop column b")
         assert "the column b is no longer in the source" in task.run(full=True)
     assert list(task.types()) == ["id", "a", "b", "own"]
+
+
+def test_a_renamed_column_is_a_warning_until_the_task_is_changed(
+    task: OneTask, tmp_path: Path
+) -> None:
+    with sqlite3.connect(tmp_path / "shop.db", isolation_level=None) as shop:
+        shop.execute("create table item (id integer, name text)")
+        shop.execute("insert into item values (1, 'a')")
+        url, query = f"url: sqlite:///{tmp_path}/shop.db", {"q.sql": "select * from item"}
+        task.has(url, "{do: database, query: q.sql, load: append}", query)
+        task.run()
+        shop.execute("alter table item rename name to title")
+        task.run()
+        assert "name was perhaps renamed to title" in dapu("status", task.folder).out
+        (warning,) = task.rows("select message from meta.event where level = 'warning'")
+        assert "name was perhaps renamed to title" in warning[0]
+        task.run()
+        assert "renamed" in dapu("status", task.folder).out
+        action = "{do: database, query: q.sql, load: append, schema_change: {removed: keep}}"
+        task.has(url, action, query)
+        task.run()
+        assert "renamed" not in dapu("status", task.folder).out
+        shop.execute("alter table item add column size integer")
+        shop.execute("alter table item drop column title")  # of another type
+        task.run()
+    assert task.rows("select count(*) from meta.event where level = 'warning'") == [(1,)]
