@@ -41,7 +41,7 @@ def new_task(
     if not (folder.parents[1] / ROUTE_FILE).is_file():
         connection_of(warehouse, route)  # its error lists the routes
         raise ConfigurationError(
-            f"`{route}` is a connection and no route; say with --from what of it is read"
+            f"`{route}` is a connection and not a route; say with --from what of it is read"
         )
     yield Generated(task, "new", {folder / name: text for name, text in _TEXTS.items()})
 

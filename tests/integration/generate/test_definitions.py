@@ -369,10 +369,10 @@ def test_new_without_a_source_is_a_query(generating: Generating, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["erp.item"], "'erp.item' is no task id"),
+        (["erp.item"], "'erp.item' is not a task id"),
         (["erp.Staging.item"], "the schema name 'Staging' must be lower-case"),
         (["erp.s.item", "--from", "itm"], "has no table `itm`; did you mean `item`?"),
-        (["erp.s.item"], "`erp` is a connection and no route"),
+        (["erp.s.item"], "`erp` is a connection and not a route"),
         (["erq.s.item"], "no route `erq`"),
         (["erp.s.item", "--load", "merge"], "`--load` goes with `--from`"),
         (["main.s.item", "--from", "migration", "--load", "period"], "'period' is not one of"),

@@ -1,4 +1,4 @@
-"""`do: rest`: an answer that is no good is told by its place."""
+"""`do: rest`: an answer that cannot be read is reported with its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`do: wfs`: answers that are no good, and servers that do not describe themselves."""
+"""`do: wfs`: answers that cannot be read, and servers that do not describe themselves."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def test_a_type_without_order_cannot_be_a_key(connection: PgSession, load_mode: 
     rows = CopyRows([Column("place", "point")], "text", write)
     options = LoadOptions.model_validate({"do": "x", "load": load_mode, "key": ["place"]})
     with (
-        pytest.raises(JobError, match=r"\(place\) can be no key: data type point has no"),
+        pytest.raises(JobError, match=r"\(place\) cannot be a key: data type point has no"),
         connection,
         connection.cursor() as cursor,
     ):
