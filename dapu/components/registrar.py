@@ -1,7 +1,7 @@
 """The Registrar: the definitions in routes/ become the registry's tasks.
 
 A faulty definition is reported and left out; it stops nothing else. A task that was registered
-before and is faulty now keeps its place, but is not queued until it is mended.
+before and is faulty now keeps its place, but is not queued until it is fixed.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def check_dependencies(catalogue: Catalogue, masters: Mapping[str, list[str]]) -
 def _missing(catalogue: Catalogue, graph: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
     """(task, master) where the master does not exist, one for each task.
 
-    A registered master that is faulty now exists: its dependents wait until it is mended.
+    A registered master that is faulty now exists: its dependents wait until it is fixed.
     """
     present = catalogue.unchanged | set(catalogue.definitions)
     waited_for = {

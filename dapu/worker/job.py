@@ -229,7 +229,7 @@ class _JobRun:
             place = ".".join(map(str, first["loc"]))
             raise JobError(
                 f"what was registered does not fit the agents of this machine ({place}: "
-                f"{first['msg']}): mend task.yaml, or install here what it was registered with"
+                f"{first['msg']}): fix task.yaml, or install here what it was registered with"
             ) from error
 
     def _act(self, cursor: Cursor, task: Task, position: int, options: ActionOptions) -> LoadResult:
@@ -379,7 +379,7 @@ def _explain(error: BaseException, task: str) -> tuple[str, dict[str, Any] | Non
     if isinstance(error, DapuError):
         return str(error), None
     lines = (storable(line, _LONGEST) for line in traceback.format_exception(error))
-    trace = "".join(lines)  # for whoever mends dapu or the agent
+    trace = "".join(lines)  # for whoever fixes dapu or the agent
     if isinstance(error, psycopg2.Error) and error.diag.message_primary:
         detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
         if isinstance(error, psycopg2.errors.InsufficientPrivilege):

@@ -65,7 +65,7 @@ class JobCounts:
     def add(self, job: Job, outcome: Outcome) -> None:
         """Counts a job."""
         self.endings[outcome.status] += 1
-        self.failing.pop(job.task, None)  # a later try may mend it
+        self.failing.pop(job.task, None)  # a later try may fix it
         if outcome.status in ("failed", "waiting", "lost"):
             self.failing[job.task] = outcome.status
 

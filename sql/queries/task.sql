@@ -30,7 +30,7 @@ from {registry};
 select task, master from {dependency} order by task, master;
 
 -- name: put
--- Registers new tasks and changed ones; their jobs' history stays. One that was mended, and is as
+-- Registers new tasks and changed ones; their jobs' history stays. One that was fixed, and is as
 -- it was before its fault, has not changed; but if a master woke it meanwhile, nobody knows.
 insert into {registry} (
     task, route, schema_name, table_name, description, hash, definition, state, on_masters, pause,

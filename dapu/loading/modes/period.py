@@ -1,6 +1,6 @@
 """`load: period`: the days, months or years that occur in the source are replaced as a whole.
 
-A workbook or file that holds some months of a year, and is mended and sent again, replaces
+A workbook or file that holds some months of a year, and is corrected and sent again, replaces
 those months; all other rows stay. Rows without a value in the period's column are a period of
 their own.
 """

@@ -120,7 +120,7 @@ class Retyping:
             "would lose something there; cast the column in the query"
         )
         if refused is not None:
-            what = f"{refused}; mend the value, set `on_bad_value`"
+            what = f"{refused}; fix the value, set `on_bad_value`"
         alter = shown(self.cursor, [change.on(sql.SQL(str(self.name)))])
         return JobError(
             f"{what}, or let the column hold it, by hand or in the next step in ver/: {alter}",

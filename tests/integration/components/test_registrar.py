@@ -118,7 +118,7 @@ def test_a_registered_task_that_is_faulty_now_keeps_its_place_until_it_is_mended
     assert queued(folder) == ["r.s.t"]
 
 
-def test_mending_a_fault_makes_nothing_due_that_was_not(
+def test_fixing_a_fault_makes_nothing_due_that_was_not(
     make_route: MakeRoute, connection: PgSession
 ) -> None:
     """A typo in a route.yaml does not run all its tasks again."""
@@ -237,7 +237,7 @@ def test_a_second_task_for_one_table_never_gets_it(
     assert state(connection) == ("ready", None)
 
 
-def test_a_task_whose_master_vanished_is_faulty_and_mended_when_it_is_back(
+def test_a_task_whose_master_vanished_is_faulty_and_fixed_when_it_is_back(
     make_route: MakeRoute, connection: PgSession
 ) -> None:
     folder = make_route({**a_task("r.s.m"), **a_task("r.s.t", depends="[r.s.m]"),

@@ -102,7 +102,7 @@ def test_who_asks_to_come_again_much_later_fails_the_try(
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 422])
-def test_what_no_waiting_mends_is_not_asked_again(server: MisbehavingServer, status: int) -> None:
+def test_what_no_waiting_fixes_is_not_asked_again(server: MisbehavingServer, status: int) -> None:
     server.on("/list", Reply({"error": "no such list"}, status))
     with pytest.raises(JobError, match=f"/list: {status} "):
         fetch(session_with(server), f"{server.url}/list")

@@ -125,7 +125,7 @@ def test_a_bad_value_is_not_a_wider_type(shop: Shop, task: OneTask) -> None:
     shop.has("varchar", "'1'", "'abc'")
     message = task.fails()
     assert 'column v of staging.thing cannot hold "abc" (row 2' in message
-    assert "; mend the value, set `on_bad_value`, or let the column hold it, by hand or " in message
+    assert "; fix the value, set `on_bad_value`, or let the column hold it, by hand or " in message
     assert message.endswith('alter table staging.thing alter column "v" type text;')
     assert task.types()["v"] == "bigint"
     shop.task(task, "load: replace, on_bad_value: reject")
