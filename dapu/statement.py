@@ -110,7 +110,7 @@ class Statement:
         return text, tuple(bound)
 
     def text(self) -> str:
-        """The values in their places, for a text that is no SQL. Raises ValueError for None."""
+        """The values in their places, for a text that is not SQL. Raises ValueError for None."""
         if None in self.values:
             raise ValueError("a name in it has no value")
         return self.parts[0] + "".join(

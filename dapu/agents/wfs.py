@@ -117,7 +117,7 @@ class WfsAgent(SourceAgent[WfsOptions]):
         name = options.connection or context.action.connection
         connection = context.warehouse.connections.named(name)
         if not isinstance(connection, WfsConnection):
-            raise ConfigurationError(f"the connection `{name}` is no `driver: wfs`")
+            raise ConfigurationError(f"the connection `{name}` is not a `driver: wfs`")
         with (
             tempfile.TemporaryDirectory(prefix="dapu-wfs-") as folder,
             closing(HttpSession(connection, context.note)) as session,

@@ -53,7 +53,7 @@ class SplitDocument:
     """One document, read from a stream of its text.
 
     fields: the values that identify the document, by key.
-    Raises FaultyDocument when the text is no JSON object.
+    Raises FaultyDocument when the text is not a JSON object.
     """
 
     def __init__(self, blocks: Iterator[bytes], chunk_size: int) -> None:

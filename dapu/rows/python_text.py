@@ -20,7 +20,7 @@ def line(row: Iterable[Any]) -> bytes:
     """A row as a line of COPY's text format (UTF-8).
 
     https://www.postgresql.org/docs/current/sql-copy.html, "Text Format". What is not a character (a
-    lone surrogate) goes as bytes that are no UTF-8, for PostgreSQL to refuse.
+    lone surrogate) goes as bytes that are not UTF-8, for PostgreSQL to refuse.
     """
     return ("\t".join([_field(value) for value in row]) + "\n").encode("utf-8", "surrogatepass")
 

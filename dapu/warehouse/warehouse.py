@@ -81,7 +81,7 @@ class Warehouse:
         if isinstance(main, EmbeddedConnection):
             return embedded.start(self.folder / main.path, main.database)
         if not isinstance(main, PgConnection):  # read_connections lets nothing else through
-            raise ConfigurationError(f"{MAIN} is no PostgreSQL connection")
+            raise ConfigurationError(f"{MAIN} is not a PostgreSQL connection")
         return main.libpq()
 
 

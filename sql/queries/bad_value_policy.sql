@@ -42,7 +42,7 @@ select dapu_row, {bad_column} from pg_temp.dapu_texts where not ({valid}) order 
 -- What is bad in a value; a reader may have said more with it, behind a sign of its own.
 case when not {valid} then
     {label} || coalesce('''' || {shown} || '''', 'no value')
-    || case when {value} ~ {nul} then ' has a NUL character' when {value} ~ {bad_byte} then ' is no UTF-8'
+    || case when {value} ~ {nul} then ' has a NUL character' when {value} ~ {bad_byte} then ' is not UTF-8'
         else {does_not_fit} end
     || coalesce(pg_catalog.regexp_replace(substring({value} from {remark}), '^..', ' '), '')
 end

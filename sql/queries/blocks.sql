@@ -95,7 +95,7 @@ select case when hex('a') <> '61' then 'UTF-16' else typeof({column}) end from (
 where typeof({column}) in ('real', 'blob') or (hex('a') <> '61' and {column} is not null) limit 1;
 
 -- name: sqlite_column
--- A text may be no UTF-8, and must not be taken for a blob of the same bytes.
+-- A text may not be UTF-8, and must not be taken for a blob of the same bytes.
 case typeof({column})
     when 'text' then cast({column} as blob) when 'blob' then hex({column}) else {column} end;
 

@@ -75,7 +75,7 @@ replace(replace(replace(replace(cast({value} as binary),
 
 -- name: other_charset
 -- What its character set does not define would become `?` or U+FFFD: such a value goes as its
--- bytes after an FF, which is no UTF-8, so that it cannot be taken for text.
+-- bytes after an FF, which is not UTF-8, so that it cannot be taken for text.
 if(char_length(replace(convert({value} using utf8mb4), '?', ''))
         = char_length(replace({value}, '?', ''))
     and locate(x'efbfbd', cast(convert({value} using utf8mb4) as binary)) = 0,

@@ -136,7 +136,7 @@ class Connection:
 
 
 def _translated(text: str) -> str:
-    """T-SQL as DuckDB's SQL. Raises Error for what is no T-SQL."""
+    """T-SQL as DuckDB's SQL. Raises Error for what is not T-SQL."""
     text = re.sub(r"convert\(varchar\(34\), (\[(?:[^\]]|\]\])+\]), 121\)", r"style_121(\1)", text)
     text = re.sub(r"convert\(nvarchar\(max\), (\[(?:[^\]]|\]\])+\])\)", r"nvarchar_of(\1)", text)
     if re.search(r"order by[^)]*\)\s*dapu_query", text):

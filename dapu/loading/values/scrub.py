@@ -1,6 +1,6 @@
 """Bytes on their way to COPY, without what would stop PostgreSQL from looking at the rest.
 
-A NUL character and bytes that are no UTF-8 make COPY fail before any policy could be asked. Such a
+A NUL character and bytes that are not UTF-8 make COPY fail before any policy could be asked. Such a
 byte becomes a mark and its two hexadecimal digits, by which the value is known to be bad
 afterwards. The mark is a noncharacter of Unicode, which texts may hold all the same (Unicode,
 section 23.7): a mark of their own is followed by `=`.

@@ -63,7 +63,7 @@ def check_characters(text: str) -> None:
     half = _HALF.search(text)
     if half is not None:
         raise FaultyDocument(
-            f"has half of a character in a text (\\u{ord(half[0]):04x}), which is no Unicode"
+            f"has half of a character in a text (\\u{ord(half[0]):04x}), which is not Unicode"
         )
 
 

@@ -31,7 +31,9 @@ class Path:
         try:
             self._compiled = jmespath.compile(text)
         except JMESPathError as error:
-            raise FaultyPath(f"{text!r} is no JMESPath expression: {_first_line(error)}") from None
+            raise FaultyPath(
+                f"{text!r} is not a JMESPath expression: {_first_line(error)}"
+            ) from None
         _make_exact(self._compiled.parsed)
         self._keys = _plain_keys(self._compiled.parsed)
         self.compares = self._compiled.parsed["type"] == "comparator"  # gives true or false

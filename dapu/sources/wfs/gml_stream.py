@@ -195,7 +195,7 @@ def read_root(data: bytes, what: str) -> Element:
     if found is None or name != "FeatureCollection":
         start = " ".join(data[:200].decode(errors="replace").split())
         raise JobError(
-            f"{what} is {f'<{name}>' if name else 'no XML'}, not a collection of features: {start}"
+            f"{what} is {f'<{name}>' if name else 'not XML'}, not a collection of features: {start}"
         )
     return found
 

@@ -71,7 +71,7 @@ class Service:
         given = {"version": self._wanted, "acceptversions": self._wanted} if self._wanted else {}
         root = self._document({"request": "GetCapabilities", **given})
         if not local(root.tag).endswith("Capabilities"):
-            raise JobError(f"{self._url} is no WFS: it answers with <{local(root.tag)}>")
+            raise JobError(f"{self._url} is not a WFS: it answers with <{local(root.tag)}>")
         version = root.get("version", "")
         if self._wanted and version != self._wanted:
             raise ConfigurationError(

@@ -102,7 +102,7 @@ def test_what_is_not_json_is_refused(text: str, block: int) -> None:
     except FaultyDocument:
         assert not is_object, f"{text} is JSON"
     else:
-        assert is_object, f"{text} is no JSON object"
+        assert is_object, f"{text} is not a JSON object"
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class BlockKey:
             return found.decode()
         except UnicodeDecodeError as error:
             raise JobError(
-                f"the key column {self.name} has a text that is no UTF-8: {found!r}; "
+                f"the key column {self.name} has a text that is not UTF-8: {found!r}; "
                 "`changes: blocks` cannot order it"
             ) from error
 

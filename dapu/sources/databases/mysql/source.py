@@ -143,7 +143,7 @@ class MySqlSource:
         self, described: Sequence[Described], column_types: Mapping[str, str]
     ) -> list[MysqlField]:
         if not described:
-            raise NotNative(self._name, "it is no SELECT")
+            raise NotNative(self._name, "it is not a SELECT")
         own_types = self._own_types(described)
         fields = []
         for column in described:

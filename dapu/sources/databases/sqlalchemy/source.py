@@ -249,7 +249,7 @@ class GenericSource:
             if self._is_pymysql:
                 self._unread = [rest_of(result.cursor)]
         if not result.returns_rows:
-            raise JobError(f"the source `{self._name}` gives no rows: the query is no SELECT")
+            raise JobError(f"the source `{self._name}` gives no rows: the query is not a SELECT")
         return result
 
     @contextmanager
@@ -259,7 +259,7 @@ class GenericSource:
             yield
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
-        except BaseException as error:  # a panic in Rust is no Exception
+        except BaseException as error:  # a panic in Rust is not an Exception
             raise JobError(f"the source `{self._name}` {what}: {_reason(error)}") from error
 
 

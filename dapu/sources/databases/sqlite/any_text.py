@@ -9,7 +9,7 @@ from dapu.sources.databases.sqlite.source import Digest, row_hash
 
 
 class AnyText(sqlite3.Connection):
-    """A connection that gives each text; a byte that is no UTF-8 as a surrogate (PEP 383).
+    """A connection that gives each text; a byte that is not UTF-8 as a surrogate (PEP 383).
 
     No surrogate goes to the warehouse as it is: there the value is refused, or cleaned.
     """

@@ -74,7 +74,7 @@ class SqliteSource:
             self._session.execute("begin")
             self._session.execute("select count(*) from sqlite_schema")
         except apsw.NotADBError:
-            raise JobError(f"the connection `{name}`: {path} is no SQLite database") from None
+            raise JobError(f"the connection `{name}`: {path} is not a SQLite database") from None
         except apsw.Error as error:
             raise JobError(
                 f"the connection `{name}`: {path} cannot be read: {_reason(error)}"

@@ -184,11 +184,13 @@ def _type(kind: Any) -> str:
 
 
 def open_parquet(content: Content) -> ParquetPart:
-    """Raises JobError when the file is no Parquet."""
+    """Raises JobError when the file is not Parquet."""
     with content.open() as file:
         try:
             return ParquetPart(content, parquet.ParquetFile(file).schema_arrow)
         except _BROKEN as error:
             if _is_of_place(error):
                 raise
-            raise JobError(f"{content.name} is no Parquet file, or is cut off: {error}") from error
+            raise JobError(
+                f"{content.name} is not a Parquet file, or is cut off: {error}"
+            ) from error

@@ -55,7 +55,7 @@ BROKEN_JSON = [
     ('{"a": NaN}', "", "it has the number NaN, which JSON has not"),
     ('{"a": 1, "a": 2}', "", "has the key 'a' twice in one object"),
     ("[1, 2]", "", "a.json, record 1 has no keys: give `columns` by JMESPath"),
-    ('[{"a": 1}]', "columns: {'a.[': x}", "'a.[' is no JMESPath expression"),
+    ('[{"a": 1}]', "columns: {'a.[': x}", "'a.[' is not a JMESPath expression"),
     ('{"a": 1}', "records: items", "a.json has nothing at items"),
     ('[{"a": "x"}]', "columns: {a: {name: a, type: integer}}", "a.json, record 1: 'x' is not an"),
 ]

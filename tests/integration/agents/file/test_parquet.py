@@ -77,10 +77,10 @@ def test_broken_parquet_is_reported(files: FileTask) -> None:
     said = files.fails("file: a.parquet")
     assert "a.parquet, column at: PostgreSQL keeps no parts of a microsecond" in said
     files.share.put("a.parquet", (files.share.path / "a.parquet").read_bytes()[:-9])
-    assert "a.parquet is no Parquet file, or is cut off" in files.fails()
+    assert "a.parquet is not a Parquet file, or is cut off" in files.fails()
 
 
-def test_a_name_in_parquet_that_is_no_text_is_told(files: FileTask, tmp_path: Path) -> None:
+def test_a_name_in_parquet_that_is_not_text_is_reported(files: FileTask, tmp_path: Path) -> None:
     parquet.write_table(pa.table({"amount": [1]}), tmp_path / "whole.parquet")
     whole = (tmp_path / "whole.parquet").read_bytes()
     files.share.put("broken.parquet", whole.replace(b"amount", b"am\xf5unt"))

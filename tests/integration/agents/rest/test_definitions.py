@@ -9,8 +9,8 @@ from tests.support.one_task import OneTask
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 FAULTY = [
-    ("records: '['", "actions[1].records: '[' is no JMESPath expression"),
-    ("columns: {id: 'a['}", "is no JMESPath expression"),
+    ("records: '['", "actions[1].records: '[' is not a JMESPath expression"),
+    ("columns: {id: 'a['}", "is not a JMESPath expression"),
     ("columns: {id: {path: id, type: 'int; drop table x'}}", "is not a type; write, for example"),
     ("columns: {id: {path: id, repeat: x}}", "either a `path` in the record or a name"),
     ("columns: {id: {repeat: shop}}", "columns.id: `repeat` has no shop"),

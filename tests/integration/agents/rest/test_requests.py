@@ -106,7 +106,7 @@ def test_pages_by_number_end_where_the_body_says_so(server: MisbehavingServer, c
     )
     crm.has(COLUMNS + "pages: {by: page, first: 0, more: 'page + `1` < of'}")
     message = crm.is_refused()
-    assert "is no JMESPath expression" in message
+    assert "is not a JMESPath expression" in message
     crm.has(COLUMNS + "pages: {by: page, first: 0, more: 'page < `2`'}")
     crm.run()
     assert crm.rows() == IDS

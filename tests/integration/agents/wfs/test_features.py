@@ -324,7 +324,7 @@ def test_an_update_sequence_is_trusted_only_where_that_is_said(
 
 def test_a_connection_of_another_version_or_kind(parcels: MapServer, postgis_task: OneTask) -> None:
     postgis_task.has("driver: files\npath: /tmp", "do: wfs\nlayer: parcel")
-    assert postgis_task.fails() == "the connection `source` is no `driver: wfs`"
+    assert postgis_task.fails() == "the connection `source` is not a `driver: wfs`"
     postgis_task.has(
         f"driver: wfs\nurl: {parcels.url}?service=WFS&VERSION=1.0.0&request=GetCapabilities",
         "do: wfs\nlayer: parcel",

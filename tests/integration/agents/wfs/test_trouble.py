@@ -51,7 +51,7 @@ def broken(wfs: WfsServer) -> dict[str, tuple[Any, str]]:
             "page 1 says that it has 4 features, and has 3; nothing was kept",
         ),
         "a web page": ("<html><body>Please log in</body></html>", "page 1 is <html>, not a coll"),
-        "no XML": ("{}", "page 1 is no XML, not a collection of features: {}"),
+        "no XML": ("{}", "page 1 is not XML, not a collection of features: {}"),
         "nothing": ("", "page 1 is empty"),
         "another system": (
             whole.replace("EPSG::3301", "EPSG::4326"),
@@ -83,7 +83,7 @@ def test_an_answer_that_is_not_what_it_should_be(wfs: WfsServer, task: OneTask, 
 @pytest.mark.parametrize(
     ("request_", "answer", "says"),
     [
-        ("GetCapabilities", "<html/>", "is no WFS: it answers with <html>"),
+        ("GetCapabilities", "<html/>", "is not a WFS: it answers with <html>"),
         ("GetCapabilities", "<html>", "does not answer in XML"),
         ("GetCapabilities", Reply("no", 500), "500 Internal Server Error: no"),
         ("DescribeFeatureType", "<a/>", "answers DescribeFeatureType with <a>"),

@@ -215,7 +215,7 @@ def test_a_type_without_order_cannot_be_a_key(connection: PgSession, load_mode: 
 def test_what_cannot_be_a_key_is_reported_with_what_to_do(
     connection: PgSession, load_mode: str
 ) -> None:
-    with pytest.raises(JobError, match=r"\(id\)=\(1\) .*; give a `key` that tells"):
+    with pytest.raises(JobError, match=r"\(id\)=\(1\) .*; give a `key` that identifies"):
         put(connection, "1,ann,1 1,bob,2", load=load_mode)
     with pytest.raises(JobError, match=r"each row needs a v|no value for the column id"):
         put(connection, ",ann,1", load=load_mode)

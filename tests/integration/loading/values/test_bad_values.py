@@ -117,11 +117,11 @@ def test_what_is_not_text_is_rejected_with_a_reason_and_a_value_to_read(
     result = put(connection, lines, on_bad_value="reject")
     query = "select reason, record ->> 'note' from staging.reading__rejected order by record->>'id'"
     assert fetch(connection, query) == [
-        ("note: ''\\xff\ufdd0' is no UTF-8", "'\\xff\ufdd0"),
+        ("note: ''\\xff\ufdd0' is not UTF-8", "'\\xff\ufdd0"),
         ("note: 'it's\\x00' has a NUL character", "it's\\x00"),
         ("note: '\ufdd0abcde' does not fit character varying(5)", "\ufdd0abcde"),
     ]
-    assert "the first: note: ''\\xff\ufdd0' is no UTF-8 (row 1, id 1)" in str(result)
+    assert "the first: note: ''\\xff\ufdd0' is not UTF-8 (row 1, id 1)" in str(result)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_a_query_changes_nothing(task: OneTask) -> None:
     assert "refuses the query" in task.fails()
     action = "do: database\nquery: q.sql\nreader: generic"
     task.has("url: 'duckdb:///:memory:'", action, {"q.sql": "-- none"})
-    assert "gives no rows: the query is no SELECT" in task.fails()
+    assert "gives no rows: the query is not a SELECT" in task.fails()
 
 
 @pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz", "timestamp_ns"])

@@ -268,7 +268,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     path.write_text("this is a text, and long enough to be looked at " * 100)
-    with pytest.raises(JobError, match=r"shop\.db is no SQLite database"):
+    with pytest.raises(JobError, match=r"shop\.db is not a SQLite database"):
         SqliteSource("shop", str(path))
 
 

@@ -46,7 +46,7 @@ def test_a_wrapped_query_parses(dialect: str, wrapped: str) -> None:
     sqlalchemy_dialect, paramstyle = DIALECTS[dialect]
     quote = partial(quoted, sqlalchemy_dialect)
     text, values = WRAPPED[wrapped](quote).for_driver(paramstyle, quote)
-    # Placeholders of Python's own are no SQL; each stands for a value.
+    # Placeholders of Python's own are not SQL; each stands for a value.
     for number in range(len(values), 0, -1):
         text = text.replace(f"%(p{number})s", "1")
     (tree,) = sqlglot.parse(text.replace("%s", "1"), read=dialect)

@@ -104,7 +104,7 @@ def test_paths_that_would_round_or_are_wrong() -> None:
         Path("avg(a)").of(document)
     with pytest.raises(FaultyPath, match=r"Unknown function: nothing\(\)"):
         Path("nothing(a)").of(document)
-    with pytest.raises(FaultyPath, match="is no JMESPath expression"):
+    with pytest.raises(FaultyPath, match="is not a JMESPath expression"):
         Path("a[")
 
 
