@@ -25,6 +25,7 @@ from dapu.cli import (
     status,
     steering,
     views,
+    why,
 )
 from dapu.cli.console import complain
 from dapu.errors import DapuError
@@ -64,6 +65,7 @@ for module in (
     gatekeeper,
     run,
     status,
+    why,
     discover,
     generate,
     connectors,

@@ -37,6 +37,7 @@ _NOT_IN_NAMES = re.compile(r"[./\s\x00-\x1f\x7f]")  # of tables and views in Uni
 _NOT_IN_PATHS = re.compile(r"""[?]|'.*"|".*'""").search
 _NO_PATH = "Databricks' paths have no names with `?`, or with both kinds of quotes"
 _MOST_VERSION = 2**63 - 1
+_FINER = re.compile("[.][0-9]{6}[0-9]*[1-9]")  # than a microsecond
 _MOST_WAIT = 300.0  # seconds, for a host that does not answer, or a warehouse that starts
 _MOST_BYTES = 1 << 23  # of documents in memory
 _FILE = pa.schema(
@@ -226,6 +227,11 @@ def _record(row: Row) -> dict[str, Any]:
         raise JobError(
             f"{header} has a $VERSION that Databricks' bigint cannot hold; nothing of the answer "
             "was kept"
+        )
+    if _FINER.search(header.date):
+        raise JobError(
+            f"{header} has $DATE: {header.date}, and Databricks keeps no parts of a microsecond; "
+            "nothing of the answer was kept"
         )
     values = (
         row.batch.replace(tzinfo=None).isoformat(),

@@ -261,44 +261,55 @@ and f.status not in ('waiting', 'running', 'done')
 returning a.job, a.task;
 
 -- name: queue_due
--- Queues every task that is due, and returns job and task.
+-- Queues every task that is due, and returns job and task. What is due stands in `readiness`, of
+-- which `dapu why` is told too.
 insert into {agenda} (task, route, priority, cause)
-select t.task, t.route, t.priority, 'manager'
-from {registry} t
-join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
-left join {override} o on o.task = t.task
-where t.state = 'ready'
-and not coalesce(o.blacklisted, false)
-and not exists (
-    select from {agenda} a where a.task = t.task and a.status = 'waiting' and a.backfill is null)
-and not exists (select from {agenda} a where a.task = t.task and a.status = 'running')
-and case
-    when t.on_masters then
-        -- Woken by its masters; only a task that is new or changed is queued here, when they
-        -- have all run.
-        (t.last_started_at is null or t.changed_at > t.last_started_at)
-        and not exists (
-            select from {dependency} d join {registry} m on m.task = d.master
-            where d.task = t.task and m.last_done_at is null)
-    else
-        (pg_catalog.cardinality(coalesce(o.day_parts, t.day_parts)) = 0
-            or coalesce(o.day_parts, t.day_parts) && %(day_parts)s::text[])
-        and (t.next_cron_at is null or t.next_cron_at <= %(now)s)
-        -- A run that began before the change does not count as one.
-        and (t.last_ended_at is null or t.changed_at > t.last_started_at
-            or t.last_ended_at + coalesce(o.pause, t.pause) <= %(now)s)
-    end
-and not exists (
-    select from {dependency} d join {registry} m on m.task = d.master
-    where d.task = t.task
-    and pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', m.schema_name, m.table_name)) is null
-    -- A master that only runs SQL files may have no table of its own: it must have run.
-    and not (m.last_done_at is not null
-        and not pg_catalog.jsonb_path_exists(m.definition::jsonb, '$.actions[*] ? (@.do != "sql")')))
+select task, route, priority, 'manager'
+from {readiness}(%(now)s, %(day_parts)s::text[])
+where reason is null
 -- As everywhere where jobs are queued, so that two that do it at once do not lock each other.
-order by t.task
+order by task
 on conflict do nothing
 returning job, task;
+
+-- name: readiness
+-- Why the Manager does not queue a task now, with what a person wants to know of it.
+select f.reason, f.due_from, f.day_parts, t.fault, t.cron, o.note, p.value ->> 'by',
+    array(select d.master from {dependency} d join {registry} m on m.task = d.master
+        where d.task = t.task and m.last_done_at is null order by d.master),
+    array(select d.master from {dependency} d join {registry} m on m.task = d.master
+        where d.task = t.task
+        and pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', m.schema_name, m.table_name)) is null
+        order by d.master),
+    array(select d.master from {dependency} d where d.task = t.task order by d.master),
+    array(select d.master from {dependency} d join {registry} m on m.task = d.master
+        where d.task = t.task and m.last_status = 'failed' order by d.master)
+from {readiness}(%(now)s, %(day_parts)s::text[]) f
+join {registry} t on t.task = f.task
+left join {override} o on o.task = f.task
+left join {control} p on p.name = 'paused'
+where f.task = %(task)s;
+
+-- name: holds
+-- The task's job that waits or runs, and what keeps `claim` from starting the one that waits.
+select a.job, a.status, a.started_at, a.not_before, a.not_before > %(now)s, a.tries,
+    'worker' = any (r.disabled), r.concurrency,
+    array(select x.task from {agenda} x
+        where x.status = 'running' and x.route = a.route order by x.job),
+    array(select x.job from {agenda} x where x.job = any (a.after) and x.status <> 'done'
+        order by x.job),
+    array(select distinct x.task from {dependency} d
+        join {agenda} x on x.task = d.master
+            and (x.status = 'running' or x.status = 'waiting' and x.backfill is null)
+        where d.task = a.task order by x.task),
+    (select pg_catalog.count(*) from {agenda} x where x.status = 'waiting' and x.not_before <= %(now)s
+        and (x.priority, x.job) < (a.priority, a.job)),
+    (select pg_catalog.count(*) from {worker} w where w.ended_at is null)
+from {agenda} a
+join {route} r on r.route = a.route
+where a.task = %(task)s and a.status in ('running', 'waiting') and a.backfill is null
+order by a.status
+limit 1;
 
 -- name: add
 -- Queues one task for an operator; a job that is waiting already takes the new wishes.

@@ -182,6 +182,15 @@ def test_a_version_that_a_bigint_cannot_hold_stores_nothing(warehouse: InDatabri
     assert warehouse.one("select count(*) from EXECUTE_DOCUMENTS") == 0
 
 
+def test_a_date_with_parts_of_a_microsecond_stores_nothing(warehouse: InDatabricks) -> None:
+    text = (b'{"$TYPE":"AFE","DOCUMENT_ID":"1","$VERSION":1,"$DELETED":false,'
+            b'"$DATE":"2024-01-01T00:00:00.1234567Z"}')  # fmt: skip
+    warehouse.server.put_text(("AFE", "1", 1), text)
+    with pytest.raises(JobError, match=r"00\.1234567Z, and Databricks"):
+        warehouse.push()
+    assert warehouse.one("select count(*) from EXECUTE_DOCUMENTS") == 0
+
+
 def test_views_of_lists_are_statements_of_databricks() -> None:
     texts = {
         view.name: DIALECT.query(view)
