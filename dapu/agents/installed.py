@@ -23,6 +23,7 @@ _OWN = {
     "file": "dapu.agents.file:FileAgent",
     "filecopy": "dapu.agents.filecopy:FileCopyAgent",
     "rest": "dapu.agents.rest:RestAgent",
+    "singer": "dapu.agents.singer:SingerAgent",
     "sql": "dapu.agents.sql:SqlAgent",
     "transform": "dapu.agents.transform:TransformAgent",
     "views": "dapu.agents.views:ViewsAgent",

@@ -79,7 +79,7 @@ def discover(warehouse: Warehouse, connection: str) -> None:
 
 
 def _open(warehouse: Warehouse, connection: str) -> Connector:
-    from dapu.sources.connectors.connector import open_connector
+    from dapu.sources.connectors.open import open_connector
 
     return open_connector(warehouse, connection, lambda level, text: complain(f"{level}: {text}"))
 

@@ -97,7 +97,7 @@ def _layers(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  
 
 
 def _streams(warehouse: Warehouse, name: str, connection: Connection) -> Offer:  # noqa: ARG001
-    from dapu.sources.connectors.connector import open_connector
+    from dapu.sources.connectors.open import open_connector
 
     connector = open_connector(warehouse, name, lambda *_: None)
     rows = [

@@ -96,7 +96,6 @@ class ScriptedConnector:
 
 def main(folder: Path, verb: str, words: Iterable[str]) -> int:
     """The connector itself."""
-    given = dict(zip(*[iter(words)] * 2, strict=True))
     if verb == "spec":
         _print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": {}}}))
     elif verb == "check":
@@ -104,13 +103,19 @@ def main(folder: Path, verb: str, words: Iterable[str]) -> int:
     elif verb == "discover":
         _print((folder / "catalog.json").read_text())
     else:
-        for name in ("config", "catalog", "state"):
-            target = folder / f"given-{name}.json"
-            target.unlink(missing_ok=True)
-            if f"--{name}" in given:
-                target.write_text(Path(given[f"--{name}"]).read_text())
-        return _play((folder / "script").read_text().splitlines())
+        store_given(folder, words)
+        return play((folder / "script").read_text().splitlines())
     return 0
+
+
+def store_given(folder: Path, words: Iterable[str]) -> None:
+    """Keeps copies of the files that a connector was given, for the test to look at."""
+    given = dict(zip(*[iter(words)] * 2, strict=True))
+    for name in ("config", "catalog", "state"):
+        target = folder / f"given-{name}.json"
+        target.unlink(missing_ok=True)
+        if f"--{name}" in given:
+            target.write_text(Path(given[f"--{name}"]).read_text())
 
 
 def _check(folder: Path) -> dict[str, str]:
@@ -120,7 +125,8 @@ def _check(folder: Path) -> dict[str, str]:
     return {"status": "SUCCEEDED"}
 
 
-def _play(lines: Iterable[str]) -> int:
+def play(lines: Iterable[str]) -> int:
+    """Does what a script says; the exit status."""
     for line in lines:
         word, _, rest = line.partition(" ")
         if word == "exit":

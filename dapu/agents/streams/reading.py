@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Context
 from dapu.agents.streams.delivery import Delivery
+from dapu.agents.streams.log import ConnectorLog
 from dapu.agents.streams.options import ConnectorLoad, ConnectorOptions, StreamOptions
 from dapu.agents.streams.states import States
 from dapu.errors import JobError, JobInterrupted, JobTimedOut
@@ -27,12 +28,26 @@ from dapu.sources.connectors.messages import (
     StreamRecord,
     StreamStatus,
 )
+from dapu.sources.connectors.open import open_connector
 from dapu.sources.connectors.process import SilentConnector
 from dapu.sources.connectors.records import IN_MEMORY, RecordSpool
 from dapu.sources.connectors.streams import Stream, find_stream
 from dapu.statement import TableName
 
 _DESTINATION_MODES = {"replace": "overwrite", "append": "append", "merge": "append_dedup"}
+
+
+def read_streams(context: Context, options: ConnectorOptions) -> LoadResult:
+    """Reads the streams of a connector, and keeps them as far as its states say.
+
+    Raises JobError when a stream failed; what was kept of it and of others stays.
+    """
+    if context.backfill is not None:
+        raise JobError("--from and --to need an action with a `watermark`")
+    name = options.connection or context.action.connection
+    connector = open_connector(context.warehouse, name, ConnectorLog(context.note), options.do)
+    with context.stoppable(connector.stop), ExitStack() as stack:
+        return StreamReading(context, options, connector, stack).run()
 
 
 class StreamReading:

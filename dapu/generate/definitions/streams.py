@@ -7,8 +7,8 @@ from functools import cached_property
 
 from dapu.errors import JobError
 from dapu.generate.definitions.source_table import Offered, Table
-from dapu.sources.connectors.connector import open_connector
 from dapu.sources.connectors.messages import StreamName
+from dapu.sources.connectors.open import open_connector
 from dapu.sources.connectors.streams import Stream
 from dapu.warehouse.warehouse import Warehouse
 
@@ -34,7 +34,7 @@ class StreamTables:
         loads: tuple[str, ...] = ("replace",)
         if stream.is_incremental:
             loads = ("replace", "append", "merge") if key else ("append", "replace")
-        action = {"do": "airbyte", "stream": label}
+        action = {"do": self._connector.connection.protocol, "stream": label}
         return Table(label, action, (), key=key, loads=loads, is_typed=False)
 
     def close(self) -> None:

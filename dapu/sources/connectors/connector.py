@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from dapu.errors import ConfigurationError, JobError
-from dapu.sources.connectors.config import ConnectorConfig, read_config
+from dapu.errors import JobError
+from dapu.sources.connectors.config import ConnectorConfig
 from dapu.sources.connectors.messages import (
     Catalog,
     ConnectionStatus,
@@ -25,29 +25,12 @@ from dapu.sources.connectors.messages import (
     read_message,
 )
 from dapu.sources.connectors.process import ConnectorProcess, running
-from dapu.sources.connectors.runners import Runner, Verb, runner_of
+from dapu.sources.connectors.runners import Runner, Verb
 from dapu.sources.connectors.secret_file import secret_files
 from dapu.sources.connectors.streams import Stream, streams_of
 from dapu.warehouse.connection_kinds import ConnectorConnection
-from dapu.warehouse.warehouse import Warehouse
 
 Answer = TypeVar("Answer")
-
-
-def open_connector(warehouse: Warehouse, name: str, log: Callable[[Level, str], None]) -> Connector:
-    """The connector of a connection; what it needs is installed now if it is not yet.
-
-    Raises ConfigurationError for a connection of another kind.
-    """
-    connection = warehouse.connections.named(name)
-    if not isinstance(connection, ConnectorConnection):
-        raise ConfigurationError(
-            f"the connection `{name}` is not a connector (`driver: connector`)"
-        )
-    folder = warehouse.folder
-    return Connector(
-        connection, runner_of(connection, folder), read_config(connection, folder), log
-    )
 
 
 @dataclass
@@ -65,6 +48,8 @@ class Connector:
 
     def spec(self) -> Document:
         """What it wants in its configuration: `connectionSpecification` is a JSON Schema."""
+        if self.runner.spec is not None:
+            return dict(self.runner.spec)
         return self._ask("spec", {}, Spec).spec
 
     def check(self) -> ConnectionStatus:
@@ -104,23 +89,33 @@ class Connector:
 
     @contextmanager
     def _running(self, verb: Verb, documents: Mapping[str, Any]) -> Iterator[Iterator[Message]]:
+        with self._process(verb, documents) as process:
+            yield self._messages(process)
+
+    @contextmanager
+    def _process(self, verb: Verb, documents: Mapping[str, Any]) -> Iterator[ConnectorProcess]:
         with secret_files(documents) as files:
-            words = self.runner.words(verb, {name: file.path for name, file in files.items()})
+            words = self._words(verb, {name: file.path for name, file in files.items()})
             silence = self.connection.silence
-            log = self._log_line
-            with running(words, list(files.values()), log, silence) as process:
+            with running(words, list(files.values()), self._log_line, silence) as process:
                 self.process = process
                 try:
-                    yield self._messages(process)
+                    yield process
                 finally:
                     self.process = None
+
+    def _words(self, verb: Verb, files: Mapping[str, str]) -> list[str]:
+        return self.runner.words(verb, files)
+
+    def _read_line(self, line: bytes) -> Message | None:
+        return read_message(line)
 
     def _messages(self, process: ConnectorProcess) -> Iterator[Message]:
         failure: ConnectorFailure | None = None
         torn: FaultyMessage | None = None
         for line in process.lines():
             try:
-                message = read_message(line)
+                message = self._read_line(line)
             except FaultyMessage as error:
                 if line.endswith(b"\n"):
                     raise

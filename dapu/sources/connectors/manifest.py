@@ -21,9 +21,10 @@ from dapu.errors import Fault, FaultyFile, JobError
 
 CDK = "airbyte-cdk"
 PROGRAM = "source-declarative-manifest"
+INJECTED = "__injected_declarative_manifest"  # the key of the configuration that it reads it from
 _LONGEST_DOWNLOAD = 600  # seconds
 _LARGEST = 20 << 20  # bytes of a manifest
-_CUSTOM = "Custom"
+_TYPE = "DeclarativeSource"
 
 
 def manifest_of_package(folder: Path, package: str, version: str) -> str:
@@ -49,14 +50,27 @@ def kept_manifest(folder: Path, package: str, version: str) -> Path:
 def read_manifest(path: Path, text: str) -> dict[str, Any]:
     """The manifest as a document. Raises FaultyFile when it is not one."""
     try:
-        manifest = yaml.safe_load(text)
+        manifest: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise FaultyFile([Fault(path, line, f"is not YAML: {error}")]) from None
-    if not isinstance(manifest, dict) or manifest.get("type") != "DeclarativeSource":
-        raise FaultyFile([Fault(path, 1, "is not a manifest: it has no `type: DeclarativeSource`")])
-    return manifest
+    # Manifests before version 1 name no type.
+    is_source = isinstance(manifest, dict) and manifest.get("type", _TYPE) == _TYPE
+    if not is_source or not {"streams", "dynamic_streams"} & manifest.keys():
+        raise FaultyFile([Fault(path, 1, f"is not a manifest: a `{_TYPE}` with `streams`")])
+    return dict(manifest)
+
+
+def spec_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest wants in its configuration, in the form of the protocol."""
+    spec = manifest.get("spec") or {}
+    names = {
+        "connection_specification": "connectionSpecification",
+        "documentation_url": "documentationUrl",
+    }
+    found = {names.get(key, key): value for key, value in spec.items() if key != "type"}
+    return {"connectionSpecification": {}, **found}
 
 
 def custom_components(manifest: Any) -> list[str]:
@@ -66,8 +80,8 @@ def custom_components(manifest: Any) -> list[str]:
 
 def _class_names(part: Any) -> Iterator[str]:
     if isinstance(part, Mapping):
-        if str(part.get("type", "")).startswith(_CUSTOM) and "class_name" in part:
-            yield str(part["class_name"])
+        if isinstance(part.get("class_name"), str):
+            yield part["class_name"]
         for inner in part.values():
             yield from _class_names(inner)
     elif isinstance(part, list):

@@ -150,18 +150,9 @@ def read_message(line: bytes) -> Message | None:
 
     Raises FaultyMessage where a line begins as a message and is not one.
     """
-    if not _BEGINS_AS_OBJECT.match(line):
-        return _log_of_line(line)
-    try:
-        # Of the parsers that were measured the fastest that keeps the digits of numbers and finds
-        # keys that come twice: 4 µs a record of 300 bytes.
-        found = jiter.from_json(
-            line, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False
-        )
-    except ValueError as error:
-        raise FaultyMessage(
-            f"the connector sent a broken message ({error}): {_shown(line)}"
-        ) from None
+    found = as_document(line)
+    if not isinstance(found, dict):
+        return found
     kind = found.get("type")
     if kind == "RECORD":
         record = _part(found, "record", line)
@@ -178,6 +169,26 @@ def read_message(line: bytes) -> Message | None:
         return reader(found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FaultyMessage(f"a {kind} lacks what it must have ({error}): {_shown(line)}") from None
+
+
+def as_document(line: bytes) -> Document | Log | None:
+    """A line that begins as an object; as a line of the log where it does not, None where blank.
+
+    Raises FaultyMessage for one that is broken.
+    """
+    if not _BEGINS_AS_OBJECT.match(line):
+        return _log_of_line(line)
+    try:
+        # Of the parsers that were measured the fastest that keeps the digits of numbers and finds
+        # keys that come twice: 4 µs a record of 300 bytes.
+        found: Document = jiter.from_json(
+            line, float_mode="decimal", catch_duplicate_keys=True, allow_inf_nan=False
+        )
+    except ValueError as error:
+        raise FaultyMessage(
+            f"the connector sent a broken message ({error}): {_shown(line)}"
+        ) from None
+    return found
 
 
 def _part(message: Document, name: str, line: bytes) -> Document:

@@ -21,10 +21,12 @@ class Runner:
     """A program that speaks the Airbyte protocol.
 
     command: its first words. injected: keys that its configuration gets beside the user's.
+    spec: what it wants in its configuration, where the program is not asked for it.
     """
 
     command: Sequence[str]
     injected: Mapping[str, Any] = field(default_factory=dict)
+    spec: Mapping[str, Any] | None = None
 
     def words(self, verb: Verb, files: Mapping[str, str]) -> list[str]:
         """The whole command. files: paths of `config`, `catalog` and `state`, where needed."""
@@ -70,9 +72,8 @@ def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> R
             "not run; with `custom_code: true` and without `manifest: true` the package itself is"
         )
     place = environment_of(kept, manifest.CDK, connection.cdk)
-    return Runner(
-        [str(program_of(place, manifest.PROGRAM))], {"__injected_declarative_manifest": document}
-    )
+    program = str(program_of(place, manifest.PROGRAM))
+    return Runner([program], {manifest.INJECTED: document}, manifest.spec_of(document))
 
 
 def _program(name: str, folder: Path) -> str:
