@@ -54,18 +54,18 @@ def connect(pyodbc: Any, keywords: Mapping[str, Any], how: str) -> OdbcSession:
 
 
 def connection_string(keywords: Mapping[str, Any], how: str) -> tuple[str, dict[int, bytes]]:
-    """What the driver is told: its text, and what is set before connecting."""
+    """What the driver is given: its text, and what is set before connecting."""
     server = str(keywords["server"])
     place = server if "\\" in server else f"{server},{keywords['port']}"
-    told = {"Server": f"tcp:{place}", "Database": keywords["database"]}
+    given = {"Server": f"tcp:{place}", "Database": keywords["database"]}
     if "encryption" in keywords:
-        told["Encrypt"] = _ENCRYPT[keywords["encryption"]]
+        given["Encrypt"] = _ENCRYPT[keywords["encryption"]]
     if "appname" in keywords:
-        told["APP"] = keywords["appname"]
+        given["APP"] = keywords["appname"]
     if keywords.get("read_only"):
-        told["ApplicationIntent"] = "ReadOnly"
+        given["ApplicationIntent"] = "ReadOnly"
     login, before = _login(keywords, how)
-    return ";".join(f"{key}={_quoted(value)}" for key, value in (told | login).items()), before
+    return ";".join(f"{key}={_quoted(value)}" for key, value in (given | login).items()), before
 
 
 def _login(keywords: Mapping[str, Any], how: str) -> tuple[dict[str, str], dict[int, bytes]]:
