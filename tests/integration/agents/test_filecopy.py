@@ -131,8 +131,10 @@ def test_a_file_is_not_moved_onto_itself(copy: CopyTask, way: str) -> None:
             copy.target_keys = f"driver: files\npath: {copy.source.path}/deep/..\n"
             folder = ""
         case "link":
+            copy.target_keys += "follow_links: true\n"
             (copy.target.path / "deep").symlink_to(copy.source.path)
         case "linked file":
+            copy.target_keys += "follow_links: true\n"
             (copy.target.path / "a.csv").symlink_to(source)
             assert "1 files, moved" in copy.copies("file: a.csv\nmove: true")
             assert (copy.target.path / "a.csv").read_text() == "1"

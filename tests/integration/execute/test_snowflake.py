@@ -23,7 +23,8 @@ from tests.services.execute_server import ExecuteServer, Fault
 from tests.support.execute_warehouse import ExecuteWarehouse, another_goes_first
 
 pytestmark = pytest.mark.usefixtures("short_waits")
-DSN = "loader@org-account/DB/PUBLIC?warehouse=WH"
+PLACE = "org-account/DB/PUBLIC?warehouse=WH"
+DSN = f"loader:word@{PLACE}"
 CONNECT = {"user": "u", "account": "a", "database": "DB", "schema": "PUBLIC"}
 
 
@@ -225,7 +226,7 @@ def test_the_login_is_by_key_pair(warehouse: Snowflake, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(snowflake.connector, "connect", connect)
     pair = make_key_pair(None)
-    dsn = f"{DSN}&authenticator=SNOWFLAKE_JWT&role=R&privateKey={pair.dsn}"
+    dsn = f"loader@{PLACE}&authenticator=SNOWFLAKE_JWT&role=R&privateKey={pair.dsn}"
     warehouse.push(database_dsn=dsn)
     assert isinstance(seen.pop("private_key"), bytes)
     assert seen == {

@@ -20,6 +20,7 @@ from dapu.sources.databases.sqlalchemy.source import GenericSource
 from dapu.statement import Statement
 from dapu.warehouse.database_url import parse_database_url
 from tests.services.mariadb import MariaDB
+from tests.support.command import wait_until
 from tests.support.maria_shop import Shop
 from tests.support.pull import make_target, pull
 
@@ -120,10 +121,14 @@ def test_a_read_can_be_stopped(shop: Shop) -> None:
         assert time.monotonic() - began < 5
         source.stop()  # a second time it does nothing
     with shop.session.cursor() as cursor:
-        cursor.execute(
-            "select count(*) from information_schema.processlist where info like '%sleep(0%'"
-        )
-        assert cursor.fetchone() == (1,)
+
+        def only_this_one_runs() -> bool:
+            cursor.execute(
+                "select count(*) from information_schema.processlist where info like '%sleep(0%'"
+            )
+            return cursor.fetchone() == (1,)
+
+        wait_until(only_this_one_runs)
 
 
 def test_who_is_not_let_in_is_reported_without_the_password(mariadb: MariaDB, shop: Shop) -> None:

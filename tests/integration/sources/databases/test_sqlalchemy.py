@@ -339,7 +339,8 @@ def test_a_value_that_would_be_changed_in_silence_is_refused(
 def test_a_rejected_row_has_the_value_as_it_was(tmp_path: Path, connection: PgSession) -> None:
     make_target(connection, "v numeric(10,2)")
     source = GenericSource("shop", make_url(f"duckdb:///{tmp_path}/shop.duckdb"), {})
-    pull(connection, source, "select 1.239::decimal(10,3) as v", on_bad_value="reject")
+    query = "select unnest([1.239, 1.23])::decimal(10,3) as v"
+    pull(connection, source, query, on_bad_value="reject")
     with connection.cursor() as cursor:
         cursor.execute("select record ->> 'v', reason from staging.pulled__rejected")
         assert cursor.fetchall() == [
