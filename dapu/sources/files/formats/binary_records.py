@@ -112,24 +112,28 @@ def _rk(data: bytes, at: int) -> float:
     return value / 100 if bits & 1 else value
 
 
+def xlsb_head(data: bytes, at: int) -> tuple[int, int, int]:
+    """The kind of the record at a place, and where its data begin and end: [MS-XLSB] 2.1.4."""
+    kind = data[at]
+    at += 1
+    if kind & 0x80:
+        kind = kind & 0x7F | (data[at] & 0x7F) << 7
+        at += 1
+    size = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return kind, at, at + size
+
+
 def _xlsb_records(data: bytes) -> Iterator[tuple[int, bytes]]:
     at, end = 0, len(data)
     while at < end:
-        kind = data[at]
-        at += 1
-        if kind & 0x80:
-            kind = kind & 0x7F | (data[at] & 0x7F) << 7
-            at += 1
-        size = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                break
-        yield kind, data[at : at + size]
-        at += size
+        kind, start, at = xlsb_head(data, at)
+        yield kind, data[start:at]
 
 
 def _wide_text(data: bytes, at: int) -> tuple[str, int]:

@@ -13,7 +13,7 @@ balance of -1:30, would be 22:30.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import IO
 from xml.etree.ElementTree import Element, iterparse
 
@@ -26,6 +26,7 @@ from dapu.sources.files.formats.binary_records import (
     xlsb_numbers,
 )
 from dapu.sources.files.formats.raw_sheet import RawSheet, bare
+from dapu.sources.files.formats.xlsb_stream import check_xlsb_sheet
 
 Errors = dict[tuple[int, int], str]
 """Errors by row and column, both from 0."""
@@ -46,6 +47,12 @@ _NEVER_COMPUTED = remarked(
 _ODS_UNCOMPUTED = re.compile(
     rb"<[\w:]*table-cell\b(?=[^<]*\bformula=)(?![^<]*[:-]value=[\"'])(?![^<]*value-type=[\"']string)"
 )
+# The start of one that is no text, has no value, and has something in it.
+_ODS_WITHOUT_VALUE = re.compile(
+    rb"<[\w:]*table-cell\b(?![^<]*[:-]value=[\"'])"
+    rb"(?![^<]*(?<!calcext:)value-type=[\"']string)[^<]*(?<!/)>\s*<(?!/)"
+)
+_NO_TYPE = "its cell has no value, and is not of type `string`; save the workbook in LibreOffice"
 _ADDRESS = re.compile(rb"\br=[\"']([A-Z]+)(\d+)[\"']")
 _LONGEST_ADDRESS = 15  # bytes, with what is around it
 _BELOW_ZERO = re.compile(rb"v>\s*(-[\d.eE+-]+)\s*<")
@@ -53,7 +60,7 @@ _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
 
 
 def find_errors(raw: RawSheet | None) -> Errors:
-    """The cells with errors of a sheet."""
+    """The cells with errors of a sheet. Raises ValueError where an .xlsb breaks off."""
     if raw is None:
         return {}
     if raw.format == "ods":
@@ -62,7 +69,10 @@ def find_errors(raw: RawSheet | None) -> Errors:
         if raw.format == "xlsx":
             return dict(_xlsx_errors(file, raw.sheet))
         data = file.read()
-    return xlsb_errors(data) if raw.format == "xlsb" else xls_errors(data, raw.start)
+    if raw.format == "xls":
+        return xls_errors(data, raw.start)
+    check_xlsb_sheet(data)
+    return xlsb_errors(data)
 
 
 def find_below_zero(raw: RawSheet | None) -> dict[tuple[int, int], float]:
@@ -191,24 +201,33 @@ def _may_have_errors(file: IO[bytes]) -> bool:
     while data := file.read(_CHUNK):
         text = rest + data
         end = max(text.rfind(b"<"), 0)  # the last tag may be cut here
-        if b'value-type="error"' in text or _ODS_UNCOMPUTED.search(text, 0, end):
+        if b'value-type="error"' in text or any(
+            one.search(text, 0, end) for one in (_ODS_UNCOMPUTED, _ODS_WITHOUT_VALUE)
+        ):
             return True
         rest = text[end:]
     return False
 
 
-def _has_no_result(attributes: Mapping[str, str]) -> bool:
-    """Whether a formula has none. A text is one, which stands in the cell, and may be empty."""
-    if "formula" not in attributes or attributes.get("value-type") == "string":
-        return False
-    return not any(name == "value" or name.endswith("-value") for name in attributes)
-
-
 def _ods_error(cell: Element) -> str | None:
     if _calcext_type(cell) == "error":
         return "".join(cell.itertext()).strip() or "#ERROR"
-    attributes = {bare(name): value for name, value in cell.attrib.items()}
-    return _NEVER_COMPUTED if _has_no_result(attributes) else None
+    names = {bare(name) for name in cell.attrib}
+    # A text stands in the cell, and may be empty.
+    if _ods_type(cell) == "string" or any(n == "value" or n.endswith("-value") for n in names):
+        return None
+    if "formula" in names:
+        return _NEVER_COMPUTED
+    texts = ("".join(one.itertext()) for one in cell if bare(one.tag) == "p")
+    text = "\n".join(texts).strip()
+    return remarked(text, _NO_TYPE) if text else None
+
+
+def _ods_type(cell: Element) -> str:
+    """What OpenDocument says of its value: `float`, `string`, …; LibreOffice's own is another."""
+    return next(
+        (v for k, v in cell.attrib.items() if "calcext" not in k and bare(k) == "value-type"), ""
+    )
 
 
 def _calcext_type(cell: Element) -> str:

@@ -60,3 +60,22 @@ def test_a_last_row_of_formulas_without_results_is_not_passed_over(excel: FileTa
     assert "a.xlsx, sheet 'Costs', A3: " in excel.fails("workbook: a.xlsx")
     excel.share.put("a.ods", ods([HEADER, [SEVEN, SEVEN], [f"{FORMULA}/>", f"{FORMULA}/>"]]))
     assert "a.ods, sheet 'Costs', A3: " in excel.fails("workbook: a.ods")
+
+
+@pytest.mark.parametrize("type_", ["", ' office:value-type="colour"', ' office:value-type="float"'])
+def test_a_text_in_a_cell_of_ods_without_a_value_is_not_an_empty_cell(
+    excel: FileTask, type_: str
+) -> None:
+    cell = f"<table:table-cell{type_}><text:p>12</text:p></table:table-cell>"
+    excel.share.put("a.ods", ods([HEADER, [SEVEN, SEVEN], [SEVEN, cell]]))
+    said = excel.fails("workbook: a.ods")
+    assert "a.ods, sheet 'Costs', B3" in said
+    assert "its cell has no value" in said
+
+
+def test_a_comment_of_ods_is_no_text_of_its_cell(excel: FileTask) -> None:
+    note = "<office:annotation><text:p>to come</text:p></office:annotation>"
+    cell = f"<table:table-cell>{note}</table:table-cell>"
+    excel.share.put("a.ods", ods([HEADER, [SEVEN, SEVEN], [SEVEN, cell]]))
+    excel.run("workbook: a.ods")
+    assert [str(b) for (b,) in excel.rows("b")] == ["7", "None"]

@@ -180,3 +180,15 @@ def test_a_reader_that_does_not_end_is_ended(tmp_path: Path) -> None:
     (tmp_path / "b.xlsx").write_bytes(b"PK")
     with Workbooks(seconds=0.001) as books, pytest.raises(JobError, match=r"b.xlsx .* longer than"):
         books.open("b.xlsx", tmp_path / "b.xlsx")
+
+
+def test_an_xlsb_whose_records_break_off_is_refused(excel: FileTask) -> None:
+    """Its reader gives the cells before the break, and says nothing."""
+
+    def broken(member: str, content: bytes) -> bytes:
+        return content.replace(b"\x05\x10", b"\x0d\x10", 1) if "sheet1" in member else content
+
+    excel.share.put("a.xlsb", _rewritten(xlsb([["n"], [1], [2], [3]]), broken))
+    said = excel.fails("workbook: a.xlsb")
+    assert said.startswith("a.xlsb, sheet 'Costs' is broken")
+    assert "after row 2" in said
