@@ -11,6 +11,7 @@ names the place and says what to do, and the command line prints it without a tr
     └── JobError                a job cannot go on
         ├── BadValue            a table cannot take a row (in dapu.rows.refused_value)
         ├── NotNative           the native reader cannot read a query, and another can
+        ├── WrongBackfill       a range that the task cannot read; it is not tried again
         ├── TaskVanished        the task's folder was deleted
         ├── TaskChanged         the task's folder is not what was registered
         └── JobInterrupted      cancelled, or given back
@@ -103,6 +104,10 @@ class NotNative(JobError):
             "with `reader: auto` the generic one reads it"
         )
         self.why = why
+
+
+class WrongBackfill(JobError):
+    """A range, given as --from and --to, that the task cannot read: no other try could."""
 
 
 class TaskVanished(JobError):

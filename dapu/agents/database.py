@@ -16,7 +16,7 @@ from dapu.agents.incremental.changed_blocks import ChangedBlocks
 from dapu.agents.incremental.key_sweep import Sweep
 from dapu.agents.incremental.split import SplitLoad, SplitOptions
 from dapu.agents.incremental.widen import ColumnTypes, RefusedValues, known_types, load_and_widen
-from dapu.errors import JobError
+from dapu.errors import WrongBackfill
 from dapu.loading.load import load
 from dapu.loading.options import KeySweep, LoadOptions
 from dapu.loading.result import LoadResult
@@ -126,5 +126,5 @@ def _query(context: Context, options: DatabaseOptions, source: Source) -> Statem
     if options.watermark is not None:
         return bounded_query(context, options.query, options.watermark, source)
     if context.backfill is not None:
-        raise JobError("--from and --to need an action with a `watermark`")
+        raise WrongBackfill("--from and --to need an action with a `watermark`")
     return context.sql(options.query)

@@ -17,7 +17,7 @@ from pydantic import Field
 from dapu.agents.base import Agent, Context
 from dapu.agents.incremental.days import last_day
 from dapu.definitions.models import ActionOptions
-from dapu.errors import ConfigurationError, JobError
+from dapu.errors import ConfigurationError, WrongBackfill
 from dapu.loading.result import LoadResult
 from dapu.registry.watermarks import Watermark
 from dapu.warehouse.connection_kinds import ExecuteConnection
@@ -147,7 +147,9 @@ class _ExecuteReading:
         day = last_day(text)
         until = as_moment(text if day is None else f"{day + timedelta(days=1)}")
         if until is None:
-            raise JobError(f"{text} is not a time; Execute's marks are like 2024-05-06T07:08:09Z")
+            raise WrongBackfill(
+                f"--to {text} is not a time; Execute's marks are like 2024-05-06T07:08:09Z"
+            )
         return until
 
     def _asks_for(self) -> dict[str, Any]:

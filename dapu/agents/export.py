@@ -22,7 +22,7 @@ from dapu.agents.file_output import (
 )
 from dapu.definitions.models import ActionOptions
 from dapu.definitions.script import ScriptStatement, fault_in_statement
-from dapu.errors import JobError
+from dapu.errors import JobError, WrongBackfill
 from dapu.exporting.content import content_hash
 from dapu.exporting.csv_ndjson import write_csv, write_ndjson
 from dapu.exporting.query import Query
@@ -153,7 +153,7 @@ class ExportAgent(Agent[ExportOptions]):
         Raises JobError when it cannot be written, or a value has no place in it.
         """
         if context.backfill is not None:
-            raise JobError("--from and --to need an action with a `watermark`")
+            raise WrongBackfill("--from and --to need an action with a `watermark`")
         place = open_place(context.warehouse, options.connection or context.action.connection)
         context.job.exit_stack.enter_context(context.stoppable(place.stop))
         name = render_name(context, options.file)

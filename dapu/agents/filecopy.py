@@ -17,7 +17,7 @@ from dapu.agents.base import Agent, Context
 from dapu.agents.file_output import FileName, naming_file, own_mark, render_name, working_folder
 from dapu.checksum import sha256_of
 from dapu.definitions.models import ActionOptions
-from dapu.errors import JobError
+from dapu.errors import JobError, WrongBackfill
 from dapu.loading.result import LoadResult
 from dapu.sources.files.places.atomic_write import clear_leftovers, placing
 from dapu.sources.files.places.changed_files import Reading, State, state_of, what_to_read
@@ -77,7 +77,7 @@ class FileCopyAgent(Agent[FileCopyOptions]):
         Raises JobError when a file is missing, open elsewhere, or does not arrive whole.
         """
         if context.backfill is not None:
-            raise JobError("--from and --to need an action with a `watermark`")
+            raise WrongBackfill("--from and --to need an action with a `watermark`")
         source = open_place(context.warehouse, options.connection or context.action.connection)
         target = open_place(context.warehouse, options.to)
         for place in (source, target):

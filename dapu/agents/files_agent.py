@@ -19,7 +19,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.agents.base import Context, SourceAgent
 from dapu.agents.files_options import ReadingOptions
 from dapu.checksum import sha256_of
-from dapu.errors import Fault, JobError
+from dapu.errors import Fault, JobError, WrongBackfill
 from dapu.loading.table.relation import Relation, columns_of_query, describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.named_sql import compose
@@ -76,7 +76,7 @@ class FilesAgent(SourceAgent[Options]):
         Raises JobError when a file is missing, open elsewhere, broken, or changes meanwhile.
         """
         if context.backfill is not None:
-            raise JobError("--from and --to need an action with a `watermark`")
+            raise WrongBackfill("--from and --to need an action with a `watermark`")
         place = open_place(context.warehouse, options.connection or context.action.connection)
         with ExitStack() as stack:
             stack.enter_context(context.stoppable(place.stop))

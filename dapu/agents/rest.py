@@ -16,7 +16,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from dapu.agents.base import Context, SourceAgent
 from dapu.agents.incremental.newest import Newest
 from dapu.agents.incremental.resume import bounds, keep_newest
-from dapu.errors import ConfigurationError, FaultyPath, JobError
+from dapu.errors import ConfigurationError, FaultyPath, JobError, WrongBackfill
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.relation import describe
 from dapu.rows.python_values import read_exactly
@@ -189,7 +189,7 @@ class _RestReading:
             session, options.format, records, self._paging, context.note, one_is_all
         )
         if (context.backfill or {}).get("to") is not None:
-            raise JobError(
+            raise WrongBackfill(
                 "a web service is asked from the watermark's value on, and gives all that follows: "
                 "leave --to out"
             )

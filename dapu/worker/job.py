@@ -26,6 +26,7 @@ from dapu.errors import (
     JobInterrupted,
     TaskChanged,
     TaskVanished,
+    WrongBackfill,
 )
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
@@ -47,6 +48,12 @@ from dapu.worker.source_columns import columns_of, compare_columns
 _LONGEST = 2_000  # characters of a job's message
 Status = Ending | Literal["waiting", "given back"]
 # How a job came out that this worker lost, by its status now.
+# How a job ends that no other try could do better.
+_AT_ONCE: dict[type[BaseException], Ending] = {
+    TaskVanished: "lost",
+    TaskChanged: "skipped",
+    WrongBackfill: "failed",
+}
 _TAKEN: dict[str, Status] = {
     "waiting": "waiting",
     "running": "waiting",
@@ -133,11 +140,9 @@ class JobRunner:
 
     def _settle(self, cursor: Cursor, job: Job, error: BaseException, message: str) -> Outcome:
         """Ends the job, or lets it wait for its next try."""
-        ending: Ending = "failed"
-        if isinstance(error, TaskVanished):
-            ending = "lost"
-        elif isinstance(error, TaskChanged):
-            ending = "skipped"
+        ending = _AT_ONCE.get(type(error), "failed")
+        if type(error) in _AT_ONCE:
+            pass
         elif self.watch.given_back:
             if agenda.give_back(cursor, self.registry, job, self.worker, message):
                 return Outcome("given back", 0, message)

@@ -8,7 +8,7 @@ from dapu.agents.base import Context
 from dapu.agents.incremental.bounds import begin_at, end_at
 from dapu.agents.incremental.days import whole
 from dapu.agents.incremental.newest import Newest
-from dapu.errors import JobError
+from dapu.errors import JobError, WrongBackfill
 from dapu.loading.options import WatermarkOptions
 from dapu.registry.ordered_values import from_text, to_text
 from dapu.registry.watermarks import Watermark
@@ -28,7 +28,7 @@ def bounds(context: Context, watermark: WatermarkOptions | None) -> Bounds:
     """
     if watermark is None:
         if context.backfill is not None:
-            raise JobError("--from and --to need an action with a `watermark`")
+            raise WrongBackfill("--from and --to need an action with a `watermark`")
         return Bounds()
     if context.backfill is not None:
         # The source knows no kinds: the last run's value says which one it is.
@@ -55,15 +55,15 @@ def backfill_bounds(context: Context, like: Any, column: str) -> Bounds:
     """What an operator gave as `from` and `to`, in the kind of a value that the column has.
 
     A day, month or year means the whole of it. A time without a zone is one of the warehouse's,
-    where the column's have a zone. Raises JobError for a value of another kind, and for a range
-    that ends before it begins; the order of texts is the source's own, so that of these is not
-    looked at.
+    where the column's have a zone. Raises WrongBackfill for a value of another kind, and for a
+    range that ends before it begins; the order of texts is the source's own, so that of these is
+    not looked at.
     """
     low, high = (_end(context, name, like, column) for name in ("from", "to"))
     known = low is not None and high is not None and not isinstance(low, str)
     if known and high < low:
         given = context.backfill or {}
-        raise JobError(
+        raise WrongBackfill(
             f"--from {given.get('from')} is after --to {given.get('to')}; no row can be between: "
             "change places"
         )
@@ -85,7 +85,7 @@ def _end(context: Context, name: str, like: Any, column: str) -> Any:
         if value is None:
             value = from_text(kind, text)
     except (ValueError, ArithmeticError):
-        raise JobError(f"--{name} {text}: write it like the watermark, {kept}") from None
+        raise WrongBackfill(f"--{name} {text}: write it like the watermark, {kept}") from None
     if kind == "timestamptz" and value.tzinfo is None:
         return value.replace(tzinfo=zone)
     return value

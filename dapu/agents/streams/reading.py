@@ -13,7 +13,7 @@ from dapu.agents.streams.delivery import Delivery
 from dapu.agents.streams.log import ConnectorLog
 from dapu.agents.streams.options import ConnectorLoad, ConnectorOptions, StreamOptions
 from dapu.agents.streams.states import States
-from dapu.errors import JobError, JobInterrupted, JobTimedOut
+from dapu.errors import JobError, JobInterrupted, JobTimedOut, WrongBackfill
 from dapu.loading.result import LoadResult
 from dapu.loading.table.relation import describe
 from dapu.registry import source_state
@@ -43,7 +43,7 @@ def read_streams(context: Context, options: ConnectorOptions) -> LoadResult:
     Raises JobError when a stream failed; what was kept of it and of others stays.
     """
     if context.backfill is not None:
-        raise JobError("--from and --to need an action with a `watermark`")
+        raise WrongBackfill("--from and --to need an action with a `watermark`")
     name = options.connection or context.action.connection
     connector = open_connector(context.warehouse, name, ConnectorLog(context.note), options.do)
     with context.stoppable(connector.stop), ExitStack() as stack:

@@ -89,6 +89,7 @@ def test_a_range_before_the_first_run_is_in_the_kind_of_the_source(
     assert "--from soon: write it like the watermark, 9" in outcome.message
     outcome = run_task(task.folder, "source.staging.thing", backfill={"from": "10", "to": "8"})
     assert "--from 10 is after --to 8" in outcome.message
+    assert outcome.status == "failed"  # and does not wait for a try that could not do better
 
 
 @pytest.mark.parametrize(("kind", "value"), [("numeric", "NaN"), ("real", "Infinity")])
