@@ -20,6 +20,7 @@ from dapu.definitions.models import ActionOptions
 from dapu.errors import ConfigurationError, WrongBackfill
 from dapu.loading.result import LoadResult
 from dapu.registry.watermarks import Watermark
+from dapu.text import counted
 from dapu.warehouse.connection_kinds import ExecuteConnection
 
 if TYPE_CHECKING:
@@ -195,5 +196,5 @@ def _notes(tally: RoundTally) -> list[str]:
     if tally.repeated:
         notes.append(f"{tally.repeated:,} of them again")
     if tally.left_out:
-        notes.append(f"{tally.left_out:,} documents of other types left out")
+        notes.append(f"{counted(tally.left_out, 'document')} of other types left out")
     return notes

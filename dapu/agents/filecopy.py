@@ -87,7 +87,7 @@ class FileCopyAgent(Agent[FileCopyOptions]):
         reading = copying.plan()
         context.state_after.entries.update(reading.remember)
         if not reading.files:
-            return LoadResult(0, (copying.nothing(),), changed=False, unit="files")
+            return LoadResult(0, (copying.nothing(),), changed=False, unit="file")
         check_settled(source, reading.files)
         copying.bring(reading.files)
         check_unchanged(source, reading.files)
@@ -164,9 +164,7 @@ class _Copying:
         done = "moved" if self._options.move else "copied"
         where = f"{self._into} in {self._target}" if self._into else str(self._target)
         text = f"{done} from {self._source} to {where}, {size:,} bytes"
-        return LoadResult(
-            len(files), (text,), data={"files": [f.name for f in files]}, unit="files"
-        )
+        return LoadResult(len(files), (text,), data={"files": [f.name for f in files]}, unit="file")
 
     def _name(self, file: FoundFile) -> str:
         """Its name in the target: the pattern's folders without any `*` are left out."""

@@ -32,6 +32,7 @@ from dapu.sources.files.places.in_use import check_settled, check_unchanged
 from dapu.sources.files.places.place import FoundFile, Place, open_place
 from dapu.sources.files.values.convert_texts import TextStyle
 from dapu.statement import TableName
+from dapu.text import counted
 
 Options = TypeVar("Options", bound=ReadingOptions)
 _ROWS = TableName("pg_temp", "dapu_rows")
@@ -223,7 +224,8 @@ class _FilesRun:
             self._cursor.execute(compose("files.delete_rows", **pieces), {"names": names})
             if self._cursor.rowcount:
                 self._context.note(
-                    f"{self._cursor.rowcount:,} rows of files that were read before are replaced"
+                    f"{counted(self._cursor.rowcount, 'row')} of files that were read before "
+                    "replaced"
                 )
         elif not self._context.state_before.entries:
             self._cursor.execute(compose("files.has_rows", **pieces), {"names": names})

@@ -31,7 +31,7 @@ class ViewsAgent(Agent[ViewsOptions]):
         if made.failures:
             raise JobError(failure_message(made), {"failures": failed_groups(made)})
         notes = (f"{made.unchanged:,} groups unchanged", *made.notes)
-        return LoadResult(made.views, notes, changed=made.views > 0, unit="views")
+        return LoadResult(made.views, notes, changed=made.views > 0, unit="view")
 
 
 def failure_message(made: Made) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
-from dapu.cli.console import complain, counted, show_json, silent, stamped
+from dapu.cli.console import complain, show_json, silent, stamped
+from dapu.text import counted
 
 if TYPE_CHECKING:
     from dapu.components.manager import ManagerRound

@@ -53,11 +53,6 @@ def stamped(zone: tzinfo, to: Callable[[str], None] = say) -> Callable[[str], No
     return line
 
 
-def counted(number: int, what: str) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def silent(_: str) -> None:
     """Says nothing: where the output is data."""
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
-from dapu.cli.console import counted, say, show_json, show_table
+from dapu.cli.console import say, show_json, show_table
+from dapu.text import counted
 
 if TYPE_CHECKING:
     from dapu.sources.discovery import Offer

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
-from dapu.cli.console import counted, say, show_json
+from dapu.cli.console import say, show_json
+from dapu.text import counted
 
 if TYPE_CHECKING:
     from dapu.components.gatekeeper import Plan

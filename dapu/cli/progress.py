@@ -13,6 +13,7 @@ from dapu.cli.console import console
 from dapu.registry.agenda import Job
 from dapu.registry.events import Level
 from dapu.secrets import redact
+from dapu.text import counted
 from dapu.worker.job import Outcome
 
 _MARKS = {
@@ -38,7 +39,7 @@ class Bars:
     def progress(self, job: Job, rows: int) -> None:
         """See `Reporter`."""
         if job.number in self._bars:
-            self._progress.update(self._bars[job.number], rows=f"{rows:,} rows")
+            self._progress.update(self._bars[job.number], rows=counted(rows, "row"))
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """See `Reporter`."""

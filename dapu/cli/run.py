@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from dapu.cli.arguments import WAREHOUSE
-from dapu.cli.console import complain, counted, is_terminal, stamped
+from dapu.cli.console import complain, is_terminal, stamped
 from dapu.errors import ConfigurationError, DapuError
+from dapu.text import counted
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, WAREHOUSE
-from dapu.cli.console import complain, counted, say, show_json, show_table
+from dapu.cli.console import complain, say, show_json, show_table
 from dapu.errors import ConfigurationError
+from dapu.text import counted
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
-from dapu.cli.console import complain, counted, show_json, stamped
+from dapu.cli.console import complain, show_json, stamped
+from dapu.text import counted
 
 if TYPE_CHECKING:
     from dapu.generate.views.planned import Choice

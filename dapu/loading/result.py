@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dapu.text import counted
+
 
 def left_out_note(count: int) -> list[str]:
     """A note on rows that gave way to a newer one with their key."""
@@ -27,8 +29,8 @@ class LoadResult:
     data: dict[str, Any] = field(default_factory=dict)
     """Details for the event."""
 
-    unit: str = "rows"
-    """What is counted: `rows`, or `documents`, `files`, ..."""
+    unit: str = "row"
+    """What is counted: a `row`, or a `document`, a `file`, ..."""
 
     columns: tuple[str, ...] = ()
     """The columns of the rows."""
@@ -69,4 +71,4 @@ class LoadResult:
         return replace(self, notes=(*self.notes, *notes))
 
     def __str__(self) -> str:
-        return ", ".join([f"{self.rows:,} {self.unit}", *self.notes])
+        return ", ".join([counted(self.rows, self.unit), *self.notes])

@@ -11,6 +11,7 @@ from dapu.statement import LONGEST_NAME
 # Each table of PostgreSQL has columns of these names already: a bounding box's are common.
 SYSTEM_COLUMNS = frozenset({"ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"})
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_NO_LETTERS = re.compile(r"[\W_]+")
 
 
 def column_names(headers: Iterable[str]) -> list[str]:
@@ -38,9 +39,16 @@ def unused(name: str, taken: Collection[str]) -> str:
 
 
 def column_name(text: str) -> str:
-    """`Käive (EUR)` is `kaive_eur`, `xmin` is `xmin_`; empty when no letter or digit is left."""
+    """`Käive (EUR)` is `kaive_eur`, `xmin` is `xmin_`; empty where no letter or digit is.
+
+    Texts without a Latin letter keep theirs, `Имя` is `имя`: a name by its place would be that of
+    another column in a file with another order.
+    """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = _NOT_IN_NAMES.sub("_", plain).strip("_")[:LONGEST_NAME].strip("_")
+    if not name:
+        own = _NO_LETTERS.sub("_", unicodedata.normalize("NFKC", text).lower()).strip("_")
+        name = own.encode()[:LONGEST_NAME].decode(errors="ignore")
     if name in SYSTEM_COLUMNS:
         return f"{name}_"
     return f"_{name}" if name[:1].isdigit() else name

@@ -49,6 +49,8 @@ _RANGES = {
     "ts": "timestamp without time zone",
     "tstz": "timestamp with time zone",
 }
+_CUT_INTERVAL = re.compile(r"interval [a-z ]+(\([0-9]\))?")
+_GEOMETRIC = {"point", "line", "lseg", "box", "path", "polygon", "circle"}
 _RANGE = re.compile("(date|ts|tstz)(?:multi)?range")
 
 
@@ -143,7 +145,7 @@ class Several:
     pattern: see `Exactness`.
     """
 
-    one: _Forms | Number | Length
+    one: _Forms | Number | Length | Cut
     kept: str
     pattern: str
 
@@ -171,10 +173,34 @@ class Several:
         return compose(self.kept, text=text, kept=self.one.is_kept(sql.Identifier("value")))
 
 
-Exactness = _Forms | Number | Length | Several
+@dataclass(frozen=True)
+class Cut:
+    """A type that leaves parts of a value out, as `interval year to month` its days.
+
+    Only PostgreSQL itself knows which: rows for such a column are staged.
+    """
+
+    type: str
+    pattern: str = "(?!)"
+
+    def reason(self, text: str) -> None:
+        """See `Reason`."""
+
+    def is_kept(self, text: sql.Composable) -> sql.Composable:
+        """See `Exactness`."""
+        return compose("exact.same_interval", text=text, type=sql.SQL(self.type))
+
+
+Exactness = _Forms | Number | Length | Cut | Several
 """`reason` (a Reason), `is_kept`: the same as a condition of PostgreSQL, and `pattern`: a regular
 expression for other servers, which finds all that would change, and of numbers a few more.
 """
+
+
+def is_only_known_to_postgresql(type_name: str) -> bool:
+    """Whether a column takes every text and cuts it, so that no remark makes it refuse one."""
+    element = type_name.removesuffix("[]")
+    return element in ("name", '"char"') or isinstance(exactness(element), Cut)
 
 
 @lru_cache
@@ -188,6 +214,8 @@ def exactness(type_name: str) -> Exactness | None:
         one = exactness(_RANGES[bounds[1]])
         assert isinstance(one, _Forms)
         return Several(one, "exact.bounds", "[0-9]:" if bounds[1] == "date" else one.pattern)
+    if _CUT_INTERVAL.fullmatch(name):
+        return Cut(name)
     if name == '"char"':
         return Length(1, in_bytes=True)
     match = _TYPE.fullmatch(name)
@@ -239,6 +267,8 @@ def _of_numbers(kind: str, scale: int | None) -> Exactness | None:
         return Number(_with_scale(scale), condition, same, pattern, scale if scale >= 0 else None)
     if kind == "money":
         return _Forms((("would be rounded", _HUNDREDTHS),))
+    if kind in _GEOMETRIC:  # of doubles
+        return _Forms((("would be rounded", _MORE_DIGITS.format(17)),))
     if kind == "real":
         return Number(_as_real, "exact.same_float", kind, _MORE_DIGITS.format(6))
     if kind == "double precision":

@@ -14,7 +14,7 @@ from dapu.named_sql import compose
 from dapu.rows.python_values import read_exactly
 from dapu.secrets import redact
 from dapu.statement import Statement, TableName
-from dapu.text import shortened
+from dapu.text import counted, shortened
 
 MOST_ROWS = 20  # that the event of a failed check shows
 _LONGEST = 200  # characters of a value that is shown
@@ -38,13 +38,18 @@ def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement |
     rows = cursor.fetchmany(MOST_ROWS + 1)
     if rows:
         names = [column.name for column in cursor.description]
-        count = f"more than {MOST_ROWS}" if len(rows) > MOST_ROWS else str(len(rows))
+        several = len(rows) > MOST_ROWS
+        count = (
+            f"more than {MOST_ROWS} offending rows"
+            if several
+            else counted(len(rows), "offending row")
+        )
         shown = [dict(zip(names, map(_shown, row), strict=True)) for row in rows[:MOST_ROWS]]
         first = ", ".join(
             f"{name} = {'null' if value is None else value}" for name, value in shown[0].items()
         )
         raise JobError(
-            f"the check {label} failed: {count} offending row(s), the first: {first}",
+            f"the check {label} failed: {count}, the first: {first}",
             {"check": label, "rows": shown},
         )
 

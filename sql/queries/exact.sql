@@ -14,6 +14,9 @@ pg_catalog.{length}({text}) <= {longest}
 -- The text is the number that is held, or the one that is shown for it.
 {text}::numeric in ({text}::{type}::double precision::text::numeric, {text}::{type}::text::numeric)
 
+-- name: same_interval
+{text}::interval = {text}::{type}
+
 -- name: elements
 -- Each element of an array is kept. Qualified: functions of others for text[] would fit better.
 not exists (select from pg_catalog.unnest({text}::text[]) as element (value) where not ({kept}))

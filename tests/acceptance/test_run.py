@@ -34,7 +34,7 @@ def test_a_round_as_cron_runs_it(
         "r.s.t: job 1 queued",
         "r.s.t: job 1 started",
     ]
-    assert re.fullmatch(r"r\.s\.t: job 1 done: 1 rows in \d\.\d s", told[5])
+    assert re.fullmatch(r"r\.s\.t: job 1 done: 1 row in \d\.\d s", told[5])
     assert told[6:] == ["worker: 1 job: 1 done"]
     components = ("versioner", "registrar", "manager", "worker")
     again = [here(capsys, name, folder).out for name in components]

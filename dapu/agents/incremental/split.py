@@ -40,6 +40,7 @@ from dapu.sources.databases.fragments import fill_statement
 from dapu.sources.databases.source import SharesState, Source
 from dapu.sources.databases.subquery import where
 from dapu.statement import Statement, TableName
+from dapu.text import counted
 from dapu.warehouse.postgres_session import given_path
 from dapu.warehouse.yamlfile import Strict
 
@@ -104,7 +105,7 @@ class SplitLoad:
         kept = len(planned) - len(missing)
         before = f", {kept} of them read before" if kept else ""
         states = f", {later} of them in later states of the source" if later else ""
-        return result.also((f"{len(planned)} parts{before}{states}",))
+        return result.also((f"{counted(len(planned), 'part')}{before}{states}",))
 
     def _load(self, cursor: Cursor, columns: Sequence[Column]) -> LoadResult:
         """From the staging table. Rows that come twice are not good for another try."""

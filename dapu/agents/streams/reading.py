@@ -33,6 +33,7 @@ from dapu.sources.connectors.process import SilentConnector
 from dapu.sources.connectors.records import IN_MEMORY, RecordSpool
 from dapu.sources.connectors.streams import Stream, find_stream
 from dapu.statement import TableName
+from dapu.text import counted
 
 _DESTINATION_MODES = {"replace": "overwrite", "append": "append", "merge": "append_dedup"}
 
@@ -270,7 +271,7 @@ class StreamReading:
 
     def _in_a_line(self) -> str:
         every = self._deliveries.items()
-        return "; ".join(f"{name} {one.status}, {one.rows:,} rows" for name, one in every)
+        return "; ".join(f"{name} {one.status}, {counted(one.rows, 'row')}" for name, one in every)
 
     def _result(self, error: JobError | None) -> LoadResult:
         every = self._deliveries.items()

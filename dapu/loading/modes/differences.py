@@ -19,6 +19,7 @@ from dapu.named_sql import compose, statement
 from dapu.rows.rows import Column, Rows, column_list
 from dapu.rows.types import is_exactly_comparable
 from dapu.statement import TableName
+from dapu.text import counted
 
 _STAGE = sql.Identifier("pg_temp", "dapu_stage")
 ALWAYS, NEVER = sql.SQL("true"), sql.SQL("false")
@@ -91,7 +92,7 @@ def stage(cursor: Cursor, target: ComparedTable, rows: Rows, newest: str | None)
     (without_key,) = cursor.fetchone() or (0,)
     if without_key:
         raise JobError(
-            f"{without_key} rows for {target.name} have no value in the key "
+            f"{counted(without_key, 'row')} for {target.name} without a value in the key "
             f"({', '.join(target.key)}); give a key that each row has"
         )
     return Staged(count, left_out)

@@ -21,6 +21,7 @@ from dapu.loading.table.relation import Relation, check_fit
 from dapu.named_sql import compose
 from dapu.rows.rows import Column, Rows, column_list
 from dapu.statement import TableName
+from dapu.text import counted
 
 _STAGE = sql.Identifier("pg_temp", "dapu_period")
 
@@ -51,7 +52,9 @@ def period(
     periods, gone = _delete(cursor, name, target, options, value)
     cursor.execute(compose("table.insert_columns", table=table, columns=columns, source=_STAGE))
     cursor.execute(compose("table.drop", table=_STAGE))
-    return LoadResult(count, (f"{periods:,} {options.by}s replaced", f"{gone:,} old rows gone"))
+    return LoadResult(
+        count, (f"{counted(periods, str(options.by))} replaced", f"{counted(gone, 'old row')} gone")
+    )
 
 
 def _delete(

@@ -22,17 +22,17 @@ from dapu.loading.values.rejected import REMARK_PATTERN, KeyRange, RejectedRows
 from dapu.loading.values.scrub import BAD_BYTE, MARK, NUL, OWN_MARK, Scrubbed
 from dapu.named_sql import compose, statement
 from dapu.rows.display import names_a_row
-from dapu.rows.exactness import exactness
+from dapu.rows.exactness import exactness, is_only_known_to_postgresql
 from dapu.rows.refused_value import Locate
 from dapu.rows.rows import ArrowRows, Column, CopyRows, QueryRows, Rows
 from dapu.statement import TableName
+from dapu.text import counted
 
 _TEXTS = sql.Identifier("pg_temp", "dapu_texts")
 ROW_NUMBER = "dapu_row"  # a column of ours beside those of the rows
 _HAS_IS_VALID = 160000
-_CUT = {"name", '"char"'}
 _OUTCOMES = {
-    "fail": "have values that do not fit",
+    "fail": "with values that do not fit",
     "null": "with bad values nulled",
     "reject": "rejected",
 }
@@ -83,12 +83,12 @@ def apply_value_policy(
 
 
 def _cuts(relation: Relation | None, rows: CopyRows) -> bool:
-    """Whether a column takes every text and cuts it, so that no remark makes it refuse one."""
+    """Whether a column would cut a value in silence, whatever a reader puts behind it."""
     if relation is None or rows.format == "binary":
         return False
     given = {column.name for column in rows.columns}
     types = (column.type for column in relation.columns if column.name in given)
-    return any(type_name.removesuffix("[]") in _CUT for type_name in types)
+    return any(map(is_only_known_to_postgresql, types))
 
 
 def _may_refuse(relation: Relation | None, columns: Sequence[Column], options: LoadOptions) -> bool:
@@ -181,7 +181,8 @@ class _TextStage:
             for row, reasons, column, key, _ in found
         ]
         what = _OUTCOMES[self._options.on_bad_value]
-        note = f"{found[0][-1]:,} rows {what}, the first: {found[0][1][0]} ({shown[0]['where']})"
+        count = counted(found[0][-1], "row")
+        note = f"{count} {what}, the first: {found[0][1][0]} ({shown[0]['where']})"
         if self._options.on_bad_value == "fail":
             first = {"column": found[0][2], "bad rows": shown}
             raise JobError(f"{self._name}: {note}", first)

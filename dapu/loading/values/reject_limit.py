@@ -7,6 +7,7 @@ from fractions import Fraction
 from dapu.errors import JobError
 from dapu.loading.options import LoadOptions
 from dapu.statement import TableName
+from dapu.text import counted
 
 
 def check_rejected(
@@ -20,7 +21,9 @@ def check_rejected(
         given = options.rejects.at_most
         most = rows * _share(given) if isinstance(given, str) else given
         if rejected > most:
-            raise JobError(f"{name}: {note}: of {rows:,} rows; `rejects: {{at_most: {given}}}`")
+            raise JobError(
+                f"{name}: {note}: of {counted(rows, 'row')}; `rejects: {{at_most: {given}}}`"
+            )
     elif rejected == rows and options.empties_table:
         raise JobError(
             f"{name}: {note}: that is every row, and the table would be empty. Where that is all "

@@ -15,6 +15,7 @@ from dapu.sources.http.further import says_more
 from dapu.sources.http.messages import HttpAnswer, Request
 from dapu.sources.http.paging import Page, Paging
 from dapu.sources.http.session import HttpSession
+from dapu.text import counted
 
 Format = Literal["json", "xml"]
 _PARSERS: dict[Format, Callable[[bytes, str | None], Any]] = {
@@ -151,7 +152,7 @@ def _check_is_all(page: Page, what: str) -> None:
     sign = says_more(page.body, page.records)
     if sign is not None:
         raise JobError(
-            f"{what} has {len(page.records):,} records, and says that there are more "
+            f"{what} has {counted(len(page.records), 'record')}, and says that there are more "
             f"(`{sign}`), and the action does not say how to read them: add `pages`. Where one "
             "page is all that is wanted, say `pages: none`"
         )

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from dapu.errors import JobError
 from dapu.sources.wfs.gml import ID
+from dapu.text import counted
 
 
 class Account:
@@ -47,8 +48,8 @@ class Account:
         twice = len(features) - len(np.unique(features))
         if twice:
             raise JobError(
-                f"{twice:,} features came twice: the server's pages overlap. Say with `sort_by` "
-                "by which property they are to be ordered; nothing was kept"
+                f"{counted(twice, 'feature')} came twice: the server's pages overlap. Say with "
+                "`sort_by` by which property they are to be ordered; nothing was kept"
             )
 
     def _end_page(self) -> None:

@@ -21,6 +21,7 @@ from dapu.errors import AnswerBrokenOff, JobError, ReaderGone
 from dapu.sources.wfs.gml_checks import Checks
 from dapu.sources.wfs.gml_stream import Cutter, Piece, number_in, read_root
 from dapu.sources.wfs.service import Service
+from dapu.text import counted
 
 PageSize = Annotated[int, Field(ge=1)] | Literal["all"]
 
@@ -92,7 +93,7 @@ class Features:
             is_more = self._is_more(came, arrived) or not is_whole
         if self._expected is not None and arrived != self._expected:
             raise JobError(
-                f"the server has {self._expected:,} features and gave {arrived:,}: "
+                f"the server has {counted(self._expected, 'feature')} and gave {arrived:,}: "
                 f"{self._advice()}; nothing was kept"
             )
 
@@ -113,8 +114,9 @@ class Features:
         elif self._expected is not None and cutter.matched not in (None, self._expected):
             # One that was deleted may have moved others from one page to the page before.
             raise JobError(
-                f"the layer changed while it was read: it had {self._expected:,} features, and at "
-                f"page {page} {cutter.matched:,}; nothing was kept"
+                f"the layer changed while it was read: it had "
+                f"{counted(self._expected, 'feature')}, and at page {page} "
+                f"{cutter.matched:,}; nothing was kept"
             )
         return cutter.features, True
 

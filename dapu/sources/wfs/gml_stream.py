@@ -19,6 +19,7 @@ from xml.etree.ElementTree import Element
 
 from dapu.errors import AnswerBrokenOff, JobError
 from dapu.sources.wfs.service import local, raise_exception_report
+from dapu.text import counted
 
 _PIECE = 8 << 20  # bytes, of which a piece has a little more
 _MOST_BEFORE_A_FEATURE = 1 << 20
@@ -97,7 +98,7 @@ class Cutter:
         self._cut()
         if self._claimed is not None and self._claimed != self.features:
             raise JobError(
-                f"page {self._page} says that it has {self._claimed:,} features, and has "
+                f"page {self._page} says that it has {counted(self._claimed, 'feature')}, and has "
                 f"{self.features:,}; nothing was kept"
             )
 
@@ -158,8 +159,8 @@ class Cutter:
         self._check_failure(bytes(self._waiting))
         if self._claimed:
             raise JobError(
-                f"page {self._page} says that it has {self._claimed:,} features, and has none; "
-                "nothing was kept"
+                f"page {self._page} says that it has {counted(self._claimed, 'feature')}, and has "
+                "none; nothing was kept"
             )
 
     def _check_end(self, rest: bytes) -> None:

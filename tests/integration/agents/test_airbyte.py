@@ -118,7 +118,7 @@ def test_of_a_connector_that_dies_what_its_states_stand_for_is_kept(
     )
     message = task.fails()
     assert "the shop is closed" in message
-    assert "PARTIAL, 1 rows" in message
+    assert "PARTIAL, 1 row" in message
     assert task.rows() == [(1, "Ann")]
     connector.says(record("users", id=2, name="Bob"), state("users", 2), DONE)
     task.run()
@@ -284,7 +284,7 @@ def test_a_stream_that_does_not_fit_leaves_the_others_alone(
         *(record("orders", id=7), state("orders", 1), status("orders", "COMPLETE")),
     )
     message = task.fails()
-    assert "users FAILED, 0 rows; orders SUCCESS, 1 rows" in message
+    assert "users FAILED, 0 rows; orders SUCCESS, 1 row" in message
     assert "stream users, record 1" in message
     assert task.rows("select id from staging.orders") == [(7,)]
     task.outcome()

@@ -47,7 +47,7 @@ def since(execute: ExecuteServer) -> list[str]:
 def test_documents_become_rows_and_views(source: OneTask, execute: ExecuteServer) -> None:
     assert source.run().startswith("2 rows, views brought up to date in ")
     execute.put("AFE", "1", 2, X=5)
-    assert source.run().startswith("1 rows in ")
+    assert source.run().startswith("1 row in ")
     assert source.run().startswith("0 rows in ")
     assert source.rows(IDS) == [("1", 2), ("2", 1)]
     assert source.rows("select document_id, x from staging.afe") == [("1", 5)]
@@ -87,7 +87,7 @@ def test_types_are_chosen_and_more_of_them_read_everything(
     source: OneTask, execute: ExecuteServer
 ) -> None:
     has(source, execute, "types: [AFE]")
-    assert "1 documents of other types left out" in source.run()
+    assert "1 document of other types left out" in source.run()
     assert source.rows(IDS) == [("1", 1)]
     assert source.rows("select to_regclass('staging.rtx') is null") == [(True,)]
     has(source, execute, "types: [RTX, AFE]")

@@ -29,7 +29,7 @@ def test_what_is_new_or_changed_is_copied(copy: CopyTask) -> None:
     (copy.target.path / "copies/a.csv").unlink()  # somebody took it away
     assert "0 files, all that match in/**/*.csv in `source`" in copy.task.run()
     copy.source.put("in/a.csv", "new", hours_ago=0.5)
-    assert "1 files, copied" in copy.task.run()
+    assert "1 file, copied" in copy.task.run()
     assert (copy.target.path / "copies/a.csv").read_text() == "new"
     assert "2 files, copied" in copy.task.run(full=True)
     assert "2 files, copied" in copy.copies("file: 'in/**/*.csv'\nfolder: elsewhere")
@@ -39,13 +39,13 @@ def test_what_is_new_or_changed_is_copied(copy: CopyTask) -> None:
 def test_a_file_is_moved_and_its_folder_may_have_a_date(copy: CopyTask) -> None:
     copy.source.put("a.csv", "1")
     options = "file: a.csv\nfolder: 'archive/{{ today }}'\nmove: true"
-    assert copy.copies(options).startswith("1 files, moved from `source`")
+    assert copy.copies(options).startswith("1 file, moved from `source`")
     [(today,)] = copy.task.rows("select current_date::text")
     assert copy.names() == [f"archive/{today}/a.csv"]
     assert copy.names(copy.source) == []
     assert "0 files, there is no file a.csv in `source`" in copy.task.run()
     copy.source.put("a.csv", "1")  # the same content again is one more file
-    assert "1 files, moved" in copy.task.run()
+    assert "1 file, moved" in copy.task.run()
     assert copy.names(copy.source) == []
 
 
@@ -53,12 +53,12 @@ def test_a_file_of_other_content_may_be_kept(copy: CopyTask) -> None:
     copy.source.put("a.csv", "1")
     copy.target.put("a.csv", "1")
     options = "file: a.csv\noverwrite: false\nmove: true"
-    assert "1 files" in copy.copies(options)
+    assert "1 file" in copy.copies(options)
     copy.source.put("a.csv", "2")
     said = copy.fails(options)
     assert "a.csv is in `target`" in said
     assert "already, with other content, and `overwrite: false` keeps it" in said
-    assert "1 files" in copy.copies("file: a.csv")
+    assert "1 file" in copy.copies("file: a.csv")
     assert (copy.target.path / "a.csv").read_text() == "2"
 
 
@@ -136,7 +136,7 @@ def test_a_file_is_not_moved_onto_itself(copy: CopyTask, way: str) -> None:
         case "linked file":
             copy.target_keys += "follow_links: true\n"
             (copy.target.path / "a.csv").symlink_to(source)
-            assert "1 files, moved" in copy.copies("file: a.csv\nmove: true")
+            assert "1 file, moved" in copy.copies("file: a.csv\nmove: true")
             assert (copy.target.path / "a.csv").read_text() == "1"
             return
     assert "would be copied onto itself" in copy.fails(f"file: '*.csv'\nmove: true\n{folder}")

@@ -81,7 +81,7 @@ def test_a_reader_of_a_view_that_waits_with_the_swap_is_not_its_deadlock(
         read = pool.submit(_run, second, "select * from staging.reading")
         time.sleep(0.1)
         first.commit()
-        assert swap.result() == "1 rows"
+        assert swap.result() == "1 row"
         assert read.result() in ([(1,)], [(2,)])
 
 
@@ -98,7 +98,7 @@ def test_a_reader_of_a_table_that_is_referred_to_holds_up_no_other_reader(
         assert _run(second, "select * from staging.line") == [(1,)]
         assert _run(first, "select * from staging.line") == [(1,)]
         first.commit()
-        assert swap.result() == "1 rows"
+        assert swap.result() == "1 row"
     assert _run(connection, "select * from staging.line") == [(2,)]
 
 
@@ -112,4 +112,4 @@ def test_two_first_loads_may_make_one_schema(
         with closing(database.connect()) as watcher:
             _wait_for_lock(watcher, connection.info.backend_pid)
         first.commit()
-        assert second.result() == "1 rows, table made"
+        assert second.result() == "1 row, table made"

@@ -78,7 +78,7 @@ def test_a_missing_value_is_shown_with_its_row(
     assert outcome == Outcome(
         "failed",
         0,
-        "the check `not_null: [id, amount]` failed: 1 offending row(s), the first: "
+        "the check `not_null: [id, amount]` failed: 1 offending row, the first: "
         "id = 7, amount = null",
     )
     assert details(connection)["rows"] == [{"id": 7, "amount": None}]
@@ -98,9 +98,7 @@ def test_a_query_of_ones_own_fails_with_its_rows(
         make_warehouse, "[{sql: big.sql}]", big="select id, amount from s.t where amount > 99"
     )
     message = run_task(folder, TASK).message
-    assert message.startswith(
-        "the check `sql: big.sql` failed: 1 offending row(s), the first: id ="
-    )
+    assert message.startswith("the check `sql: big.sql` failed: 1 offending row, the first: id =")
     assert details(connection)["rows"] == [{"id": 0, "amount": "100"}]
 
 

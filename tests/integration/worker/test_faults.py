@@ -33,5 +33,5 @@ def test_rows_lost_and_doubled_are_found(rounds: Rounds) -> None:
         rows(target, "update meta.watermark set value = '2023-01-01 00:00:00+00'")
         wrong = differences(source, target, MODE, held(target, MODE))
         target.rollback()
-    assert wrong[0].startswith("1 rows lost, 1 too many")
+    assert wrong[0].startswith("1 row lost, 1 too many")
     assert wrong[-1].startswith("the watermark is ")

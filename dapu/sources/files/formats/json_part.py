@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, BinaryIO
 
 from dapu.errors import FaultyDocument, FaultyPath, JobError
-from dapu.rows.column_names import column_names
+from dapu.rows.column_names import column_name, column_names
 from dapu.sources.documents.exact_json import check_characters, decoder, dump
 from dapu.sources.documents.paths import Path
 from dapu.sources.files.part import BATCH, PartBatch
@@ -73,8 +73,20 @@ class JsonPart:
                         "`records`, or `document`"
                     )
                 keys.update(dict.fromkeys(record))
+            self._check_names(keys)
             self._keys = dict(zip(column_names(keys), map(Key, keys), strict=True))
         return self._keys
+
+    def _check_names(self, keys: Iterable[str]) -> None:
+        """Raises JobError for keys of one name: keys have no order, by which one gets a number."""
+        of_names: dict[str, str] = {}
+        for key in keys:
+            other = of_names.setdefault(column_name(key), key)
+            if other != key:
+                raise JobError(
+                    f"{self.file}: the keys {other!r} and {key!r} would be one column "
+                    f"{column_name(key)!r}; give them names with `columns`"
+                )
 
     def find(self, key: str) -> str:
         """An expression of JMESPath; what it does not find is null."""

@@ -17,6 +17,7 @@ from dapu.sources.files.formats.workbook_reader import Cells, SheetStyle
 from dapu.sources.files.part import PartBatch
 from dapu.sources.files.values.convert_cells import plain_number
 from dapu.suggest import nearest
+from dapu.text import counted
 
 _LETTERS = re.compile(r"[A-Z]{1,3}")
 
@@ -96,7 +97,7 @@ class SheetPart:
         if self.style.header[-1] > cells.height:
             raise JobError(
                 f"{self._label} ends before its header, row {self.style.header[-1]}: it has "
-                f"{cells.height} rows"
+                f"{counted(cells.height, 'row')}"
             )
         levels = []
         for number, row in zip(self.style.header, cells.headers, strict=True):

@@ -26,17 +26,17 @@ def test_an_unchanged_workbook_is_not_read_again(excel: FileTask) -> None:
     excel.share.age(path, hours_ago=0.5)
     assert "unchanged" in excel.task.run()  # it was only touched
     excel.share.book("b.xlsx", [["n"], [2]])
-    assert "1 rows" in excel.task.run()
+    assert "1 row" in excel.task.run()
     assert excel.rows() == [(2,)]
 
 
 def test_full_a_new_definition_and_a_lost_table_read_it_again(excel: FileTask) -> None:
     excel.share.book("b.xlsx", [["n"], [1]])
     excel.run("workbook: b.xlsx")
-    assert "1 rows" in excel.task.run(full=True)
-    assert "1 rows" in excel.run("workbook: b.xlsx\nconstant: {year: 2026}")
+    assert "1 row" in excel.task.run(full=True)
+    assert "1 row" in excel.run("workbook: b.xlsx\nconstant: {year: 2026}")
     excel.task.execute("drop table staging.thing")
-    assert "1 rows, table made" in excel.task.run()
+    assert "1 row, table made" in excel.task.run()
 
 
 def test_periods_of_the_workbook_are_replaced_as_a_whole(excel: FileTask) -> None:
@@ -60,10 +60,10 @@ def test_workbooks_are_appended_once_and_replaced_when_they_change(excel: FileTa
     excel.share.book("b.xlsx", [["n"], [2]])
     excel.run('workbook: "*.xlsx"\nload: append')
     excel.share.book("c.xlsx", [["n"], [3]])
-    assert "1 rows" in excel.task.run()
+    assert "1 row" in excel.task.run()
     excel.share.book("b.xlsx", [["n"], [20], [21]])
     assert "2 rows" in excel.task.run()
-    assert "1 rows of files that were read before are replaced" in excel.task.events()[-2:][0]
+    assert "1 row of files that were read before are replaced" in excel.task.events()[-2:][0]
     expected = [(1, "a.xlsx", 2), (3, "c.xlsx", 2), (20, "b.xlsx", 2), (21, "b.xlsx", 3)]
     assert excel.rows("n, _file, _row") == expected
     excel.task.run(full=True)
@@ -78,7 +78,7 @@ def test_one_of_several_workbooks_changes_or_goes(excel: FileTask) -> None:
     excel.run('workbook: "*.xlsx"')
     assert excel.rows("n, m, _file") == [(1, None, "a.xlsx"), (2, "x", "b.xlsx")]
     (excel.share.path / "a.xlsx").unlink()
-    assert "1 rows" in excel.task.run()
+    assert "1 row" in excel.task.run()
     assert "unchanged" in excel.task.run()
     excel.share.book("a.xlsx", [["n"], [1]])
     assert "2 rows" in excel.task.run()
@@ -97,7 +97,7 @@ def test_a_workbook_that_is_open_waits(excel: FileTask, lock: str, content: byte
     said = excel.fails('workbook: "*.xlsx"')
     assert f"b.xlsx in `source` ({excel.share.path}) is open in its editor{by}" in said
     (excel.share.path / lock).unlink()
-    assert "1 rows" in excel.task.run()
+    assert "1 row" in excel.task.run()
 
 
 def test_a_workbook_that_is_still_written_waits(excel: FileTask) -> None:
@@ -121,7 +121,7 @@ def test_a_workbook_that_is_still_written_waits(excel: FileTask) -> None:
         writer.join()
     growing.write_bytes(whole)
     began = time.monotonic()
-    assert "1 rows" in excel.task.run()
+    assert "1 row" in excel.task.run()
     assert time.monotonic() - began < 10
 
 
@@ -149,7 +149,7 @@ def test_what_is_not_a_workbook_is_reported(excel: FileTask, tmp_path: Path) -> 
     excel.share.put("cut.xlsx", cut.getvalue())
     assert "cut.xlsx, sheet 'Costs' is broken, or is not" in excel.fails("workbook: cut.xlsx")
     excel.share.put("misnamed.xls", whole)
-    assert "1 rows" in excel.run("workbook: misnamed.xls")
+    assert "1 row" in excel.run("workbook: misnamed.xls")
 
 
 def test_what_is_missing_is_reported(excel: FileTask) -> None:

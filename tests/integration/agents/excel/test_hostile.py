@@ -58,7 +58,7 @@ def test_a_sheet_beyond_all_memory_ends_its_own_job_and_says_where_it_ends(
     assert "stray.xlsx, sheet 'Sheet' cannot be read: it needs more than" in said
     assert "its last cell is XFD1048576" in said
     excel.share.book("good.xlsx", [["n"], [1]])
-    assert "1 rows" in excel.run("workbook: good.xlsx")
+    assert "1 row" in excel.run("workbook: good.xlsx")
 
 
 def test_a_workbook_that_unpacks_to_more_than_it_can_be_is_not_unpacked(
@@ -70,7 +70,7 @@ def test_a_workbook_that_unpacks_to_more_than_it_can_be_is_not_unpacked(
 
     book = excel.share.book("bomb.xlsx", [["n"], [1]])
     excel.share.put("bomb.xlsx", _rewritten(book.read_bytes(), with_blanks))
-    assert "1 rows" in excel.run("workbook: bomb.xlsx"), "what is not large is read"
+    assert "1 row" in excel.run("workbook: bomb.xlsx"), "what is not large is read"
     monkeypatch.setattr(raw_sheet, "_LARGE", 10_000_000)
     with pytest.raises(Exception, match=r"bomb.xlsx unpacks to .* times its size"):
         raw_sheet.check_size("bomb.xlsx", excel.share.path / "bomb.xlsx")

@@ -74,9 +74,9 @@ def test_a_value_that_does_not_fit_is_reported_by_its_cell(excel: FileTask) -> N
     message = "Budget 2026.xlsx, sheet 'Costs', D17: 'n/a' is not a decimal"
     assert message in excel.fails(options)
     assert not excel.task.has_table()
-    assert "1 rows with bad values nulled" in excel.run(f"{options}\non_bad_value: 'null'")
+    assert "1 row with bad values nulled" in excel.run(f"{options}\non_bad_value: 'null'")
     assert len(excel.rows()) == 17
-    assert "1 rows rejected" in excel.run(f"{options}\non_bad_value: reject")
+    assert "1 row rejected" in excel.run(f"{options}\non_bad_value: reject")
     assert len(excel.rows()) == 16
     reject = excel.task.rows("select record->>'amount' from staging.thing__rejected")
     assert reject == [("n/a",)]

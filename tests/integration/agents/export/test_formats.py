@@ -141,7 +141,7 @@ def test_csv_is_what_postgresql_writes(export: ExportTask) -> None:
             timestamptz '2026-01-01 00:00+00' as at, 'Infinity'::float8 as inf,
             '\\x00ff'::bytea as b;
     """
-    assert "1 rows, a.csv" in export.writes("file: a.csv", query)
+    assert "1 row, a.csv" in export.writes("file: a.csv", query)
     assert export.text("a.csv") == (
         "n,t,empty,none,yes,at,inf,b\n"
         '1.10,"a,""b""\n","",,t,2026-01-01 00:00:00+00,Infinity,\\x00ff\n'

@@ -22,7 +22,7 @@ EXPORTED = b"task\nsource.staging.thing\n"
 def test_an_export_to_s3(task: OneTask, s3_server: S3) -> None:
     bucket = s3_server.make_bucket("exports")
     task.has(on_s3(s3_server, bucket), EXPORT, QUERY)
-    assert "1 rows, new/a.csv (26 bytes) to `source` (s3://exports/deep)" in task.run()
+    assert "1 row, new/a.csv (26 bytes) to `source` (s3://exports/deep)" in task.run()
     assert s3_server.keys(bucket) == ["deep/new/a.csv"]
     assert s3_server.get(bucket, "deep/new/a.csv") == EXPORTED
     assert "was not written again" in task.run()
@@ -38,7 +38,7 @@ def test_an_export_to_sftp(task: OneTask, ssh_server: Ssh, tmp_path: Path) -> No
     (ssh_server.folder / "exports/new").mkdir()
     place = on_ssh(ssh_server).replace(ssh_server.url, f"{ssh_server.url}/exports")
     task.has(place, EXPORT, QUERY)
-    assert "1 rows, new/a.csv (26 bytes) to `source` (sftp://" in task.run()
+    assert "1 row, new/a.csv (26 bytes) to `source` (sftp://" in task.run()
     assert (export.folder / "new/a.csv").read_bytes() == EXPORTED
     assert "was not written again" in task.run()
     (export.folder / "new/a.csv").write_text("somebody's own")

@@ -155,3 +155,20 @@ BROKEN_XML = [
 def test_broken_xml_is_reported(files: FileTask, content: str, options: str, message: str) -> None:
     files.share.put("a.xml", content)
     assert message in files.fails(f"file: a.xml\n{options}")
+
+
+def test_keys_of_other_scripts_keep_their_letters(files: FileTask) -> None:
+    files.share.put("a.ndjson", '{"имя": "Анна", "возраст": 7}\n')
+    files.run("file: a.ndjson\nload: append")
+    files.share.put("a.ndjson", '{"возраст": 8, "имя": "Олег"}\n')
+    files.run("file: a.ndjson\nload: append")
+    assert files.rows("имя, возраст") == [("Анна", 7), ("Олег", 8)]
+
+
+def test_keys_of_one_name_are_to_be_named(files: FileTask) -> None:
+    files.share.put("a.ndjson", '{"A": 1, "a": 2}\n')
+    message = files.fails("file: a.ndjson")
+    assert "'A' and 'a'" in message
+    assert "`columns`" in message
+    files.run("file: a.ndjson\ncolumns: {A: big, a: small}")
+    assert files.rows("big, small") == [(1, 2)]

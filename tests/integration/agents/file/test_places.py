@@ -42,7 +42,7 @@ def test_objects_of_s3_are_read_once(task: OneTask, s3_server: S3) -> None:
     assert rows(task) == EXPECTED
     assert "unchanged" in task.run()
     s3_server.put(bucket, "deep/in/a.csv", b"n\n10\n")
-    assert "1 rows" in task.run()
+    assert "1 row" in task.run()
     assert rows(task) == [(2, "in/b.csv"), (10, "in/a.csv")]
 
 
@@ -80,7 +80,7 @@ def test_files_of_an_sftp_server_are_read_once(task: OneTask, ssh_server: Ssh) -
     assert "in/b.csv in `source`" in (said := task.fails())
     assert "is open in its editor by juhan" in said
     (ssh_server.folder / "in/.~lock.b.csv#").unlink()
-    assert "1 rows" in task.run()
+    assert "1 row" in task.run()
     assert rows(task) == [(1, "in/a.csv"), (20, "in/b.csv")]
 
 
@@ -116,7 +116,7 @@ def test_files_of_an_https_server_are_read_once(
     assert rows(task) == EXPECTED
     assert "unchanged" in task.run()
     share.put("in/a.csv", "n\n10\n", hours_ago=0.5)
-    assert "1 rows" in task.run()
+    assert "1 row" in task.run()
     task.has(on_https(https_files, "wrong"), READ)
     assert "401" in task.fails()
     task.has(on_https(https_files), "do: file\nfile: in/none.csv")
@@ -129,7 +129,7 @@ def test_a_body_that_is_cut_off_is_not_a_file(task: OneTask, server: Misbehaving
     assert "cannot fetch a.csv in `source`" in task.fails()
     assert not task.has_table()
     server.on("/a.csv", Reply("n\n1\n"))
-    assert "1 rows" in task.run()
+    assert "1 row" in task.run()
     assert "unchanged" in task.run()  # it is fetched, since the server says nothing of its state
 
 
@@ -167,9 +167,9 @@ def test_links_that_lead_out_of_the_folder_are_followed_where_it_is_allowed(
         assert "follow_links: true" in said
         assert not task.has_table()
     task.has(connection, "do: file\nfile: in/link.csv\norigin: false")
-    assert "1 rows" in task.run()
+    assert "1 row" in task.run()
     task.has(f"{connection}\nfollow_links: true", "do: file\nfile: '[of]*.csv'\norigin: false")
-    assert "1 rows" in task.run()
+    assert "1 row" in task.run()
     assert task.rows() == [(7,)]
 
 

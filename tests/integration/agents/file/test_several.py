@@ -40,7 +40,7 @@ def test_each_file_is_appended_once(files: FileTask) -> None:
     files.share.put("a.csv", "n\n1\n")
     files.run('file: "*.csv"\nload: append')
     files.share.put("b.csv", "n\n2\n")
-    assert "1 rows" in files.task.run()
+    assert "1 row" in files.task.run()
     assert "unchanged" in files.task.run()
     files.share.put("a.csv", "n\n10\n", hours_ago=0.5)
     files.task.run()
@@ -82,4 +82,4 @@ def test_broken_archives_are_reported(files: FileTask) -> None:
     assert files.rows() == [(2, "a.zip/b.csv", 2)]
     files.share.put("a.dat", "n\n1\n")
     assert "a.dat: its ending names no format; give `format`" in files.fails("file: a.dat")
-    assert "1 rows" in files.run("file: a.dat\nformat: csv")
+    assert "1 row" in files.run("file: a.dat\nformat: csv")

@@ -154,7 +154,7 @@ def test_a_table_of_more_columns_than_a_function_takes(
         options += f", reader: {reader}"
         files = {"q.sql": "select * from item"}
         task.has(f"url: sqlite:///{tmp_path}/shop.db", f"{{{options}}}", files)
-        assert task.run().startswith("1 rows, table made")
+        assert task.run().startswith("1 row, table made")
         assert task.run().startswith("0 rows, none of 1 blocks changed")
         shop.execute("update item set c1499 = 0")
         assert "1 updated" in task.run()

@@ -238,7 +238,7 @@ def test_parts_with_a_row_twice_are_not_kept(make_warehouse: MakeWarehouse, sour
 def test_an_empty_source_is_one_part(make_warehouse: MakeWarehouse, source: Any) -> None:
     source("truncate shop.sale")
     folder = make(make_warehouse, "split: {column: id, parts: 4}")
-    assert run_task(folder, TASK).message.startswith("0 rows, table made, 1 parts")
+    assert run_task(folder, TASK).message.startswith("0 rows, table made, 1 part")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_an_initial_number_is_not_a_time(task: OneTask, mariadb: MariaDB) -> Non
         action += f"watermark: {{column: w, initial: {initial}}}"
         task.has(f"url: {mariadb.url('initial')}", action, {"extract.sql": "select w from t"})
         if fits:
-            assert task.run().startswith("1 rows")
+            assert task.run().startswith("1 row")
         else:
             assert "initial 6 does not fit the column w, which has" in task.fails()
 
@@ -82,7 +82,7 @@ def test_a_range_before_the_first_run_is_in_the_kind_of_the_source(
 ) -> None:
     shop = Lite(task, tmp_path, "id integer, w", "{column: w}", "select id, w + 0 as w from t")
     shop.has((1, 5), (2, 7), (3, 9))
-    assert task.run(backfill={"from": "6", "to": "8"}).startswith("1 rows")
+    assert task.run(backfill={"from": "6", "to": "8"}).startswith("1 row")
     assert task.rows() == [(2, 7)]
     assert task.types() == {"id": "bigint", "w": "bigint"}
     outcome = run_task(task.folder, "source.staging.thing", backfill={"from": "soon", "to": None})

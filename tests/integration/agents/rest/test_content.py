@@ -69,7 +69,7 @@ def test_an_answer_without_any_of_the_columns_is_not_a_record(
 ) -> None:
     server.in_turn("/v1/list", {"id": None, "v": None}, {"error": "nope"})
     crm.has("path: list\ncolumns: {id: id, v: v}")
-    assert "1 rows" in crm.run()
+    assert "1 row" in crm.run()
     assert "no record has id, v, so that there is nothing for the columns" in crm.fails()
     assert crm.rows() == [(None, None)]
 

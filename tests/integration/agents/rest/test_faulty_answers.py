@@ -54,7 +54,7 @@ def test_a_bad_value_is_reported_by_page_and_record(server: MisbehavingServer, c
     crm.has(COLUMNS + "pages: {by: page}")
     assert 'cannot hold "three" (page 2, record 2)' in crm.fails()
     crm.has(COLUMNS + "pages: {by: page}\non_bad_value: reject")
-    assert "1 rows rejected" in crm.run()
+    assert "1 row rejected" in crm.run()
     assert crm.rows() == [(1,), (2,), (3,)]
 
 

@@ -84,7 +84,7 @@ def test_times_of_a_layer_without_features_are_what_the_schema_says(
         "hour": "time without time zone",
     }
     wfs.features = ["<ms:at>2024-01-01T10:00:00Z</ms:at><ms:day>2024-01-01</ms:day>"]
-    assert "1 rows" in task.run()
+    assert "1 row" in task.run()
 
 
 def test_a_time_that_would_lose_a_part_is_an_error(wfs: WfsServer, task: OneTask) -> None:

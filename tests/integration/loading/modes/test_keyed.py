@@ -85,7 +85,7 @@ def test_keys_that_are_too_long_for_an_index_are_kept_apart(connection: PgSessio
 
 def test_a_row_without_a_key_is_refused(connection: PgSession) -> None:
     put(connection, "1,ann,1", load="merge")
-    with pytest.raises(JobError, match=r"1 rows for staging.customer have no value in the key"):
+    with pytest.raises(JobError, match=r"1 row for staging.customer without a value in the key"):
         put(connection, ",nobody,1", load="merge")
 
 
@@ -112,7 +112,7 @@ def test_snapshot_marks_what_the_source_no_longer_has_and_unmarks_what_is_back(
     assert marked == [(1, False), (2, True)]
     when = table(connection, "id, _deleted_at::text")
     assert put(connection, "1,ann,1", **soft) == (
-        "1 rows, 0 inserted, 0 updated, 0 deleted, 1 unchanged"
+        "1 row, 0 inserted, 0 updated, 0 deleted, 1 unchanged"
     )
     assert table(connection, "id, _deleted_at::text") == when, "the time of the deletion stays"
     put(connection, "1,ann,1 2,bob,2", **soft)

@@ -43,7 +43,7 @@ def fetch(session: PgSession) -> list[tuple[str | None, int]]:
 
 def test_months_that_came_again_are_replaced_and_others_stay(connection: PgSession) -> None:
     load(connection, "2024-01-05,1", "2024-02-01,2", "2024-02-29,3", "2024-03-01,4")
-    assert load(connection, "2024-02-15,20") == "1 rows, 1 months replaced, 2 old rows gone"
+    assert load(connection, "2024-02-15,20") == "1 row, 1 month replaced, 2 old rows gone"
     assert fetch(connection) == [("2024-01-05", 1), ("2024-02-15", 20), ("2024-03-01", 4)]
 
 

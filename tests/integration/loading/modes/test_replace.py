@@ -304,7 +304,7 @@ def test_a_view_that_does_not_fit_the_new_table_is_named(connection: PgSession) 
     load(connection, "1,1")
     with connection, connection.cursor() as cursor:
         cursor.execute("create view staging.v as select amount from staging.invoice")
-    assert load(connection, "2,2") == "1 rows"
+    assert load(connection, "2,2") == "1 row"
     assert fetch(connection, "select amount from staging.v") == [(2,)]
 
 

@@ -129,7 +129,7 @@ def test_a_bad_value_is_not_a_wider_type(shop: Shop, task: OneTask) -> None:
     assert message.endswith('alter table staging.thing alter column "v" type text;')
     assert task.types()["v"] == "bigint"
     shop.task(task, "load: replace, on_bad_value: reject")
-    assert "1 rows rejected" in task.run()
+    assert "1 row rejected" in task.run()
     assert task.types()["v"] == "bigint"
 
 
@@ -322,7 +322,7 @@ def test_a_domain_is_not_a_type_that_grows(shop: Shop, task: OneTask) -> None:
     assert message.startswith('the column v of staging.thing cannot hold "5" (row 2, id 2): value')
     assert "violates check constraint" in message
     shop.task(task, "load: replace, on_bad_value: reject")
-    assert "1 rows rejected" in task.run()
+    assert "1 row rejected" in task.run()
     assert task.types()["v"] == "staging.small"
 
 

@@ -150,7 +150,7 @@ def test_zero_dates_can_become_null_while_others_still_fail(connection: PgSessio
     put(connection, b"1,0000-00-00,\n", zero_dates="null")
     assert fetch(connection, "select id, at from staging.reading") == [(1, None)]
     with pytest.raises(
-        JobError, match=r"1 rows have values that do not fit, the first: at: '2023-02-30'"
+        JobError, match=r"1 row with values that do not fit, the first: at: '2023-02-30'"
     ):
         put(connection, b"1,2023-02-30,\n", zero_dates="null")
 
