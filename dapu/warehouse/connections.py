@@ -119,12 +119,15 @@ def _remember_secrets_of_url(url: str) -> None:
 
 def _check_url(url: str, place: Document) -> None:
     try:
-        parse_database_url(url)
+        drivername = parse_database_url(url).drivername
     except ValueError:
         message = (
             "url: is not a database URL; write, for example, mysql+pymysql://user:pwd@host/name"
         )
         raise FaultyFile([place.fault(message, "url")]) from None
+    if drivername in ("http", "https"):
+        message = "url: is no database's; a web service has `driver: rest` (or wfs) beside its url"
+        raise FaultyFile([place.fault(message, "url")])
     # All after the first `@` would be taken for the host, and shown in messages.
     authority = _AUTHORITY.search(url)
     if authority is not None and authority[1].count("@") > 1:

@@ -73,6 +73,8 @@ def test_a_relative_sqlite_file_is_sought_in_the_warehouse_directory(tmp_path: P
     (MAIN + MAIN, "4: connection `main` occurs twice"),
     (MAIN + "- name: erp\n  url: no url at all",
      "5: url: is not a database URL; write, for example, mysql+pymysql://user:pwd@host/name"),
+    (MAIN + "- name: api\n  url: https://u:marked@host/v1",
+     "5: url: is no database's; a web service has `driver: rest`"),
     (MAIN + "- driver: files\n  path: /x", "4: the key `name` is missing"),
     (MAIN + "- just text", "4: needs `driver:` or `url:`; known are:"),
 ])  # fmt: skip
