@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from dapu.errors import JobError
 
@@ -28,6 +28,7 @@ _SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
     ".xml": "xml",
 }
+_LARGE, _RATIO, _CHUNK = 1 << 30, 100, 1 << 17
 _BROKEN = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error)
 
 
@@ -69,7 +70,9 @@ def contents_of(name: str, path: Path, member: str | None) -> list[Content]:
     Raises JobError when an archive is broken, or has no such member.
     """
     if name.lower().endswith(".gz"):
-        return [Content(name, None, lambda: cast(BinaryIO, gzip.open(path, "rb")))]
+        return [
+            Content(name, None, lambda: _bounded(name, path, cast(BinaryIO, gzip.open(path, "rb"))))
+        ]
     if name.lower().endswith(".zip"):
         return _members(name, path, member)
     return [Content(name, path, lambda: path.open("rb"))]
@@ -91,14 +94,54 @@ def _members(name: str, path: Path, wanted: str | None) -> list[Content]:
         what = f"no member {wanted}" if wanted else "no member of a known format"
         raise JobError(f"{name} has {what}; its members are: {', '.join(names) or 'none'}")
     return [
-        Content(f"{name}/{one}", None, lambda one=one: _open_member(path, one))  # type: ignore[misc]
+        Content(f"{name}/{one}", None, lambda one=one: _open_member(name, path, one))  # type: ignore[misc]
         for one in chosen
     ]
 
 
-def _open_member(path: Path, member: str) -> BinaryIO:
+def _open_member(name: str, path: Path, member: str) -> BinaryIO:
     with zipfile.ZipFile(path) as archive:
-        opened = archive.open(member)  # keeps the archive's file open as long as it needs it
+        opened = cast(
+            BinaryIO, archive.open(member)
+        )  # keeps the archive's file open while it needs it
     if member.lower().endswith(".gz"):
-        return cast(BinaryIO, gzip.GzipFile(fileobj=opened))
-    return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, opened)))
+        opened = cast(BinaryIO, gzip.GzipFile(fileobj=opened))
+    return _bounded(f"{name}/{member}", path, opened)
+
+
+def _bounded(name: str, path: Path, unpacked: BinaryIO) -> BinaryIO:
+    most = max(_LARGE, _RATIO * path.stat().st_size)
+    return cast(BinaryIO, io.BufferedReader(_Bounded(name, unpacked, most), _CHUNK))
+
+
+class _Bounded(io.RawIOBase):
+    """What is unpacked, up to a size: a few bytes may unpack to all that a disk holds, and more."""
+
+    def __init__(self, name: str, unpacked: BinaryIO, most: int) -> None:
+        self._name, self._unpacked, self._most = name, unpacked, most
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._unpacked.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._unpacked.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._unpacked.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._unpacked.read(len(buffer))
+        buffer[: len(data)] = data
+        if self._unpacked.tell() > self._most:
+            raise JobError(
+                f"{self._name} unpacks to more than {self._most / (1 << 30):,.1f} GiB, {_RATIO} "
+                "times its size or more, and is not read; give the unpacked file if that is right"
+            )
+        return len(data)
+
+    def close(self) -> None:
+        self._unpacked.close()
+        super().close()
