@@ -56,7 +56,7 @@ class _Warehouse:
 
     description = "the warehouse"
     time_slack = NO_SLACK
-    max_function = "pg_catalog.max"
+    own_schema = "pg_catalog."
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor

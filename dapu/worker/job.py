@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,14 +19,7 @@ from dapu.definitions.folders import fingerprint
 from dapu.definitions.models import ActionOptions, Task
 from dapu.definitions.reader import DefinitionReader
 from dapu.durations import show_duration
-from dapu.errors import (
-    DapuError,
-    JobError,
-    JobInterrupted,
-    TaskChanged,
-    TaskVanished,
-    WrongBackfill,
-)
+from dapu.errors import JobError, JobInterrupted, TaskChanged, TaskVanished
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.rebuild import rebuilt
@@ -41,19 +33,16 @@ from dapu.statement import TableName
 from dapu.warehouse.postgres_session import Session, given_path
 from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.checks import run_check
+from dapu.worker.explain import LONGEST, explain, first_cause
 from dapu.worker.job_watch import Watch
 from dapu.worker.past_changes import note_past_change, still_missing
+from dapu.worker.retries import can_be_mended
 from dapu.worker.source_columns import columns_of, compare_columns
 
-_LONGEST = 2_000  # characters of a job's message
 Status = Ending | Literal["waiting", "given back"]
+# How a job ends whose task is no longer as it was queued.
+_AT_ONCE: dict[type[BaseException], Ending] = {TaskVanished: "lost", TaskChanged: "skipped"}
 # How a job came out that this worker lost, by its status now.
-# How a job ends that no other try could do better.
-_AT_ONCE: dict[type[BaseException], Ending] = {
-    TaskVanished: "lost",
-    TaskChanged: "skipped",
-    WrongBackfill: "failed",
-}
 _TAKEN: dict[str, Status] = {
     "waiting": "waiting",
     "running": "waiting",
@@ -104,7 +93,7 @@ class JobRunner:
             self.watch.end()
             if self.session.closed or self.events.session.closed:
                 # A source in the same server may have been the first to notice.
-                raise psycopg2.OperationalError(str(_first_cause(error))) from error
+                raise psycopg2.OperationalError(str(first_cause(error))) from error
             self.session.rollback()
             return self._failed(job, error)
         finally:
@@ -118,10 +107,10 @@ class JobRunner:
         return replace(self, worker=worker)._failed(job, JobError(why))
 
     def _failed(self, job: Job, error: BaseException) -> Outcome:
-        message, data = _explain(error, job.task)
+        message, data = explain(error, job.task)
         if self.watch.reason is not None:
             message, data = self.watch.reason, None
-        message = storable(message, _LONGEST)
+        message = storable(message, LONGEST)
         while True:
             try:
                 with self.session, self.session.cursor() as cursor:
@@ -148,7 +137,7 @@ class JobRunner:
                 return Outcome("given back", 0, message)
             ending, message = "cancelled", f"{message}; another job of the task is waiting"
         else:
-            wait = agenda.try_again(cursor, self.registry, job, self.worker, message)
+            wait = self._next_try(cursor, job, error, message)
             if wait is not None:
                 return Outcome("waiting", 0, f"{message}; next try in {show_duration(wait)}")
         if not agenda.finish(cursor, self.registry, job, self.worker, ending, None, message):
@@ -157,6 +146,13 @@ class JobRunner:
                 return Outcome("done", found.rows or 0, found.message or "")
             return Outcome(_TAKEN.get(found.status if found else "", "cancelled"), 0, message)
         return Outcome(ending, 0, message)
+
+    def _next_try(
+        self, cursor: Cursor, job: Job, error: BaseException, message: str
+    ) -> timedelta | None:
+        if not can_be_mended(error, is_backfill=job.backfill is not None):
+            return None
+        return agenda.try_again(cursor, self.registry, job, self.worker, message)
 
 
 class _JobRun:
@@ -368,28 +364,3 @@ class _JobRun:
         if not owned:
             raise JobInterrupted("it was cancelled, or another worker has it")
         runner.session.commit()
-
-
-def _first_cause(error: BaseException) -> BaseException:
-    """What the database said, if that is what an error comes from."""
-    while error.__cause__ is not None and not isinstance(error, psycopg2.Error):
-        error = error.__cause__
-    return error
-
-
-def _explain(error: BaseException, task: str) -> tuple[str, dict[str, Any] | None]:
-    """What went wrong in a line, and the details for the event."""
-    if isinstance(error, JobError):
-        return str(error), error.data or None
-    if isinstance(error, DapuError):
-        return str(error), None
-    lines = (storable(line, _LONGEST) for line in traceback.format_exception(error))
-    trace = "".join(lines)  # for whoever fixes dapu or the agent
-    if isinstance(error, psycopg2.Error) and error.diag.message_primary:
-        detail = f"; {error.diag.message_detail}" if error.diag.message_detail else ""
-        if isinstance(error, psycopg2.errors.InsufficientPrivilege):
-            detail += "; see `Permissions` in docs/operating.md for what the role of `main` needs"
-        return error.diag.message_primary + detail, {"raised_in": trace}
-    what = storable(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST // 2)
-    hint = f"a fault of dapu or of an agent, `dapu status DIR {task}` shows its traceback"
-    return f"{what} ({hint})", {"traceback": trace}

@@ -6,4 +6,4 @@ select {columns} from {origin};
 
 -- name: has_nulls
 -- How many rows have no value in a column of their key.
-select pg_catalog.count(*) from {origin} where {condition};
+select count(*) from {origin} where {condition};

@@ -24,7 +24,8 @@ delete from {part} where task = %(task)s and action = %(action)s;
 
 -- name: range
 -- The lowest and the highest value of what the parts are cut by.
-select pg_catalog.min(dapu_value), pg_catalog.max(dapu_value) from (
+-- {schema} is `pg_catalog.` in PostgreSQL, and nothing elsewhere.
+select {schema}min(dapu_value), {schema}max(dapu_value) from (
     select {value} as dapu_value from (
 {query}
 ) dapu_query) dapu_values;

@@ -12,8 +12,8 @@ select {columns} from (
 ) dapu_query;
 
 -- name: highest
--- {max} is qualified where a function of others could be taken for the built-in one.
-select {max}(dapu_query.{column}) from (
+-- {schema} is `pg_catalog.` in PostgreSQL, and nothing elsewhere.
+select {schema}max(dapu_query.{column}) from (
 {query}
 ) dapu_query;
 

@@ -26,7 +26,7 @@ _OTHERS = {"task.yaml", "watermark."}
 # Files and statements for other databases than PostgreSQL, or for any.
 _NOT_POSTGRESQL = re.compile(
     r"(mysql|sqlite|execute_mssql|execute_databricks|execute_snowflake|execute_sqlite|casts)\."
-    r"|blocks\.(lows(_mssql)?|(mysql|sqlite|mssql|oracle)(_\w+)?)$|subquery\."
+    r"|blocks\.(lows(_mssql)?|(mysql|sqlite|mssql|oracle)(_\w+)?)$|subquery\.|generate\.has_nulls$"
 )
 # What the grammar itself knows, and PostgreSQL looks up in pg_catalog only; and names of types.
 _WORDS = {
@@ -34,7 +34,7 @@ _WORDS = {
     *("nullif", "numeric", "position", "row"),
 }
 _LITERAL = re.compile(r"--[^\n]*|'(?:[^']|'')*'|\"[^\"]*\"")
-_CALL = re.compile(r"(?<![\w.{}])([a-z_]\w*)\(")
+_CALL = re.compile(r"(?<![\w.}])([a-z_]\w*)\(")
 # `substring(… from …)`, and an `unnest` of several arrays, which has no other name.
 _GRAMMAR = re.compile(r"substring\(\S+ from |unnest\((%\(|[^()])*\)?s?::[\w.]+\[\], ")
 

@@ -97,7 +97,7 @@ def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) ->
 
 
 def _highest(source: Queryable, query: Statement, column: str) -> Any:
-    return source.value(highest(query, column, source.quote, source.max_function))
+    return source.value(highest(query, column, source.quote, source.own_schema))
 
 
 def _backfill_query(

@@ -200,7 +200,10 @@ class SplitLoad:
 
     def _new_plan(self, source: Source, columns: Sequence[Column]) -> list[SplitPart]:
         asked = fill_statement(
-            "split_parts.range", value=self._value(source), query=self.query.without_end()
+            "split_parts.range",
+            schema=source.own_schema,
+            value=self._value(source),
+            query=self.query.without_end(),
         )
         low, high = source.rows(asked)[0]
         cuts: list[Any] = []

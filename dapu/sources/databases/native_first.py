@@ -19,7 +19,7 @@ class NativeFirst:
         self._reading = native
         self.description = native.description
         self.time_slack = native.time_slack
-        self.max_function = native.max_function
+        self.own_schema = native.own_schema
         self.typed_by_values = native.typed_by_values
 
     def quote(self, identifier: str) -> str:

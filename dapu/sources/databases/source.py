@@ -20,12 +20,12 @@ class Queryable(Protocol):
     """A database that answers a question.
 
     time_slack: by less than this a time may differ from what the driver makes of it.
-    max_function: how a query calls its `max`: PostgreSQL could take a function that somebody else
-        made for one that is not qualified.
+    own_schema: what stands before the database's own functions: PostgreSQL could take a function
+        that somebody else made for one that is not qualified.
     """
 
     time_slack: timedelta
-    max_function: str
+    own_schema: str
 
     def quote(self, identifier: str) -> str:
         """A name as the database quotes it."""

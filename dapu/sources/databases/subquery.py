@@ -27,11 +27,11 @@ def only(query: Statement, columns: str) -> Statement:
 
 
 def highest(
-    query: Statement, column: str, quote: Callable[[str], str], max_function: str = "max"
+    query: Statement, column: str, quote: Callable[[str], str], schema: str = ""
 ) -> Statement:
     """The query that gives the highest value of a column of a query."""
     return fill_statement(
-        "subquery.highest", max=max_function, column=quote(column), query=query.without_end()
+        "subquery.highest", schema=schema, column=quote(column), query=query.without_end()
     )
 
 

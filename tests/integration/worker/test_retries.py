@@ -181,3 +181,16 @@ def test_a_waiting_job_that_reads_everything_goes_on_to_do_so(
         for full in (False, True, False):
             assert agenda.add(cursor, REGISTRY, TASK, "run", full) == 1
     assert one(connection, "select full_load from meta.agenda") is True
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("select nothing_like_it", "failed"), ("select * from s.late", "waiting")],
+)
+def test_a_query_that_no_later_try_can_mend_has_failed_at_once(
+    make_warehouse: MakeWarehouse, query: str, status: str
+) -> None:
+    folder = make_warehouse({"routes/r/route.yaml": "", **a_task(TASK, {"run.sql": query})})
+    prepare(folder)
+    manager(folder)
+    assert try_once(folder).status == status

@@ -41,7 +41,7 @@ class MySqlSource:
 
     description = "MySQL, lines written by the server"
     time_slack = NO_SLACK
-    max_function = "max"
+    own_schema = ""
     typed_by_values = False
 
     def __init__(self, name: str, url: DatabaseUrl, extra: Mapping[str, Any]) -> None:

@@ -64,7 +64,7 @@ class PostgresSource:
 
     description = "PostgreSQL"
     time_slack = NO_SLACK
-    max_function = "pg_catalog.max"
+    own_schema = "pg_catalog."
     typed_by_values = False
 
     def __init__(self, name: str, libpq: dict[str, Any]) -> None:

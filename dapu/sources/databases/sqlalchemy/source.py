@@ -41,7 +41,7 @@ class GenericSource:
 
     description = "SQLAlchemy"
     time_slack = timedelta(microseconds=1)  # as Python's times have it
-    max_function = "max"
+    own_schema = ""
     typed_by_values = True
 
     def __init__(self, name: str, url: URL, extra: Mapping[str, Any]) -> None:
@@ -49,7 +49,7 @@ class GenericSource:
         self.description = f"SQLAlchemy, {url.drivername}"
         self._is_mysql = url.get_backend_name() in _MYSQL
         if url.get_backend_name() == "postgresql":
-            self.max_function = "pg_catalog.max"
+            self.own_schema = "pg_catalog."
         self._is_pymysql = url.drivername.endswith("+pymysql")
         # PyMySQL would read all rows that are left before it closes, and fail when it is cut.
         self._unread: list[Any] = []

@@ -54,7 +54,7 @@ class SqliteSource:
 
     description = "SQLite, lines written by SQLite"
     time_slack = NO_SLACK
-    max_function = "max"
+    own_schema = ""
     typed_by_values = True
 
     def __init__(self, name: str, path: str) -> None:

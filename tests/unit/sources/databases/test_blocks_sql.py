@@ -21,7 +21,7 @@ class Database:
     """A source that keeps what it is database."""
 
     time_slack = NO_SLACK
-    max_function = "max"
+    own_schema = ""
 
     def __init__(self, quotes: str) -> None:
         self._quotes, self.texts = quotes, list[str]()
