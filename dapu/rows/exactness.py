@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from psycopg2 import sql
 
@@ -67,7 +67,14 @@ class _Forms:
 
     def reason(self, text: str) -> str | None:
         """See `Reason`."""
-        return next((what for what, pattern in self.patterns if re.search(pattern, text)), None)
+        for what, find in self._compiled:
+            if find(text):
+                return what
+        return None
+
+    @cached_property
+    def _compiled(self) -> list[tuple[str, Callable[[str], object]]]:
+        return [(what, re.compile(pattern).search) for what, pattern in self.patterns]
 
     @property
     def pattern(self) -> str:

@@ -119,7 +119,8 @@ def _text(name: str, schema: Mapping[str, Any], url: str) -> str:
         usual = [url if "http" in f"{pattern}{examples}" else url.removeprefix("http://"), *usual]
     elif schema.get("format") == "date-time" or "date" in name or pattern:
         is_time = schema.get("format") == "date-time" or "T" in str(pattern)
-        usual = [*(_TIMES if is_time else _DAYS), *usual]
+        days = _TIMES if is_time else _DAYS
+        usual = [*(day.replace("-01-01", "-01-03") for day in days if "end" in name), *days, *usual]
     for text in [*usual, "word"]:
         if not pattern or re.search(pattern, text):
             return text

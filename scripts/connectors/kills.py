@@ -32,7 +32,7 @@ from scripts.faults.load_stage import ended, wait_until
 
 FAKER = "7.2.1"
 _GROWTH = 6_000  # records of each stream a round
-_USERS = 20_000  # of the real connector; its records are the same in each reading
+_USERS = 5_000  # of the real connector; its records are the same in each reading
 _VICTIMS = ("worker", "connector")
 _OPEN = "select count(*) from meta.agenda where status in ('waiting', 'running')"
 
@@ -55,7 +55,12 @@ _LOADS = {
     "whole": ("stream", "replace", "replace"),
 }
 SUBJECTS = [Subject(f"{name}.staging.{name}", (f"{name}_one", f"{name}_two")) for name in _LOADS]
-REAL = Subject("faker.staging.users", ("users",), is_real=True)
+# The real one sends all its records again after any state (`always_updated`). Without that it takes
+# any state for the end, also one in the middle, so that nothing could go on from it.
+REAL = [
+    Subject("faker.staging.users", ("users",), is_real=True),
+    Subject("faker.staging.whole_users", ("whole_users",), is_real=True),
+]
 
 
 def main() -> int:
@@ -75,7 +80,7 @@ def main() -> int:
         for number in range(given.rounds):
             rounds.run(SUBJECTS[number % len(SUBJECTS)], number)
         for number in range(given.real):
-            rounds.run(REAL, number)
+            rounds.run(REAL[number // 2 % 2], number)
     took = time.monotonic() - started
     print(f"seed {given.seed}, {took:.0f} s", *rounds.table(), sep="\n")
     if rounds.wrong:
@@ -98,7 +103,7 @@ class _Rounds:
     def run(self, subject: Subject, number: int) -> None:
         """One round. number: the how manyth of its kind."""
         if subject.is_real:  # its records are the same each time: it is read anew
-            self._stage.rows("drop table if exists staging.users")
+            self._stage.rows(f"drop table if exists staging.{subject.tables[0]}")
         else:
             self._sizes[subject.task] += _GROWTH
             place = self._stage.folder / subject.task.partition(".")[0]
@@ -204,7 +209,7 @@ def _connections(folder: Path) -> str:
         )
     entries.append(
         f"- {{name: faker, driver: connector, package: airbyte-source-faker, version: {FAKER},\n"
-        f"   config: {{count: {_USERS}, seed: 1, parallelism: 1, always_updated: false}}}}\n"
+        f"   config: {{count: {_USERS}, seed: 1, parallelism: 1, always_updated: true}}}}\n"
     )
     return "".join(entries)
 
@@ -221,7 +226,9 @@ def _tasks(*, with_real: bool) -> dict[str, str]:
               streams: {{one: {{load: {one}}}, two: {{load: {two}}}}}
             """)
     if with_real:
-        tasks[REAL.task] = "actions: [{do: airbyte, stream: users, load: append}]\n"
+        for subject, load in zip(REAL, ("merge", "replace"), strict=True):
+            action = f"{{do: airbyte, stream: users, load: {load}}}"
+            tasks[subject.task] = f"actions: [{action}]\n"
     return tasks
 
 

@@ -137,3 +137,6 @@ def _unpack(wheel: Path, package: str, folder: Path) -> None:
         for name in files:
             archive.extract(name, folder)
         (folder / "manifest.yaml").write_bytes(archive.read(manifests[0]))
+    for place in folder.iterdir():
+        if place.is_dir():  # the CDK looks for schemas in what Python can import
+            (place / "__init__.py").touch()

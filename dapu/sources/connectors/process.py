@@ -54,7 +54,7 @@ class ConnectorProcess:
 
     log: takes each line of its standard error.
     silence: the longest that it may print nothing.
-    folder: where it runs; default where dapu does.
+    folder: where it runs and Python looks for packages first; default where dapu runs.
     """
 
     def __init__(
@@ -73,6 +73,8 @@ class ConnectorProcess:
         self._ended_for: str | None = None
         self._closed = threading.Event()
         variables = {k: v for k, v in os.environ.items() if k in _PASSED_ON}
+        if folder is not None:
+            variables["PYTHONPATH"] = str(folder)
         if shutil.which(command[0], path=variables.get("PATH")) is None:
             raise JobError(f"the connector's program {command[0]} does not exist, or cannot be run")
         try:

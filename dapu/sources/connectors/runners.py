@@ -22,7 +22,7 @@ class Runner:
 
     command: its first words. injected: keys that its configuration gets beside the user's.
     spec: what it wants in its configuration, where the program is not asked for it.
-    folder: where it runs: the schemas that a manifest names are looked for there.
+    folder: where it looks for the schemas that the manifest of a package names.
     """
 
     command: Sequence[str]
@@ -74,7 +74,8 @@ def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> R
     place = environment_of(kept, manifest.CDK, connection.cdk)
     program = str(program_of(place, manifest.PROGRAM))
     injected = {manifest.INJECTED: document}
-    return Runner([program], injected, manifest.spec_of(document), path.parent)
+    texts = path.parent if connection.manifest is True else None
+    return Runner([program], injected, manifest.spec_of(document), texts)
 
 
 def _program(name: str, folder: Path) -> str:
