@@ -44,11 +44,17 @@ def complain(text: str) -> None:
     click.echo(redact(text), err=True)
 
 
-def stamped(zone: tzinfo, to: Callable[[str], None] = say) -> Callable[[str], None]:
-    """Says lines plainly on a terminal, and with a time stamp under cron."""
+def stamped(zone: tzinfo | None, to: Callable[[str], None] = say) -> Callable[[str], None]:
+    """Says lines plainly on a terminal, and under cron with the time and the command.
+
+    zone: None for that of this machine.
+    """
+    context = click.get_current_context(silent=True)
+    command = f"{context.info_name}: " if context is not None else ""
 
     def line(text: str) -> None:
-        to(text if is_terminal() else f"{datetime.now(zone):%Y-%m-%d %H:%M:%S} {text}")
+        at = f"{datetime.now(zone):%Y-%m-%d %H:%M:%S}"
+        to(text if is_terminal() else f"{at} {command}{text.removeprefix(command)}")
 
     return line
 

@@ -10,6 +10,7 @@ import errno
 import gc
 import sys
 import traceback
+from datetime import datetime
 
 import click
 
@@ -27,12 +28,13 @@ from dapu.cli import (
     views,
     why,
 )
-from dapu.cli.console import complain
+from dapu.cli.console import complain, is_terminal
 from dapu.errors import DapuError
 from dapu.secrets import redact
 from dapu.version import __version__
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_LOGGED = {"versioner", "registrar", "manager", "worker", "cleaner", "gatekeeper"}
 _EPILOG = """
 A warehouse directory is the first argument of every command.
 
@@ -85,10 +87,10 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        complain("dapu: stopped")
+        _complain("dapu: stopped")
         sys.exit(1)
     except DapuError as error:
-        complain(f"dapu: {error}" if "\n" not in str(error) else str(error))
+        _complain(f"dapu: {error}" if "\n" not in str(error) else str(error))
         sys.exit(error.exit_status)
     except Exception as error:  # noqa: BLE001 - a fault of dapu's own: shown whole
         _explain(error)
@@ -101,11 +103,21 @@ def _explain(error: Exception) -> None:
     import psycopg2
 
     if isinstance(error, psycopg2.Error):
-        complain(f"dapu: the warehouse's database says: {str(error).strip()}")
+        _complain(f"dapu: the warehouse's database says: {str(error).strip()}")
     elif isinstance(error, OSError) and error.filename is not None:
-        complain(f"dapu: {error.filename}: {error.strerror}")
+        _complain(f"dapu: {error.filename}: {error.strerror}")
     elif isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
-        complain(f"dapu: the output cannot be written: {error.strerror}")
+        _complain(f"dapu: the output cannot be written: {error.strerror}")
     else:
-        complain(redact("".join(traceback.format_exception(error))))
-        complain("dapu: this is a fault in dapu itself; please report it with the lines above")
+        _complain(redact("".join(traceback.format_exception(error))))
+        _complain("dapu: this is a fault in dapu itself; please report it with the lines above")
+
+
+def _complain(text: str) -> None:
+    """Says what is wrong; in a component's log with the time and its name, as all lines there."""
+    command = "".join(sys.argv[1:2])
+    stamp = ""
+    if command in _LOGGED and not is_terminal():
+        stamp = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {command}: "
+    for line in text.splitlines() or [""]:
+        complain(stamp + line)

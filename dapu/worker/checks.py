@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.models import Check
+from dapu.definitions.models import Check, Task
 from dapu.errors import JobError
 from dapu.named_sql import compose
 from dapu.rows.python_values import read_exactly
@@ -18,12 +19,24 @@ from dapu.text import counted, shortened
 
 MOST_ROWS = 20  # that the event of a failed check shows
 _LONGEST = 200  # characters of a value that is shown
+_MOST_KEYS = 3  # that the message has
 
 
-def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement | None) -> None:
-    """Runs one check. query: the statement of a `sql` check.
+def keys_of(task: Task) -> set[str]:
+    """The columns that tell a task's rows apart, as its actions and checks have them."""
+    columns = [getattr(action, "key", None) for action in task.actions]
+    columns += [check.unique for check in task.checks]
+    return {name for some in columns for name in some or ()}
 
-    Raises JobError with up to 20 offending rows in its data.
+
+def run_check(
+    cursor: Cursor, table: TableName, check: Check, query: Statement | None, keys: Collection[str]
+) -> None:
+    """Runs one check.
+
+    query: the statement of a `sql` check. keys: columns that may be in a log.
+    Raises JobError with up to 20 offending rows in its data, which stays in the registry: other
+    columns may be what nobody is to read in a log or a mail of cron.
     """
     label, text = _query(table, check, query)
     read_exactly(cursor)
@@ -45,13 +58,21 @@ def run_check(cursor: Cursor, table: TableName, check: Check, query: Statement |
             else counted(len(rows), "offending row")
         )
         shown = [dict(zip(names, map(_shown, row), strict=True)) for row in rows[:MOST_ROWS]]
-        first = ", ".join(
-            f"{name} = {'null' if value is None else value}" for name, value in shown[0].items()
-        )
+        found = _keys(shown, keys)
         raise JobError(
-            f"the check {label} failed: {count}, the first: {first}",
+            f"the check {label} failed: {count}{found}; `dapu status DIR TASK` shows them",
             {"check": label, "rows": shown},
         )
+
+
+def _keys(rows: list[dict[str, Any]], keys: Collection[str]) -> str:
+    """The keys of the first rows, where they have any."""
+    each = [
+        ", ".join(f"{name} {value}" for name, value in row.items() if name in keys)
+        for row in rows[:_MOST_KEYS]
+    ]
+    more = ["…"] if len(rows) > _MOST_KEYS else []
+    return f" ({'; '.join([*each, *more])})" if any(each) else ""
 
 
 def _shown(value: Any) -> Any:

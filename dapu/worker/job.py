@@ -32,7 +32,7 @@ from dapu.registry.store import Registry
 from dapu.statement import TableName
 from dapu.warehouse.postgres_session import Session, given_path
 from dapu.warehouse.warehouse import Warehouse
-from dapu.worker.checks import run_check
+from dapu.worker.checks import keys_of, run_check
 from dapu.worker.explain import LONGEST, explain, first_cause
 from dapu.worker.job_watch import Watch
 from dapu.worker.past_changes import note_past_change, still_missing
@@ -201,7 +201,7 @@ class _JobRun:
         for check in task.checks:
             query = context.sql(check.sql) if check.sql else None
             with given_path(cursor):
-                run_check(cursor, self._table, check, query)
+                run_check(cursor, self._table, check, query, keys_of(task))
 
     def _check_files(self) -> None:
         """Raises TaskVanished, or TaskChanged when they are not as they were registered."""

@@ -28,13 +28,13 @@ def test_a_round_as_cron_runs_it(
     assert all(STAMP.match(line) for line in lines)
     told = [STAMP.sub("", line) for line in lines if "registry: " not in line]
     assert told[:5] == [
-        "warehouse: 001_x.sql",
-        "r.s.t: new",
+        "versioner: warehouse: 001_x.sql",
+        "registrar: r.s.t: new",
         "registrar: 1 task (1 new, 0 changed), 0 faults",
-        "r.s.t: job 1 queued",
-        "r.s.t: job 1 started",
+        "manager: r.s.t: job 1 queued",
+        "worker: r.s.t: job 1 started",
     ]
-    assert re.fullmatch(r"r\.s\.t: job 1 done: 1 row in \d\.\d s", told[5])
+    assert re.fullmatch(r"worker: r\.s\.t: job 1 done: 1 row in \d\.\d s", told[5])
     assert told[6:] == ["worker: 1 job: 1 done"]
     components = ("versioner", "registrar", "manager", "worker")
     again = [here(capsys, name, folder).out for name in components]
@@ -44,6 +44,16 @@ def test_a_round_as_cron_runs_it(
         "manager: nothing is due\n",
         "worker: nothing is due\n",
     ]
+
+
+def test_what_goes_wrong_has_its_time_and_component_in_the_log(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_warehouse({**ROUTE, "connections.yaml": "- name: main\n  driver: none\n- 1\n"})
+    for component in ("manager", "worker"):
+        lines = here(capsys, component, folder).err.splitlines()
+        assert len(lines) > 1
+        assert all(STAMP.sub("", line).startswith(f"{component}: ") for line in lines)
 
 
 def test_a_worker_reports_what_failed_and_where_to_look(

@@ -54,7 +54,8 @@ def test_a_failed_check_keeps_nothing_and_shows_up_to_twenty_rows(
     assert outcome.status == "failed"
     how_many = "more than 20" if extra > 20 else str(extra)
     assert outcome.message.startswith(f"the check `unique: [id]` failed: {how_many} offending row")
-    assert ", times = 2" in outcome.message
+    assert "(id " in outcome.message
+    assert "times" not in outcome.message
     assert one(connection, "select to_regclass('s.t')") is None
     shown = details(connection)["rows"]
     assert len(shown) == min(extra, 20)
@@ -78,8 +79,8 @@ def test_a_missing_value_is_shown_with_its_row(
     assert outcome == Outcome(
         "failed",
         0,
-        "the check `not_null: [id, amount]` failed: 1 offending row, the first: "
-        "id = 7, amount = null",
+        "the check `not_null: [id, amount]` failed: 1 offending row; "
+        "`dapu status DIR TASK` shows them",
     )
     assert details(connection)["rows"] == [{"id": 7, "amount": None}]
 
@@ -98,7 +99,8 @@ def test_a_query_of_ones_own_fails_with_its_rows(
         make_warehouse, "[{sql: big.sql}]", big="select id, amount from s.t where amount > 99"
     )
     message = run_task(folder, TASK).message
-    assert message.startswith("the check `sql: big.sql` failed: 1 offending row, the first: id =")
+    assert message.startswith("the check `sql: big.sql` failed: 1 offending row; ")
+    assert "100" not in message, "a row is people's data, and the message goes to a log"
     assert details(connection)["rows"] == [{"id": 0, "amount": "100"}]
 
 
@@ -114,8 +116,8 @@ def test_values_that_json_does_not_have_are_reported(
 
 def test_long_values_are_cut(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
     long = "select repeat('x', 3000000) as a from generate_series(1, 3)"
-    message = run_task(warehouse(make_warehouse, "[{sql: long.sql}]", long=long), TASK).message
-    assert message.endswith(f"a = {'x' * 200}… (3,000,000 characters)")
+    run_task(warehouse(make_warehouse, "[{sql: long.sql}]", long=long), TASK)
+    assert details(connection)["rows"][0]["a"] == f"{'x' * 200}… (3,000,000 characters)"
     assert len(details(connection)["rows"][2]["a"]) < 250
 
 
