@@ -145,6 +145,8 @@ def run(
       dapu run finances erp.staging.invoice --from 2024-01-01 --to 2024-01-31
       dapu run finances erp.staging.invoice --from 2024-01-01 --to 2024-01-31 --downstream
     """  # noqa: D301 - click's mark for lines that stay as they are
+    if "" in (low, high):  # of a script's empty variable
+        raise click.UsageError("--from and --to need a value; leave out the one without")
     if (full or rebuild) and (low or high):
         which = "--rebuild" if rebuild else "--full"
         raise click.UsageError(f"{which} reads everything: give it, or --from and --to, not both")

@@ -63,7 +63,7 @@ def test_workbooks_are_appended_once_and_replaced_when_they_change(excel: FileTa
     assert "1 row" in excel.task.run()
     excel.share.book("b.xlsx", [["n"], [20], [21]])
     assert "2 rows" in excel.task.run()
-    assert "1 row of files that were read before are replaced" in excel.task.events()[-2:][0]
+    assert "1 row of files that were read before replaced" in excel.task.events()[-2:][0]
     expected = [(1, "a.xlsx", 2), (3, "c.xlsx", 2), (20, "b.xlsx", 2), (21, "b.xlsx", 3)]
     assert excel.rows("n, _file, _row") == expected
     excel.task.run(full=True)
