@@ -22,6 +22,7 @@ from dapu.cli import (
     gatekeeper,
     generate,
     project,
+    psql,
     run,
     status,
     steering,
@@ -63,6 +64,7 @@ def cli() -> None:
 
 for module in (
     project,
+    psql,
     components,
     gatekeeper,
     run,

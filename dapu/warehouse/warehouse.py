@@ -51,7 +51,7 @@ class Warehouse:
         Raises DatabaseUnreachable when it cannot be had, ConfigurationError when it is none of its
         own.
         """
-        keywords = {"application_name": "dapu"} | self._libpq()
+        keywords = {"application_name": "dapu"} | self.libpq()
         keywords["application_name"] += f" {purpose}"
         settings = {**_SETTINGS, **SERVER_NOTICES, "timezone": self.settings.timezone}
         try:
@@ -76,7 +76,11 @@ class Warehouse:
         finally:
             session.close()
 
-    def _libpq(self) -> dict[str, Any]:
+    def libpq(self) -> dict[str, Any]:
+        """The keywords of libpq for its database. An embedded server runs as long as this process.
+
+        Raises ConfigurationError when that does not start.
+        """
         main = self.connections[MAIN]
         if isinstance(main, EmbeddedConnection):
             return embedded.start(self.folder / main.path, main.database)

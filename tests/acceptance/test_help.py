@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_directory_that_is_not_a_warehouse(
         done = here(capsys, name, folder)
         assert done.status == 2
         (line,) = done.err.splitlines()
-        assert line.startswith(f"dapu: {folder} ")
+        assert re.match(rf"(\S+ \S+ {name}: )?dapu: {re.escape(str(folder))} ", line)
         assert "warehouse.yaml" in line
         assert line.endswith(": dapu init finances")
 

@@ -1,0 +1,55 @@
+"""`dapu psql`: the warehouse's database by hand, an embedded one too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from dapu.cli.arguments import WAREHOUSE
+from dapu.cli.console import say
+
+if TYPE_CHECKING:
+    from dapu.warehouse.warehouse import Warehouse
+
+
+@click.command("psql", context_settings={"ignore_unknown_options": True})
+@WAREHOUSE
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(warehouse: Warehouse, arguments: tuple[str, ...]) -> None:
+    """Open psql on the warehouse's database.
+
+    Further ARGUMENTS are psql's own. Where psql is not installed, prints the database's address for another program. An embedded
+    PostgreSQL runs for as long: until psql ends, or Ctrl-C.
+
+    \b
+    Examples:
+      dapu psql finances
+      dapu psql finances -c '\\dt staging.*'
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from psycopg2.extensions import make_dsn
+
+    from dapu.warehouse.connection_kinds import EmbeddedConnection
+    from dapu.warehouse.connections import MAIN
+
+    keywords = warehouse.libpq()
+    password = keywords.pop("password", None)
+    address = make_dsn(**keywords)
+    program = shutil.which("psql")
+    if program is not None:
+        environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # psql ends a query with it
+        done = subprocess.run([program, "-d", address, *arguments], env=environment, check=False)
+        sys.exit(done.returncode)
+    say(f"psql is not installed; the address, without the password: {address}")
+    if isinstance(warehouse.connections[MAIN], EmbeddedConnection):
+        say("The server runs until Ctrl-C.")
+        signal.pause()
+
+
+COMMANDS = (psql,)

@@ -1,0 +1,36 @@
+"""`dapu psql`: the warehouse's database by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MakeWarehouse
+from tests.support.command import dapu, here
+from tests.support.components import ROUTE
+
+
+def test_psql_is_given_the_address_and_the_arguments(
+    make_warehouse: MakeWarehouse, tmp_path: Path
+) -> None:
+    folder = make_warehouse(ROUTE)
+    program = tmp_path / "psql"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"; exit 3\n')
+    program.chmod(0o755)
+    done = dapu("psql", folder, "-c", "select 1", environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    option, address, *arguments = done.out.splitlines()
+    assert (option, arguments, done.status) == ("-d", ["-c", "select 1"], 3)
+    assert "dbname=" in address
+    assert "host=" in address
+
+
+def test_without_psql_the_address_is_printed(
+    make_warehouse: MakeWarehouse, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder = make_warehouse(ROUTE)
+    monkeypatch.setenv("PATH", "/nowhere")
+    done = here(capsys, "psql", folder)
+    assert done.status == 0
+    assert "dbname=" in done.out
