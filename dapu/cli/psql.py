@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def psql(warehouse: Warehouse, arguments: tuple[str, ...]) -> None:
     """Open psql on the warehouse's database.
 
-    Further ARGUMENTS are psql's own. Where psql is not installed, prints the database's address for another program. An embedded
-    PostgreSQL runs for as long: until psql ends, or Ctrl-C.
+    Further ARGUMENTS are psql's own. Where psql is not installed, prints the database's address
+    for another program. An embedded PostgreSQL runs for as long: until psql ends, or Ctrl-C.
 
     \b
     Examples:
