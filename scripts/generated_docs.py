@@ -29,8 +29,8 @@ from dapu.definitions.models import Route, Task
 from dapu.loading.options import LoadOptions
 from dapu.named_sql import registry_scripts
 from dapu.warehouse.connection_kinds import Connection
+from dapu.warehouse.explain_fault import json_schema
 from dapu.warehouse.settings import Settings
-from dapu.warehouse.yamlfile import json_schema
 from scripts.figures import HEADING, loading_figures
 
 ROOT = Path(__file__).resolve().parent.parent

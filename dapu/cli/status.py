@@ -256,8 +256,8 @@ def schema(warehouse: Warehouse | None, file: str) -> None:
     from dapu.agents.installed import known_agents
     from dapu.definitions.grants import Grants
     from dapu.definitions.models import task_model
+    from dapu.warehouse.explain_fault import json_schema
     from dapu.warehouse.settings import Settings
-    from dapu.warehouse.yamlfile import json_schema
 
     if file == "grants.yaml":
         show_json(json_schema(Grants))

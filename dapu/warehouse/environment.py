@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from dapu.errors import Fault, FaultyFile
-from dapu.warehouse.yamlfile import Document, Steps, read_text
+from dapu.warehouse.explain_fault import Steps
+from dapu.warehouse.yamlfile import Document, read_text
 
 _NAME = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 # `//${USER}:${PASSWORD}@`, but no further than the host's name.
