@@ -9,6 +9,7 @@ from io import StringIO
 
 from psycopg2.extensions import connection as PgSession
 
+from dapu.text import counted
 from scripts.faults.load_stage import one, rows
 
 _COLUMNS = "id, amount, note, modified_at"
@@ -194,7 +195,7 @@ def _told(expected: list[str], found: list[str]) -> list[str]:
         return []
     lost, more = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
     return [
-        f"{lost.total()} rows lost, {more.total()} too many, of {len(expected)}",
+        f"{counted(lost.total(), 'row')} lost, {more.total()} too many, of {len(expected)}",
         *(f"lost: {line}" for line in list(lost)[:3]),
         *(f"too many: {line}" for line in list(more)[:3]),
     ]
