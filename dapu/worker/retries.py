@@ -46,8 +46,13 @@ def can_be_mended(error: BaseException, *, is_backfill: bool = False) -> bool:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it comes from, the last first. `from None` hides that from people only."""
-    while error is not None:
+    """The error and what it comes from, the last first. `from None` hides that from people only.
+
+    An error that was raised again while it was handled may come from itself.
+    """
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 
