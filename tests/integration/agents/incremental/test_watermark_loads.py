@@ -110,7 +110,7 @@ def test_a_watermark_that_is_not_in_the_query_is_reported(
 ) -> None:
     folder = make(make_warehouse, "load: append\n    watermark: {column: changed}")
     outcome = run_task(folder, TASK)
-    assert outcome.status == "waiting"
+    assert outcome.status == "failed"
     assert "dapu_query.changed does not exist" in outcome.message
 
 
