@@ -69,7 +69,7 @@ def test_a_whole_table_is_replaced_when_the_tap_has_ended_well(
 def test_a_tap_that_is_killed_goes_on_from_its_state(task: OneTask, tap: ScriptedTap) -> None:
     task.has(tap.connection, "do: singer\nstream: users\nload: append")
     tap.says(row("users", id=1), bookmark(users=1), row("users", id=2), "exit 9")
-    assert "users PARTIAL, 1 rows" in task.fails()
+    assert "users PARTIAL, 1 row" in task.fails()
     tap.says(row("users", id=2), bookmark(users=2))
     task.run()
     assert tap.was_given("state") == {"users": 1}
