@@ -20,7 +20,8 @@ from (
     join {route} r on r.route = w.route and not 'worker' = any (r.disabled)
     left join {override} o on o.task = w.task
     where w.status = 'waiting' and w.not_before <= pg_catalog.now() and w.tries <= t.retries
-    and not exists (select from {agenda} x where x.job = any (w.after) and x.status <> 'done')
+    and (w.after = '{{}}' or not exists (  -- asked of the few that follow others, not of all
+        select from {agenda} x where x.job = any (w.after) and x.status <> 'done'))
     and not exists (select from {control} where name = 'paused')
     and not exists (select from {agenda} x where x.task = w.task and x.status = 'running')
     and (r.concurrency is null or r.concurrency > (
@@ -255,8 +256,8 @@ select job, task from ended order by job;
 -- Waiting jobs that were to follow one that did not end well: what they were to read is not there.
 update {agenda} a set status = 'cancelled', ended_at = pg_catalog.now(),
     message = 'job ' || f.job || ' (' || f.task || '), which it was to follow, is ' || f.status
-from {agenda} f
-where a.status = 'waiting' and f.job = any (a.after)
+from {agenda} w cross join pg_catalog.unnest(w.after) as master (job) join {agenda} f on f.job = master.job
+where a.job = w.job and w.status = 'waiting' and a.status = 'waiting'
 and f.status not in ('waiting', 'running', 'done')
 returning a.job, a.task;
 
