@@ -15,6 +15,7 @@ from datetime import datetime
 import click
 
 from dapu.cli import (
+    baseline,
     components,
     connectors,
     discover,
@@ -66,6 +67,7 @@ for module in (
     project,
     psql,
     components,
+    baseline,
     gatekeeper,
     run,
     status,

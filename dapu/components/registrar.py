@@ -61,7 +61,7 @@ def register(
     registry = registry_of(warehouse)
     with warehouse.session("registrar") as session, session.cursor() as cursor:
         check_registry(cursor, registry)
-        _take_turn(cursor, registry, wait)
+        take_turn(cursor, registry, wait=wait)
         session.commit()
         registration = _RegistrarRound(warehouse, reader, registry, session, note).run()
         # The server sees the session's end a moment later, when the next one may be there already.
@@ -70,7 +70,11 @@ def register(
         return registration
 
 
-def _take_turn(cursor: Cursor, registry: Registry, wait: bool) -> None:
+def take_turn(cursor: Cursor, registry: Registry, *, wait: bool) -> None:
+    """Holds the place of the one registrar, until the session ends.
+
+    wait: for another registrar to end. Raises DapuError when one is at work, and not waited for.
+    """
     key = {"key": registry.lock_key("registrar")}
     if wait:
         cursor.execute(statement("server.lock"), key)

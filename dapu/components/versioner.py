@@ -6,7 +6,7 @@ Each step is applied once, in order, in a transaction of its own together with i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,10 +15,10 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.script import ScriptStatement, fault_in_statement, split
 from dapu.definitions.steps import MigrationStep, read_steps
-from dapu.errors import Fault, StepFault
+from dapu.errors import ConfigurationError, Fault, StepFault
 from dapu.loading.table.relation import make_schema
 from dapu.named_sql import Script, registry_scripts, statement
-from dapu.registry import migrations
+from dapu.registry import dapu_0_8, migrations
 from dapu.registry.migrations import Applied
 from dapu.registry.store import Registry
 from dapu.registry.version import REGISTRY, WAREHOUSE, check_registry, exists, registry_of
@@ -34,12 +34,18 @@ class Versions:
     warehouse: list[str] = field(default_factory=list)
 
 
-def bring_up_to_date(warehouse: Warehouse, note: Callable[[str], None]) -> Versions:
+TakeOver = Callable[[Cursor, Registry, Sequence[MigrationStep]], None]
+
+
+def bring_up_to_date(
+    warehouse: Warehouse, note: Callable[[str], None], take_over: TakeOver | None = None
+) -> Versions:
     """Applies the registry's own migrations, then the steps in the warehouse's ver/.
 
     note: gets a line about each step before it is applied.
+    take_over: records which of the warehouse's steps were applied before dapu kept record of them.
     Raises StepFault when a step fails (those before it stay), or one was changed after it was
-    applied; ConfigurationError when the registry is newer than this dapu.
+    applied; ConfigurationError when the registry is newer than this dapu, or is one of dapu 0.8.
     """
     registry = registry_of(warehouse)
     steps = read_steps(warehouse.folder / "ver")
@@ -50,6 +56,8 @@ def bring_up_to_date(warehouse: Warehouse, note: Callable[[str], None]) -> Versi
         session.commit()
         applied.registry = _migrate_registry(session, registry, note)
         with session.cursor() as cursor:
+            if take_over is not None:
+                take_over(cursor, registry, steps)
             pending = pending_steps(steps, migrations.applied(cursor, registry, WAREHOUSE))
         session.commit()
         applied.warehouse = apply_steps(session, registry, WAREHOUSE, pending, note)
@@ -60,12 +68,14 @@ def _migrate_registry(
     session: Session, registry: Registry, note: Callable[[str], None]
 ) -> list[str]:
     with session.cursor() as cursor:
-        make_schema(cursor, registry.schema)
         done = {}
         if exists(cursor, registry):
             done = migrations.applied(cursor, registry, REGISTRY)
             if max(done, default=0) > max(script.number for script in registry_scripts()):
                 check_registry(cursor, registry)
+        else:
+            _check_room(cursor, registry)
+            make_schema(cursor, registry.schema)
         session.commit()
         names = []
         for script in registry_scripts():
@@ -76,6 +86,18 @@ def _migrate_registry(
                 session.commit()
                 names.append(script.name)
     return names
+
+
+def _check_room(cursor: Cursor, registry: Registry) -> None:
+    """Raises ConfigurationError where dapu 0.8 has its registry, whose tables have these names."""
+    if dapu_0_8.is_there(cursor, registry):
+        other = "dapu" if registry.schema != "dapu" else "dapu_registry"
+        raise ConfigurationError(
+            f"the schema `{registry.schema}` has the registry of dapu 0.8; nothing was changed. "
+            f"Give this dapu a schema of its own, with `registry: {{schema: {other}}}` in "
+            "warehouse.yaml. `dapu convert` writes a warehouse directory from the project of 0.8, "
+            f"and `dapu baseline` takes up its tables: {dapu_0_8.GUIDE}"
+        )
 
 
 def _as_applied(script: Script) -> Applied:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime
+import re
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -60,3 +61,42 @@ def from_text(kind: str, text: str) -> Any:
         case "timestamp" | "timestamptz":
             return datetime.fromisoformat(text)
     return text
+
+
+def given_as(given: str | datetime, like: Any, zone: tzinfo) -> Any:
+    """A value that a person wrote, or a moment, as the kind of value that another is.
+
+    like: a value of the source; None takes it as it is. zone: of a time that has none.
+    Raises ValueError or ArithmeticError when it is not a value of that kind.
+    """
+    if like is None:
+        return given
+    kind, kept = to_text(like, "")
+    if isinstance(given, datetime):
+        return _moment_as(given, kind, zone)
+    value = from_text(kind, given)
+    if kind == "text" and _shape(kept) is not None and _shape(given) != _shape(kept):
+        raise ValueError(given)  # it would not sort as what it says
+    if isinstance(value, datetime) and (value.tzinfo is None) != (kind == "timestamp"):
+        if value.tzinfo is not None:
+            raise ValueError(given)
+        value = value.replace(tzinfo=zone)
+    to_text(value, "")  # refuses what has no order
+    return value
+
+
+def _moment_as(moment: datetime, kind: str, zone: tzinfo) -> Any:
+    local = moment.astimezone(zone)
+    match kind:
+        case "timestamptz":
+            return local
+        case "timestamp":
+            return local.replace(tzinfo=None)
+        case "date":
+            return local.date()
+    raise ValueError(moment)
+
+
+def _shape(text: str) -> str | None:
+    """A time's text with every digit as a 9; None for what is not a time."""
+    return re.sub(r"\d", "9", text) if re.match(r"\d{4}-\d\d-\d\d", text) else None

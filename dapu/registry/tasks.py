@@ -183,6 +183,18 @@ def faulty_overrides(cursor: Cursor, registry: Registry, day_parts: Iterable[str
     return faults
 
 
+def put_overrides(cursor: Cursor, registry: Registry, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Overrides (task, pause, timeout, blacklisted, day_parts, note); those that exist stay."""
+    registry.many(cursor, "task.put_overrides", list(rows))
+
+
+def take_last_runs(
+    cursor: Cursor, registry: Registry, runs: Sequence[tuple[str, datetime, datetime]]
+) -> None:
+    """When tasks that never ran here ran elsewhere: (task, started, ended)."""
+    registry.many(cursor, "task.take_last_runs", list(runs))
+
+
 def due_crons(cursor: Cursor, registry: Registry, now: datetime) -> list[tuple[str, str]]:
     """(task, cron expression) where the next time has come."""
     return [(row[0], row[1]) for row in registry.rows(cursor, "task.due_crons", now=now)]

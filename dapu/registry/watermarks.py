@@ -26,11 +26,11 @@ def restore(column: str, kind: str, text: str) -> Watermark:
 
 
 def move(
-    cursor: Cursor, registry: Registry, task: str, source: str, mark: Watermark, job: int
+    cursor: Cursor, registry: Registry, task: str, source: str, mark: Watermark, job: int | None
 ) -> None:
     """Stores a watermark in the caller's transaction. Raises JobError for an unordered value.
 
-    source: what it is the watermark of.
+    source: what it is the watermark of. job: that moves it; None when a person does.
     """
     kind, text = to_text(mark.value, mark.column)
     registry.run(
@@ -61,3 +61,8 @@ def reset(cursor: Cursor, registry: Registry, task: str) -> None:
 def take_over(cursor: Cursor, registry: Registry, task: str, old: str) -> None:
     """How far a deleted task has read is how far another has."""
     registry.run(cursor, "watermark.take_over", task=task, old=old)
+
+
+def is_set(cursor: Cursor, registry: Registry, task: str) -> bool:
+    """Whether a task has read its source before."""
+    return registry.row(cursor, "watermark.is_set", task=task) == (True,)

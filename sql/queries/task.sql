@@ -112,3 +112,15 @@ order by t.task;
 -- Each override with whether its task is registered, and the day parts that it names.
 select o.task, t.task is not null, coalesce(o.day_parts, '{{}}')
 from {override} o left join {registry} t on t.task = o.task order by o.task;
+
+-- name: put_overrides
+-- Overrides of another registry; those that an operator made here stay.
+insert into {override} (task, pause, timeout, blacklisted, day_parts, note) values %s
+on conflict (task) do nothing;
+
+-- name: take_last_runs
+-- When another registry's tasks ran last, so that not all are due at once.
+update {registry} t set changed_at = v.started, last_started_at = v.started,
+    last_ended_at = v.ended, last_done_at = v.ended
+from (values %s) as v (task, started, ended)
+where t.task = v.task and t.last_ended_at is null and t.state = 'ready';

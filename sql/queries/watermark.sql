@@ -17,3 +17,6 @@ delete from {watermark} where task = %(task)s and source <> all (%(sources)s);
 -- name: take_over
 -- What a deleted task left, for the one that has its table now.
 update {watermark} set task = %(task)s where task = %(old)s;
+
+-- name: is_set
+select exists (select from {watermark} where task = %(task)s);

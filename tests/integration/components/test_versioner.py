@@ -19,6 +19,7 @@ from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.worker import Worker
 from tests.conftest import Database, MakeWarehouse
 from tests.support.components import a_task, manager, one, queued, registrar, rows, versioner, write
+from tests.support.dapu_0_8 import make_registry
 from tests.support.rounds import Seen, run_due
 
 TABLES = {
@@ -301,3 +302,25 @@ def test_a_server_that_cannot_look_for_its_clients_is_taken_without(
     with open_warehouse(make_warehouse()).session("test") as session, session.cursor() as cursor:
         cursor.execute("show datestyle")
         assert cursor.fetchone() == ("ISO, MDY",)
+
+
+def test_registry_of_dapu_0_8_is_recognised_and_left_alone(
+    make_warehouse: MakeWarehouse, database: Database, connection: PgSession
+) -> None:
+    make_registry(database)
+    folder = make_warehouse({"ver/001_a.sql": "create table public.a ()"})
+    before = tables(connection, "meta")
+    with pytest.raises(ConfigurationError, match=r"registry of dapu 0\.8.*schema: dapu"):
+        versioner(folder)
+    assert tables(connection, "meta") == before
+    assert one(connection, "select to_regclass('public.a')") is None
+    write(folder, {"warehouse.yaml": "registry: {schema: dapu}"})
+    assert versioner(folder).warehouse == ["001_a.sql"]
+    assert tables(connection, "meta") == before
+
+
+def test_tables_of_others_in_the_schema_are_not_those_of_dapu_0_8(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    rows(connection, "create schema meta; create table meta.version (folder_alias text)")
+    assert versioner(make_warehouse()).registry
