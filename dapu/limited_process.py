@@ -152,9 +152,14 @@ class LimitedProcess:
         return f"it needs more than {self._memory / (1 << 30):.2g} GiB of memory"
 
 
+def memory_of_machine() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def most_memory(bytes_: int) -> int:
     """So many bytes, or half of what this machine has when that is less."""
-    return min(bytes_, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    return min(bytes_, memory_of_machine() // 2)
 
 
 def _main(answers: str, pipe: str, memory: str) -> None:

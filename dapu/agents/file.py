@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -96,10 +96,12 @@ class FileAgent(FilesAgent[FileOptions]):
     name = "file"
     options = FileOptions
     _opened: FileParts | None = None
+    _check: Callable[[], None]
 
     @contextmanager
     def read(self, context: Context, options: FileOptions) -> Iterator[Rows | None]:
         """See `FilesAgent`. Reports columns that no record of JSON or XML has a value for."""
+        self._check = context.job.stops.check
         with super().read(context, options) as rows:
             yield rows
         names = self._without_values(options)
@@ -128,7 +130,7 @@ class FileAgent(FilesAgent[FileOptions]):
         contents = [
             content
             for file, path in files
-            for content in contents_of(file.name, path, options.member)
+            for content in contents_of(file.name, path, options.member, self._check)
         ]
         formats = {options.format or _format(content) for content in contents}
         parts = FileParts(of_cells=bool(formats & {"json", "ndjson"}))

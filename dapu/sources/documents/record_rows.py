@@ -121,7 +121,11 @@ class DocumentRows:
             for record in batch.records:
                 values = self._values(record, batch.beside)
                 rows.append(values)
-                lines.append(self._line(values))
+                try:
+                    lines.append(self._line(values))
+                except RecursionError:
+                    place = self.locate(self._row, "")
+                    raise JobError(f"{place}: its values are nested too deeply") from None
                 self._row += 1
             self._note_values(rows)
             yield rows, lines

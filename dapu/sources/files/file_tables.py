@@ -89,7 +89,7 @@ def _sheets(books: Workbooks, name: str, path: Path) -> Iterator[FileTable]:
 
 
 def _file(name: str, path: Path) -> FileTable:
-    content = Content(name, path, lambda: path.open("rb"))
+    content = Content(name, lambda: path.open("rb"))
     match format_of(name):
         case "csv" | "tsv" as kind:
             given = CsvStyle(delimiter="\t" if kind == "tsv" else None, quote='"')

@@ -6,7 +6,7 @@ time, column by column: as Arrow arrays where the format has them, else as lists
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -15,7 +15,10 @@ Values = Sequence[Any]
 Handle = TypeVar("Handle")
 """How a part finds a column of its own: a position, a name, a path."""
 
+Record = TypeVar("Record")
+
 BATCH = 20_000  # rows
+_LONG = 64 << 20  # bytes of records that are in memory together, unless one alone is longer
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,18 @@ class FilePart(Protocol[Handle]):
     def place(self, row: int, handle: Handle | None) -> str:
         """Where a row's value stands, for a person."""
         ...
+
+
+def batches_of(records: Iterator[Record], position: Callable[[], int]) -> Iterator[list[Record]]:
+    """Some records at a time: BATCH of them, or fewer where they are long.
+
+    position: how many bytes or characters were read so far.
+    """
+    batch, start = [], position()
+    for record in records:
+        batch.append(record)
+        if len(batch) == BATCH or position() - start > _LONG:
+            yield batch
+            batch, start = [], position()
+    if batch:
+        yield batch

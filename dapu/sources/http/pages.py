@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.sources.documents import exact_json, exact_xml
+from dapu.sources.documents.bounds import Body
 from dapu.sources.documents.paths import Path
 from dapu.sources.http.further import says_more
 from dapu.sources.http.messages import HttpAnswer, Request
@@ -78,7 +78,7 @@ class Pages:
     def _page(
         self, request: Request, number: int, before: int, total: int | None, what: str
     ) -> Page:
-        body = io.BytesIO()
+        body = Body(what)
         try:
             answer = self.session.send(request, body)
         except JobError as error:

@@ -5,7 +5,6 @@ All that is asked is only reading, so that every request may be sent again.
 
 from __future__ import annotations
 
-import io
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import requests
 from requests import PreparedRequest, Response
 
 from dapu.errors import JobError, JobInterrupted, TransientError
+from dapu.sources.documents.bounds import Body
 from dapu.sources.http.auth import Credentials, credentials
 from dapu.sources.http.links import next_link
 from dapu.sources.http.messages import HttpAnswer, Request, same_place
@@ -80,7 +80,7 @@ class HttpSession:
 
     def _ask_for_token(self, request: Request) -> bytes:
         # The headers of the connection are for its own server, which need not be this one.
-        body = io.BytesIO()
+        body = Body("the answer with the token")
         self._send(request, body, Credentials())
         return body.getvalue()
 

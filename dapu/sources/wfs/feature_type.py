@@ -95,12 +95,15 @@ class _Schema:
     def _type(self, name: str) -> Element | None:
         return self.named("complexType", _local(name))
 
-    def _members(self, declared: Element) -> Iterator[Property]:
+    def _members(self, declared: Element, below: tuple[Element, ...] = ()) -> Iterator[Property]:
+        """below: the types that are made of this one."""
         extension = declared.find(f"{_XSD}complexContent/{_XSD}extension")
         if extension is not None:
             base = self._type(extension.get("base", ""))
+            if base is declared or base in below:
+                raise _made_of_itself(declared)
             if base is not None:
-                yield from self._members(base)
+                yield from self._members(base, (*below, declared))
         holder = declared if extension is None else extension
         for group in ("sequence", "all", "choice"):
             for element in holder.findall(f"{_XSD}{group}/{_XSD}element"):
@@ -120,13 +123,24 @@ class _Schema:
         simple = self.named("simpleType", _local(name)) if name else None
         if simple is None and not name:
             simple = element.find(f"{_XSD}simpleType")
+        seen: list[Element] = []
         while simple is not None:
+            if simple in seen:
+                raise _made_of_itself(simple)
+            seen.append(simple)
             restriction = simple.find(f"{_XSD}restriction")
             if restriction is None:
                 return "string"
             name = restriction.get("base", "string")
             simple = self.named("simpleType", _local(name))
         return name
+
+
+def _made_of_itself(declared: Element) -> JobError:
+    return JobError(
+        f"the server's schema (DescribeFeatureType) makes the type {declared.get('name')!r} of "
+        "itself, and does not say what it has"
+    )
 
 
 def _kind(declared: str) -> tuple[Kind, str]:

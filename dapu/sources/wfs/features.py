@@ -11,13 +11,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from dapu.errors import AnswerBrokenOff, JobError, ReaderGone
+from dapu.sources.documents.bounds import Body
 from dapu.sources.wfs.gml_checks import Checks
 from dapu.sources.wfs.gml_stream import Cutter, Piece, number_in, read_root
 from dapu.sources.wfs.service import Service
@@ -144,7 +144,7 @@ class Features:
         """Asks how many features there are; None where the server does not say."""
         if self._version.startswith("1.0"):
             return None  # it has no way to ask
-        body = BytesIO()
+        body = Body("the answer to `resulttype=hits`")
         self._service.features({**self._question.parameters, "resulttype": "hits"}, body)
         root = read_root(body.getvalue(), "the answer to `resulttype=hits`")
         matched = number_in(root, "numberMatched")

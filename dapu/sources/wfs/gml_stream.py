@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from dapu.errors import AnswerBrokenOff, JobError
+from dapu.sources.documents.bounds import check_length
 from dapu.sources.wfs.service import local, raise_exception_report
 from dapu.text import counted
 
@@ -86,6 +87,7 @@ class Cutter:
             self._look_for_feature()
         if self._end_tag is not None and len(self._waiting) >= _PIECE:
             self._cut()
+            check_length(len(self._waiting), f"page {self._page}: feature {self.features + 1:,}")
 
     def finish(self) -> None:
         """Called when all bytes were written."""
@@ -106,6 +108,7 @@ class Cutter:
         self._waiting = bytearray()
         self._head, self._foot = b"", b""
         self._end_tag: bytes | None = None
+        self._looked_through = 0  # bytes without an end of a feature
 
     def _look_for_feature(self) -> None:
         several = _MEMBERS.search(self._waiting)
@@ -133,10 +136,12 @@ class Cutter:
     def _cut(self) -> None:
         """Hands on all features that have come whole."""
         assert self._end_tag is not None
-        end = self._waiting.rfind(self._end_tag)
+        end = self._waiting.rfind(self._end_tag, self._looked_through)
         if end < 0:
+            self._looked_through = max(len(self._waiting) - len(self._end_tag), 0)
             return
         end += len(self._end_tag)
+        self._looked_through = 0
         marked = self._prepare(self._head, self._waiting, end)
         self._pieces += 1
         path = self._folder / f"{self._page}-{self._pieces}.gml"

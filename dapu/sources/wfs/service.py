@@ -6,7 +6,6 @@ are XML.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from dapu.errors import ConfigurationError, JobError
+from dapu.sources.documents.bounds import Body
 from dapu.sources.http.messages import Request
 from dapu.sources.http.session import HttpSession, Sink
 from dapu.suggest import nearest
@@ -113,7 +113,7 @@ class Service:
         return Request(self._url, parameters={"service": "WFS", **parameters})
 
     def _document(self, parameters: dict[str, str]) -> Element:
-        body = io.BytesIO()
+        body = Body(f"the answer to {parameters['request']}")
         answer = self._session.send(self._request(parameters), body)
         data = body.getvalue()
         try:

@@ -11,14 +11,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, BinaryIO
 
 from dapu.errors import FaultyDocument, FaultyPath, JobError
 from dapu.rows.column_names import column_name, column_names
+from dapu.sources.documents.bounds import check_length
 from dapu.sources.documents.exact_json import check_characters, decoder, dump
 from dapu.sources.documents.paths import Path
-from dapu.sources.files.part import BATCH, PartBatch
+from dapu.sources.files.part import PartBatch, batches_of
 from dapu.sources.files.places.unpack import Content
 
 _CHUNK = 1 << 18  # characters
@@ -54,6 +54,7 @@ class JsonPart:
     has_records: bool = field(default=False, init=False)
     found: set[Any] = field(default_factory=set, init=False)
     _keys: dict[str, Key | str] | None = field(default=None, init=False)
+    _read: int = field(default=0, init=False)  # characters
 
     @property
     def file(self) -> str:
@@ -104,8 +105,7 @@ class JsonPart:
     def batches(self, handles: Sequence[Key | str | None]) -> Iterator[PartBatch]:
         """The values of records, as Python has them."""
         getters = [None if handle is None else _getter(handle) for handle in handles]
-        records = self._all_records()
-        while rows := list(islice(records, BATCH)):
+        for rows in batches_of(self._all_records(), lambda: self._read):
             numbers = [number for number, _ in rows]
             try:
                 columns = [get and [get(record) for _, record in rows] for get in getters]
@@ -122,10 +122,15 @@ class JsonPart:
     def _all_records(self) -> Iterator[tuple[int, Any]]:
         """The records, each with what it is called."""
         with self.content.open() as file:
-            text = _text(self.file, file, self.encoding)
+            text = self._counted(_text(self.file, file, self.encoding))
             stream = _JsonStream(self.file, text, by_line=self.by_line)
             for number, (line, record) in enumerate(self._records_of(stream), start=1):
                 yield line if self.by_line else number, record
+
+    def _counted(self, pieces: Iterator[str]) -> Iterator[str]:
+        for piece in pieces:
+            self._read += len(piece)
+            yield piece
 
     def _records_of(self, stream: _JsonStream) -> Iterator[tuple[int, Any]]:
         if self.records is None:
@@ -246,6 +251,8 @@ class _JsonStream:
         if self._ended:
             return False
         rest, pieces, size = self._text[self._at :], [], 0
+        what = f"what begins in line {self._line} (is a quote or a bracket not closed?)"
+        check_length(len(rest), f"{self._name}: {what}")
         for piece in self._pieces:
             pieces.append(piece)
             size += len(piece)

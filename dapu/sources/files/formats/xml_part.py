@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from xml.etree.ElementTree import Element, ParseError, iterparse
+from xml.etree.ElementTree import Element, ParseError
 
 import pyarrow as pa
 
 from dapu.errors import JobError
 from dapu.rows.column_names import column_names
-from dapu.sources.files.part import BATCH, PartBatch
+from dapu.sources.documents.xml_records import XmlRecords
+from dapu.sources.files.part import PartBatch, batches_of
 from dapu.sources.files.places.unpack import Content
 
 Path = tuple[str, ...]
@@ -35,6 +35,10 @@ class XmlPart:
     has_records: bool = field(default=False, init=False)
     found: set[Path | None] = field(default_factory=set, init=False)
     _paths: dict[str, Path] | None = field(default=None, init=False)
+    _records: XmlRecords = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._records = XmlRecords(self.file, self.records)
 
     @property
     def file(self) -> str:
@@ -70,7 +74,7 @@ class XmlPart:
     def batches(self, handles: Sequence[Path | None]) -> Iterator[PartBatch]:
         """The values as texts. Raises JobError when a path leads to several values."""
         records, start = enumerate(self._all_records(), start=1), 1
-        while rows := list(islice(records, BATCH)):
+        for rows in batches_of(records, lambda: self._records.read):
             columns = [
                 path
                 if path is None
@@ -105,26 +109,13 @@ class XmlPart:
         return values[0] if values else None
 
     def _all_records(self) -> Iterator[Element]:
-        wanted = tuple(step for step in self.records.split("/") if step)
-        from_top = self.records.startswith("/") and not self.records.startswith("//")
         found = False
+        self._records = XmlRecords(self.file, self.records)
         with self.content.open() as file:
-            path: list[str] = []
-            above: list[Element] = []
             try:
-                for event, element in iterparse(file, ("start", "end")):
-                    if event == "start":
-                        path.append(_bare(element.tag))
-                        above.append(element)
-                        continue
-                    here = tuple(path)
-                    path.pop()
-                    above.pop()
-                    if here == wanted if from_top else here[-len(wanted) :] == wanted:
-                        found = True
-                        yield element
-                        if above:
-                            above[-1].remove(element)
+                for record in self._records.of(file):
+                    found = True
+                    yield record
             except ParseError as error:
                 line = error.position[0]
                 raise JobError(f"{self.file}, line {line}: no XML: {error}") from None

@@ -22,7 +22,7 @@ LONG = "".join(f"{number},2024-01-02,text {number}\n" for number in range(20_000
 def goes_as_it_stands(path: Path, content: str) -> list[bool]:
     """Which pieces of a file of the columns n, d and t are handed on as text."""
     path.write_bytes(content.encode())
-    part = open_csv(Content(path.name, path, lambda: path.open("rb")), CsvStyle(), set(TABLE))
+    part = open_csv(Content(path.name, lambda: path.open("rb")), CsvStyle(), set(TABLE))
     options = FileOptions(do="file", file=path.name, load="replace")
     rows = Gathering(
         [part],
