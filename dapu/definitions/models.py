@@ -146,12 +146,16 @@ class Task(Strict):
     depends: list[str] = Field(
         [], description="Ids (route.schema.table) of the tasks whose tables this one reads"
     )
-    run: Run = Field(Run(), description="When it runs, how urgently, and how often it is tried")
+    run: Run = Field(
+        default_factory=Run, description="When it runs, how urgently, and how often it is tried"
+    )
     actions: list[SerializeAsAny[ActionOptions]] = Field(
         min_length=1, description="What it does, in this order and in one transaction"
     )
     checks: list[Check] = Field([], description="What must hold before anything is committed")
-    upgrade: Upgrade = Field(Upgrade(), description="What the steps in ver/ do to the data")
+    upgrade: Upgrade = Field(
+        default_factory=Upgrade, description="What the steps in ver/ do to the data"
+    )
     variables: dict[str, Any] = Field({}, description="Names for the SQL templates")
 
     @field_validator("actions")

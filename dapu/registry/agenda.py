@@ -188,12 +188,8 @@ def finish(
     row = registry.prepared(
         cursor,
         "agenda.finish",
-        after=[
-            "server.reset_session",
-            "session.set_up",
-            *(["agenda.take_turn"] if wakes else []),
-        ],
-        **session_of(cursor).set_up_values,
+        after=["agenda.take_turn"] if wakes else [],
+        first=session_of(cursor).resetting,
         key=registry.lock_key("finish"),
         job=job.number,
         worker=worker,

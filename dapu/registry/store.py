@@ -57,20 +57,28 @@ class Registry:
         return cursor.fetchone()
 
     def prepared(
-        self, cursor: Cursor, name: str, /, after: Sequence[str] = (), **values: Any
+        self,
+        cursor: Cursor,
+        name: str,
+        /,
+        after: Sequence[str] = (),
+        first: str = "",
+        **values: Any,
     ) -> tuple[Any, ...] | None:
         """Like `row`, for what a session runs again and again: the server plans it once.
 
         The types of the values must follow from where they stand in the statement.
-        after: statements that are sent with it and run first, in the same transaction.
+        after: statements that are sent with it and run before it, in the same transaction.
+        first: SQL without values that is sent with them and runs before them.
         """
         ready = _prepared.setdefault(cursor.connection, set())
-        first = "".join(f"{self._text(cursor, other)}; " for other in after)
+        before = first.replace("%", "%%")
+        before += "".join(f"{self._text(cursor, other)}; " for other in after)
         if name not in ready:
-            cursor.execute(first + self._preparation(cursor, name), values)
+            cursor.execute(before + self._preparation(cursor, name), values)
             ready.add(name)
         try:
-            cursor.execute(first + _execution(name), values)
+            cursor.execute(before + _execution(name), values)
         except psycopg2.errors.InvalidSqlStatementName:  # a task's SQL said `deallocate all`
             ready.clear()
             raise
@@ -83,8 +91,7 @@ class Registry:
 
     def lock_key(self, purpose: str) -> int:
         """The number of an advisory lock of this registry, a signed 64-bit integer."""
-        digest = hashlib.sha256(f"dapu {self.schema}.{self.prefix} {purpose}".encode()).digest()
-        return int.from_bytes(digest[:8], signed=True)
+        return _lock_key(f"dapu {self.schema}.{self.prefix} {purpose}")
 
     @property
     def worker_lock_class(self) -> int:
@@ -100,6 +107,11 @@ class Registry:
         text, names = statement(name), _names(name)
         numbered = _VALUE.sub(lambda match: f"${names.index(match[1]) + 1}", text)
         return self.fill(f'prepare "{name}" as {numbered}', cursor)
+
+
+@cache
+def _lock_key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 @cache

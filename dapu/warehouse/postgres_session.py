@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import psycopg2
-from psycopg2 import extensions
+from psycopg2 import extensions, sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import ConfigurationError
@@ -44,20 +45,44 @@ _TRIES = 5  # to see a pooler's other session: other clients may come between
 _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?=\s|$)")
 
 
+class _SessionCursor(Cursor):
+    """Looks names up in OWN_PATH, unless it runs the SQL of others.
+
+    Where that is to be set, it goes with the statement: asking for it alone would take as long as
+    a small job.
+    """
+
+    def execute(self, query: Any, values: Any = None) -> None:
+        session = session_of(self)
+        if session.runs_others or session.is_own_path:
+            return super().execute(query, values)
+        if self.name:  # psycopg2 puts `declare` before
+            with session.cursor() as other:
+                other.execute("")
+            return super().execute(query, values)
+        text = query.as_string(self) if isinstance(query, sql.Composable) else query
+        text = text.decode() if isinstance(text, bytes) else text
+        super().execute(f"{statement('session.own_path')};\n{text}", values)
+        # In autocommit it was set for this statement alone.
+        session.is_own_path = session.is_path_kept = not session.autocommit
+        return None
+
+
 class Session(extensions.connection):
     """A connection whose settings are known.
 
     keywords: of libpq, for another like it. settings: what was set in it, by name.
     backend: the process that serves it; behind a pooler another than it got at its start.
-    given_path: the search_path that the role, the database or `options` give; path: what the SQL
-    of others has made of it in this transaction.
+    given_path: the search_path that the role, the database or `options` give.
     """
 
     keywords: dict[str, Any]
     settings: dict[str, str]
     backend: int
     given_path: str
-    path: str
+    runs_others: bool = True  # whether what is executed now is the SQL of others
+    is_own_path: bool = False  # whether the search_path is OWN_PATH now
+    is_path_kept: bool = False  # whether the other one is kept in the transaction
 
     @property
     def is_pooled(self) -> bool:
@@ -83,6 +108,37 @@ class Session(extensions.connection):
         names, values = list(self.settings), list(self.settings.values())
         return {"names": names, "values": values, "in_transaction": False}
 
+    @property
+    def begins_on_own_path(self) -> bool:
+        """Whether its transactions do: not where the SQL of others comes first in most of them."""
+        return self.settings.get("search_path") == OWN_PATH
+
+    @cached_property
+    def resetting(self) -> str:
+        """SQL that undoes what the SQL of others set or left behind; each job ends with it."""
+        names = ["server.reset_session", "session.set_up", "session.own_path"]
+        text = "".join(f"{statement(name)};\n" for name in names)
+        with self.cursor() as cursor:
+            return cursor.mogrify(text, self.set_up_values).decode()
+
+    def commit(self) -> None:
+        """Ends the transaction, and with it what was set for its time."""
+        super().commit()
+        self._begin_anew()
+
+    def rollback(self) -> None:
+        """Ends the transaction, and with it what was set for its time."""
+        super().rollback()
+        self._begin_anew()
+
+    def make_own(self) -> None:
+        """From now on what is executed is dapu's own, but for the SQL within `given_path`."""
+        self.runs_others = False
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.is_own_path, self.is_path_kept = self.begins_on_own_path, False
+
 
 def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> Session:
     """Connects, and sets what is asked for and what `options` among the keywords asks for.
@@ -97,7 +153,9 @@ def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> 
     chosen, rest = _read_options(str(wanted.pop("options", "")))
     if rest:
         wanted["options"] = rest
-    session: Session = psycopg2.connect(connection_factory=Session, **wanted)
+    session: Session = psycopg2.connect(
+        connection_factory=Session, cursor_factory=_SessionCursor, **wanted
+    )
     try:
         session.keywords, session.settings = wanted, chosen
         _begin(session, chosen.get("search_path"))
@@ -131,7 +189,7 @@ def _begin(session: Session, path: str | None) -> None:
     with session.cursor() as cursor:
         cursor.execute(statement("session.began"))
         session.backend, server_path = cursor.fetchone() or (0, "")
-    session.given_path = session.path = path or server_path
+    session.given_path = path or server_path
     session.autocommit = False
 
 
@@ -212,20 +270,20 @@ def set_up_here(cursor: Cursor) -> None:
 def reset(cursor: Cursor) -> None:
     """Undoes what the SQL of others set or left behind in the session."""
     session = session_of(cursor)
-    session.path = session.given_path
-    cursor.execute(statement("server.reset_session"))
-    cursor.execute(statement("session.set_up"), session.set_up_values)
+    cursor.execute(session.resetting)
+    session.is_path_kept = False
 
 
 @contextmanager
 def given_path(cursor: Cursor) -> Iterator[None]:
-    """The SQL of others runs under the search_path that they have, in the open transaction.
-
-    An error ends that with the transaction.
-    """
+    """The SQL of others runs under the search_path that they have, in the open transaction."""
     session = session_of(cursor)
-    cursor.execute(statement("session.use_path"), {"path": session.path})
-    yield
-    cursor.execute(statement("session.leave_path"), {"path": OWN_PATH})
-    row = cursor.fetchone()
-    session.path = row[0] if row else session.given_path
+    if session.is_own_path:
+        name = "session.kept_path" if session.is_path_kept else "session.given_path"
+        cursor.execute(statement(name), {"path": session.given_path})
+        session.is_own_path = False
+    before, session.runs_others = session.runs_others, True
+    try:
+        yield
+    finally:
+        session.runs_others = before

@@ -27,7 +27,6 @@ _SETTINGS = {
     "datestyle": "ISO",
     "intervalstyle": "postgres",
     "client_min_messages": "warning",
-    "search_path": OWN_PATH,
 }
 
 
@@ -44,16 +43,20 @@ class Warehouse:
         """`name:` of warehouse.yaml, else the folder's name."""
         return self.settings.name or self.folder.name
 
-    def connect(self, purpose: str) -> Session:
+    def connect(self, purpose: str, *, for_jobs: bool = False) -> Session:
         """A new session on the warehouse's database; `purpose` shows in pg_stat_activity.
 
         Names are looked up in OWN_PATH; the SQL of others runs within `given_path`.
+        for_jobs: with the path that others' SQL has, until one of dapu's own statements comes: in
+        a small job that saves two of six questions to the server.
         Raises DatabaseUnreachable when it cannot be had, ConfigurationError when it is none of its
         own.
         """
         keywords = {"application_name": "dapu"} | self.libpq()
         keywords["application_name"] += f" {purpose}"
         settings = {**_SETTINGS, **SERVER_NOTICES, "timezone": self.settings.timezone}
+        if not for_jobs:
+            settings["search_path"] = OWN_PATH
         try:
             session = postgres_session.connect(keywords, settings)
         except psycopg2.Error as error:
@@ -65,6 +68,7 @@ class Warehouse:
         if session.server_version < OLDEST_POSTGRES:
             session.close()
             raise ConfigurationError("the warehouse needs PostgreSQL 14 or newer")
+        session.make_own()
         return session
 
     @contextmanager

@@ -81,7 +81,6 @@ class JobRunner:
         longer this worker's to end then.
         """
         job, started = claim.job, time.monotonic()
-        self.session.path = self.session.given_path
         self.watch.begin(job, self.session)
         try:
             rows, message = _JobRun(self, claim).run()
@@ -187,7 +186,8 @@ class _JobRun:
                         event = storable_event(position, text, result.data)  # goes with the commit
                     else:
                         self._note(position)(text, result.data)
-                self._check(cursor, task)
+                if task.checks:
+                    self._check(cursor, task)
                 runner.watch.check()
             of_job = (cursor, runner.registry, self._job, task)
             note_past_change(*of_job, results)

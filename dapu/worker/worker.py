@@ -234,7 +234,7 @@ class _Connection:
             check_registry(cursor, self._registry)
             self._registry.run(cursor, "worker.commit_without_waiting")
             self._worker = workers.enrol(cursor, self._registry)
-        self._session = warehouse.connect(f"worker {self._worker}")
+        self._session = warehouse.connect(f"worker {self._worker}", for_jobs=True)
         self._backend = self._session.backend
         agents = known_agents(warehouse.settings)
         self.watch = Watch(

@@ -11,14 +11,17 @@ select pg_catalog.set_config(setting.name, setting.value, %(in_transaction)s)
 from unnest(%(names)s::pg_catalog.text[], %(values)s::pg_catalog.text[])
     as setting (name, value);
 
--- name: use_path
+-- name: given_path
 -- For the rest of the transaction.
 select pg_catalog.set_config('search_path', %(path)s, true);
 
--- name: leave_path
--- Returns what others' SQL has made of the path.
-select pg_catalog.current_setting('search_path'),
-    pg_catalog.set_config('search_path', %(path)s, true);
+-- name: own_path
+-- For the rest of the transaction; what others' SQL made of the path is kept as long.
+select pg_catalog.set_config('dapu.path', pg_catalog.current_setting('search_path'), true),
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+-- name: kept_path
+select pg_catalog.set_config('search_path', pg_catalog.current_setting('dapu.path'), true);
 
 -- name: cancel
 select pg_catalog.pg_cancel_backend(%(backend)s);

@@ -151,6 +151,7 @@ def test_the_process_that_serves_a_pooled_job_is_known(
 ) -> None:
     with pooled(pgbouncer, database, "session") as connections:
         folder: Path = make_warehouse({"connections.yaml": connections})
-        with open_warehouse(folder).session("test") as session:
-            found = "select pid from pg_stat_activity where application_name = 'dapu test'"
+        with open_warehouse(folder).session("test") as session, session.cursor() as cursor:
+            cursor.execute("select 'here'")
+            found = "select pid from pg_stat_activity where query like '%''here'''"
             assert one(connection, found) == session.backend
