@@ -1,4 +1,4 @@
-"""Where names are looked up: dapu's own statements in pg_catalog, the SQL of others as they have it."""
+"""Where names are looked up: dapu's own in pg_catalog, those of others as they have it."""
 
 from __future__ import annotations
 
