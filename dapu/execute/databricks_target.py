@@ -31,6 +31,7 @@ from dapu.execute.schema import Schema
 from dapu.execute.target import ALL_VERSIONS, DOCUMENTS, LATEST, MARKS, MarkStep, moved_meanwhile
 from dapu.execute.text_target import Statements, TextTarget
 from dapu.named_sql import statement
+from dapu.tls import bundle
 
 _LONGEST = 255  # characters of a name
 _NOT_IN_NAMES = re.compile(r"[./\s\x00-\x1f\x7f]")  # of tables and views in Unity Catalog
@@ -121,6 +122,7 @@ class DatabricksTarget(TextTarget):
             "user_agent_entry": "dapu execute",
             "staging_allowed_local_path": tempfile.gettempdir(),
             "enable_telemetry": False,  # to Databricks itself, of every statement
+            "_tls_trusted_ca_file": bundle(),
             "_retry_stop_after_attempts_duration": _MOST_WAIT,
         }
         with self._translated_errors():

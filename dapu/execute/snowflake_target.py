@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from dapu.execute.documents import Incoming, Row
 from dapu.execute.snowflake_login import read_dsn
 from dapu.execute.target import MarkStep
 from dapu.execute.text_target import Statements, TextTarget
+from dapu.tls import bundle
 
 _LONGEST = 255  # bytes of a name
 _ROWS_LOADED = 3  # column of the answer to COPY INTO
@@ -93,6 +95,8 @@ class SnowflakeTarget(TextTarget):
             ) from None
         error = connector.errors.Error
         super().__init__(DIALECT, _STATEMENTS, _LONGEST, "Snowflake says", error)
+        if trusted := bundle():
+            os.environ.setdefault("REQUESTS_CA_BUNDLE", trusted)  # the driver has a list of its own
         with self._translated_errors():
             self._session = connector.connect(**read_dsn(dsn))
 

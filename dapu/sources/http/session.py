@@ -142,8 +142,13 @@ class HttpSession:
         except requests.exceptions.SSLError as error:
             self._check_running()
             if "certificate" in str(error).lower():
-                raise JobError(f"{_line(request)}: {innermost(error)}") from error
-            raise TransientError(f"{_line(request)}: {innermost(error)}") from error
+                raise JobError(
+                    f"{_line(request)}: {innermost(error)}; an authority that the machine does not "
+                    "know, such as a company's own, is made known with SSL_CERT_FILE"
+                ) from error
+            raise TransientError(
+                f"{_line(request)}: the connection broke off ({innermost(error)})"
+            ) from error
         except (requests.ConnectionError, requests.Timeout) as error:
             self._check_running()
             raise TransientError(

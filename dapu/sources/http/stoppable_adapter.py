@@ -14,6 +14,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from dapu.tls import client_context
+
 
 class StoppableAdapter(HTTPAdapter):
     """Speaks HTTP and HTTPS, directly or over a proxy."""
@@ -21,18 +23,24 @@ class StoppableAdapter(HTTPAdapter):
     def __init__(self) -> None:
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._pools = _pools(self._sockets)
+        self._context = client_context()
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Called by requests."""
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Called by requests."""
-        manager = super().proxy_manager_for(*args, **kwargs)
+        manager = super().proxy_manager_for(*args, ssl_context=self._context, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Called by requests, which would trust a list of its own beside the context's."""
+        super().cert_verify(conn, url, verify, cert)
+        conn.ca_certs = conn.ca_cert_dir = None
 
     def cut(self) -> None:
         """Ends all connections, those in use too."""
@@ -50,6 +58,8 @@ def _pools(sockets: WeakSet[socket.socket]) -> dict[str, Any]:
     class Secure(HTTPSConnection):
         def connect(self) -> None:
             super().connect()
+            # An end that the sender did not announce is a connection that was cut.
+            self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]
             sockets.add(self.sock)
 
     class PlainPool(HTTPConnectionPool):

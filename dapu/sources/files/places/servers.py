@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import fsspec
@@ -12,6 +12,7 @@ from fsspec import AbstractFileSystem
 
 from dapu.errors import ConfigurationError, JobError
 from dapu.secrets import redact
+from dapu.tls import client_context
 from dapu.warehouse.connection_kinds import FilesConnection
 
 
@@ -54,7 +55,23 @@ def _of_folder(connection: FilesConnection) -> dict[str, Any]:
 def _of_s3(connection: FilesConnection) -> dict[str, Any]:
     given = {"key": connection.username, "secret": _password(connection)}
     known = {key: value for key, value in given.items() if value is not None}
-    return {"use_listings_cache": False} | known | connection.extra
+    given_config = connection.extra.get("config_kwargs", {})
+    config = {"http_session_cls": _s3_session()} | given_config
+    return {"use_listings_cache": False} | known | connection.extra | {"config_kwargs": config}
+
+
+def _s3_session() -> type:
+    from aiobotocore.httpsession import AIOHTTPSession
+
+    class Session(AIOHTTPSession):  # type: ignore[misc]
+        """Trusts whom dapu trusts, unless the connection or AWS_CA_BUNDLE says otherwise."""
+
+        def _build_verify_context(self) -> ssl.SSLContext:
+            if self._verify is True:
+                return client_context()
+            return cast(ssl.SSLContext, super()._build_verify_context())
+
+    return Session
 
 
 def _of_sftp(connection: FilesConnection) -> dict[str, Any]:
@@ -68,10 +85,21 @@ def _of_sftp(connection: FilesConnection) -> dict[str, Any]:
 
 
 def _of_http(connection: FilesConnection) -> dict[str, Any]:
-    """The server's certificate must be trusted by this machine, or by SSL_CERT_FILE."""
-    arguments = {"ssl": ssl.create_default_context()} | connection.extra
+    arguments = {"ssl": client_context()} | connection.extra
+    client: dict[str, Any] = {"raise_for_status": _check_end_is_known}
+    arguments["client_kwargs"] = client | arguments.get("client_kwargs", {})
     if connection.username is not None:
         known = f"{connection.username}:{_password(connection) or ''}".encode()
         proof = {"Authorization": f"Basic {base64.b64encode(known).decode()}"}
         arguments["headers"] = arguments.get("headers", {}) | proof
     return arguments
+
+
+async def _check_end_is_known(response: Any) -> None:
+    """Raises JobError for an answer of which no one could tell whether it was cut."""
+    chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+    if response.method == "GET" and response.ok and not chunked and response.content_length is None:
+        raise JobError(
+            f"{response.url} does not say how long it is (neither Content-Length nor chunks), so "
+            "that one cut short would look complete"
+        )

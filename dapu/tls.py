@@ -1,0 +1,57 @@
+"""Which servers are trusted: one rule for all that dapu asks over HTTPS.
+
+The authorities are those of the machine's store, where a company puts its own; SSL_CERT_FILE and
+SSL_CERT_DIR name another file or folder for it, as for all that uses OpenSSL. Those of
+REQUESTS_CA_BUNDLE are added.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+from dapu.errors import ConfigurationError
+
+_STORE, _ADDED = ("SSL_CERT_FILE", "SSL_CERT_DIR"), ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def client_context() -> ssl.SSLContext:
+    """What checks a server's certificate.
+
+    Raises ConfigurationError for a variable that names a file which cannot be read.
+    """
+    import truststore  # and with it what only few of the commands need
+
+    for name in _STORE:
+        _given(name)
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # An answer may have no length. Then only the sender's word that it ends says that it is whole.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    name = next(filter(os.environ.get, _ADDED), _ADDED[0])
+    if added := _given(name):
+        place = {"capath" if added.is_dir() else "cafile": str(added)}
+        try:
+            context.load_verify_locations(**place)
+        except OSError as error:  # ssl.SSLError is one
+            raise ConfigurationError(f"{name} names {added}: {error}") from None
+    return context
+
+
+def bundle() -> str | None:
+    """The file with the authorities, for a driver that takes nothing else; None where none is."""
+    names = (_ADDED[0], _ADDED[1], _STORE[0])
+    given = next((path for name in names if (path := _given(name)) and path.is_file()), None)
+    return str(given) if given else ssl.get_default_verify_paths().cafile
+
+
+def _given(name: str) -> Path | None:
+    value = os.environ.get(name)
+    if not value:
+        return None
+    path = Path(value)
+    if name == "SSL_CERT_DIR":  # several, as in PATH
+        path = next((one for one in map(Path, value.split(os.pathsep)) if one.is_dir()), path)
+    if not os.access(path, os.R_OK):
+        raise ConfigurationError(f"{name} names {value}, which is not there or cannot be read")
+    return path
