@@ -17,6 +17,7 @@ from dapu.execute.databricks_login import read_dsn
 from dapu.execute.databricks_target import DIALECT, DatabricksTarget
 from dapu.execute.helper_views import plan_views
 from dapu.execute.schema import read_schema
+from dapu.tls import bundle
 from tests.services.databricks import Databricks
 from tests.services.execute_server import ExecuteServer, Fault
 from tests.support.execute_warehouse import ExecuteWarehouse, another_goes_first
@@ -227,7 +228,7 @@ def test_the_login(warehouse: InDatabricks) -> None:
         "access_token": "dapi-s3cret", "catalog": "main", "schema": "execute",
         "session_configuration": {"STATEMENT_TIMEOUT": "60", "ansi_mode": "true"},
         "user_agent_entry": "mine", "enable_telemetry": False,
-        "_retry_stop_after_attempts_duration": 300.0,
+        "_retry_stop_after_attempts_duration": 300.0, "_tls_trusted_ca_file": bundle(),
         "staging_allowed_local_path": warehouse.service.keywords["staging_allowed_local_path"],
     }  # fmt: skip
 
