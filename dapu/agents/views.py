@@ -5,8 +5,9 @@ from __future__ import annotations
 from dapu.agents.base import Agent, Context
 from dapu.errors import JobError
 from dapu.generate.views.planned import Choice
-from dapu.generate.views.queued_views import Made, ViewsAction, ViewsRun
+from dapu.generate.views.queued_views import Made, ViewsRun
 from dapu.generate.views.view_options import ViewsOptions
+from dapu.generate.views.views_action import ViewsAction
 from dapu.loading.result import LoadResult
 
 _MOST_NAMED = 5  # failed groups in the message; the event has all

@@ -190,8 +190,8 @@ def gen(encrypt: bool) -> None:
 
     Example: dapu execute gen
     """
-    from dapu.execute.snowflake_login import make_key_pair
     from dapu.named_sql import statement
+    from dapu.warehouse.snowflake_login import make_key_pair
 
     pair = make_key_pair(_passphrase() if encrypt else None)
     _section("Private key for privateKey= in EXECUTESYNC_DATABASE_DSN", pair.dsn)

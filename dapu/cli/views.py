@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dapu.cli.arguments import AS_JSON, WAREHOUSE
+from dapu.cli.arguments import WAREHOUSE
 from dapu.cli.console import complain, show_json, stamped
 from dapu.text import counted
 
 if TYPE_CHECKING:
     from dapu.generate.views.planned import Choice
-    from dapu.generate.views.queued_views import Made, ViewsAction
+    from dapu.generate.views.queued_views import Made
+    from dapu.generate.views.views_action import ViewsAction
     from dapu.warehouse.warehouse import Warehouse
 
 
@@ -38,7 +39,9 @@ def _keys(_context: click.Context, _option: click.Parameter, text: str | None) -
     "--only", callback=_keys, metavar="KEY,KEY", help="Only these groups; --limit does not hold."
 )
 @click.option("--consumers", type=click.IntRange(1, 64), help="Make so many groups at once (4).")
-@AS_JSON
+@click.option(
+    "--json", "as_json", is_flag=True, envvar="DAPU_VIEWS_JSON", help="Print data as JSON."
+)
 def views(warehouse: Warehouse, task: str | None, as_json: bool, **options: Any) -> None:
     """Make the views of tasks with `do: views`.
 
@@ -79,8 +82,8 @@ def _actions(warehouse: Warehouse, task: str | None) -> Iterator[ViewsAction]:
     from dapu.agents.installed import known_agents
     from dapu.definitions.folders import scan
     from dapu.errors import ConfigurationError, FaultyFile
-    from dapu.generate.views.queued_views import ViewsAction
     from dapu.generate.views.view_options import ViewsOptions
+    from dapu.generate.views.views_action import ViewsAction
     from dapu.registry.version import registry_of
     from dapu.statement import TableName
     from dapu.suggest import nearest
@@ -112,23 +115,19 @@ def _actions(warehouse: Warehouse, task: str | None) -> Iterator[ViewsAction]:
 
 def _print(action: ViewsAction, choice: Choice) -> bool:
     """Prints the statements of the chosen groups; whether one of them has a fault."""
-    from dapu.generate.views.make_views import replacement
-    from dapu.warehouse.postgres_session import given_path
-
     failed = False
     with (
         action.warehouse.session("views") as session,
-        session.cursor() as cursor,
-        given_path(cursor),
+        action.database(session) as database,
     ):
-        click.echo(action.preparation(session), nl=False)
-        for group in action.groups(session, choice):
+        click.echo(database.preparation(), nl=False)
+        for group in database.groups(choice):
             click.echo(f"-- {group.key}")
             if group.fault:
                 complain(f"{group.key}: {group.fault}")
                 failed = True
             for view in group.views:
-                click.echo(f"{replacement(action.schema, view).as_string(cursor)};\n")
+                click.echo(f"{database.replacement(group.key, view)};\n")
     return failed
 
 
@@ -167,7 +166,7 @@ def _show(action: ViewsAction, made: Made) -> None:
 
 def _drop(warehouse: Warehouse, task: str, choice: Choice, dry_run: bool, as_json: bool) -> None:
     """Drops the views that the task made; ends with status 1 when some stay."""
-    from dapu.generate.views.drop_views import drop_own
+    from dapu.generate.views.drop_views import Dropped, drop_own
     from dapu.registry.version import check_registry, registry_of
 
     line = stamped(warehouse.settings.zone)
@@ -179,6 +178,11 @@ def _drop(warehouse: Warehouse, task: str, choice: Choice, dry_run: bool, as_jso
         addresses = (f"0x{key.lower().removeprefix('0x')}" for key in choice.only)
         only = [*choice.only, *addresses] or None
         done = drop_own(session, registry, task, only, dry_run=dry_run)
+        for action in _elsewhere(warehouse, task):
+            with action.database(session) as database, session.cursor() as cursor:
+                more = database.drop(cursor, only, dry_run=dry_run)
+                session.commit()
+            done = Dropped(done.views + more.views, done.failures | more.failures)
     if as_json:
         names = [".".join(name) for name in done.views]
         show_json({"task": task, "dropped": names, "failures": done.failures})
@@ -189,6 +193,19 @@ def _drop(warehouse: Warehouse, task: str, choice: Choice, dry_run: bool, as_jso
     for key, why in done.failures.items():
         stamped(warehouse.settings.zone, complain)(f"{key} stays: {why}")
     sys.exit(1 if done.failures else 0)
+
+
+def _elsewhere(warehouse: Warehouse, task: str) -> Iterator[ViewsAction]:
+    """The actions of a task that make views in another database than the warehouse's own.
+
+    Where those views are stands in the definition alone: of a deleted task they stay.
+    """
+    from dapu.definitions.folders import scan
+
+    if task in scan(warehouse.folder).tasks:
+        for action in _actions(warehouse, task):
+            if action.is_elsewhere:
+                yield action
 
 
 COMMANDS = (views,)

@@ -76,6 +76,13 @@ class Template:
             faults += self._check_other(other, line, known if with_names else (), above)
         return sorted(faults, key=lambda fault: (fault.line, fault.message))
 
+    def uses(self, name: str) -> bool:
+        """Whether it, or a file that it includes, reads this name. It was checked before."""
+        if self.tree is None:
+            return False
+        others = (self.path.parent / other for other, _, with_names in self._others() if with_names)
+        return name in _undeclared(self.tree) or any(read_template(o).uses(name) for o in others)
+
     def _others(self) -> Iterator[tuple[str, int, bool]]:
         """The files that it names: each with the line, and whether it sees this one's names."""
         assert self.tree is not None

@@ -21,10 +21,10 @@ from dapu.errors import ConfigurationError, JobError
 from dapu.execute.client import ExecuteAnswer
 from dapu.execute.dialect import ViewDialect, ViewStatements, fill
 from dapu.execute.documents import Incoming, Row
-from dapu.execute.snowflake_login import read_dsn
 from dapu.execute.target import MarkStep
 from dapu.execute.text_target import Statements, TextTarget
 from dapu.tls import bundle
+from dapu.warehouse.snowflake_login import read_dsn
 
 _LONGEST = 255  # bytes of a name
 _ROWS_LOADED = 3  # column of the answer to COPY INTO

@@ -120,6 +120,17 @@ def done(cursor: Cursor, registry: Registry, task: str, group: TakenGroup, schem
     )
 
 
+def made_elsewhere(cursor: Cursor, registry: Registry, task: str) -> list[tuple[str, str, int]]:
+    """Key, hash and number of views of the groups that were made in another database."""
+    found = registry.rows(cursor, "view_queue.made_elsewhere", task=task)
+    return [(row[0], row[1], row[2]) for row in found]
+
+
+def done_elsewhere(cursor: Cursor, registry: Registry, task: str, key: str) -> None:
+    """Notes that a group is made in another database."""
+    registry.run(cursor, "view_queue.done_elsewhere", task=task, key=key)
+
+
 def failed(
     cursor: Cursor, registry: Registry, task: str, key: str, message: str, statement: str | None
 ) -> bool:

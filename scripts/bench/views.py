@@ -30,8 +30,9 @@ from psycopg2.extras import execute_values
 from dapu.components.versioner import bring_up_to_date
 from dapu.generate.views.drop_views import drop_own
 from dapu.generate.views.planned import Choice
-from dapu.generate.views.queued_views import ViewsAction, ViewsRun
+from dapu.generate.views.queued_views import ViewsRun
 from dapu.generate.views.view_options import ViewsOptions
+from dapu.generate.views.views_action import ViewsAction
 from dapu.registry.version import registry_of
 from dapu.warehouse.warehouse import Warehouse, open_warehouse
 
@@ -134,9 +135,9 @@ def _action(warehouse: Warehouse) -> ViewsAction:
 
 
 def _render(warehouse: Warehouse) -> int:
-    with warehouse.session("bench") as session:
-        groups = _action(warehouse).groups(session, Choice())
-        return sum(len(group.views) for group in groups)
+    action = _action(warehouse)
+    with warehouse.session("bench") as session, action.database(session) as database:
+        return sum(len(group.views) for group in database.groups(Choice()))
 
 
 def _make(warehouse: Warehouse, consumers: int, count: int) -> int:

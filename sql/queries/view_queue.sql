@@ -73,6 +73,16 @@ update {view_group} set
     status = 'done', views = null, message = null, statement = null, ended_at = pg_catalog.clock_timestamp()
 where task = %(task)s and key = %(key)s;
 
+-- name: made_elsewhere
+-- The groups that were made in another database, with their hashes and numbers of views.
+select key, hash, view_count from {view_group} where task = %(task)s and status = 'done';
+
+-- name: done_elsewhere
+-- A group is made in another database, which knows whose its views are.
+update {view_group} set
+    status = 'done', views = null, message = null, statement = null, ended_at = pg_catalog.clock_timestamp()
+where task = %(task)s and key = %(key)s;
+
 -- name: failed
 -- A group could not be made: it waits for its next try while it has one, and keeps the reason.
 update {view_group} set

@@ -21,6 +21,7 @@ class Decoder:
     """Decodes with the SQL of a view."""
 
     def __init__(self, session: PgSession) -> None:
+        """session: of a database of its own, into which the decoders go."""
         Chain(session)
         self.session = session
         with session, session.cursor() as cursor:

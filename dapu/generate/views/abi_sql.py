@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ from dapu.generate.views.abi_functions import HEX_NUMBERS_SINCE
 from dapu.generate.views.abi_tables import ChainTable
 from dapu.generate.views.abi_types import AbiType
 from dapu.generate.views.abi_words import fill, word
-from dapu.generate.views.planned import short_name
+from dapu.generate.views.planned import PlannedView, named_view, short_name
 
 _REMEMBERED = 50_000  # pieces of SQL
 _SELECTOR = 4  # bytes before the inputs of a call
@@ -114,6 +114,10 @@ class AbiSql:
             words=self._lateral(words, "w"),
             decoded=self._decoded(found),
         )
+
+    def planned(self, views: Iterable[tuple[str, str, str]]) -> list[PlannedView]:
+        """The views of a contract, from name, SELECT and declaration of each."""
+        return [named_view(name, query, text) for name, query, text in views]
 
     def _bytes(
         self, table: ChainTable, alias: str, column: str, words: dict[str, str], name: str = ""

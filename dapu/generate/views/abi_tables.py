@@ -22,6 +22,8 @@ COLUMNS = {
     "traces": "transaction_hash to_address input block_number error | "
     "transaction_index trace_address status",
 }
+# The column of each table that says which contract a row is of.
+ADDRESS_OF = {"logs": "address", "transactions": "to_address", "traces": "to_address"}
 _BYTES, _JSON = ("bytea",), ("json", "jsonb")
 
 

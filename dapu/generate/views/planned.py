@@ -54,18 +54,20 @@ class Choice:
     count: int | None = None
 
 
-def short_name(name: str) -> str:
-    """A name of 63 bytes at most: a longer one is cut and ends in a hash of the whole."""
+def short_name(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name of so many bytes at most: a longer one is cut and ends in a hash of the whole."""
     data = name.encode()
-    if len(data) <= LONGEST_NAME:
+    if len(data) <= longest:
         return name
-    kept = data[: LONGEST_NAME - _DIGITS - 1].decode(errors="ignore")
+    kept = data[: longest - _DIGITS - 1].decode(errors="ignore")
     return f"{kept}~{hashlib.sha256(data).hexdigest()[:_DIGITS]}"
 
 
-def named_view(name: str, query: str, comment: str | None = None) -> PlannedView:
-    """A view with a name that PostgreSQL takes; the comment has the whole name of a cut one."""
-    short = short_name(name)
+def named_view(
+    name: str, query: str, comment: str | None = None, longest: int = LONGEST_NAME
+) -> PlannedView:
+    """A view with a name that the database takes; the comment has the whole name of a cut one."""
+    short = short_name(name, longest)
     parts = [name] if short != name else []
     parts += [comment] if comment else []
     return PlannedView(short, query, ": ".join(parts) or None)

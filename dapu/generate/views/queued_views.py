@@ -12,31 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.sql_placeholders import settled
-from dapu.definitions.templates import read_template
 from dapu.errors import JobInterrupted
-from dapu.generate.views.abi_functions import decoders
-from dapu.generate.views.abi_views import abi_groups
-from dapu.generate.views.make_views import CannotMake, make_group
+from dapu.generate.views.make_views import CannotMake
 from dapu.generate.views.planned import Choice, ViewGroup
-from dapu.generate.views.template_views import template_groups
-from dapu.generate.views.view_options import ViewsOptions
-from dapu.loading.table.relation import make_schema
-from dapu.named_sql import statement
+from dapu.generate.views.views_action import ViewDatabase, ViewsAction
 from dapu.registry import view_queue
-from dapu.registry.store import Registry
 from dapu.registry.view_queue import FailedGroup, QueuedGroup
-from dapu.statement import Statement
-from dapu.warehouse.postgres_session import given_path
-from dapu.warehouse.warehouse import Warehouse
+from dapu.warehouse.postgres_session import Session
 
 _GROUPS_AT_ONCE = 100  # queued by the producer in one transaction, or
 _LONGEST_HELD = 0.2  # seconds after the first of them
@@ -55,56 +41,6 @@ class Made:
     missing: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class ViewsAction:
-    """One `do: views` of a task. names: what its templates know."""
-
-    warehouse: Warehouse
-    registry: Registry
-    task: str
-    folder: Path
-    names: Mapping[str, Any]
-    options: ViewsOptions
-
-    @property
-    def schema(self) -> str:
-        """Where its views are made."""
-        return self.options.schema_name or self.task.split(".")[1]
-
-    def preparation(self, session: PgSession) -> str:
-        """Statements that come before the views; may be empty."""
-        return decoders(session, self.schema) if self.options.abi else ""
-
-    def key_of(self, wanted: str) -> str:
-        """The key of a group as a person may write it: an address in any case, without 0x."""
-        if self.options.abi is None:
-            return wanted
-        return f"0x{wanted.lower().removeprefix('0x')}"
-
-    def groups(self, session: PgSession, choice: Choice) -> Iterator[ViewGroup]:
-        """The chosen groups, rendered one after the other.
-
-        Raises FaultyFile when the query or a template cannot be used, and ConfigurationError when a
-        table of the chain cannot.
-        """
-        if self.options.abi is not None:
-            query = self._contracts(choice.count)
-            return abi_groups(session, self.schema, self.options, choice, query)
-        found = template_groups(session, self.folder, self.names, self.options, choice.count)
-        if choice.only:
-            return (group for group in found if group.key in choice.only)
-        return islice(found, choice.limit)
-
-    def _contracts(self, count: int | None) -> tuple[Path, Statement] | None:
-        """The task's own query of contracts, with its file."""
-        if self.options.query is None:
-            return None
-        path = self.folder / self.options.query
-        template = read_template(path)
-        rendered = template.render(dict(self.names) | {"count": count})
-        return path, settled(path, template.text, rendered)
-
-
 class ViewsRun:
     """One run: a producer and several consumers."""
 
@@ -113,7 +49,7 @@ class ViewsRun:
         self._action, self._choice = action, choice
         self._all_queued, self._stopped = threading.Event(), threading.Event()
         self._lock = threading.Lock()
-        self._sessions: list[PgSession] = []
+        self._sessions: list[Session] = []
 
     def stop(self) -> None:
         """Ends the run at once; groups that are made stay, the others wait in the queue."""
@@ -140,7 +76,7 @@ class ViewsRun:
         self.made.failures.sort(key=lambda failure: failure.key)  # consumers end in any order
         return self.made
 
-    def _in_session(self, work: Callable[[PgSession], None]) -> None:
+    def _in_session(self, work: Callable[[Session], None]) -> None:
         with self._action.warehouse.session("views") as session:
             with self._lock:
                 self._sessions.append(session)
@@ -159,31 +95,24 @@ class ViewsRun:
 
     # The producer.
 
-    def _produce(self, session: PgSession) -> None:
+    def _produce(self, session: Session) -> None:
         action = self._action
-        with action.warehouse.session("views queue") as queue, queue.cursor() as cursor:
-            make_schema(cursor, action.schema)
-            self._prepare(cursor)
-            known = view_queue.intact(cursor, action.registry, action.task)
+        with (
+            action.database(session) as database,
+            action.warehouse.session("views queue") as queue,
+            queue.cursor() as cursor,
+        ):
+            database.prepare(cursor)
+            known = database.intact(cursor)
             queue.commit()
-            with session.cursor() as reading, given_path(reading):
-                for batch in _batches(self._changed(session, known)):
-                    self._check_stopped()
-                    view_queue.put(cursor, action.registry, action.task, map(_queued, batch))
-                    queue.commit()
+            for batch in _batches(self._changed(database, known)):
+                self._check_stopped()
+                view_queue.put(cursor, action.registry, action.task, map(_queued, batch))
+                queue.commit()
 
-    def _prepare(self, cursor: Cursor) -> None:
-        """What the views call; only one session at a time can replace it."""
-        action = self._action
-        text = action.preparation(cursor.connection)
-        if text:
-            key = action.registry.lock_key(f"views in {action.schema}")
-            cursor.execute(statement("server.lock_for_transaction"), {"key": key})
-            cursor.execute(text)
-
-    def _changed(self, session: PgSession, known: Mapping[str, str]) -> Iterator[ViewGroup]:
+    def _changed(self, database: ViewDatabase, known: Mapping[str, str]) -> Iterator[ViewGroup]:
         keys = set()
-        for group in self._action.groups(session, self._choice):
+        for group in database.groups(self._choice):
             keys.add(group.key)
             if group.note:
                 self.made.notes.append(f"{group.key}: {group.note}")
@@ -203,12 +132,12 @@ class ViewsRun:
 
     # A consumer.
 
-    def _consume(self, session: PgSession) -> None:
-        with session.cursor() as cursor:
+    def _consume(self, session: Session) -> None:
+        with self._action.database(session) as database, session.cursor() as cursor:
             after = 0
             while not self._stopped.is_set():
                 complete = self._all_queued.is_set()
-                position = self._make_next(cursor, after)
+                position = self._make_next(database, cursor, after)
                 session.commit()
                 if position is not None or after:
                     after = position or 0  # at the end again from the beginning
@@ -223,7 +152,7 @@ class ViewsRun:
         cursor.connection.commit()
         return seconds is not None
 
-    def _make_next(self, cursor: Cursor, after: int) -> int | None:
+    def _make_next(self, database: ViewDatabase, cursor: Cursor, after: int) -> int | None:
         """Makes the next group behind a position and returns its own; None: there is none."""
         action = self._action
         group = view_queue.take(cursor, action.registry, action.task, after)
@@ -231,7 +160,7 @@ class ViewsRun:
             return None
         cursor.execute("savepoint dapu_group")
         try:
-            views = make_group(cursor, action.registry, action.task, action.schema, group)
+            views = database.make(cursor, group)
         except CannotMake as error:
             cursor.execute("rollback to savepoint dapu_group")
             failed = (group.key, str(error), error.statement)

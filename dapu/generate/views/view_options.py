@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from dapu.definitions.models import ActionOptions
 from dapu.generate.views.abi_tables import known_columns
 from dapu.suggest import nearest
+from dapu.warehouse.connections import MAIN
 from dapu.warehouse.yamlfile import Strict
 
 
@@ -63,6 +64,11 @@ class ViewsOptions(ActionOptions):
     abi: AbiOptions | None = Field(
         None, description="Views of contracts' events and functions, instead of a template"
     )
+    connection: str | None = Field(
+        None,
+        description="With `abi`, a Snowflake database that has the chain and gets the views; "
+        "by default the warehouse",
+    )
     schema_name: str | None = Field(
         None, alias="schema", description="Where the views are made; by default the task's schema"
     )
@@ -89,6 +95,8 @@ class ViewsOptions(ActionOptions):
                 if getattr(self, key) is not None:
                     raise ValueError(f"give either `abi` or `{key}`")
             return self
+        if self.connection not in (None, MAIN):
+            raise ValueError("`connection` goes with `abi`: other views are the warehouse's")
         missing = [key for key in ("query", "template", "view") if getattr(self, key) is None]
         if missing:
             raise ValueError(f"needs {' and '.join(f'`{key}`' for key in missing)}")

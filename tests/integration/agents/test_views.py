@@ -218,11 +218,31 @@ def test_a_dry_run_prints_the_sql_and_queues_nothing(run: Run, connection: PgSes
     assert names(connection) == []
 
 
-def test_options_stand_in_the_environment_too(sales: Path, connection: PgSession) -> None:
-    done = dapu("views", sales, TASK, environment={"DAPU_VIEWS_ONLY": "sales_FI, sales_XX"})
-    assert done.status == 1  # for what was asked for is not there
-    assert "the query gives no group sales_XX" in done.err
-    assert names(connection) == ["sales_FI"]
+@pytest.mark.parametrize(
+    ("name", "value", "status", "says"),
+    [
+        ("ONLY", "sales_FI, sales_XX", 1, "the query gives no group sales_XX"),
+        ("DRY_RUN", "1", 0, "-- sales_FI"),
+        ("DROP", "true", 0, "0 views dropped"),
+        ("LIMIT", "2", 0, "2 views made"),
+        ("COUNT", "2", 2, "does not use {{ count }}"),
+        ("CONSUMERS", "65", 2, "--consumers"),
+        ("JSON", "1", 0, '"views": 3'),
+    ],
+)
+def test_each_option_stands_in_the_environment_too(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, status: int, says: str
+) -> None:
+    monkeypatch.setenv(f"DAPU_VIEWS_{name}", value)
+    done = run()
+    assert done.status == status
+    assert says in done.text
+
+
+def test_the_task_stands_in_the_environment_too(sales: Path, connection: PgSession) -> None:
+    done = dapu("views", sales, environment={"DAPU_VIEWS_TASK": TASK})
+    assert done.status == 0
+    assert len(names(connection)) == 3
 
 
 def test_count_is_a_value_of_the_query(run: Run, sales: Path, connection: PgSession) -> None:
@@ -232,6 +252,19 @@ def test_count_is_a_value_of_the_query(run: Run, sales: Path, connection: PgSess
     write(sales, {f"{FOLDER}/countries.sql": query})
     run("--count", "2")
     assert names(connection) == ["sales_EE"]
+
+
+def test_a_count_that_the_query_does_not_use_is_refused(
+    run: Run, sales: Path, connection: PgSession
+) -> None:
+    done = run("--count", "2")
+    assert done.status == 2
+    assert "countries.sql does not use {{ count }}" in done.err
+    assert names(connection) == []
+    write(sales, {f"{FOLDER}/countries.sql": "{% include 'least.sql' %}"})
+    write(sales, {f"{FOLDER}/least.sql": "select country from sale where id >= {{ count or 0 }}"})
+    assert run("--count", "4").status == 0
+    assert names(connection) == ["sales_o'L"]
 
 
 def test_a_long_name_is_cut_and_the_whole_is_in_the_comment(

@@ -17,8 +17,8 @@ import snowflake.connector
 
 from dapu.errors import DapuError, JobError
 from dapu.execute import snowflake_target
-from dapu.execute.snowflake_login import make_key_pair
 from dapu.execute.snowflake_target import SnowflakeTarget
+from dapu.warehouse.snowflake_login import make_key_pair
 from tests.services.execute_server import ExecuteServer, Fault
 from tests.support.execute_warehouse import ExecuteWarehouse, another_goes_first
 

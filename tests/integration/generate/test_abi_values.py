@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -16,14 +18,18 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from psycopg2 import sql
 
-from dapu.generate.views.abi import Input
-from dapu.generate.views.abi_types import read_type
+from dapu.generate.views import abi_functions, abi_sql
+from dapu.generate.views.abi import Entry, Input
+from dapu.generate.views.abi_types import AbiType, read_type
+from dapu.generate.views.snowflake.decoder import MOST_BITS, abi_decode
+from dapu.generate.views.snowflake.sql import layout
 from tests.services.postgres import Postgres
 from tests.support.abi_decoder import Decoder, shown
 
 _HEX = st.binary(min_size=20, max_size=20).map(lambda data: "0x" + data.hex())
+# `scripts/abi-corpora` tries thousands.
 _FEW = settings(
-    max_examples=300,
+    max_examples=int(os.environ.get("DAPU_ABI_VALUES", "100")),
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
@@ -95,19 +101,43 @@ def entry(text: str) -> dict[str, Any]:
     return {"type": "tuple", "name": "", "components": [entry(part) for part in parts]}
 
 
+@contextmanager
+def decoder(server: Postgres, name: str) -> Iterator[Decoder]:
+    """A decoder in a database of its own."""
+    server.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    with closing(psycopg2.connect(server.uri(name))) as session:
+        yield Decoder(session)
+
+
 @pytest.fixture(scope="module")
 def newest(postgres_server: Postgres) -> Iterator[Decoder]:
-    postgres_server.execute(sql.SQL("create database abi_values"))
-    with closing(psycopg2.connect(postgres_server.uri("abi_values"))) as session:
-        yield Decoder(session)
+    with decoder(postgres_server, "abi_values") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def older(postgis_server: Postgres) -> Iterator[Decoder]:
-    """Debian's PostgreSQL, which may read no numbers from hexadecimal digits."""
-    postgis_server.execute(sql.SQL("create database abi_values"))
-    with closing(psycopg2.connect(postgis_server.uri("abi_values"))) as session:
-        yield Decoder(session)
+def by_bits(postgres_server: Postgres) -> Iterator[Decoder]:
+    """What PostgreSQL 14 and 15 run, which read no numbers from hexadecimal digits."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (abi_functions, abi_sql):
+                patch.setattr(module, "HEX_NUMBERS_SINCE", 10**9)
+            found = stack.enter_context(decoder(postgres_server, "abi_values_by_bits"))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def debian(postgis_server: Postgres) -> Iterator[Decoder]:
+    """Debian's PostgreSQL, which is older."""
+    with decoder(postgis_server, "abi_values") as found:
+        yield found
+
+
+@pytest.fixture(params=["newest", "by_bits", "debian"])
+def any_decoder(request: pytest.FixtureRequest) -> Decoder:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Decoder)
+    return found
 
 
 def event(decoder: Decoder, types: list[str], data: bytes) -> tuple[list[Any], str | None]:
@@ -124,41 +154,77 @@ def check(decoder: Decoder, types: list[str], data: bytes) -> None:
 
 
 @_FEW
-@given(encoded())
-def test_values_are_those_of_eth_abi(newest: Decoder, value: tuple[list[str], bytes]) -> None:
-    check(newest, *value)
+@given(value=encoded())
+def test_values_are_those_of_eth_abi(any_decoder: Decoder, value: tuple[list[str], bytes]) -> None:
+    check(any_decoder, *value)
 
 
-@_FEW
-@given(encoded())
-def test_values_are_the_same_in_an_older_postgresql(
-    older: Decoder, value: tuple[list[str], bytes]
-) -> None:
-    check(older, *value)
-
-
-@_FEW
-@given(encoded(), st.randoms())
-def test_malformed_data_never_fails_and_is_refused_where_eth_abi_refuses_it(
-    newest: Decoder, value: tuple[list[str], bytes], chance: random.Random
-) -> None:
-    types, data = value
-    broken = bytearray(data)
+def broken(data: bytes, chance: random.Random) -> bytes:
+    """Data with some bytes changed, and perhaps its end cut off."""
+    found = bytearray(data)
     for _ in range(chance.randint(1, 3)):
-        broken[chance.randrange(len(broken))] = chance.choice([0, 1, 32, 64, 127, 128, 255])
+        found[chance.randrange(len(found))] = chance.choice([0, 1, 32, 64, 127, 128, 255])
     if chance.random() < 0.3:
-        del broken[chance.randrange(len(broken)) :]
-    values, error = event(newest, types, bytes(broken))
+        del found[chance.randrange(len(found)) :]
+    return bytes(found)
+
+
+@_FEW
+@given(value=encoded(), chance=st.randoms())
+def test_malformed_data_never_fails_and_is_refused_where_eth_abi_refuses_it(
+    any_decoder: Decoder, value: tuple[list[str], bytes], chance: random.Random
+) -> None:
+    types, data = value[0], broken(value[1], chance)
+    values, error = event(any_decoder, types, data)
     assert (error is None) == (None not in values)
     try:
-        theirs = decode(types, bytes(broken))
+        theirs = decode(types, data)
     except (DecodingError, UnicodeDecodeError, OverflowError):
         return
     if error is None:
         kinds = [read_type(entry(text)) for text in types]
         assert values == [shown(kind, v) for kind, v in zip(kinds, theirs, strict=True)]
     else:
-        assert "\0" in repr(theirs) or "\\x00" in repr(theirs), (types, bytes(broken).hex(), error)
+        assert "\0" in repr(theirs) or "\\x00" in repr(theirs), (types, data.hex(), error)
+
+
+def snowflake(types: list[str], data: bytes) -> tuple[list[Any], str | None]:
+    """The values that Snowflake's decoder gives, and the error."""
+    event = Entry("evt", "E", tuple(Input("", read_type(entry(text))) for text in types))
+    topics = "0x" + event.hash.hex()
+    found = json.loads(abi_decode(topics, data.hex(), json.dumps(layout(event))))
+    return [found.get(f"p{number}") for number in range(len(types))], found.get("e")
+
+
+def in_snowflake(of: AbiType, value: Any, *, inside: bool = False) -> Any:
+    """A value as Snowflake's decoder gives it: its numbers end at 38 digits."""
+    if of.kind in ("array", "tuple"):
+        kinds = of.items * (len(value) if of.kind == "array" else 1)
+        return [in_snowflake(k, v, inside=True) for k, v in zip(kinds, value, strict=True)]
+    if isinstance(value, bytes):
+        return "0x" * inside + value.hex()
+    is_long = of.kind in ("uint", "int") and (of.size or 0) > MOST_BITS
+    return str(value) if is_long else value
+
+
+@_FEW
+@given(encoded())
+def test_values_are_the_same_in_snowflake(value: tuple[list[str], bytes]) -> None:
+    types, data = value
+    kinds = [read_type(entry(text)) for text in types]
+    wanted = [in_snowflake(kind, v) for kind, v in zip(kinds, decode(types, data), strict=True)]
+    assert snowflake(types, data) == (wanted, None), (types, data.hex())
+
+
+@_FEW
+@given(encoded(), st.randoms())
+def test_malformed_data_is_refused_in_snowflake_as_in_postgresql(
+    newest: Decoder, value: tuple[list[str], bytes], chance: random.Random
+) -> None:
+    types, data = value[0], broken(value[1], chance)
+    ours, theirs = event(newest, types, data), snowflake(types, data)
+    assert [one is None for one in ours[0]] == [one is None for one in theirs[0]]
+    assert ours[1] == theirs[1]
 
 
 @pytest.mark.parametrize(
@@ -170,10 +236,10 @@ def test_malformed_data_never_fails_and_is_refused_where_eth_abi_refuses_it(
     ],
 )
 def test_fixed_point_numbers_are_exact(
-    newest: Decoder, kind: str, number: int, value: Decimal
+    any_decoder: Decoder, kind: str, number: int, value: Decimal
 ) -> None:
     data = (number % 2**256).to_bytes(32)
-    assert event(newest, [kind], data) == ([value], None)
+    assert event(any_decoder, [kind], data) == ([value], None)
 
 
 def test_data_whose_parts_share_bytes_does_not_grow_without_end(newest: Decoder) -> None:

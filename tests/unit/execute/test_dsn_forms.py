@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dapu.errors import ConfigurationError
-from dapu.execute import mssql_login, snowflake_login
+from dapu.execute import mssql_login
+from dapu.warehouse import snowflake_login
 
 HOST = {"server": "h", "port": "1433", "database": "d", "user": "u", "password": "p"}
 SECRET = "s3cret-in-it"

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dapu.errors import ConfigurationError
-from dapu.execute.snowflake_login import KeyPair, make_key_pair, read_dsn
+from dapu.warehouse.snowflake_login import KeyPair, make_key_pair, read_dsn
 
 DSN = "loader@org-account/DB/SCHEMA?warehouse=WH&authenticator=SNOWFLAKE_JWT&privateKey="
 
