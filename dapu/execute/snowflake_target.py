@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,14 +16,13 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 
-from dapu.errors import ConfigurationError, JobError
+from dapu.errors import JobError
 from dapu.execute.client import ExecuteAnswer
 from dapu.execute.dialect import ViewDialect, ViewStatements, fill
 from dapu.execute.documents import Incoming, Row
 from dapu.execute.target import MarkStep
 from dapu.execute.text_target import Statements, TextTarget
-from dapu.tls import bundle
-from dapu.warehouse.snowflake_login import read_dsn
+from dapu.warehouse.snowflake_login import driver, read_dsn
 
 _LONGEST = 255  # bytes of a name
 _ROWS_LOADED = 3  # column of the answer to COPY INTO
@@ -87,16 +85,8 @@ class SnowflakeTarget(TextTarget):
     """A schema of a Snowflake database. dsn: see `read_dsn`."""
 
     def __init__(self, dsn: str) -> None:
-        try:
-            from snowflake import connector
-        except ImportError:
-            raise ConfigurationError(
-                "Snowflake needs its driver: pip install 'dapu[snowflake]'"
-            ) from None
-        error = connector.errors.Error
-        super().__init__(DIALECT, _STATEMENTS, _LONGEST, "Snowflake says", error)
-        if trusted := bundle():
-            os.environ.setdefault("REQUESTS_CA_BUNDLE", trusted)  # the driver has a list of its own
+        connector = driver()
+        super().__init__(DIALECT, _STATEMENTS, _LONGEST, "Snowflake says", connector.errors.Error)
         with self._translated_errors():
             self._session = connector.connect(**read_dsn(dsn))
 

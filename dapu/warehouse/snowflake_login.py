@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dapu.errors import ConfigurationError
 from dapu.suggest import nearest
+from dapu.tls import bundle
 
 _DOMAIN = ".snowflakecomputing."
 _FORM = (
@@ -60,6 +63,19 @@ _KNOWN = (_KEY, _REGION, *_KEYWORDS, *_SECONDS, *_FLAGS)
 _TOKEN = ("oauth", "programmatic_access_token", "oauth_client_credentials", "workload_identity")
 _TRUE, _FALSE = ("1", "t", "true"), ("0", "f", "false")
 _KEY_BITS = 2048
+
+
+def driver() -> ModuleType:
+    """`snowflake.connector`, which trusts the servers that dapu trusts. Raises ConfigurationError."""
+    try:
+        from snowflake import connector
+    except ImportError:
+        raise ConfigurationError(
+            "Snowflake needs its driver: pip install 'dapu[snowflake]'"
+        ) from None
+    if trusted := bundle():
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", trusted)  # the driver has a list of its own
+    return connector
 
 
 def read_dsn(dsn: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from dapu.registry import view_queue
 from dapu.registry.view_queue import TakenGroup
 from dapu.warehouse.connection_kinds import UrlConnection
 from dapu.warehouse.postgres_session import Session
-from dapu.warehouse.snowflake_login import read_dsn
+from dapu.warehouse.snowflake_login import driver, read_dsn
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
@@ -63,12 +63,7 @@ def snowflake_views(
     action: ViewsAction, session: Session, connection: UrlConnection
 ) -> Iterator[SnowflakeViews]:
     """Connects, and closes it afterwards. Raises ConfigurationError."""
-    try:
-        from snowflake import connector
-    except ImportError:
-        raise ConfigurationError(
-            "views in Snowflake need its driver: pip install 'dapu[snowflake]'"
-        ) from None
+    connector = driver()
     keywords = read_dsn(connection.url.get_secret_value()) | connection.extra
     try:
         snowflake = connector.connect(**keywords)
