@@ -66,7 +66,7 @@ _KEY_BITS = 2048
 
 
 def driver() -> ModuleType:
-    """`snowflake.connector`, which trusts the servers that dapu trusts. Raises ConfigurationError."""
+    """`snowflake.connector`, which trusts whom dapu trusts. Raises ConfigurationError."""
     try:
         from snowflake import connector
     except ImportError:
