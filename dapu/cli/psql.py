@@ -32,24 +32,34 @@ def psql(warehouse: Warehouse, arguments: tuple[str, ...]) -> None:
       dapu psql finances
       dapu psql finances -c '\\dt staging.*'
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from psycopg2.extensions import make_dsn
-
-    from dapu.warehouse.connection_kinds import EmbeddedConnection
-    from dapu.warehouse.connections import MAIN
-
-    keywords = warehouse.libpq()
-    password = keywords.pop("password", None)
-    address = make_dsn(**keywords)
+    address, password = address_of(warehouse)
     program = shutil.which("psql")
     if program is not None:
-        environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
+        environment = os.environ | ({"PGPASSWORD": password} if password else {})
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # psql ends a query with it
         done = subprocess.run([program, "-d", address, *arguments], env=environment, check=False)
         sys.exit(done.returncode)
     say(f"psql is not installed; the address, without the password: {address}")
-    if isinstance(warehouse.connections[MAIN], EmbeddedConnection):
+    if is_embedded(warehouse):
         say("The server runs until Ctrl-C.")
         signal.pause()
+
+
+def address_of(warehouse: Warehouse) -> tuple[str, str | None]:
+    """How libpq finds the warehouse's database, and the password, which is not in it."""
+    from psycopg2.extensions import make_dsn
+
+    keywords = warehouse.libpq()
+    password = keywords.pop("password", None)
+    return make_dsn(**keywords), None if password is None else str(password)
+
+
+def is_embedded(warehouse: Warehouse) -> bool:
+    """Whether the database is one that dapu starts itself."""
+    from dapu.warehouse.connection_kinds import EmbeddedConnection
+    from dapu.warehouse.connections import MAIN
+
+    return isinstance(warehouse.connections[MAIN], EmbeddedConnection)
 
 
 COMMANDS = (psql,)

@@ -10,6 +10,7 @@ import click
 
 from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, WAREHOUSE
 from dapu.cli.console import complain, say, show_json, show_table
+from dapu.cli.psql import address_of, is_embedded
 from dapu.errors import ConfigurationError
 from dapu.text import counted
 
@@ -54,10 +55,12 @@ def _show_all(cursor: Cursor, registry: Registry, warehouse: Warehouse, as_json:
     rows = tasks.overview(cursor, registry)
     pause = control.paused(cursor, registry)
     counts = agenda.counts(cursor, registry)
+    address = address_of(warehouse)[0] if is_embedded(warehouse) else None
     if as_json:
         show_json(
             {
                 "warehouse": name,
+                "embedded_database": address,
                 "paused_by": pause and pause.get("by"),
                 "jobs": counts,
                 "override_faults": faults,
@@ -71,6 +74,8 @@ def _show_all(cursor: Cursor, registry: Registry, warehouse: Warehouse, as_json:
     )
     listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     say(f"{name}: {counted(len(rows), 'task')}; jobs now and of the last day: {listed or 'none'}")
+    if address is not None:
+        say(f"embedded database, while a command of dapu runs: {address}")
     for fault in faults:
         say(f"warning: {fault}")
     if pause is not None:

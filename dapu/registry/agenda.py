@@ -217,6 +217,11 @@ def try_again(
     return None if row is None else row[0]
 
 
+def has_tries(cursor: Cursor, registry: Registry, job: int) -> bool:
+    """Whether a job that fails now would have tries left."""
+    return registry.row(cursor, "agenda.has_tries", job=job) == (True,)
+
+
 def is_owner(cursor: Cursor, registry: Registry, job: int, worker: int) -> bool:
     """Whether a worker still has a job, or has done it."""
     row = registry.row(cursor, "agenda.owner", job=job, worker=worker)

@@ -136,9 +136,9 @@ class JobRunner:
                 return Outcome("given back", 0, message)
             ending, message = "cancelled", f"{message}; another job of the task is waiting"
         else:
-            wait = self._next_try(cursor, job, error, message)
+            wait, message = self._next_try(cursor, job, error, message)
             if wait is not None:
-                return Outcome("waiting", 0, f"{message}; next try in {show_duration(wait)}")
+                return Outcome("waiting", 0, message)
         if not agenda.finish(cursor, self.registry, job, self.worker, ending, None, message):
             found = agenda.find(cursor, self.registry, job.number)
             if found and found.status == "done":  # the server was stopped after the commit
@@ -148,10 +148,16 @@ class JobRunner:
 
     def _next_try(
         self, cursor: Cursor, job: Job, error: BaseException, message: str
-    ) -> timedelta | None:
-        if not can_be_mended(error, is_backfill=job.backfill is not None):
-            return None
-        return agenda.try_again(cursor, self.registry, job, self.worker, message)
+    ) -> tuple[timedelta | None, str]:
+        """When the job is tried again, if it is, and the message that says so."""
+        if can_be_mended(error, is_backfill=job.backfill is not None):
+            wait = agenda.try_again(cursor, self.registry, job, self.worker, message)
+            if wait is not None:
+                message = f"{message}; next try in {show_duration(wait)}"
+            return wait, message
+        if agenda.has_tries(cursor, self.registry, job.number):
+            message = f"{message}; it is not tried again, since no other try could mend that"
+        return None, message
 
 
 class _JobRun:

@@ -189,6 +189,10 @@ from mine m
 where a.job = m.job and a.status = 'running' and m.other is null
 returning m.wait;
 
+-- name: has_tries
+-- Whether a job that fails now would have tries left.
+select a.tries <= t.retries from {agenda} a join {registry} t on t.task = a.task where a.job = %(job)s;
+
 -- name: owner
 -- Whether a worker still has a job, or has done it: others see that before the worker itself knows.
 select exists (

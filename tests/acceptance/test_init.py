@@ -36,6 +36,7 @@ def test_the_commands_that_init_names_load_a_table(empty: Path) -> None:
     assert [(done.status, done.err) for done in said] == [(0, "")] * 5, said
     assert "example.staging.greeting" in said[-1].out
     assert " done " in said[-1].out
+    assert f"host={empty}/first/.dapu/postgres port=" in said[-1].out
     greeting = run("query", "first", "select words from staging.greeting where number = 3")
     assert "hello number 3" in greeting.out
     assert run("manager", "first").out.endswith("manager: nothing is due\n")

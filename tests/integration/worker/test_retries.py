@@ -188,9 +188,12 @@ def test_a_waiting_job_that_reads_everything_goes_on_to_do_so(
     [("select nothing_like_it", "failed"), ("select * from s.late", "waiting")],
 )
 def test_a_query_that_no_later_try_can_mend_has_failed_at_once(
-    make_warehouse: MakeWarehouse, query: str, status: str
+    make_warehouse: MakeWarehouse, connection: PgSession, query: str, status: str
 ) -> None:
     folder = make_warehouse({"routes/r/route.yaml": "", **a_task(TASK, {"run.sql": query})})
     prepare(folder)
     manager(folder)
-    assert try_once(folder).status == status
+    outcome = try_once(folder)
+    assert outcome.status == status
+    assert ("it is not tried again" in outcome.message) == (status == "failed")
+    assert (outcome.message,) in rows(connection, "select message from meta.event")
