@@ -1,6 +1,7 @@
 """Where the files are that ship with dapu, beside its modules.
 
-They are `sql/`, the warehouse that `dapu init` copies, and the templates of generated definitions.
+They are `sql/`, the warehouse that `dapu init` copies, the templates of generated definitions, and
+the SQL of converted ones.
 In a checkout, also one that was installed with `pip install -e`, they stand where a reader of the
 repository looks for them. Wheels have them inside the package (setup.py).
 """
@@ -15,10 +16,11 @@ _IN_CHECKOUT = {
     "sql": "sql",
     "starter": "definitions/starter",
     "generated": "definitions/generated",
+    "converted": "definitions/converted",
 }
 
 
-def shipped_folder(name: Literal["sql", "starter", "generated"]) -> Path:
+def shipped_folder(name: Literal["sql", "starter", "generated", "converted"]) -> Path:
     """The folder of this dapu that has this name inside a wheel."""
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parent / _IN_CHECKOUT[name]

@@ -74,3 +74,9 @@ class OldRoute(NamedTuple):
 def routes(cursor: Cursor, place: Registry) -> list[OldRoute]:
     """The routes, with what operators changed of them."""
     return [OldRoute(*row) for row in place.rows(cursor, "dapu_0_8.routes")]
+
+
+def timezone(cursor: Cursor, place: Registry) -> str:
+    """The server's zone for this role, by which dapu 0.8 told the parts of the day."""
+    row = place.row(cursor, "dapu_0_8.timezone")
+    return str(row[0]) if row else ""

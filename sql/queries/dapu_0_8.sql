@@ -48,3 +48,7 @@ from said s join {registry} r on r.task_id = s.task_id order by s.task_id;
 -- name: routes
 -- How many jobs each route may run at once, and what is disabled on it.
 select code, nullif(weight, 10000), pg_catalog.lower(disabled) from {route} order by code;
+
+-- name: timezone
+-- The zone that the server gives a session of this role, whatever the session has set since.
+select reset_val from pg_settings where name = 'TimeZone';

@@ -51,6 +51,7 @@ def test_a_wheel_has_every_file_and_no_other_package(installed: Path) -> None:
         ("sql", "sql"),
         ("starter", "definitions/starter"),
         ("generated", "definitions/generated"),
+        ("converted", "definitions/converted"),
     ):
         shipped = {path.relative_to(_ROOT / folder) for path in (_ROOT / folder).rglob("*")}
         inside = installed / "dapu" / name

@@ -1,0 +1,220 @@
+"""The actions of dapu 0.8, each as actions of task.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dapu.convert.old_project import OldFile
+from dapu.convert.select_columns import with_columns
+from dapu.convert.shipped_sql import shipped_sql
+from dapu.convert.sql_text import Pasted, Unsayable, converted_query, converted_script
+from dapu.definitions.script import transaction_faults
+from dapu.errors import Fault
+from dapu.statement import TableName
+from dapu.warehouse.yamlfile import read_text
+
+_FIRST_VALUE = "1990-01-01 00:00:00"  # from which 0.8 read when it had no last one
+_COLUMN = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
+
+
+@dataclass
+class OldAction:
+    """One action of a haulwork.yaml, and what was made of it so far.
+
+    position: from 0. driver: of the route's connection, as 0.8 calls it. zone: of the times of
+    the machine that loaded. next_step: the number that the table's next step in ver/ gets.
+    files: new ones by their name in the task's folder. faults: what cannot be said, so that the
+    task stays a draft. notes: what goes without a match and is not missed.
+    """
+
+    file: OldFile
+    position: int
+    keys: Mapping[str, Any]
+    table: TableName
+    driver: str
+    zone: str
+    next_step: int
+    files: dict[str, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    notes: list[Fault] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """The task's folder."""
+        return self.file.document.path.parent
+
+    def fault(self, message: str, *steps: int | str) -> None:
+        """Something cannot be said."""
+        self.faults.append(self._at(message, *steps))
+
+    def note(self, message: str, *steps: int | str) -> None:
+        """Something is left out that is not missed, or that the next reader should know."""
+        self.notes.append(self._at(message, *steps))
+
+    def names(self, key: str) -> list[str]:
+        """A name, or a list of them."""
+        value = self.keys.get(key) or []
+        return [value] if isinstance(value, str) else [str(one) for one in value]
+
+    def existing(self, key: str) -> Iterator[Path]:
+        """The files that a key names; 0.8 passed over those that are not there."""
+        for name in self.names(key):
+            path = self.folder / name
+            if path.is_file():
+                yield path
+            else:
+                self.note(f"there is no file {name}; dapu 0.8 passed over it", key)
+
+    def others(self, *known: str) -> None:
+        """A fault for each key that dapu 0.8 did not know either."""
+        for key in self.keys.keys() - {"do", *known}:
+            self.note("has no match", key)
+
+    def add(self, path: Path, convert: Callable[[str, Pasted], str], pasted: Pasted) -> str:
+        """Converts a SQL file; returns its name."""
+        text = read_text(path)
+        try:
+            new = convert(text, pasted)
+        except Unsayable as error:
+            self.faults.append(Fault(path, error.line, str(error)))
+            new = text
+        name = str(path.relative_to(self.folder))
+        if self.files.setdefault(name, new) != new:
+            self.fault(f"{name} is used in two ways, which need a file each")
+        return name
+
+    def _at(self, message: str, *steps: int | str) -> Fault:
+        return self.file.fault(message, "actions", self.position, *steps)
+
+
+def _scripts(action: OldAction, key: str, pasted: Pasted | None = None) -> list[dict[str, Any]]:
+    names = []
+    for path in action.existing(key):
+        names.append(action.add(path, converted_script, pasted or Pasted(action.table)))
+        action.faults.extend(transaction_faults(path, read_text(path)))
+    return [{"do": "sql", "file": names[0] if len(names) == 1 else names}] if names else []
+
+
+def _runsql(action: OldAction) -> list[dict[str, Any]]:
+    action.others("file", "key_columns", "data_columns")
+    columns = (action.names("key_columns"), action.names("data_columns"))
+    found = _scripts(action, "file", Pasted(action.table, "", *columns))
+    if not found:
+        action.fault("names no file that is there", "file")
+    return found
+
+
+def _export(action: OldAction) -> list[dict[str, Any]]:
+    action.others("file", "changedetection", "ts_col", "pkcols", "cols", "to")
+    columns, key = action.names("cols"), action.names("pkcols")
+    if action.keys.get("to", "file") != "direct":
+        action.fault("only `to: direct` has a match: the file was for another action", "to")
+    if not key:
+        action.fault(f"`pkcols` is needed: the columns of ak_{action.table.table}_4_uniq")
+    path = next(action.existing("file"), None)
+    if path is None or not columns:
+        action.fault("`file` and `cols` are needed")
+        return []
+    made: dict[str, Any] = {"do": "database", "query": path.name, "load": "merge", "key": key}
+    made |= _watermark(action, columns)
+    watermark = made.get("watermark", {})
+    # One that is not loaded came last.
+    last = [] if watermark.get("column", columns[0]) in columns else [watermark["column"]]
+
+    def convert(text: str, pasted: Pasted) -> str:
+        return with_columns(converted_query(text, pasted), [*columns, *last], action.driver)
+
+    action.add(path, convert, Pasted(action.table, watermark.get("column", "")))
+    if "{{ watermark }}" not in action.files[path.name]:
+        watermark.pop("initial", None)
+    return [made]
+
+
+def _watermark(action: OldAction, columns: Sequence[str]) -> dict[str, Any]:
+    if action.keys.get("changedetection") != "ts":
+        return {}
+    column = str(action.keys.get("ts_col") or "")
+    if not _COLUMN.fullmatch(column):
+        action.fault("the watermark's column must be a name", "ts_col")
+    made: dict[str, Any] = {"watermark": {"column": column, "initial": _FIRST_VALUE}}
+    return made if column in columns else {**made, "schema_change": {"added": "ignore"}}
+
+
+def _shadow(action: OldAction) -> list[dict[str, Any]]:
+    action.others(
+        "input", "pkcol", "before", "update", "hash_before", "hash_after", "after", "afternew",
+        "afterold",
+    )  # fmt: skip
+    for key in ("update", "afternew", "afterold"):
+        if list(action.existing(key)):
+            action.fault("has no match: put it into the query, or after it", key)
+    for key in ("hash_before", "hash_after"):
+        if action.names(key):
+            action.note("is left out: rows are compared without it", key)
+    path = next(action.existing("input"), None)
+    if path is None:
+        action.fault("names no file that is there", "input")
+        return []
+    query = action.add(path, converted_script, Pasted(action.table))
+    made: dict[str, Any] = {"do": "transform", "query": query}
+    if action.names("pkcol"):
+        made["key"] = action.names("pkcol")
+    return [*_scripts(action, "before"), made, *_scripts(action, "after")]
+
+
+def _history(action: OldAction) -> list[dict[str, Any]]:
+    action.others("imp", "curr", "key_columns", "data_columns")
+    key, columns = action.names("key_columns"), action.names("data_columns")
+    source = str(action.keys.get("imp") or action.keys.get("curr") or "")
+    if not source or not key:
+        action.fault("`imp` or `curr`, and `key_columns` are needed")
+        return []
+    if "." not in source:
+        source = f"{action.table.schema}.{source}"
+    listed = ", ".join([*key, *columns])
+    action.files["history.sql"] = shipped_sql("history_query", columns=listed, source=source)
+    action.files[f"ver/{action.next_step:03d}_history_of_0_8.sql"] = shipped_sql(
+        "history", table=str(action.table), key=", ".join(key), zone=action.zone
+    )
+    return [{"do": "transform", "query": "history.sql", "load": "history", "key": key}]
+
+
+_KINDS: dict[str, Callable[[OldAction], list[dict[str, Any]]]] = {
+    "agent_export": _export,
+    "agent_history": _history,
+    "agent_runsql": _runsql,
+    "agent_shadow": _shadow,
+}
+_OWN = {
+    "export": "agent_export", "excel": "agent_exceltartu", "runsql": "agent_runsql",
+    "stream": "agent_stream", "shadow": "agent_shadow", "history": "agent_history",
+    "restapi": "agent_restapi", "json": "agent_json", "filecopy": "agent_filecopy",
+}  # fmt: skip
+
+
+def modules_of(agents: Mapping[str, Any]) -> dict[str, str]:
+    """The module of each agent, by the name that actions call it. agents: conf/agents.yaml."""
+    own = {
+        name: str(one.get("module"))
+        for name, one in agents.items()
+        if isinstance(one, dict) and one.get("package") == "dapu.agents"
+    }
+    return _OWN | own | dict.fromkeys(agents.keys() - own.keys(), "")
+
+
+def convert_action(action: OldAction, modules: Mapping[str, str]) -> Sequence[dict[str, Any]]:
+    """The actions that do the same; what they cannot say stands in the action's faults."""
+    name = str(action.keys.get("do") or "")
+    module = modules.get(name)
+    convert = _KINDS.get(module or "")
+    if convert is not None:
+        return convert(action)
+    if module is None:
+        action.fault(f"there is no agent `{name}`", "do")
+    else:
+        action.fault(f"`{name}` is to be written by hand", "do")
+    return []

@@ -1,0 +1,142 @@
+"""conf/sql.yaml (or profiles.yaml) and conf/file.yaml as connections.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from dapu.convert.old_project import Leftovers, OldFile, OldProject, read_old
+from dapu.errors import ConfigurationError
+
+TARGET, MAIN = "target", "main"
+_FROM_ENVIRONMENT = re.compile(r"%(\w+)%")
+_FILLED_IN = re.compile(r"\$\{\w+\}")
+_KNOWN = {"driver", "host", "port", "engine", "database", "username", "password", "extra", "extras"}
+_OF_POSTGRES = {"connect_timeout", "keepalives_idle", "application_name"}
+_DRIVERS = {"maria": "mysql+pymysql", "mssql": "mssql+pymssql", "oracle": "oracle+oracledb"}
+_WITHOUT = {
+    "asa": "SQL Anywhere is read through ODBC",
+    "odbc": "a source behind ODBC needs a url of SQLAlchemy",
+}
+
+
+@dataclass
+class NewConnections:
+    """What goes into connections.yaml and .env.
+
+    names: those that could be converted, by their old name. unknown: those that could not.
+    """
+
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+
+    @property
+    def dotenv(self) -> str:
+        """What goes into .env. Raises ConfigurationError for a password that it cannot hold."""
+        for name, value in self.secrets.items():
+            if "'" in value and ('"' in value or "${" in value):
+                raise ConfigurationError(f"the password {name} has quotes of both kinds; change it")
+        quoted = {
+            name: f'"{value}"' if "'" in value else f"'{value}'"
+            for name, value in self.secrets.items()
+        }
+        return "".join(f"{name}={value}\n" for name, value in quoted.items())
+
+    def secret(self, name: str, value: str) -> str:
+        """A password in plain text goes to .env; returns what stands for it."""
+        if found := _FROM_ENVIRONMENT.fullmatch(value):
+            return f"${{{found[1]}}}"
+        if _FILLED_IN.fullmatch(value):
+            return value
+        key = re.sub(r"\W", "_", f"{name}_password").upper()
+        self.secrets[key] = value
+        return f"${{{key}}}"
+
+
+def convert_connections(old: OldProject, left: Leftovers) -> NewConnections:
+    """Raises ConfigurationError when there is no `target` in PostgreSQL."""
+    conf, new = old.folder / "conf", NewConnections()
+    profiles = read_old(conf / "sql.yaml")
+    if not profiles.keys:
+        profiles = read_old(conf / "profiles.yaml")
+    target = profiles.keys.get(TARGET)
+    if not isinstance(target, dict) or target.get("driver") != "pg":
+        raise ConfigurationError(
+            f"{profiles.document.path}: there is no `target` with `driver: pg`, the warehouse"
+        )
+    for name in sorted(profiles.keys, key=lambda name: name != TARGET):
+        _convert_database(name, profiles, new, left)
+    folders = read_old(conf / "file.yaml")
+    for name, folder in folders.keys.items():
+        path = folder.get("path") if isinstance(folder, dict) else folder
+        new.entries.append({"name": name, "driver": "files", "path": str(path)})
+        new.names[name] = name
+    return new
+
+
+def _convert_database(name: str, file: OldFile, new: NewConnections, left: Leftovers) -> None:
+    profile = file.keys[name]
+    driver = profile.get("driver") if isinstance(profile, dict) else None
+    make = _MAKERS.get(str(driver))
+    if make is None:
+        why = _WITHOUT.get(str(driver), f"the driver {driver} is unknown")
+        left.add(file.fault(f"{why}; write the connection, and let its routes name it", name))
+        new.unknown.add(name)
+        return
+    for key in profile.keys() - _KNOWN:
+        left.add(file.fault("has no match; if it matters, write it below `extra`", name, key))
+    new.names[name] = called = _new_name(name, file)
+    made = {"name": called, **make(new, called, profile)}
+    extra = {**(profile.get("extra") or {}), **(profile.get("extras") or {})}
+    if driver == "pg":
+        for key in extra.keys() - _OF_POSTGRES:  # dapu 0.8 gave PostgreSQL no others
+            left.add(file.fault(f"extra {key} was not used; left out", name))
+            del extra[key]
+    new.entries.append(made | ({"extra": extra} if extra else {}))
+
+
+def _new_name(name: str, file: OldFile) -> str:
+    if name == TARGET:
+        return MAIN
+    return name if name != MAIN or TARGET not in file.keys else "main_source"
+
+
+def _postgres(new: NewConnections, name: str, profile: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("host", "port", "database", "username")
+    made = {"driver": "pg"} | {key: profile[key] for key in keys if profile.get(key) is not None}
+    if profile.get("password"):
+        made["password"] = new.secret(name, str(profile["password"]))
+    return made
+
+
+def _by_url(new: NewConnections, name: str, profile: Mapping[str, Any]) -> dict[str, Any]:
+    account = "".join(_account(new, name, profile))
+    host, port = profile.get("host") or "localhost", profile.get("port")
+    place = f"{host}:{port}" if port else str(host)
+    database = quote(str(profile.get("database") or ""), safe="${}")
+    driver = str(profile["driver"])
+    path = f"?service_name={database}" if driver == "oracle" and database else database
+    return {"url": f"{_DRIVERS[driver]}://{account}{place}/{path}"}
+
+
+def _account(new: NewConnections, name: str, profile: Mapping[str, Any]) -> Iterator[str]:
+    if profile.get("username"):
+        yield _in_url(str(profile["username"]))
+        if profile.get("password"):
+            yield f":{new.secret(name, str(profile['password']))}"
+        yield "@"
+
+
+def _in_url(text: str) -> str:
+    return text if _FILLED_IN.fullmatch(text) else quote(text, safe="")
+
+
+_MAKERS: dict[str, Callable[[NewConnections, str, Mapping[str, Any]], dict[str, Any]]] = {
+    "pg": _postgres,
+    **dict.fromkeys(_DRIVERS, _by_url),
+}

@@ -1,0 +1,3 @@
+select {wanted} from (
+{query}
+) as query ({listed})

@@ -1,0 +1,4 @@
+with query ({listed}) as (
+{query}
+)
+select {wanted} from query

@@ -1,0 +1,2 @@
+drop table if exists recent;
+create temp table recent as select * from staging.invoice;

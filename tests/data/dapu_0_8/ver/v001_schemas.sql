@@ -1,0 +1,2 @@
+create schema staging authorization {owner};
+create schema mart authorization {owner};

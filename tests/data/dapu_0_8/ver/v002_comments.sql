@@ -1,0 +1,1 @@
+comment on schema staging is 'As the sources have it; see {schema}.{prefix}registry';
