@@ -16,11 +16,11 @@ from dapu.text import counted
 @click.argument("new", type=click.Path(path_type=Path), metavar="NEW")
 @click.option("--timezone", metavar="ZONE", help="Do not ask the old database for its zone.")
 def convert(old: Path, new: Path, timezone: str | None) -> None:
-    """Write the warehouse directory NEW from OLD, a project of dapu 0.8.
+    """Bring a project of dapu 0.8 over: NEW from OLD.
 
-    OLD is not changed. What has no match is listed with file, line and key; a task that needs it
-    is a draft, with the list in its task.yaml: exit status 1. The old database is asked for its
-    time zone, and for what operators changed of routes.
+    NEW becomes a warehouse directory; OLD is not changed. What has no match is listed with file,
+    line and key; a task that needs it is a draft, with the list in its task.yaml: exit status 1.
+    The old database is asked for its time zone, and for what operators changed of routes.
 
     \b
     Examples:
