@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from psycopg2.extensions import connection as PgSession
 
 from tests.conftest import Database, MakeWarehouse
+from tests.services.mariadb import MariaDB
 from tests.services.relay import Relay, running_relay
 from tests.support.command import dapu, wait_until
 from tests.support.components import manager, one, rows
@@ -93,6 +95,34 @@ def test_a_source_that_fell_silent_does_not_outlive_the_timeout(
         wait_until(lambda: one(connection, _SLEEPS))
         relay.silence()
         worker.wait(30)
+    [(status, message)] = rows(connection, "select status, message from meta.agenda")
+    assert status == "failed"
+    assert message.startswith("timed out")
+
+
+def test_a_mariadb_that_fell_silent_does_not_outlive_the_timeout(
+    make_warehouse: MakeWarehouse, mariadb: MariaDB, database: Database, connection: PgSession
+) -> None:
+    with running_relay(mariadb.socket) as relay, closing(mariadb.connect()) as shop:
+        url = replace(mariadb, port=relay.port).url()
+        folder = make_warehouse(
+            {
+                "connections.yaml": f"{database.connections_yaml()}- {{name: shop, url: '{url}'}}\n",
+                "routes/r/route.yaml": "connection: shop",
+                "routes/r/s/t/task.yaml": "run: {timeout: 1 s, retries: 0}\n"
+                "actions: [{do: database, query: q.sql}]",
+                "routes/r/s/t/q.sql": "select sleep(20) as a",
+            }
+        )
+        prepare(folder)
+        manager(folder)
+        with hasty_worker(folder) as worker, shop.cursor() as cursor:
+            found = (
+                "select 1 from information_schema.processlist where info like 'select%sleep(20)%'"
+            )
+            wait_until(lambda: cursor.execute(f"{found} and id <> connection_id()"))
+            relay.silence()
+            worker.wait(15)
     [(status, message)] = rows(connection, "select status, message from meta.agenda")
     assert status == "failed"
     assert message.startswith("timed out")
