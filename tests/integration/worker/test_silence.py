@@ -104,10 +104,10 @@ def test_a_mariadb_that_fell_silent_does_not_outlive_the_timeout(
     make_warehouse: MakeWarehouse, mariadb: MariaDB, database: Database, connection: PgSession
 ) -> None:
     with running_relay(mariadb.socket) as relay, closing(mariadb.connect()) as shop:
-        url = replace(mariadb, port=relay.port).url()
+        shop_entry = f"- {{name: shop, url: '{replace(mariadb, port=relay.port).url()}'}}\n"
         folder = make_warehouse(
             {
-                "connections.yaml": f"{database.connections_yaml()}- {{name: shop, url: '{url}'}}\n",
+                "connections.yaml": f"{database.connections_yaml()}{shop_entry}",
                 "routes/r/route.yaml": "connection: shop",
                 "routes/r/s/t/task.yaml": "run: {timeout: 1 s, retries: 0}\n"
                 "actions: [{do: database, query: q.sql}]",
