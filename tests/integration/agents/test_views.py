@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -10,7 +11,7 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 
 from tests.conftest import MakeWarehouse
-from tests.support.command import Finished, dapu, here
+from tests.support.command import Finished, dapu, here, running, wait_until
 from tests.support.components import ROUTE, one, rows, versioner, write
 
 TASK = "r.reports.by_country"
@@ -294,8 +295,6 @@ def test_a_job_makes_them_and_fails_with_its_groups(
 
 
 def test_two_that_run_at_once_share_the_work(sales: Path, connection: PgSession) -> None:
-    from tests.support.command import running
-
     rows(connection, "insert into sale select n, 'c' || n from generate_series(1, 300) n")
     with running("views", sales, TASK) as first, running("views", sales, TASK) as second:
         assert [first.wait(60), second.wait(60)] == [0, 0]
@@ -325,3 +324,29 @@ def test_a_query_that_fails_says_where(run: Run, sales: Path, connection: PgSess
     assert "countries.sql:1:" in done.err
     with pytest.raises(psycopg2.Error):
         rows(connection, "select * from no_such_table")
+
+
+def test_the_group_of_a_consumer_that_dies_is_taken_by_another(
+    sales: Path, connection: PgSession
+) -> None:
+    by_table = "select * from {{ table('public', row.country) }}"
+    write(sales, {f"{FOLDER}/sales.sql": by_table})
+    rows(connection, 'create table "EE" (a int); create table "FI" (a int); create table "o\'L"()')
+
+    def is_there(query: str) -> Callable[[], object]:
+        return lambda: rows(connection, query)
+
+    with closing(psycopg2.connect(connection.dsn)) as other, other, other.cursor() as cursor:
+        cursor.execute('lock table "EE"')  # whoever makes the view of it has to wait
+        with running("views", sales, TASK) as first:
+            wait_until(is_there("select 1 from pg_locks where not granted"))
+            first.kill()
+            first.wait()
+        with running("views", sales, TASK) as second:
+            # The second run is there and waits for the group that the dead one's session holds.
+            asks = "select 1 from pg_stat_activity where query like '%%extract(epoch%%' and pid in "
+            wait_until(is_there(f"{asks} (select pid from pg_stat_activity)"))
+            other.rollback()
+            assert second.wait(60) == 0
+    assert names(connection) == ["sales_EE", "sales_FI", "sales_o'L"]
+    assert rows(connection, "select 1 from meta.view_group where status <> 'done'") == []
