@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import psycopg2
 from psycopg2 import extensions, sql
@@ -54,7 +54,12 @@ class _SessionCursor(Cursor):
 
     def execute(self, query: Any, values: Any = None) -> None:
         session = session_of(self)
-        if session.runs_others or session.is_own_path:
+        if session.runs_others:
+            return super().execute(query, values)
+        if session.get_transaction_status() == extensions.TRANSACTION_STATUS_INERROR:
+            session.path = "unknown"  # until now: what goes back to a savepoint may change it
+            return super().execute(query, values)
+        if session.path == "own":
             return super().execute(query, values)
         if self.name:  # psycopg2 puts `declare` before
             with session.cursor() as other:
@@ -62,9 +67,11 @@ class _SessionCursor(Cursor):
             return super().execute(query, values)
         text = query.as_string(self) if isinstance(query, sql.Composable) else query
         text = text.decode() if isinstance(text, bytes) else text
-        super().execute(f"{statement('session.own_path')};\n{text}", values)
-        # In autocommit it was set for this statement alone.
-        session.is_own_path = session.is_path_kept = not session.autocommit
+        keep = session.path == "others"
+        name = "session.own_path_for_now" if keep else "session.own_path"
+        super().execute(f"{statement(name)};\n{text}", values)
+        if not session.autocommit:  # there it was set for this statement alone
+            session.path, session.is_path_kept = "own", keep
         return None
 
 
@@ -81,8 +88,8 @@ class Session(extensions.connection):
     backend: int
     given_path: str
     runs_others: bool = True  # whether what is executed now is the SQL of others
-    is_own_path: bool = False  # whether the search_path is OWN_PATH now
-    is_path_kept: bool = False  # whether the other one is kept in the transaction
+    path: Literal["own", "others", "unknown"] = "others"  # where names are looked up now
+    is_path_kept: bool = False  # whether that of others is kept in the transaction
 
     @property
     def is_pooled(self) -> bool:
@@ -137,7 +144,7 @@ class Session(extensions.connection):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.is_own_path, self.is_path_kept = self.begins_on_own_path, False
+        self.path, self.is_path_kept = "own" if self.begins_on_own_path else "others", False
 
 
 def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> Session:
@@ -278,10 +285,10 @@ def reset(cursor: Cursor) -> None:
 def given_path(cursor: Cursor) -> Iterator[None]:
     """The SQL of others runs under the search_path that they have, in the open transaction."""
     session = session_of(cursor)
-    if session.is_own_path:
+    if session.path != "others":
         name = "session.kept_path" if session.is_path_kept else "session.given_path"
         cursor.execute(statement(name), {"path": session.given_path})
-        session.is_own_path = False
+        session.path = "others"
     before, session.runs_others = session.runs_others, True
     try:
         yield

@@ -16,7 +16,11 @@ from unnest(%(names)s::pg_catalog.text[], %(values)s::pg_catalog.text[])
 select pg_catalog.set_config('search_path', %(path)s, true);
 
 -- name: own_path
--- For the rest of the transaction; what others' SQL made of the path is kept as long.
+-- For the rest of the transaction.
+select pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+-- name: own_path_for_now
+-- The same; what others' SQL made of the path is kept as long.
 select pg_catalog.set_config('dapu.path', pg_catalog.current_setting('search_path'), true),
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 

@@ -83,6 +83,20 @@ def test_after_an_error(session: Session) -> None:
         assert shown(cursor) == OWN_PATH
 
 
+def test_after_going_back_to_a_savepoint(session: Session) -> None:
+    with session.cursor() as cursor:
+        cursor.execute("savepoint before")
+        with given_path(cursor):
+            cursor.execute("savepoint within")
+        for name in ("within", "before"):
+            with pytest.raises(Exception, match="zero"):
+                cursor.execute("select 1 / 0")
+            cursor.execute(f"rollback to savepoint {name}")
+            assert shown(cursor) == OWN_PATH
+            with given_path(cursor):
+                assert shown(cursor) == session.given_path
+
+
 def test_in_autocommit_and_from_a_cursor_of_the_server(session: Session) -> None:
     with session.cursor("by_name") as cursor:
         assert shown(cursor) == OWN_PATH
