@@ -19,14 +19,30 @@ class SqlOptions(ActionOptions):
 
     do: Literal["sql"]
     file: list[str] | str = Field(description="One SQL file or several, in this order")
+    when: Literal["changed", "unchanged"] | None = Field(
+        None, description="Run only when the actions before it changed the table, or only when not"
+    )
+    transaction: Literal["job", "none"] = Field(
+        "job", description="`none`: after the job's commit, each statement by itself"
+    )
 
     def sql_files(self) -> list[str]:
         """The files."""
         return [self.file] if isinstance(self.file, str) else self.file
 
     def scripts(self) -> list[str]:
-        """All of them: each may hold several statements."""
-        return self.sql_files()
+        """Those that run in the job's transaction: each may hold several statements."""
+        return [] if self.outside_transaction else self.sql_files()
+
+    @property
+    def outside_transaction(self) -> bool:
+        """See `ActionOptions`."""
+        return self.transaction == "none"
+
+    @property
+    def runs_when(self) -> Literal["changed", "unchanged"] | None:
+        """See `ActionOptions`."""
+        return self.when
 
 
 class SqlAgent(Agent[SqlOptions]):

@@ -90,7 +90,12 @@ def _why_idle(warehouse: Warehouse) -> str:
 
 def _wrong(warehouse: Warehouse, counts: JobCounts) -> list[str]:
     """A line for each way in which tasks went wrong."""
-    texts = {"failed": "failed", "lost": "lost", "waiting": "failed, and will be tried again"}
+    texts = {
+        "failed": "failed",
+        "lost": "lost",
+        "waiting": "failed, and will be tried again",
+        "done": "loaded, and failed after the commit",
+    }
     hint = f"see `dapu status {_shown(warehouse.folder)} TASK`"
     lines = []
     for ending, text in texts.items():

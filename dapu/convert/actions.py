@@ -149,9 +149,8 @@ def _shadow(action: OldAction) -> list[dict[str, Any]]:
         "input", "pkcol", "before", "update", "hash_before", "hash_after", "after", "afternew",
         "afterold",
     )  # fmt: skip
-    for key in ("update", "afternew", "afterold"):
-        if list(action.existing(key)):
-            action.fault("has no match: put it into the query, or after it", key)
+    if list(action.existing("update")):
+        action.fault("has no match: put it into the query, or after it", "update")
     for key in ("hash_before", "hash_after"):
         if action.names(key):
             action.note("is left out: rows are compared without it", key)
@@ -163,7 +162,13 @@ def _shadow(action: OldAction) -> list[dict[str, Any]]:
     made: dict[str, Any] = {"do": "transform", "query": query}
     if action.names("pkcol"):
         made["key"] = action.names("pkcol")
-    return [*_scripts(action, "before"), made, *_scripts(action, "after")]
+    return [
+        *_scripts(action, "before"),
+        made,
+        *({**one, "when": "changed"} for one in _scripts(action, "afternew")),
+        *({**one, "when": "unchanged"} for one in _scripts(action, "afterold")),
+        *_scripts(action, "after"),
+    ]
 
 
 def _history(action: OldAction) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import combinations
@@ -75,10 +76,12 @@ class ActionOptions(Strict):
 
     reads: the options that say what is read of a connection.
     names: what its templates know beside the variables and what all templates know.
+    loads: whether it brings rows into the task's table.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("query",)
     names: ClassVar[frozenset[str]] = frozenset()
+    loads: ClassVar[bool] = False
 
     do: str = Field(description="Name of the agent")
 
@@ -93,6 +96,16 @@ class ActionOptions(Strict):
     def texts(self) -> list[str]:
         """Those of its values that are templates, as the names of files may be."""
         return []
+
+    @property
+    def outside_transaction(self) -> bool:
+        """Whether it runs outside of the job's transaction, when that has been committed."""
+        return False
+
+    @property
+    def runs_when(self) -> Literal["changed", "unchanged"] | None:
+        """How the actions before it must have left the table; None: it always runs."""
+        return None
 
     def clash(self, earlier: ActionOptions) -> str | None:  # noqa: ARG002 - for those that load
         """Why it cannot come after another action of the task, or None."""
@@ -165,6 +178,8 @@ class Task(Strict):
             why = later.clash(earlier)
             if why is not None:
                 raise ValueError(f"{first} and {second} cannot fill one table: {why}")
+        for position, action in enumerate(actions):
+            _check_place(position, action, actions[:position])
         return actions
 
     @property
@@ -206,6 +221,19 @@ class Task(Strict):
 
     def _check_files(self) -> list[str]:
         return [check.sql for check in self.checks if check.sql]
+
+
+def _check_place(position: int, action: ActionOptions, earlier: Sequence[ActionOptions]) -> None:
+    """Raises ValueError for an action that cannot stand behind those before it."""
+    if not action.outside_transaction and any(one.outside_transaction for one in earlier):
+        raise ValueError(
+            f"{position} stands after an action with `transaction: none`, which runs when all "
+            "others have been committed: put that one last"
+        )
+    if action.runs_when is not None and not any(one.loads for one in earlier):
+        raise ValueError(
+            f"{position} has `when: {action.runs_when}`, and no action before it loads the table"
+        )
 
 
 class Route(Strict):

@@ -102,6 +102,7 @@ class LoadOptions(ActionOptions):
     sees_table: whether the agent's query can read what earlier actions put into the table.
     """
 
+    loads: ClassVar[bool] = True
     looks_for_keys: ClassVar[bool] = False
     sees_table: ClassVar[bool] = False
 

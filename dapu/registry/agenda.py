@@ -318,3 +318,8 @@ def counts(cursor: Cursor, registry: Registry) -> dict[str, int]:
 def prune(cursor: Cursor, registry: Registry, age: timedelta) -> int:
     """Deletes ended jobs past their age; returns how many."""
     return registry.run(cursor, "agenda.prune", age=age)
+
+
+def note_fault(cursor: Cursor, registry: Registry, job: Job, fault: str) -> None:
+    """Adds to a job's message what went wrong after its commit."""
+    registry.run(cursor, "agenda.note_fault", job=job.number, fault=fault)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,11 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
-from pydantic import ValidationError
 
 from dapu.agents.base import Action, Context, RunningJob, SourceState
 from dapu.agents.installed import Agents
-from dapu.definitions.folders import fingerprint
 from dapu.definitions.models import ActionOptions, Task
 from dapu.definitions.reader import DefinitionReader
 from dapu.durations import show_duration
@@ -32,7 +30,9 @@ from dapu.registry.store import Registry
 from dapu.statement import TableName
 from dapu.warehouse.postgres_session import Session, given_path
 from dapu.warehouse.warehouse import Warehouse
+from dapu.worker.afterwards import Position, not_run, outside_session, positions, runs_now
 from dapu.worker.checks import keys_of, run_check
+from dapu.worker.claimed_task import check_files, restore
 from dapu.worker.explain import LONGEST, explain, first_cause
 from dapu.worker.job_watch import Watch
 from dapu.worker.past_changes import note_past_change, still_missing
@@ -51,11 +51,15 @@ _TAKEN: dict[str, Status] = {
 
 
 class Outcome(NamedTuple):
-    """How a job went."""
+    """How a job went.
+
+    fault: what went wrong after its commit; the message has it too.
+    """
 
     status: Status
     rows: int
     message: str
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,12 @@ class JobRunner:
         job, started = claim.job, time.monotonic()
         self.watch.begin(job, self.session)
         try:
-            rows, message = _JobRun(self, claim).run()
+            job_run = _JobRun(self, claim)
+            rows, message = job_run.run()
+            fault = self._afterwards(job_run, job)
             took = show_duration(timedelta(seconds=time.monotonic() - started))
-            return Outcome("done", rows, f"{message} in {took}")
+            message = f"{message} in {took}" + (f"; after its commit {fault}" if fault else "")
+            return Outcome("done", rows, message, fault)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever an agent raises ends its job only
@@ -97,6 +104,23 @@ class JobRunner:
             return self._failed(job, error)
         finally:
             self.watch.end()
+
+    def _afterwards(self, job_run: _JobRun, job: Job) -> str | None:
+        """Runs what runs after the commit; returns what went wrong, which takes nothing back."""
+        if not job_run.outside:
+            return None
+        self.watch.end()
+        self.watch.begin(job, self.session, has_ended=True)
+        try:
+            job_run.run_outside()
+            return None
+        except Exception as error:  # noqa: BLE001 - as in `run`
+            message, data = explain(error, job.task)
+            fault = storable(self.watch.reason or message, LONGEST)
+            self.events.write("error", fault, task=job.task, job=job.number, data=data)
+            with self.session, self.session.cursor() as cursor:
+                agenda.note_fault(cursor, self.registry, job, f"; after its commit {fault}")
+            return fault
 
     def end_lost(self, job: Job, worker: int, why: str) -> Outcome:
         """Ends a job whose session broke, unless somebody else has.
@@ -171,27 +195,26 @@ class _JobRun:
         self._folder = runner.warehouse.folder.joinpath("routes", *job.task.split("."))
         self._exit_stack = ExitStack()
         self._sources: list[str] = []
+        self._task: Task
+        self._changed = False
+        self.outside: list[Position] = []
+        """The actions that are to run after the commit."""
 
     def run(self) -> tuple[int, str]:
         """Returns the number of rows and the outcome in a line."""
         runner = self._runner
-        self._check_files()
-        task = self._restore()
+        check_files(self._folder, self._claim)
+        task = self._task = restore(self._claim, runner.agents, runner.reader)
         self._sources = task.sources(self._claim.connection)
+        inside = positions(task.actions, outside=False)
+        self.outside = positions(task.actions, outside=True)
         with runner.session.cursor() as cursor:
-            results: list[LoadResult] = []
-            event: StorableEvent | None = None
             with self._exit_stack:  # at its end files that the actions wrote get their names
                 if self._job.rebuild:
                     self._exit_stack.enter_context(rebuilt(cursor, self._table))
-                for position, options in enumerate(task.actions, start=1):
-                    result = self._act(cursor, task, position, options)
-                    results.append(result)
-                    text = f"{options.do}: {result}"
-                    if position == len(task.actions) and not task.checks:
-                        event = storable_event(position, text, result.data)  # goes with the commit
-                    else:
-                        self._note(position)(text, result.data)
+                results, event = self._act_all(cursor, task, inside)
+                if not inside:  # there is nothing that they could come after
+                    results, self.outside = self.run_outside(), []
                 if task.checks:
                     self._check(cursor, task)
                 runner.watch.check()
@@ -202,6 +225,34 @@ class _JobRun:
             self._commit_end(cursor, rows, message, event)
         return rows, message
 
+    def _act_all(
+        self, cursor: Cursor, task: Task, actions: Sequence[Position]
+    ) -> tuple[list[LoadResult], StorableEvent | None]:
+        """The actions of the transaction, and an event that is to go with its commit."""
+        results: list[LoadResult] = []
+        for position, options in actions:
+            result = self._act(cursor, task, position, options)
+            results.append(result)
+            self._changed |= options.loads and result.changed
+            text = f"{options.do}: {result}"
+            if len(results) == len(actions) and not task.checks:
+                return results, storable_event(position, text, result.data)
+            self._note(position)(text, result.data)
+        return results, None
+
+    def run_outside(self) -> list[LoadResult]:
+        """Runs the actions that run outside of the transaction. Raises what they raise."""
+        runner, results = self._runner, list[LoadResult]()
+        with outside_session(runner.warehouse, runner.watch, runner.worker) as session:
+            for position, options in self.outside:
+                result = not_run(options)
+                if runs_now(options, changed=self._changed):
+                    context = replace(self._context(self._task, position), session=session)
+                    result = runner.agents[options.do]().run(context, options)
+                results.append(result)
+                self._note(position)(f"{options.do}: {result}", result.data)
+        return results
+
     def _check(self, cursor: Cursor, task: Task) -> None:
         context = self._context(task, len(task.actions))
         for check in task.checks:
@@ -209,37 +260,9 @@ class _JobRun:
             with given_path(cursor):
                 run_check(cursor, self._table, check, query, keys_of(task))
 
-    def _check_files(self) -> None:
-        """Raises TaskVanished, or TaskChanged when they are not as they were registered."""
-        try:
-            now = fingerprint(self._folder)
-        except (FileNotFoundError, NotADirectoryError):
-            raise TaskVanished(f"the folder {self._folder} no longer exists") from None
-        if now != self._claim.hash.partition(":")[0]:
-            raise TaskChanged(
-                f"the files in {self._folder} changed since they were registered; "
-                "the registrar takes them up"
-            )
-
-    def _restore(self) -> Task:
-        """Raises JobError when this machine's dapu and agents are not those that registered it."""
-        definition, agents = self._claim.definition, self._runner.agents
-        for name in {action["do"] for action in definition["actions"]} - set(agents):
-            raise JobError(
-                f"there is no agent `{name}` on this machine any more: install the package that "
-                f"brings it, or name its class under `agents:` in warehouse.yaml"
-            )
-        try:
-            return self._runner.reader.restore(definition)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise JobError(
-                f"what was registered does not fit the agents of this machine ({place}: "
-                f"{first['msg']}): fix task.yaml, or install here what it was registered with"
-            ) from error
-
     def _act(self, cursor: Cursor, task: Task, position: int, options: ActionOptions) -> LoadResult:
+        if not runs_now(options, changed=self._changed):
+            return not_run(options)
         runner, job = self._runner, self._job
         context = self._context(task, position)
         if not job.full_load:

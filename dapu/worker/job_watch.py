@@ -56,6 +56,7 @@ class Watch:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._job: Job | None = None
+        self._has_ended = False
         self._own: Session | None = None
         self._deadline = 0.0
         self._stops: list[_Stop] = []
@@ -67,9 +68,14 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="dapu-watch", daemon=True)
         self._thread.start()
 
-    def begin(self, job: Job, session: Session) -> None:
-        """Watches a job from now on. session: its own, in which it runs."""
+    def begin(self, job: Job, session: Session, *, has_ended: bool = False) -> None:
+        """Watches a job from now on.
+
+        session: its own, in which it runs. has_ended: it has been committed, and something runs
+        after it, which nobody can take away.
+        """
         with self._lock:
+            self._has_ended = has_ended
             self._job, self._own, self._stops = job, session, [_Stop(session.cancel)]
             self._deadline = time.monotonic() + (job.timeout.total_seconds() or math.inf)
             self._reason, self._reason_since = self._leaving, time.monotonic()
@@ -187,6 +193,8 @@ class Watch:
         return f"{_TIMED_OUT}: it ran longer than {show_duration(job.timeout)}"
 
     def _taken_away(self, job: Job) -> str | None:
+        if self._has_ended:
+            return None
         with self._session.cursor() as cursor:
             owned = agenda.is_owner(cursor, self._registry, job.number, self._worker)
         return None if owned else "it was cancelled"

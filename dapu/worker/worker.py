@@ -53,8 +53,8 @@ class Reporter(Protocol):
 class JobCounts:
     """How many jobs came out how.
 
-    failing: tasks whose last job went wrong, with how it ended: failed, lost, or waiting for its
-    next try.
+    failing: tasks whose last job went wrong, with how it ended: failed, lost, waiting for its next
+    try, or done but for what runs after its commit.
     faults: what else went wrong.
     """
 
@@ -66,7 +66,7 @@ class JobCounts:
         """Counts a job."""
         self.endings[outcome.status] += 1
         self.failing.pop(job.task, None)  # a later try may fix it
-        if outcome.status in ("failed", "waiting", "lost"):
+        if outcome.status in ("failed", "waiting", "lost") or outcome.fault is not None:
             self.failing[job.task] = outcome.status
 
     @property

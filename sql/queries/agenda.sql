@@ -375,3 +375,7 @@ group by status order by status;
 
 -- name: prune
 delete from {agenda} where ended_at < pg_catalog.now() - %(age)s;
+
+-- name: note_fault
+-- What went wrong after a job's commit.
+update {agenda} set message = message || %(fault)s where job = %(job)s;

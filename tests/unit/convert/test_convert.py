@@ -101,6 +101,17 @@ def test_shadow_is_a_transform_between_scripts(converts: Converts) -> None:
     }
 
 
+def test_files_of_a_shadow_that_depend_on_a_change(converts: Converts) -> None:
+    revenue = "routes/mart/mart/revenue"
+    action = "{do: shadow, input: query.sql, afternew: after.sql, afterold: before.sql}"
+    done = converts({f"{revenue}/haulwork.yaml": f"actions:\n- {action}"})
+    assert read(done, f"{revenue}/task.yaml")["actions"] == [
+        {"do": "transform", "query": "query.sql"},
+        {"do": "sql", "file": "after.sql", "when": "changed"},
+        {"do": "sql", "file": "before.sql", "when": "unchanged"},
+    ]
+
+
 def test_history_gets_a_step_that_takes_it_over(converts: Converts) -> None:
     done = converts({})
     folder = done.folder / "routes/mart/mart/customer_history"
