@@ -79,10 +79,35 @@ pg_catalog.substr({source}, {at}, {length});
 -- name: text
 {schema}.abi_text({schema}.abi_bytes({source}, {schema}.abi_tail({source}, {base}, {place})));
 
+-- name: hex_text
+-- Bytes as JSON has them.
+'0x' || pg_catalog.encode({value}, 'hex');
+
+-- name: json_array
+pg_catalog.jsonb_build_array({arguments});
+
+-- name: json_object
+pg_catalog.jsonb_build_object({arguments});
+
+-- name: always
+true;
+
+-- name: json_list
+-- Any number of items of one size.
+(select case when a.count::bigint * {head} <= pg_catalog.length({source}) - a.place - 32 then (
+        select case when pg_catalog.bool_and({ok}) is not false
+            then coalesce(pg_catalog.jsonb_agg({value} order by i.n), '[]') end
+        from pg_catalog.generate_series(0, a.count - 1) as i (n)
+        cross join lateral (
+            select pg_catalog.substr({source}, a.place + 33 + {head} * i.n, {head}) as item offset 0) w) end
+    from (select t.place, {schema}.abi_position({source}, t.place) as count
+        from (select {schema}.abi_tail({source}, {base}, {place}) as place offset 0) t offset 0) a);
+
 -- name: json_dynamic
 {schema}.abi_value({source}, {schema}.abi_tail({source}, {base}, {place}), {type}::jsonb);
 
 -- name: json_static
+-- One too large for an expression.
 {schema}.abi_value({source}, {place}, {type}::jsonb);
 
 -- name: guarded

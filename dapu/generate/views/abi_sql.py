@@ -14,9 +14,10 @@ from psycopg2.extensions import quote_ident
 from dapu.generate.views.abi import Entry, Input
 from dapu.generate.views.abi_calls import Calls
 from dapu.generate.views.abi_functions import HEX_NUMBERS_SINCE
+from dapu.generate.views.abi_json import list_json, static_json
 from dapu.generate.views.abi_tables import ChainTable
 from dapu.generate.views.abi_types import AbiType
-from dapu.generate.views.abi_words import fill, word
+from dapu.generate.views.abi_words import Decoded, fill, word
 from dapu.generate.views.planned import PlannedView, named_view, short_name
 
 _REMEMBERED = 50_000  # pieces of SQL
@@ -146,12 +147,15 @@ class AbiSql:
         """place: of the value's head, from 0. base: where offsets are counted from."""
         if of.kind not in ("bytes", "string", "array", "tuple"):
             return self._word(of, column, source, place, long)
+        static = static_json(of, source, place + 1, self._hex)
+        if static is not None:
+            return self._guarded(static, of, column, source, long)
         name = self._quoted(column)
         message = self._literal(f"{column} is not of type {of.canonical}")
         case = fill("abi_sql.when_null", value=f"d.{name}", message=message)
-        return Value(f"d.{name}", case, self._anywhere(of, source, place, base))
+        return Value(f"d.{name}", case, self._anywhere(of, source, place, base, long))
 
-    def _anywhere(self, of: AbiType, source: str, place: int, base: int) -> str:
+    def _anywhere(self, of: AbiType, source: str, place: int, base: int, long: int) -> str:
         """A value whose size or place is in the data."""
         parts: dict[str, str | int] = {
             "schema": self.schema,
@@ -163,10 +167,14 @@ class AbiSql:
             return fill("abi_sql.bytes", **parts)
         if of.kind == "string":
             return fill("abi_sql.text", **parts)
+        listed = list_json(of, self.schema, source, base, place, self._hex)
+        if listed is not None:
+            return listed
         parts["type"] = self._literal(json.dumps(of.description, ensure_ascii=False))
         if of.is_dynamic:
             return fill("abi_sql.json_dynamic", **parts)
-        return fill("abi_sql.json_static", **parts)
+        is_long = fill("abi_sql.is_as_long", source=source, length=long)
+        return fill("abi_sql.guarded", good=is_long, value=fill("abi_sql.json_static", **parts))
 
     def _new_word(
         self,
@@ -180,6 +188,18 @@ class AbiSql:
     ) -> Value:
         """own_source: where the length of no other is asked for in the error."""
         decoded = word(of, source, place + 1, self._hex)
+        return self._guarded(decoded, of, column, source, long, own_source=own_source)
+
+    def _guarded(
+        self,
+        decoded: Decoded,
+        of: AbiType,
+        column: str,
+        source: str,
+        long: int,
+        *,
+        own_source: bool = False,
+    ) -> Value:
         good = is_long = fill("abi_sql.is_as_long", source=source, length=long)
         if decoded.ok:
             good = fill("abi_sql.both", long=is_long, ok=decoded.ok)

@@ -250,3 +250,27 @@ def test_data_whose_parts_share_bytes_does_not_grow_without_end(newest: Decoder)
     values, error = event(newest, ["uint256[][][][][]"], data)
     assert values == [None]
     assert error is not None
+
+
+@pytest.mark.parametrize(
+    "kind", ["uint8[64]", "uint8[65]", "uint8[101]", "uint8[0]", "uint8[0][]", "bytes3[2][32][]"]
+)
+def test_arrays_of_any_length(any_decoder: Decoder, kind: str) -> None:
+    def value(of: AbiType) -> Any:
+        if of.kind != "array":
+            return b"abc" if of.kind == "fixed_bytes" else 7
+        return [value(of.items[0])] * (2 if of.size is None else of.size)
+
+    of = read_type(entry(kind))
+    data = encode([kind], [value(of)]) if "[0]" not in kind else (32).to_bytes(32) + bytes(32)
+    wanted = [] if "[0]" in kind else shown(of, value(of))
+    assert event(any_decoder, [kind], data) == ([wanted], None)
+
+
+@pytest.mark.parametrize("names", [["a'b", "c\\d"], ["ö\n", "{0}%s"], [f"n{n}" for n in range(51)]])
+def test_components_of_any_names(any_decoder: Decoder, names: list[str]) -> None:
+    parts = [{"name": name, "type": "uint8"} for name in names]
+    tuple_of = {"type": "tuple", "name": "", "components": parts}
+    data = encode(["uint8"] * len(names), list(range(len(names))))
+    found = any_decoder.values([Input("", read_type(tuple_of))], data)
+    assert found == ([dict(zip(names, range(len(names)), strict=True))], None)

@@ -20,8 +20,6 @@ _GROWTH, _SMALL = (
     4096,
 )  # how much larger than the data its JSON may be, and what is always allowed
 
-_ANYWHERE = ("bytes", "string", "array", "tuple")  # each looks itself whether it is all there
-
 Type = Mapping[str, Any]
 
 
@@ -50,7 +48,7 @@ def abi_decode(topics: str | None, data: str | None, layout: str) -> str:
             if one["indexed"]:
                 topic += 1
                 found[f"p{number}"] = _input(words[topic - 1], 0, 0, of)
-            elif is_long or of["kind"] in _ANYWHERE:
+            elif is_long or of["dynamic"]:
                 found[f"p{number}"] = _input(body, place, base, of)
         except (Malformed, IndexError, RecursionError):
             found.setdefault("e", f"{one['name']} is not of type {one['canonical']}")
