@@ -71,6 +71,17 @@ class Name:
         return sql.Identifier(self.text)
 
 
+def joint_name(*parts: object) -> Name:
+    """One name of several parts. Raises ValueError when PostgreSQL takes none so long or short."""
+    text = "".join(map(str, parts))
+    size = len(text.encode())
+    if not 0 < size <= LONGEST_NAME:
+        raise ValueError(
+            f"the name {text!r} has {size} bytes; PostgreSQL takes 1 to {LONGEST_NAME}"
+        )
+    return Name(text)
+
+
 @dataclass(frozen=True)
 class Statement:
     """SQL with its values apart: `parts[0] values[0] parts[1] … parts[-1]`."""

@@ -227,7 +227,8 @@ def validate(warehouse: Warehouse, as_json: bool) -> None:
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
     catalogue = read_catalogue(scan(warehouse.folder), reader, warehouse.connections, registered={})
     check_dependencies(catalogue, masters={})
-    others = [*step_faults(warehouse.folder / "ver"), *grant_faults(warehouse.folder)]
+    own_steps = step_faults(warehouse.folder / "ver", warehouse.settings.variables)
+    others = [*own_steps, *grant_faults(warehouse.folder)]
     faults = [str(fault) for fault in [*others, *catalogue.faults]]
     if as_json:
         show_json({"tasks": len(catalogue.definitions), "faults": faults})

@@ -129,7 +129,7 @@ class TakesUp:
         steps = [step for step in steps if last is None or step.number <= last]
         pending = pending_steps(steps, migrations.applied(self.cursor, self.registry, task))
         if pending:
-            check_fit(self.cursor, table, relation, steps)
+            check_fit(self.cursor, table, relation, steps, definition.step_names)
         return record_steps(self.cursor, self.registry, task, pending)
 
     def _set_watermark(

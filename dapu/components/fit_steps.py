@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.script import ScriptStatement, fault_in_statement, split
+from dapu.components.versioner import parts_of
+from dapu.definitions.script import ScriptStatement, fault_in_statement
 from dapu.definitions.steps import MigrationStep
 from dapu.errors import DapuError, Fault, StepFault
 from dapu.loading.table.relation import Relation, describe
@@ -28,7 +30,11 @@ _EXISTS = (  # what a step makes beside the table is there already, as it should
 
 
 def check_fit(
-    cursor: Cursor, table: TableName, relation: Relation, steps: Sequence[MigrationStep]
+    cursor: Cursor,
+    table: TableName,
+    relation: Relation,
+    steps: Sequence[MigrationStep],
+    names: Mapping[str, Any],
 ) -> None:
     """Looks whether steps that are recorded as applied make the columns that a table has.
 
@@ -41,7 +47,7 @@ def check_fit(
     _make_room(cursor, table)
     for step in steps:
         with given_path(cursor):
-            for part in split(step.text):
+            for part in parts_of(cursor, step, names):
                 _try(cursor, step, part)
     made = describe(cursor, table)
     cursor.execute("rollback to savepoint dapu_fit")

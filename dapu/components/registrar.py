@@ -190,7 +190,13 @@ class _RegistrarRound:
         try:
             self._prepare(upgrade)
             apply_steps(
-                self.session, self.registry, task, upgrade.steps, self.note, self._along(upgrade)
+                self.session,
+                self.registry,
+                task,
+                upgrade.steps,
+                upgrade.definition.step_names,
+                self.note,
+                self._along(upgrade),
             )
         except StepFault as error:
             result.faults.append(error.fault)

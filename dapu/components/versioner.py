@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.script import ScriptStatement, fault_in_statement, split
 from dapu.definitions.steps import MigrationStep, read_steps
-from dapu.errors import ConfigurationError, Fault, StepFault
+from dapu.errors import ConfigurationError, Fault, FaultyFile, StepFault
 from dapu.loading.table.relation import make_schema
 from dapu.named_sql import Script, registry_scripts, statement
 from dapu.registry import dapu_0_8, migrations
@@ -60,7 +61,8 @@ def bring_up_to_date(
                 take_over(cursor, registry, steps)
             pending = pending_steps(steps, migrations.applied(cursor, registry, WAREHOUSE))
         session.commit()
-        applied.warehouse = apply_steps(session, registry, WAREHOUSE, pending, note)
+        names = warehouse.settings.variables
+        applied.warehouse = apply_steps(session, registry, WAREHOUSE, pending, names, note)
     return applied
 
 
@@ -110,32 +112,34 @@ def apply_steps(
     registry: Registry,
     scope: str,
     steps: Iterable[MigrationStep],
+    names: Mapping[str, Any],
     note: Callable[[str], None],
     along: Callable[[Cursor, MigrationStep], bool] | None = None,
 ) -> list[str]:
     """Applies steps of a ver/ folder; returns their file names.
 
+    names: what their templates may use.
     along: what else belongs into the transaction of a step; False keeps it open for the next.
     Raises StepFault that names the file and line of what is wrong; what was not committed then
     is undone.
     """
-    names = []
+    applied_files = []
     for step in steps:
         note(f"{scope}: {step.path.name}")
         applied = Applied(step.number, step.path.name, step.checksum)
         with session.cursor() as cursor, _translated_faults(session, step):
-            _execute(cursor, step)
+            _execute(cursor, step, names)
             migrations.record(cursor, registry, scope, applied)
             if along is None or along(cursor, step):
                 session.commit()
-        names.append(step.path.name)
-    return names
+        applied_files.append(step.path.name)
+    return applied_files
 
 
-def _execute(cursor: Cursor, step: MigrationStep) -> None:
+def _execute(cursor: Cursor, step: MigrationStep, names: Mapping[str, Any]) -> None:
     """Runs a step statement by statement, for the server does not say which one failed."""
     with given_path(cursor):
-        for part in split(step.text):
+        for part in parts_of(cursor, step, names):
             try:
                 cursor.execute(part.text)
             except psycopg2.Error as error:
@@ -144,6 +148,16 @@ def _execute(cursor: Cursor, step: MigrationStep) -> None:
                 raise StepFault(fault_in_statement(step.path, part, error)) from error
     # Who a step became, and what it set, is not for the next one, nor for dapu.
     reset(cursor)
+
+
+def parts_of(
+    cursor: Cursor, step: MigrationStep, names: Mapping[str, Any]
+) -> list[ScriptStatement]:
+    """The statements of a step. Raises StepFault when its template cannot be rendered."""
+    try:
+        return split(step.statement(names).composed().as_string(cursor))
+    except FaultyFile as error:
+        raise StepFault(error.faults[0]) from error
 
 
 @contextmanager

@@ -83,8 +83,8 @@ def converted_script(text: str, pasted: Pasted) -> str:
 
 
 def converted_step(text: str, pasted: Pasted) -> str:
-    """A step of ver/, which is no template: the names themselves. Raises Unsayable."""
-    return _checked(_with_names(text, pasted), text)
+    """A step of ver/: the names themselves, for it stays as it is for ever. Raises Unsayable."""
+    return as_raw(_checked(_with_names(text, pasted), text))
 
 
 def _masked(text: str) -> str:
@@ -112,8 +112,9 @@ def _checked(text: str, original: str) -> str:
 
 def _finished(text: str, original: str, mark: str) -> str:
     """With what stands for the marks; braces of SQL's own are left as they are by Jinja2."""
-    return mark.join(_raw(piece) for piece in _checked(text, original).split(_MARK))
+    return mark.join(as_raw(piece) for piece in _checked(text, original).split(_MARK))
 
 
-def _raw(piece: str) -> str:
+def as_raw(piece: str) -> str:
+    """SQL that Jinja2 leaves as it is."""
     return f"{{% raw %}}{piece}{{% endraw %}}" if _NOT_SQL.search(piece) else piece

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dapu.convert.old_project import Leftovers, OldProject, read_old
-from dapu.convert.sql_text import Pasted, Unsayable, converted_step
+from dapu.convert.sql_text import Pasted, Unsayable, as_raw, converted_step
 from dapu.definitions.script import transaction_faults
 from dapu.errors import Fault
 from dapu.warehouse.yamlfile import read_text
@@ -42,7 +42,7 @@ def convert_project_steps(old: OldProject, owner: str, left: Leftovers) -> dict[
             text = text.replace(mark, instead)
         for fault in transaction_faults(path, text):
             left.add(fault)
-        found[f"ver/{number:03d}_{name}"] = text
+        found[f"ver/{number:03d}_{name}"] = as_raw(text)
     return found
 
 

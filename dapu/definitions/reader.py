@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
@@ -13,7 +13,7 @@ from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint, is_fil
 from dapu.definitions.models import ActionOptions, Route, Task, task_model
 from dapu.definitions.script import transaction_faults
 from dapu.definitions.sql_placeholders import quoted_names
-from dapu.definitions.steps import read_steps
+from dapu.definitions.steps import TABLE_STEP_NAMES, read_steps, step_faults
 from dapu.definitions.templates import (
     BUILT_IN,
     BUILT_IN_TEXTS,
@@ -21,6 +21,7 @@ from dapu.definitions.templates import (
     read_template,
 )
 from dapu.errors import Fault, FaultyFile
+from dapu.statement import TableName
 from dapu.suggest import nearest
 from dapu.warehouse.settings import FILE as SETTINGS_FILE
 from dapu.warehouse.settings import Settings
@@ -35,6 +36,12 @@ class Definition:
     task: Task
     variables: dict[str, Any]
     hash: str
+
+    @property
+    def step_names(self) -> dict[str, Any]:
+        """What the templates of the table's steps may use."""
+        table = TableName(self.folder.schema, self.folder.table)
+        return {**self.variables, "task": self.folder.id, "this": table}
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class DefinitionReader:
             *self._day_part_faults(folder, task, own),
             *_file_faults(folder, task, own, known | BUILT_IN),
             *_text_faults(task, own, known | BUILT_IN_TEXTS),
-            *_upgrade_faults(folder, task, own),
+            *_upgrade_faults(folder, task, own, variables),
         ]
         if faults:
             raise FaultyFile(faults)
@@ -183,11 +190,13 @@ def _text_faults(task: Task, own: Document, known: set[str]) -> Iterator[Fault]:
         yield from (replace(fault, line=line) for fault in faults)
 
 
-def _upgrade_faults(folder: TaskFolder, task: Task, own: Document) -> list[Fault]:
-    try:
-        numbers = {step.number for step in read_steps(folder.path / "ver")}
-    except FaultyFile as error:
-        return error.faults
+def _upgrade_faults(
+    folder: TaskFolder, task: Task, own: Document, variables: Collection[str]
+) -> list[Fault]:
+    faults = step_faults(folder.path / "ver", {*variables, *TABLE_STEP_NAMES})
+    if faults:
+        return faults
+    numbers = {step.number for step in read_steps(folder.path / "ver")}
     return [
         own.fault(f"upgrade.keeps_data: there is no step {number} in ver/", "upgrade", "keeps_data")
         for number in task.upgrade.keeps_data

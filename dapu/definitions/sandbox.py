@@ -18,6 +18,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
+from dapu.statement import Name, TableName, joint_name
+
 
 class _Generator(CodeGenerator):
     """Lets `~` go through the environment, as the other operators do."""
@@ -28,6 +30,14 @@ class _Generator(CodeGenerator):
             self.visit(part, frame)
             self.write(", ")
         self.write("))")
+
+
+TABLE_NAMES: dict[str, Callable[[TableName], Any]] = {
+    "schema": lambda table: Name(table.schema),
+    "table": lambda table: Name(table.table),
+    "name": lambda table: joint_name,  # noqa: ARG005 - a name is made of its own parts alone
+}
+"""What a template finds in a table: names, which are quoted as such."""
 
 
 class SqlEnvironment(SandboxedEnvironment):
@@ -69,6 +79,12 @@ class SqlEnvironment(SandboxedEnvironment):
         if not marks:
             raise ValueError("a list is empty, and SQL has no empty list; ask for it with `if`")
         return Markup("(") + Markup(", ").join(marks) + Markup(")")
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """See SandboxedEnvironment. Of a table's name, its parts as names."""
+        if isinstance(obj, TableName) and attribute in TABLE_NAMES:
+            return TABLE_NAMES[attribute](obj)
+        return super().getattr(obj, attribute)
 
     def concatenate(self, parts: tuple[Any, ...]) -> str:
         """`~`: values make a longer text; beside SQL each value is bound."""

@@ -1,14 +1,22 @@
-"""The numbered SQL steps in a `ver/` folder: `NNN_name.sql`, each applied once, in order."""
+"""The numbered SQL steps in a `ver/` folder: `NNN_name.sql`, each applied once, in order.
+
+They are templates as other SQL files are; a change of a variable does not make a step another one.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dapu.definitions.script import transaction_faults
+from dapu.definitions.sql_placeholders import quoted_names, settled
+from dapu.definitions.templates import THIS, parse_template
 from dapu.errors import Fault, FaultyFile
+from dapu.statement import Statement
 from dapu.warehouse.yamlfile import read_text
 
 _FILE = re.compile(r"(\d{1,6})_.+\.sql")
@@ -26,6 +34,11 @@ class MigrationStep:
     def checksum(self) -> str:
         """SHA-256 (hex) of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def statement(self, names: Mapping[str, Any]) -> Statement:
+        """The step with its names filled in. Raises FaultyFile when it cannot be rendered."""
+        rendered = parse_template(self.path, self.text).render(names)
+        return settled(self.path, self.text, rendered)
 
 
 def read_steps(folder: Path) -> list[MigrationStep]:
@@ -58,10 +71,17 @@ def read_steps(folder: Path) -> list[MigrationStep]:
     return [steps[number] for number in sorted(steps)]
 
 
-def step_faults(folder: Path) -> list[Fault]:
-    """What is wrong with a ver/ folder."""
+def step_faults(folder: Path, known: Collection[str]) -> list[Fault]:
+    """What is wrong with a ver/ folder. known: the names that its templates may use."""
+    faults: list[Fault] = []
     try:
-        read_steps(folder)
+        for step in read_steps(folder):
+            faults += parse_template(step.path, step.text).check(known)
+            faults += quoted_names(step.path, step.text, set(known) - {THIS})
     except FaultyFile as error:
-        return error.faults
-    return []
+        faults += error.faults
+    return faults
+
+
+TABLE_STEP_NAMES = frozenset({"task", THIS})
+"""What they may use beside the variables."""

@@ -22,14 +22,15 @@ from jinja2 import Template as JinjaTemplate
 from jinja2 import TemplateNotFound, TemplateSyntaxError, meta, nodes
 
 from dapu.definitions.folders import is_file
-from dapu.definitions.sandbox import sql_environment
+from dapu.definitions.sandbox import TABLE_NAMES, sql_environment
 from dapu.errors import Fault, FaultyFile
 from dapu.limited_process import LimitedProcess, ProcessDied
 from dapu.statement import Name, Statement, TableName
 from dapu.suggest import nearest
 from dapu.warehouse.yamlfile import read_text
 
-BUILT_IN = frozenset({"rows", "this", "task", "watermark"})
+THIS = "this"
+BUILT_IN = frozenset({"rows", THIS, "task", "watermark"})
 BUILT_IN_TEXTS = frozenset({"now", "task", "today"})
 _MARK = re.compile("\0(\\d+)\0")
 _IS_TEMPLATE = re.compile(r"\{[{%#]")
@@ -190,8 +191,16 @@ def _computes(tree: nodes.Template) -> Iterator[int]:
     """The lines on which something stands that may take much longer than it is written."""
     for node in tree.find_all(nodes.Node):
         named = isinstance(node, nodes.Filter) and node.name in _FILTERS_AT_ONCE
+        named = named or (isinstance(node, nodes.Call) and _of_table(node.node) == "name")
         if not named and not isinstance(node, _AT_ONCE):
             yield node.lineno
+
+
+def _of_table(node: nodes.Node) -> str | None:
+    """What of the task's table it names: `name` in `this.name`; None for anything else."""
+    if not isinstance(node, nodes.Getattr) or not isinstance(node.node, nodes.Name):
+        return None
+    return node.attr if node.node.name == THIS else None
 
 
 def _undeclared(tree: nodes.Template) -> set[str]:
@@ -238,6 +247,10 @@ def _unfit(tree: nodes.Template) -> Iterator[tuple[int, str]]:
         if filtered.name not in environment.filters:
             near = nearest(filtered.name, environment.filters)
             yield filtered.lineno, f"there is no filter `{filtered.name}`{near}"
+    for attribute in tree.find_all(nodes.Getattr):
+        part = _of_table(attribute)
+        if part is not None and part not in TABLE_NAMES:
+            yield attribute.lineno, f"`{THIS}` has no `{part}`{nearest(part, TABLE_NAMES)}"
     for tested in tree.find_all(nodes.Test):
         if tested.name not in environment.tests:
             near = nearest(tested.name, environment.tests)

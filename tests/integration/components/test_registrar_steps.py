@@ -244,3 +244,31 @@ def test_secrets_are_not_kept_with_a_fault(make_route: MakeRoute, connection: Pg
     })  # fmt: skip
     registrar(folder)
     assert "not ***" in state(connection)[1]
+
+
+def test_steps_are_templates(make_route: MakeRoute, connection: PgSession) -> None:
+    folder = make_route({
+        "warehouse.yaml": "variables: {smallest: 3}",
+        "ver/001_more.sql": "create table public.least as select {{ smallest }} as least",
+        **a_task("r.s.t", {
+            "ver/001_make.sql":
+                "create table {{ this }} (a int, constraint {{ this.name('ak_', this.table) }} "
+                "unique (a), check (a >= {{ smallest }}))",
+        }),
+    })  # fmt: skip
+    assert registrar(folder).faults == []
+    assert one(connection, "select least from public.least") == 3
+    made = """
+        select conname, pg_get_constraintdef(oid) from pg_constraint
+        where conrelid = 's.t'::regclass and contype in ('c', 'u') order by 1
+    """
+    assert rows(connection, made) == [
+        ("ak_t", "UNIQUE (a)"), ("t_a_check", "CHECK ((a >= 3))"),
+    ]  # fmt: skip
+
+
+def test_name_that_a_step_does_not_know_is_refused(make_route: MakeRoute) -> None:
+    folder = make_route(a_task("r.s.t", {"ver/001_make.sql": "create table {{ that }} ();\n"}))
+    assert faults(registrar(folder), folder) == [
+        f"{T}/ver/001_make.sql:1: undefined name `that`; known are: task, this"
+    ]

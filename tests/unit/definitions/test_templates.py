@@ -77,6 +77,29 @@ def test_a_table_s_name_is_a_quoted_identifier(tmp_path: Path, connection: PgSes
         assert cursor.fetchall() == [(1,)]
 
 
+def test_parts_of_a_table_s_name_are_identifiers(tmp_path: Path, connection: PgSession) -> None:
+    text = (
+        'alter table {{ this }} add constraint {{ this.name("ak_", this.table, "_4_uniq") }} unique'
+    )
+    statement = render(tmp_path, text + " (a) -- {{ this.schema }}", this=TableName("s", 'o"dd'))
+    assert statement.composed().as_string(connection) == (
+        'alter table "s"."o""dd" add constraint "ak_o""dd_4_uniq" unique (a) -- "s"'
+    )
+    assert render(tmp_path, "{{ this.table | string }}", this=TableName("s", "t")).values == ("t",)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{{ this.tabel }}", "query.sql:1: template: `this` has no `tabel`.*`table`"),
+        ("\n{{ this.name('x', 'y' * 64) }}", "query.sql:2: .* has 65 bytes"),
+        ("{{ this.name() }}", "has 0 bytes"),
+    ],
+)
+def test_what_is_no_name_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    assert re.search(says, fault(tmp_path, text, this=TableName("s", "t")))
+
+
 def test_macros_blocks_and_loops_are_sql_and_the_values_in_them_are_bound(tmp_path: Path) -> None:
     text = (
         "{% macro equal(column, value) %}{{ caller() }} = {{ value }}{% endmacro -%}"
