@@ -54,6 +54,7 @@ def _show_all(cursor: Cursor, registry: Registry, warehouse: Warehouse, as_json:
     faults = tasks.faulty_overrides(cursor, registry, warehouse.settings.day_parts)
     rows = tasks.overview(cursor, registry)
     pause = control.paused(cursor, registry)
+    routes = {route: by for route, by in control.routes(cursor, registry).items() if by}
     counts = agenda.counts(cursor, registry)
     address = address_of(warehouse)[0] if is_embedded(warehouse) else None
     if as_json:
@@ -62,6 +63,7 @@ def _show_all(cursor: Cursor, registry: Registry, warehouse: Warehouse, as_json:
                 "warehouse": name,
                 "embedded_database": address,
                 "paused_by": pause and pause.get("by"),
+                "paused_routes": routes,
                 "jobs": counts,
                 "override_faults": faults,
                 "tasks": [row._asdict() for row in rows],
@@ -80,6 +82,8 @@ def _show_all(cursor: Cursor, registry: Registry, warehouse: Warehouse, as_json:
         say(f"warning: {fault}")
     if pause is not None:
         say(f"The warehouse is paused (by {pause.get('by')}).")
+    for route, by in routes.items():
+        say(f"The route {route} is paused (by {by}).")
 
 
 def _now(row: Overview) -> str:

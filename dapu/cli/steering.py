@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,49 +24,117 @@ if TYPE_CHECKING:
 _POLL = 0.5  # seconds
 
 
+_ROUTE = click.option("--route", metavar="ROUTE", help="Only the tasks of this route.")
+
+
 @click.command("pause")
 @WAREHOUSE
+@_ROUTE
 @click.option("--wait", is_flag=True, help="Return when no job is running any more.")
-def pause(warehouse: Warehouse, wait: bool) -> None:
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0),
+    help="With --wait: no longer than this; then exit status 1, and the pause stays.",
+)
+def pause(warehouse: Warehouse, route: str | None, wait: bool, minutes: float | None) -> None:
     """Queue and start nothing from now on; running jobs go on.
 
-    Example: dapu pause finances --wait
-    """
+    \b
+    Examples:
+      dapu pause finances --wait --minutes 55
+      dapu pause finances --route erp
+    """  # noqa: D301 - click's mark for lines that stay as they are
     import getpass
     import platform
 
-    from dapu.registry import agenda, control, workers
+    from dapu.registry import agenda
 
+    if minutes is not None and not wait:
+        raise click.UsageError("--minutes goes with --wait")
     line = stamped(warehouse.settings.zone)
     with _transactions(warehouse, "pause") as (cursor, registry):
-        control.pause(cursor, registry, f"{getpass.getuser()}@{platform.node()}")
+        _pause(cursor, registry, route, f"{getpass.getuser()}@{platform.node()}")
         cursor.connection.commit()
         agenda.take_turn(cursor, registry)
-        running = agenda.running(cursor, registry)
-        shown: list[tuple[int, str]] = []
-        while wait and running:
-            if running != shown:
-                line("waits for: " + ", ".join(task for _, task in running))
-            shown = running
-            cursor.connection.commit()
-            time.sleep(_POLL)
-            workers.free_jobs_of_the_dead(cursor, registry)  # nobody else may look in a pause
-            running = agenda.running(cursor, registry)
-    still = f"; still running: {', '.join(task for _, task in running)}" if running else ""
-    line(f"paused{still}")
+        running = _running(cursor, registry, route)
+        if wait:
+            running = _wait_for(cursor, registry, route, minutes, line)
+    still = f"; still running: {', '.join(running)}" if running else ""
+    line(f"{f'route {route} ' if route else ''}paused{still}")
+    if wait and running:
+        sys.exit(1)
+
+
+def _pause(cursor: Cursor, registry: Registry, route: str | None, who: str) -> None:
+    from dapu.registry import control
+
+    if route is None:
+        control.pause(cursor, registry, who)
+    elif not control.pause_route(cursor, registry, route, who):
+        raise _no_route(cursor, registry, route)
+
+
+def _no_route(cursor: Cursor, registry: Registry, route: str) -> ConfigurationError:
+    from dapu.registry import control
+    from dapu.suggest import nearest
+
+    near = nearest(route, control.routes(cursor, registry))
+    return ConfigurationError(f"there is no route `{route}` in the registry{near}")
+
+
+def _running(cursor: Cursor, registry: Registry, route: str | None) -> list[str]:
+    """The tasks that are running, of one route or all."""
+    from dapu.registry import agenda
+
+    tasks = [task for _, task in agenda.running(cursor, registry)]
+    return [task for task in tasks if route in (None, task.partition(".")[0])]
+
+
+def _wait_for(
+    cursor: Cursor,
+    registry: Registry,
+    route: str | None,
+    minutes: float | None,
+    line: Callable[[str], None],
+) -> list[str]:
+    """Waits until no job is running, or the minutes are over; returns what still is."""
+    from dapu.registry import workers
+
+    until = math.inf if minutes is None else time.monotonic() + minutes * 60
+    shown: list[str] = []
+    while (running := _running(cursor, registry, route)) and time.monotonic() < until:
+        if running != shown:
+            line("waits for: " + ", ".join(running))
+        shown = running
+        cursor.connection.commit()
+        time.sleep(_POLL)
+        workers.free_jobs_of_the_dead(cursor, registry)  # nobody else may look in a pause
+    return running
 
 
 @click.command("resume")
 @WAREHOUSE
-def resume(warehouse: Warehouse) -> None:
+@_ROUTE
+def resume(warehouse: Warehouse, route: str | None) -> None:
     """End a pause.
 
-    Example: dapu resume finances
-    """
+    A paused warehouse and a paused route are resumed apart.
+
+    \b
+    Examples:
+      dapu resume finances
+      dapu resume finances --route erp
+    """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.registry import control
 
+    was_paused: bool | None
     with _transactions(warehouse, "resume") as (cursor, registry):
-        was_paused = control.resume(cursor, registry)
+        if route is None:
+            was_paused = control.resume(cursor, registry)
+        else:
+            was_paused = control.resume_route(cursor, registry, route)
+            if was_paused is None:
+                raise _no_route(cursor, registry, route)
     say("resumed" if was_paused else "it was not paused")
 
 

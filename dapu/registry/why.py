@@ -54,6 +54,7 @@ class _Job(NamedTuple):
     is_early: bool
     tries: int
     is_disabled: bool
+    is_route_paused: bool
     concurrency: int | None
     on_route: list[str]
     leaders: list[int]
@@ -100,6 +101,7 @@ def _of_rule(found: _Readiness) -> str:
         "paused": f"the warehouse is paused (by {found.paused_by}), until `dapu resume`",
         "faulty": f"its definition has a fault: {found.fault}",
         "upgrading": "steps of its `ver/` are being applied, by the Registrar",
+        "route_paused": f"its route is paused (by {found.paused_by}), until `dapu resume --route`",
         "route_disabled": "its route.yaml has `disabled: [manager]`",
         "blacklisted": f"an override has `blacklisted`{note}, until that row is changed",
         "on_masters": f"it runs when {_listed(found.masters)} has run next{failed}",
@@ -137,6 +139,7 @@ def _hindrances(job: _Job, found: _Readiness) -> list[tuple[str, bool, str]]:
     return [
         ("paused", found.reason == "paused", f"the warehouse is paused (by {found.paused_by})"),
         ("upgrading", found.reason == "upgrading", "steps of its `ver/` are being applied"),
+        ("route_paused", job.is_route_paused, f"its route is paused (by {found.paused_by})"),
         ("route_disabled", job.is_disabled, "its route.yaml has `disabled: [worker]`"),
         ("after", bool(job.leaders), f"it follows job {', '.join(map(str, job.leaders))}"),
         ("masters", bool(job.masters), f"{_listed(job.masters)} is to run before"),

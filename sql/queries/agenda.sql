@@ -17,7 +17,7 @@ from (
         exists (select from {dependency} d where d.master = w.task) as is_master
     from {agenda} w
     join {registry} t on t.task = w.task and t.state = 'ready'
-    join {route} r on r.route = w.route and not 'worker' = any (r.disabled)
+    join {route} r on r.route = w.route and not 'worker' = any (r.disabled) and r.paused_by is null
     left join {override} o on o.task = w.task
     where w.status = 'waiting' and w.not_before <= pg_catalog.now() and w.tries <= t.retries
     and (w.after = '{{}}' or not exists (  -- asked of the few that follow others, not of all
@@ -95,7 +95,7 @@ left join (
     select a.task, a.not_before
     from {agenda} a
     join {registry} t on t.task = a.task and t.state = 'ready'
-    join {route} r on r.route = a.route and not 'worker' = any (r.disabled)
+    join {route} r on r.route = a.route and not 'worker' = any (r.disabled) and r.paused_by is null
     where a.status = 'waiting' and a.not_before > pg_catalog.now() and a.tries <= t.retries
     and not exists (select from {control} where name = 'paused')
     order by a.not_before
@@ -279,7 +279,8 @@ returning job, task;
 
 -- name: readiness
 -- Why the Manager does not queue a task now, with what a person wants to know of it.
-select f.reason, f.due_from, f.day_parts, t.fault, t.cron, o.note, p.value ->> 'by',
+select f.reason, f.due_from, f.day_parts, t.fault, t.cron, o.note,
+    coalesce(p.value ->> 'by', r.paused_by),
     array(select d.master from {dependency} d join {registry} m on m.task = d.master
         where d.task = t.task and m.last_done_at is null order by d.master),
     array(select d.master from {dependency} d join {registry} m on m.task = d.master
@@ -291,6 +292,7 @@ select f.reason, f.due_from, f.day_parts, t.fault, t.cron, o.note, p.value ->> '
         where d.task = t.task and m.last_status = 'failed' order by d.master)
 from {readiness}(%(now)s, %(day_parts)s::text[]) f
 join {registry} t on t.task = f.task
+join {route} r on r.route = t.route
 left join {override} o on o.task = f.task
 left join {control} p on p.name = 'paused'
 where f.task = %(task)s;
@@ -298,7 +300,7 @@ where f.task = %(task)s;
 -- name: holds
 -- The task's job that waits or runs, and what keeps `claim` from starting the one that waits.
 select a.job, a.status, a.started_at, a.not_before, a.not_before > %(now)s, a.tries,
-    'worker' = any (r.disabled), r.concurrency,
+    'worker' = any (r.disabled), r.paused_by is not null, r.concurrency,
     array(select x.task from {agenda} x
         where x.status = 'running' and x.route = a.route order by x.job),
     array(select x.job from {agenda} x where x.job = any (a.after) and x.status <> 'done'

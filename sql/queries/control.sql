@@ -1,4 +1,4 @@
--- Switches of the whole warehouse.
+-- Switches of the whole warehouse, and of routes.
 
 -- name: get
 select value from {control} where name = %(name)s;
@@ -9,3 +9,15 @@ on conflict (name) do update set value = excluded.value, changed_at = pg_catalog
 
 -- name: clear
 delete from {control} where name = %(name)s;
+
+-- name: pause_route
+update {route} set paused_by = %(who)s where route = %(route)s;
+
+-- name: resume_route
+-- Whether it was paused; nothing for a route that does not exist.
+update {route} r set paused_by = null from {route} before
+where r.route = %(route)s and before.route = r.route returning before.paused_by is not null;
+
+-- name: routes
+-- All routes, with who paused them.
+select route, paused_by from {route} order by route;

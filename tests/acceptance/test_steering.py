@@ -34,6 +34,57 @@ def test_pause_stops_manager_and_worker_until_resume(
     assert run_due(folder).order == ["r.s.t"]
 
 
+def test_paused_route_stands_still_and_the_others_go_on(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_warehouse({
+        **ROUTE, "routes/q/route.yaml": "", **a_task("r.s.t"), **a_task("q.s.u"), **a_task("q.s.v"),
+    })  # fmt: skip
+    prepare(folder)
+    manager(folder)  # what waits already does not start either
+    assert here(capsys, "pause", folder, "--route", "r").out.endswith("route r paused\n")
+    assert sorted(run_due(folder).order) == ["q.s.u", "q.s.v"]
+    assert "waits: its route is paused (by " in here(capsys, "why", folder, "r.s.t").out
+    assert "The route r is paused (by " in here(capsys, "status", folder).out
+    prepare(folder)  # a deploy does not end it
+    assert run_due(folder).order == []
+    assert here(capsys, "resume", folder, "--route", "r").out == "resumed\n"
+    assert here(capsys, "resume", folder, "--route", "r").out == "it was not paused\n"
+    assert run_due(folder).order == ["r.s.t"]
+
+
+def test_manager_queues_nothing_of_a_paused_route(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t")})
+    prepare(folder)
+    here(capsys, "pause", folder, "--route", "r")
+    assert manager(folder).queued == []
+    said = here(capsys, "why", folder, "r.s.t").out
+    assert re.search("its route is paused .by .*, until `dapu resume --route`", said)
+    for command in ("pause", "resume"):
+        wrong = here(capsys, command, folder, "--route", "rr")
+        assert (wrong.status, "no route `rr`" in wrong.err) == (2, True)
+
+
+def test_pause_wait_has_a_limit(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t")})
+    prepare(folder)
+    manager(folder)
+    assert here(capsys, "pause", folder, "--minutes", "5").status == 2  # it goes with --wait
+    with closing(open_warehouse(folder).connect("worker")) as worker:
+        with worker, worker.cursor() as cursor:
+            number = workers.enrol(cursor, Registry())
+            assert agenda.claim(cursor, Registry(), number, backend=0)
+        done = here(capsys, "pause", folder, "--wait", "--minutes", "0")
+        assert (done.status, "paused; still running: r.s.t" in done.out) == (1, True)
+        other = here(capsys, "pause", folder, "--wait", "--route", "r", "--minutes", "0")
+        assert other.status == 1
+    assert "is paused" in here(capsys, "manager", folder).out
+
+
 @pytest.mark.parametrize("how", ["the job ends", "its worker dies"])
 def test_pause_wait_returns_when_no_job_is_running(
     make_warehouse: MakeWarehouse, connection: PgSession, how: str
