@@ -45,15 +45,24 @@ def gatekeeper(warehouse: Warehouse, only_plan: bool, as_json: bool) -> None:
         say("gatekeeper: everything is as grants.yaml says")
         return
     done = "to make with --apply" if only_plan else "made"
-    count = counted(sum(map(len, (plan.new, plan.old, plan.granted, plan.revoked))), "change")
+    changes = (plan.new, plan.old, plan.views, plan.old_views, plan.granted, plan.revoked)
+    count = counted(sum(map(len, changes)), "change")
     say(f"gatekeeper: {count} {done}")
 
 
 def _lines(plan: Plan) -> dict[str, list[str]]:
     return {
         "?": list(plan.missing),
-        "-": [*map(str, plan.revoked), *(f"{name}: the group itself" for name in plan.old)],
-        "+": [*(f"{name}: the group itself" for name in plan.new), *map(str, plan.granted)],
+        "-": [
+            *map(str, plan.revoked),
+            *(f"the view {name}" for name in plan.old_views),
+            *(f"{name}: the group itself" for name in plan.old),
+        ],
+        "+": [
+            *(f"{name}: the group itself" for name in plan.new),
+            *map(str, plan.views),
+            *map(str, plan.granted),
+        ],
     }
 
 
@@ -61,6 +70,8 @@ def _as_data(plan: Plan) -> dict[str, object]:
     return {
         "new_groups": list(plan.new),
         "dropped_groups": list(plan.old),
+        "new_views": [str(one.name) for one in plan.views],
+        "dropped_views": [str(name) for name in plan.old_views],
         "granted": [dataclasses.asdict(one) for one in plan.granted],
         "revoked": [dataclasses.asdict(one) for one in plan.revoked],
         "missing": list(plan.missing),

@@ -14,17 +14,25 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.components.masked_views import (
+    MaskedView,
+    TableColumns,
+    Tables,
+    changed_views,
+    masked_views,
+    missing_masks,
+    present_views,
+)
 from dapu.definitions.grants import Grants, Group, Readable, is_pattern, read_grants
 from dapu.errors import DapuError, FaultyFile
 from dapu.named_sql import compose, statement
 from dapu.registry.version import registry_of
+from dapu.statement import LONGEST_NAME, TableName
 from dapu.suggest import nearest
 from dapu.warehouse.warehouse import Warehouse
 from dapu.warehouse.yamlfile import Document
 
 Kind = Literal["schema", "table", "sequence", "column", "default", "member"]
-Found = Mapping[tuple[str, str], tuple[bool, Sequence[str]]]
-"""Of each table by schema and name: whether it holds rows itself, and its columns."""
 
 
 @dataclass(frozen=True, order=True)
@@ -61,6 +69,7 @@ class Plan:
 
     new, old: groups to make and to drop. described: comments that groups are to have.
     missing: what the file names and is not there yet. locked: tables that get or lose a grant.
+    views, old_views: masked views to make, and to drop before. mark: of this warehouse.
     """
 
     new: Sequence[str]
@@ -70,11 +79,15 @@ class Plan:
     revoked: Sequence[Grant]
     missing: Sequence[str]
     locked: Sequence[tuple[str, str]]
+    views: Sequence[MaskedView]
+    old_views: Sequence[TableName]
+    mark: str
 
     @property
     def is_empty(self) -> bool:
         """Whether all is as the file says."""
-        return not (self.new or self.old or self.described or self.granted or self.revoked)
+        roles, views = (self.new, self.old, self.described), (self.views, self.old_views)
+        return not any((*roles, *views, self.granted, self.revoked))
 
 
 def plan_grants(warehouse: Warehouse) -> Plan:
@@ -145,8 +158,19 @@ class _Gatekeeper:
         tables = self._tables()
         self._cursor.execute(statement("gatekeeper.schemas"))
         schemas = {row[0] for row in self._cursor.fetchall()}
-        desired = set(_desired(wanted, schemas, tables))
-        present = set(self._present(sorted(own)))
+        views = list(masked_views(wanted, tables))
+        self._check_masks(views, desired := set(_desired(wanted, schemas, tables)))
+        there = present_views(self._cursor, self._mark)
+        made, dropped = changed_views(views, there, self._mark)
+        for view in views:
+            place = view.name
+            desired.add(Grant(view.group, "schema", place.schema, privilege="USAGE"))
+            desired.add(Grant(view.group, "table", place.schema, place.table, privilege="SELECT"))
+        present = {
+            grant
+            for grant in self._present(sorted(own))
+            if TableName(grant.schema, grant.table) not in dropped  # what it had goes with it
+        }
         granted, revoked = sorted(desired - present), sorted(present - desired)
         comments = {name: _comment(self._mark, group) for name, group in wanted.items()}
         touched = {(one.schema, one.table) for one in (*granted, *revoked) if one.table}
@@ -156,8 +180,11 @@ class _Gatekeeper:
             described={name: text for name, text in comments.items() if roles.get(name) != text},
             granted=granted,
             revoked=revoked,
-            missing=list(_missing(wanted, schemas, tables)),
-            locked=sorted(place for place in touched if tables.get(place, (False, ()))[0]),
+            missing=[*_missing(wanted, schemas, tables), *missing_masks(wanted, tables)],
+            locked=sorted(p for p in touched if p in tables and tables[p].is_table),
+            views=made,
+            old_views=dropped,
+            mark=self._mark,
         )
 
     def _roles(self) -> dict[str, str]:
@@ -182,9 +209,32 @@ class _Gatekeeper:
         if faults:
             raise FaultyFile(faults)
 
-    def _tables(self) -> dict[tuple[str, str], tuple[bool, Sequence[str]]]:
-        self._cursor.execute(statement("gatekeeper.tables"))
-        return {(schema, table): rest for schema, table, *rest in self._cursor.fetchall()}  # type: ignore[misc]
+    def _check_masks(self, views: Sequence[MaskedView], desired: set[Grant]) -> None:
+        """Raises FaultyFile for what would be masked in vain, or in two ways."""
+        faults, seen = [], set[TableName]()
+        open_to = {(one.role, one.schema, one.table, one.column) for one in desired if one.table}
+        for view in views:
+            steps = ("groups", view.group)
+            if view.name in seen:
+                message = f"{view.of} is masked twice; say it in one entry"
+                faults.append(self._document.fault(message, *steps))
+            seen.add(view.name)
+            if len(view.name.schema.encode()) > LONGEST_NAME:
+                message = f"the schema {view.name.schema} would have over {LONGEST_NAME} bytes"
+                faults.append(self._document.fault(message, *steps))
+            place = (view.group, view.of.schema, view.of.table)
+            if any((*place, column) in open_to for column in ("", *view.masks)):
+                message = f"another entry lets it read {view.of} unmasked"
+                faults.append(self._document.fault(message, *steps))
+        if faults:
+            raise FaultyFile(faults)
+
+    def _tables(self) -> dict[tuple[str, str], TableColumns]:
+        self._cursor.execute(statement("gatekeeper.tables"), {"beginning": f"{self._mark}, "})
+        return {
+            (schema, table): TableColumns(is_table, dict(columns))
+            for schema, table, is_table, columns in self._cursor.fetchall()
+        }
 
     def _present(self, roles: Sequence[str]) -> Iterator[Grant]:
         self._cursor.execute(statement("gatekeeper.grants"), {"roles": list(roles)})
@@ -212,7 +262,7 @@ def _whose(name: str, comment: str) -> str:
     )
 
 
-def _desired(groups: Mapping[str, Group], schemas: set[str], tables: Found) -> Iterator[Grant]:
+def _desired(groups: Mapping[str, Group], schemas: set[str], tables: Tables) -> Iterator[Grant]:
     for role, group in groups.items():
         for member in group.members:
             yield Grant(role, "member", member=member)
@@ -220,10 +270,12 @@ def _desired(groups: Mapping[str, Group], schemas: set[str], tables: Found) -> I
             yield from _readable(role, readable, schemas, tables)
 
 
-def _readable(role: str, readable: Readable, schemas: set[str], tables: Found) -> Iterator[Grant]:
+def _readable(role: str, readable: Readable, schemas: set[str], tables: Tables) -> Iterator[Grant]:
     if readable.schema_name in schemas and readable.is_whole:
         yield Grant(role, "schema", readable.schema_name, privilege="USAGE")
         yield Grant(role, "default", readable.schema_name, privilege="SELECT")
+    if readable.mask:
+        return  # it reads views instead
     for (schema, table), (_, columns) in tables.items():
         if not readable.means(schema, table):
             continue
@@ -235,7 +287,7 @@ def _readable(role: str, readable: Readable, schemas: set[str], tables: Found) -
                 yield Grant(role, "column", schema, table, column, "SELECT")
 
 
-def _missing(groups: Mapping[str, Group], schemas: set[str], tables: Found) -> Iterator[str]:
+def _missing(groups: Mapping[str, Group], schemas: set[str], tables: Tables) -> Iterator[str]:
     """What the file names in full and is not there: a slip of the pen, or still to come."""
     for role, group in groups.items():
         for readable in group.reads:
@@ -250,7 +302,7 @@ def _missing(groups: Mapping[str, Group], schemas: set[str], tables: Found) -> I
             yield from _missing_columns(role, readable, tables)
 
 
-def _missing_columns(role: str, readable: Readable, tables: Found) -> Iterator[str]:
+def _missing_columns(role: str, readable: Readable, tables: Tables) -> Iterator[str]:
     for (schema, table), (_, columns) in tables.items():
         if readable.columns is not None and readable.means(schema, table):
             for column in readable.columns:
@@ -270,10 +322,18 @@ def _changes(plan: Plan) -> Iterator[sql.Composed]:
         yield compose("gatekeeper.comment_role", **pieces)
     for grant in plan.revoked:
         yield _revoke(grant)
+    yield from _changes_of_views(plan)
     for grant in plan.granted:
         yield _grant(grant)
     for role in plan.old:
         yield compose("gatekeeper.drop_role", role=sql.Identifier(role))
+
+
+def _changes_of_views(plan: Plan) -> Iterator[sql.Composed]:
+    for name in plan.old_views:
+        yield compose("gatekeeper.drop_view", view=name.identifier)
+    for view in plan.views:
+        yield from view.statements(plan.mark)
 
 
 def _grant(grant: Grant) -> sql.Composed:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from dapu.definitions.models import Columns
 from dapu.errors import ConfigurationError, Fault, FaultyFile
@@ -25,6 +25,9 @@ def _as_list(value: object) -> object:
 Texts = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
 
 
+Mask = Annotated[str, StringConstraints(pattern=r"^(hide|year|(first|last) [1-9][0-9]{0,3})$")]
+
+
 class Readable(Strict):
     """What a group may read."""
 
@@ -39,10 +42,16 @@ class Readable(Strict):
         None, description="Only these columns, as for tables with personal data; default all"
     )
 
+    mask: dict[str, Mask] = Field(
+        {},
+        description="Columns that are masked: `hide`, `first 2`, `last 4` (characters), or `year` "
+        "(of a date). Then the group reads a view of the table, in `<schema>_for_<group>`",
+    )
+
     @property
     def is_whole(self) -> bool:
         """Whether it is each table of one schema, those to come too."""
-        is_all = self.columns is None and not self.exclude and "*" in self.tables
+        is_all = not self.mask and self.columns is None and not self.exclude and "*" in self.tables
         return is_all and not is_pattern(self.schema_name)
 
     def means(self, schema: str, table: str) -> bool:

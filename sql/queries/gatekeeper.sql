@@ -26,14 +26,27 @@ select nspname::text from pg_namespace
 where nspname !~ '^(pg_|dapu_(new|old)_)' and nspname <> 'information_schema';
 
 -- name: tables
--- Tables, views and what else can be read, with their columns.
+-- Tables, views and what else can be read, with their columns and the types of these; without the
+-- masked views.
 select n.nspname::text, c.relname::text, c.relkind in ('r', 'p'), array(
-    select a.attname::text from pg_attribute a
+    select array[a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod)]
+    from pg_attribute a
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'm', 'f')
 and n.nspname !~ '^(pg_|dapu_(new|old)_)' and n.nspname <> 'information_schema'
+and not pg_catalog.starts_with(
+    coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), ''), %(beginning)s)
 order by 1, 2;
+
+-- name: masked_views
+-- The masked views of this warehouse, with their comments.
+select n.nspname::text, c.relname::text, d.description
+from pg_description d
+join pg_class c on c.oid = d.objoid and c.relkind = 'v'
+join pg_namespace n on n.oid = c.relnamespace
+where d.classoid = 'pg_class'::regclass and d.objsubid = 0
+and pg_catalog.starts_with(d.description, %(beginning)s);
 
 -- name: grants
 -- All that the groups are granted in this database: kind, schema, table, column, privilege, whether
@@ -61,6 +74,35 @@ where r.rolname = any(%(roles)s) and schema_name !~ '^(pg_toast|dapu_(new|old)_)
 -- name: lock_table
 -- So that no load puts another table into its place before the grant is committed.
 lock table {table} in access share mode;
+
+-- name: create_schema
+create schema if not exists {schema};
+
+-- name: create_view
+-- A barrier: no function of a reader's own is called with what the view hides.
+create view {view} with (security_barrier) as select {columns} from {table};
+
+-- name: comment_view
+comment on view {view} is {comment};
+
+-- name: drop_view
+-- Not `cascade`: what somebody built on it stays, and says so.
+drop view {view};
+
+-- name: mask_all
+null::{type} as {column};
+
+-- name: mask_all_but_first
+-- A value that is no longer than that would be shown whole.
+case when pg_catalog.length({column}::text) > {count} then pg_catalog.left({column}::text, {count}) || '…'
+    when {column} is not null then '…' end as {column};
+
+-- name: mask_all_but_last
+case when pg_catalog.length({column}::text) > {count} then '…' || pg_catalog.right({column}::text, {count})
+    when {column} is not null then '…' end as {column};
+
+-- name: mask_within_year
+pg_catalog.date_trunc('year', {column})::{type} as {column};
 
 -- name: create_role
 create role {role} nologin;

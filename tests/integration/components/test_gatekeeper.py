@@ -311,3 +311,140 @@ def test_json(gate: Gate) -> None:
     assert found["applied"] is False
     assert found["new_groups"] == [gate.names["ANALYSTS"]]
     assert [one["kind"] for one in found["granted"]] == ["schema", "table"]
+
+
+MASKED = """
+groups:
+  ANALYSTS:
+    reads:
+      - schema: staging
+        tables: [customer, person]
+        mask: {email: first 1}
+    members: mari
+"""
+VIEW = "staging_for_ANALYSTS.customer"
+
+
+def test_a_group_reads_a_view_with_masked_columns_and_not_the_table(gate: Gate) -> None:
+    gate.run_sql(
+        "create table staging.person (id int, email text, born date, phone text, note jsonb);"
+        "insert into staging.person values (1, 'x@y', '1999-05-06', '+3725551234', '{}')"
+    )
+    gate.says("""
+groups:
+  ANALYSTS:
+    reads:
+      - schema: staging
+        tables: person
+        mask: {email: hide, born: year, phone: last 2, note: hide}
+      - {schema: staging, tables: customer, mask: {email: first 1}}
+    members: mari
+""")
+    plan = gate.plan()
+    assert plan == gate.plan()
+    assert plan[1:3] == [
+        f"+ ANALYSTS: the view {VIEW[:-8]}person, with masked email (hide), born (year), "
+        "phone (last 2), note (hide)",
+        f"+ ANALYSTS: the view {VIEW}, with masked email (first 1)",
+    ]
+    gate.apply()
+    assert gate.plan() == ["gatekeeper: everything is as grants.yaml says"]
+    assert gate.rows(f"select * from {VIEW}") == [(1, "ee", "a…")]
+    [row] = gate.rows(f"select *, pg_typeof(note)::text from {VIEW[:-8]}person")
+    assert [str(value) for value in row] == ["1", "None", "1999-01-01", "…34", "None", "jsonb"]
+    assert gate.may("mari", gate.own(f"select * from {VIEW}"))
+    assert not gate.may("mari", "select id from staging.customer")
+    gate.run_sql("insert into staging.customer values (2, 'lv', 'a'), (3, 'fi', null)")
+    assert gate.rows(f"select email from {VIEW} where id > 1 order by id") == [("…",), (None,)]
+
+
+def test_a_masked_view_follows_the_file_and_the_table(gate: Gate) -> None:
+    gate.run_sql("create table staging.person (id int, email text)")
+    gate.says(MASKED)
+    gate.apply()
+    gate.run_sql("alter table staging.customer add phone text")
+    gate.says(MASKED.replace("email: first 1", "email: hide"))
+    gate.apply()
+    assert gate.rows(f"select * from {VIEW}") == [(1, "ee", None, None)]
+    assert gate.may("mari", gate.own(f"select * from {VIEW}"))
+    # What would show a column that is to be masked is not made.
+    gate.run_sql(f"drop view {VIEW[:-8]}person; alter table staging.person rename email to mail")
+    assert gate.plan()[0] == "? ANALYSTS: staging.person has no column email to mask, so no view"
+    gate.says("groups: {BOSSES: {reads: [{schema: 'staging*'}]}}")
+    gate.apply()
+    assert gate.rows(f"select to_regclass('{VIEW}')") == [(None,)]
+    assert gate.plan() == ["gatekeeper: everything is as grants.yaml says"]
+
+
+def test_the_masked_view_of_a_table_that_is_replaced_stays(gate: Gate) -> None:
+    gate.says(MASKED.replace("[customer, person]", "customer"))
+    write(
+        gate.folder,
+        {
+            "routes/r/route.yaml": "",
+            "routes/r/staging/customer/task.yaml": "actions: [{do: database, query: q.sql}]",
+            "routes/r/staging/customer/q.sql": "select 2 as id, 'lv' as country, 'c@d' as email",
+        },
+    )
+    versioner(gate.folder)
+    gate.apply()
+    done = here(gate._capsys, "run", gate.folder, "r.staging.customer", "--full")
+    assert done.status == 0, done.text
+    assert gate.rows(f"select * from {VIEW}") == [(2, "lv", "c…")]
+    assert gate.plan() == ["gatekeeper: everything is as grants.yaml says"]
+    assert gate.may("mari", gate.own(f"select * from {VIEW}"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("{schema: staging, tables: customer}", "another entry lets it read staging.customer"),
+        ("{schema: staging}", "another entry lets it read staging.customer"),
+        ("{schema: staging, tables: customer, columns: [email]}", "another entry lets it read"),
+        ("{schema: staging, tables: 'c*', mask: {email: hide}}", "is masked twice"),
+        ("{schema: staging, mask: {email: scramble}}", "mask"),
+    ],
+)
+def test_a_mask_that_is_none_is_refused(gate: Gate, entry: str, says: str) -> None:
+    masked = "{schema: staging, tables: customer, mask: {email: hide}}"
+    gate.says(f"groups: {{ANALYSTS: {{reads: [{masked}, {entry}]}}}}")
+    done = gate.run("--apply")
+    assert done.status == 2
+    assert says in done.err
+    assert gate.rows("select 1 from pg_roles where rolname = 'ANALYSTS'") == []
+
+
+def test_partitions_to_come(gate: Gate) -> None:
+    gate.run_sql("create table mart.part (id int) partition by range (id)")
+    gate.says(ANALYSTS)
+    gate.apply()
+    gate.run_sql("create table mart.part_1 partition of mart.part for values from (0) to (9)")
+    assert gate.may("mari", "select * from mart.part")
+    assert gate.plan() == ["gatekeeper: everything is as grants.yaml says"]
+
+
+def test_two_projects_in_two_databases_of_a_cluster_do_not_fight(
+    gate: Gate, make_warehouse: MakeWarehouse
+) -> None:
+    server, other = gate.database.server, Database(gate.database.server, f"{gate.database.name}_b")
+    server.execute(sql.SQL("create database {}").format(sql.Identifier(other.name)))
+    gate.says(ANALYSTS)
+    gate.apply()
+    try:
+        second = make_warehouse({"connections.yaml": other.connections_yaml()}, name="other")
+        with closing(other.connect()) as session:
+            rows(session, TABLES)
+        write(second, {"grants.yaml": gate.own(ANALYSTS)})
+        done = here(gate._capsys, "gatekeeper", second, "--apply")
+        assert done.status == 2
+        assert f"is that of the dapu gatekeeper of {gate.database.name}" in done.err
+        # With groups of its own it leaves the first one's alone, members in common and all.
+        write(second, {"grants.yaml": gate.own(ANALYSTS.replace("ANALYSTS", "BOSSES"))})
+        assert here(gate._capsys, "gatekeeper", second, "--apply").status == 0
+        assert gate.plan() == ["gatekeeper: everything is as grants.yaml says"]
+        write(second, {"grants.yaml": "groups: {}"})
+        assert here(gate._capsys, "gatekeeper", second, "--apply").status == 0
+        assert gate.may("mari", "select * from mart.sales")
+    finally:
+        drop = sql.SQL("drop database {} with (force)")
+        server.execute(drop.format(sql.Identifier(other.name)))
