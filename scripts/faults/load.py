@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -23,10 +22,10 @@ from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from scripts.faults.load_harm import FAULTS
 from scripts.faults.load_modes import MODES, Mode, change_source, differences, held, make_source
 from scripts.faults.load_stage import Stage, a_stage, ended, one, rows, wait_until
 
-FAULTS = ("kill", "cut", "crash", "restart")
 _ROWS = 30_000  # of each source
 _FREE_AGAIN = 30.0  # seconds in which the job of a dead worker is to be run again, and done
 _LEFT = """
@@ -72,22 +71,25 @@ class Results:
 
     def table(self) -> Iterator[str]:
         """Rounds by mode and fault, in brackets those whose job was running just then."""
-        yield "| mode | " + " | ".join(FAULTS) + " |"
-        yield "|---|" + "---|" * len(FAULTS)
+        faults = dict.fromkeys(fault for _, fault in self.rounds)
+        yield "| mode | " + " | ".join(faults) + " |"
+        yield "|---|" + "---|" * len(faults)
         for mode in dict.fromkeys(mode for mode, _ in self.rounds):
-            cells = [f"{self.rounds[mode, x]} ({self.hits[mode, x]})" for x in FAULTS]
+            cells = [f"{self.rounds[mode, x]} ({self.hits[mode, x]})" for x in faults]
             yield f"| {mode} | " + " | ".join(cells) + " |"
         total = self.rounds.total()
         yield f"{total} rounds, {self.hits.total()} in the middle of a job; {len(self.wrong)} wrong"
-        slowest = ", ".join(f"{name} {self.slowest[name]:.1f} s" for name in FAULTS)
+        slowest = ", ".join(f"{name} {self.slowest[name]:.1f} s" for name in faults)
         yield f"slowest from fault to all done: {slowest}"
 
 
 class Rounds:
     """Runs rounds on a stage. dice: what happens; when exactly is never the same."""
 
-    def __init__(self, stage: Stage, modes: Sequence[Mode], dice: random.Random) -> None:
-        self.stage, self._modes, self._dice = stage, modes, dice
+    def __init__(
+        self, stage: Stage, modes: Sequence[Mode], faults: Sequence[str], dice: random.Random
+    ) -> None:
+        self.stage, self._modes, self._faults, self._dice = stage, modes, faults, dice
         self._takes: dict[tuple[str, bool], float] = {}
         self.results = Results()
 
@@ -108,7 +110,7 @@ class Rounds:
         """Runs so many rounds, over all modes in turn."""
         for number in range(count):
             mode = self._modes[number % len(self._modes)]
-            plan = self._plan(mode, FAULTS[number // len(self._modes) % len(FAULTS)])
+            plan = self._plan(mode, self._faults[number // len(self._modes) % len(self._faults)])
             for text in self._round(plan):
                 self.results.wrong.append(text)
                 report(f"round {number + 1}, {plan}: {text}")
@@ -149,14 +151,15 @@ class Rounds:
     def _harm(self, plan: Plan, job: int) -> float:
         """Runs the job with a fault in it to its end; returns the seconds from then to the end."""
         stage, results, kind = self.stage, self.results, (plan.mode.name, plan.fault)
-        with stage.worker() as worker:
+        hasty = plan.fault.startswith("silent")
+        with FAULTS[plan.fault](stage) as harm, stage.worker(hasty=hasty) as worker:
             self._wait_for_start(job, worker)
             takes = self._takes[plan.mode.name, plan.first or plan.full]
             time.sleep(self._dice.uniform(0, takes))
             results.rounds[kind] += 1
             results.hits[kind] += self._status(job) == "running"
             started = time.monotonic()
-            self._do(plan.fault, worker)
+            harm(worker)
             if plan.change_while_down:
                 self._change(plan.mode, plan.changes)
             ended(worker)
@@ -169,16 +172,6 @@ class Rounds:
         query = "select status = 'waiting' from meta.agenda where job = %s"
         with self.stage.target_session() as target:
             wait_until(lambda: not (worker.is_alive() and one(target, query, (job,))))
-
-    def _do(self, fault: str, worker: ForkServerProcess) -> None:
-        if fault == "kill":
-            worker.kill()
-        elif fault == "cut":
-            self.stage.proxy.cut()
-        else:
-            how = signal.SIGQUIT if fault == "crash" else signal.SIGINT
-            self.stage.main.stop(how)
-            self.stage.main.start()
 
     def _go_on(self) -> None:
         """Starts workers until nothing is left to do; more than a few are not needed."""
@@ -210,12 +203,16 @@ class Rounds:
 
 @contextmanager
 def on_stage(
-    folder: Path, modes: Sequence[Mode], seed: int, count: int = _ROWS
+    folder: Path,
+    modes: Sequence[Mode],
+    faults: Sequence[str],
+    seed: int,
+    count: int = _ROWS,
 ) -> Iterator[Rounds]:
     """Rounds that are ready to run. count: rows of each source at the start."""
     files = {name: text for mode in modes for name, text in mode.files().items()}
     with a_stage(folder, files) as stage:
-        rounds = Rounds(stage, modes, random.Random(seed))
+        rounds = Rounds(stage, modes, faults, random.Random(seed))
         rounds.prepare(count)
         yield rounds
 
@@ -226,10 +223,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--mode", action="append", choices=list(MODES), help="default: all")
+    parser.add_argument("--fault", action="append", choices=list(FAULTS), help="default: all")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="dapu-faults-"))
     started = time.monotonic()
-    with on_stage(folder, [MODES[name] for name in given.mode or MODES], given.seed) as rounds:
+    modes, faults = [MODES[name] for name in given.mode or MODES], given.fault or list(FAULTS)
+    with on_stage(folder, modes, faults, given.seed) as rounds:
         rounds.run(given.rounds, lambda line: print(line, flush=True))
     print(
         f"seed {given.seed}, {time.monotonic() - started:.0f} s", *rounds.results.table(), sep="\n"

@@ -1,16 +1,14 @@
-"""What the faults are done to: two servers, a proxy before the source, real worker processes."""
+"""What the faults are done to: two servers, a proxy before each, real worker processes."""
 
 from __future__ import annotations
 
 import os
-import socket
-import struct
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -27,6 +25,8 @@ from dapu.components.versioner import bring_up_to_date
 from dapu.registry import agenda
 from dapu.registry.store import Registry
 from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker import job_watch
+from scripts.faults.load_proxy import Proxy
 from tests.services.postgres import (
     Postgres,
     StoppablePostgres,
@@ -34,8 +34,6 @@ from tests.services.postgres import (
     running_stoppable,
 )
 
-_CHUNK = 1 << 16
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing tells the other side of it with a reset
 _PATIENCE = 90.0  # seconds
 _LOG = "worker.log"
 
@@ -44,66 +42,44 @@ _FORKS = get_context("forkserver")
 _FORKS.set_forkserver_preload(["dapu.cli.main", "dapu.cli.run", "dapu.worker.worker", __name__])
 
 
-class Proxy:
-    """Passes connections from a port of loopback on to a server's socket, and can cut them all."""
-
-    def __init__(self, server: Postgres) -> None:
-        self._path = str(server.socket_directory / f".s.PGSQL.{server.port}")
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def cut(self) -> int:
-        """Cuts all connections that are open; returns how many."""
-        with self._lock:
-            cut, self._sockets = self._sockets, set()
-        for end in cut:
-            with suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-        return len(cut) // 2
-
-    def close(self) -> None:
-        """Takes no more connections."""
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.cut()
-
-    def _listen(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._path)
-                with self._lock:
-                    self._sockets |= {client, server}
-                for ends in ((client, server), (server, client)):
-                    threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(_CHUNK):
-                target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            with self._lock:
-                self._sockets.discard(end)
-
-
 @dataclass(frozen=True)
 class Stage:
-    """All that a round needs."""
+    """All that a round needs.
+
+    proxy: before the source, always. main_proxy: before the warehouse, for who goes `through` it.
+    """
 
     folder: Path
     main: StoppablePostgres
     source: Postgres
     proxy: Proxy
+    main_proxy: Proxy
+
+    @contextmanager
+    def through(self, port: int) -> Iterator[None]:
+        """Meanwhile workers reach the warehouse at a port of loopback."""
+        file = self.folder / "connections.yaml"
+        direct = file.read_text(encoding="utf-8")
+        main = self.main.postgres
+        address = f"host: {main.socket_directory}, port: {main.port}"
+        assert address in direct
+        file.write_text(direct.replace(address, f"host: 127.0.0.1, port: {port}"), encoding="utf-8")
+        try:
+            yield
+        finally:
+            file.write_text(direct, encoding="utf-8")
+
+    @contextmanager
+    def timeouts(self, seconds: float) -> Iterator[None]:
+        """Meanwhile jobs may run for so long only."""
+        with self.target_session() as target:
+            short = "insert into meta.override (task, timeout) select task, %s from meta.registry"
+            rows(target, short, (timedelta(seconds=seconds),))
+        try:
+            yield
+        finally:
+            with self.target_session() as target:
+                rows(target, "delete from meta.override")
 
     @contextmanager
     def target_session(self) -> Iterator[PgSession]:
@@ -137,9 +113,12 @@ class Stage:
         return log.read_text(encoding="utf-8") if log.exists() else ""
 
     @contextmanager
-    def worker(self) -> Iterator[ForkServerProcess]:
-        """A worker process; what it says is added to the file worker.log."""
-        process = _FORKS.Process(target=_work, args=(self.folder,))
+    def worker(self, *, hasty: bool = False) -> Iterator[ForkServerProcess]:
+        """A worker process; what it says is added to the file worker.log.
+
+        hasty: it cuts what does not stop after a second, and not after half a minute.
+        """
+        process = _FORKS.Process(target=_work, args=(self.folder, hasty))
         process.start()
         try:
             yield process
@@ -156,7 +135,8 @@ def a_stage(folder: Path, routes: dict[str, str]) -> Iterator[Stage]:
         source = stack.enter_context(running_postgres(durable=False))
         proxy = stack.enter_context(closing(Proxy(source)))
         _write(folder, {**_settings(warehouse.postgres, proxy), **routes})
-        yield Stage(folder, warehouse, source, proxy)
+        main_proxy = stack.enter_context(closing(Proxy(warehouse.postgres)))
+        yield Stage(folder, warehouse, source, proxy, main_proxy)
 
 
 def ended(process: ForkServerProcess, seconds: float = _PATIENCE) -> None:
@@ -166,8 +146,11 @@ def ended(process: ForkServerProcess, seconds: float = _PATIENCE) -> None:
         raise TimeoutError(f"the worker did not end in {seconds:g} s")
 
 
-def _work(folder: Path) -> None:
+def _work(folder: Path, hasty: bool) -> None:
     """`dapu worker`, in a process that was forked for it."""
+    if hasty:
+        job_watch._SILENT = job_watch._CUT_SOURCES = job_watch._CUT_ALL = 1.0
+        job_watch._DEAD = 4.0
     log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)

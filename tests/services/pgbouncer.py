@@ -24,39 +24,59 @@ def installed() -> str | None:
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
+class PgBouncer:
+    """A running one in a `pool_mode`; whoever asks may enter.
+
+    ignores_options: else it refuses connections that begin with `options`.
+    """
+
+    def __init__(
+        self, program: str, server: Postgres, mode: str, *, ignores_options: bool = True
+    ) -> None:
+        self.port = _free_port()
+        self._program = program
+        self._folder = Path(tempfile.mkdtemp(prefix="dapu-pgbouncer-"))
+        self._folder.chmod(0o755)
+        (self._folder / "pgbouncer.ini").write_text(
+            f"[databases]\n* = host={server.socket_directory} port={server.port} "
+            f"user={server.username}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
+            f"unix_socket_dir =\nauth_type = any\npool_mode = {mode}\n"
+            + ("ignore_startup_parameters = options\n" if ignores_options else "")
+        )
+        self._process = self._started()
+
+    def restart(self) -> None:
+        """Ends it at once, with all its connections, and starts it anew."""
+        self._stop()
+        self._process = self._started()
+
+    def close(self) -> None:
+        """Ends it."""
+        self._stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        user = pwd.getpwnam(_USER).pw_uid if os.geteuid() == 0 else None
+        command = [self._program, str(self._folder / "pgbouncer.ini")]
+        log = self._folder / "log"
+        with log.open("w") as said:
+            process = subprocess.Popen(command, stdout=said, stderr=said, user=user)
+        _wait_for(self.port, log)
+        return process
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
 @contextmanager
 def running_pgbouncer(
     program: str, server: Postgres, mode: str, *, ignores_options: bool = True
 ) -> Iterator[int]:
-    """Starts it in a `pool_mode` and yields its port; whoever asks may enter.
-
-    ignores_options: else it refuses connections that begin with `options`.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="dapu-pgbouncer-"))
-    try:
-        folder.chmod(0o755)
-        port = _free_port()
-        (folder / "pgbouncer.ini").write_text(
-            f"[databases]\n* = host={server.socket_directory} port={server.port} "
-            f"user={server.username}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-            f"auth_type = any\npool_mode = {mode}\n"
-            + ("ignore_startup_parameters = options\n" if ignores_options else "")
-        )
-        user = pwd.getpwnam(_USER).pw_uid if os.geteuid() == 0 else None
-        log = (folder / "log").open("w")
-        process = subprocess.Popen(
-            [program, str(folder / "pgbouncer.ini")], stdout=log, stderr=log, user=user
-        )
-        try:
-            _wait_for(port, folder / "log")
-            yield port
-        finally:
-            process.terminate()
-            process.wait()
-            log.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Its port, while it runs; see `PgBouncer`."""
+    with closing(PgBouncer(program, server, mode, ignores_options=ignores_options)) as pooler:
+        yield pooler.port
 
 
 def _free_port() -> int:
