@@ -32,12 +32,13 @@ def last_day(text: str) -> date | None:
 def whole(kind: str, name: str, text: str, like: Any, zone: tzinfo) -> Any:
     """The first or last value of a day, month or year; None where the text is none.
 
+    Of days, a time means its day: what is made of a part of a day is made of the whole of it.
     kind: of the watermark's values, see `to_text`. name: `from` or `to`. like: one of the values.
     Raises ValueError for a day that does not exist.
     """
     day = first_day(text) if name == "from" else last_day(text)
     if day is None:
-        return None
+        return _day_of(text, zone) if kind == "date" else None
     moment = datetime.combine(day, time.min if name == "from" else time.max)
     match kind:
         case "date":
@@ -53,3 +54,9 @@ def whole(kind: str, name: str, text: str, like: Any, zone: tzinfo) -> Any:
             # Texts without a zone may have further digits of a second; others are of one form.
             return like_text(moment, like) if behind else f"{day}{between}{_LAST}"
     return None
+
+
+def _day_of(text: str, zone: tzinfo) -> date:
+    """The day of a time, in the warehouse's zone. Raises ValueError for another text."""
+    moment = datetime.fromisoformat(text)
+    return (moment.astimezone(zone) if moment.tzinfo else moment).date()

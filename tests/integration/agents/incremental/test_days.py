@@ -20,6 +20,8 @@ LAST = datetime(2024, 2, 29, 23, 59, 59, 999_999)
         ("date", "to", "2024-02", None, date(2024, 2, 29)),
         ("date", "from", "2024", None, date(2024, 1, 1)),
         ("timestamp", "to", "2024-02-29", None, LAST),
+        ("date", "from", "2024-02-29 10:00", None, date(2024, 2, 29)),
+        ("date", "to", "2024-02-29T23:30:00-03:00", None, date(2024, 3, 1)),
         ("timestamp", "to", "2024-02", None, LAST),
         ("timestamp", "to", "2024", None, LAST.replace(month=12, day=31)),
         ("timestamp", "from", "2024-02", None, datetime(2024, 2, 1)),
