@@ -95,8 +95,10 @@ class FileAgent(FilesAgent[FileOptions]):
 
     name = "file"
     options = FileOptions
-    _opened: FileParts | None = None
-    _check: Callable[[], None]
+
+    def __init__(self) -> None:
+        self._opened: FileParts | None = None
+        self._check: Callable[[], None] = lambda: None
 
     @contextmanager
     def read(self, context: Context, options: FileOptions) -> Iterator[Rows | None]:

@@ -53,16 +53,49 @@ def _read_xls(path: Path) -> Rows:
     return [[value(cell) for cell in sheet.row(number)] for number in range(sheet.nrows)]
 
 
+class DaysOf1904(float):
+    """A number of a workbook whose days are counted from 1904-01-01, if it is one of days."""
+
+
 def _read_xlsb(path: Path) -> Rows:
+    number = DaysOf1904 if _counts_from_1904(path) else float
+
+    def value(cell: Any) -> Any:
+        if cell.v is None:
+            return UNKNOWN
+        return number(cell.v) if isinstance(cell.v, float) else cell.v
+
     with pyxlsb.open_workbook(str(path)) as book, book.get_sheet(1) as sheet:
-        found: dict[tuple[int, int], Any] = {}
-        for line in sheet.rows(sparse=True):
-            found.update({(cell.r, cell.c): UNKNOWN if cell.v is None else cell.v for cell in line})
+        found = {(one.r, one.c): value(one) for line in sheet.rows(sparse=True) for one in line}
     height = 1 + max((at for at, _ in found), default=-1)
     width = 1 + max((at for _, at in found), default=-1)
     if height * width > _MOST_CELLS:
         raise ValueError("a broken address is far away")
     return [[found.get((y, x)) for x in range(width)] for y in range(height)]
+
+
+def _counts_from_1904(path: Path) -> bool:
+    """Whether the workbook says so, which pyxlsb does not tell: [MS-XLSB] 2.4.822, BrtWbProp."""
+    with ZipFile(path) as archive:
+        data = io.BytesIO(archive.read("xl/workbook.bin"))
+    while (kind := _record_number(data, 2)) is not None:
+        content = data.read(_record_number(data, 4) or 0)
+        if kind == _WORKBOOK_PROPERTIES:
+            return bool(content[0] & 1)
+    return False
+
+
+def _record_number(data: io.BytesIO, longest: int) -> int | None:
+    """A record's kind (of two bytes at the most) or length (of four), seven bits a byte."""
+    number = 0
+    for at in range(longest):
+        byte = data.read(1)
+        if not byte:
+            return None
+        number |= (byte[0] & 0x7F) << (7 * at)
+        if byte[0] < 0x80:
+            break
+    return number
 
 
 def _read_ods(path: Path) -> Rows:
@@ -109,6 +142,8 @@ TABLES: Mapping[str, Callable[[Path], Rows]] = {
 _NUMBERS = ("bigint", "integer", "smallint", "numeric", "double")
 _MOST_CELLS = 100_000
 _EXCEL_ZERO = datetime.fromisoformat("1899-12-30")
+_EXCEL_ZERO_OF_1904 = datetime.fromisoformat("1904-01-01")
+_WORKBOOK_PROPERTIES = 153
 _WORKBOOKS = ("xlsx", "xls", "xlsb", "ods")
 
 
@@ -209,6 +244,8 @@ def _moment(value: Any) -> datetime:
         return value
     if isinstance(value, date):
         return datetime.combine(value, time(0))
+    if isinstance(value, DaysOf1904):
+        return _EXCEL_ZERO_OF_1904 + timedelta(days=value)
     if isinstance(value, float | int):
         return _EXCEL_ZERO + timedelta(days=value)
     text = re.sub(r"\b(\d)\b", r"0\1", str(value).strip())  # of 2025-7-2

@@ -66,7 +66,7 @@ class PgBouncer:
         return process
 
     def _stop(self) -> None:
-        self._process.terminate()
+        self._process.kill()  # asked to end, newer ones wait for their clients
         self._process.wait()
 
 
