@@ -7,7 +7,7 @@ COPY dapu dapu
 COPY sql sql
 COPY definitions definitions
 RUN python -m venv /opt/dapu \
-    && /opt/dapu/bin/pip install --no-cache-dir ".[files,mssql,mysql,snowflake,wfs]"
+    && /opt/dapu/bin/pip install --no-cache-dir ".[files,mssql,mysql,server,snowflake,wfs]"
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/dapu /opt/dapu

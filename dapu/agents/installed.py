@@ -29,6 +29,8 @@ _OWN = {
     "views": "dapu.agents.views:ViewsAgent",
     "wfs": "dapu.agents.wfs:WfsAgent",
 }
+# What no definition has: the tasks of `dapu server`, which it registers itself.
+_OF_SERVER = {"connector": "dapu.agents.connector:ConnectorAgent"}
 
 
 class Agents(Mapping[str, type[Agent[Any]]]):
@@ -44,7 +46,7 @@ class Agents(Mapping[str, type[Agent[Any]]]):
 
     def __getitem__(self, name: str) -> type[Agent[Any]]:
         if name not in self._loaded:
-            self._loaded[name] = _import(_OWN[name])
+            self._loaded[name] = _import((_OWN | _OF_SERVER)[name])
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -72,7 +74,7 @@ def known_agents(settings: Settings) -> Agents:
     """
     others: dict[str, type[Agent[Any]]] = {}
     for agent in [*_installed(), *map(_load, settings.agents)]:
-        if agent.name in _OWN or others.get(agent.name, agent) is not agent:
+        if agent.name in _OWN | _OF_SERVER or others.get(agent.name, agent) is not agent:
             raise ConfigurationError(f"there are two agents `{agent.name}`; take one away")
         others[agent.name] = agent
     return Agents(others)

@@ -26,6 +26,7 @@ from dapu.cli import (
     project,
     psql,
     run,
+    server,
     status,
     steering,
     views,
@@ -37,7 +38,7 @@ from dapu.secrets import redact
 from dapu.version import __version__
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-_LOGGED = {"versioner", "registrar", "manager", "worker", "cleaner", "gatekeeper"}
+_LOGGED = {"versioner", "registrar", "manager", "worker", "cleaner", "gatekeeper", "server"}
 _EPILOG = """
 A warehouse directory is the first argument of every command.
 
@@ -77,6 +78,7 @@ for module in (
     generate,
     connectors,
     convert,
+    server,
     steering,
     execute,
     views,

@@ -28,6 +28,22 @@ def column_names(headers: Iterable[str]) -> list[str]:
     return names
 
 
+def kept_names(headers: Iterable[str]) -> list[str]:
+    """Names as they are, each once, and no longer than PostgreSQL takes."""
+    names: list[str] = []
+    taken = set(SYSTEM_COLUMNS)
+    for position, header in enumerate(headers, start=1):
+        name = unused(shortened_name(header) or f"column_{position}", taken)
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def shortened_name(text: str) -> str:
+    """The beginning of a text that PostgreSQL takes as a name."""
+    return text.replace("\0", "").encode()[:LONGEST_NAME].decode(errors="ignore")
+
+
 def unused(name: str, taken: Collection[str]) -> str:
     """A name, with a number behind it where it is taken: `total_2`."""
     free, number = name, 1

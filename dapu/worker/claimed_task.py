@@ -8,14 +8,17 @@ from pydantic import ValidationError
 
 from dapu.agents.installed import Agents
 from dapu.definitions.folders import fingerprint
-from dapu.definitions.models import Task
+from dapu.definitions.models import Task, task_model
 from dapu.definitions.reader import DefinitionReader
 from dapu.errors import JobError, TaskChanged, TaskVanished
 from dapu.registry.agenda import Claim
+from dapu.registry.requests import is_request
 
 
 def check_files(folder: Path, claim: Claim) -> None:
     """Raises TaskVanished, or TaskChanged when they are not as they were registered."""
+    if is_request(claim.hash):
+        return
     try:
         now = fingerprint(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -29,6 +32,8 @@ def check_files(folder: Path, claim: Claim) -> None:
 def restore(claim: Claim, agents: Agents, reader: DefinitionReader) -> Task:
     """Raises JobError when this machine's dapu and agents are not those that registered it."""
     definition = claim.definition
+    if is_request(claim.hash):
+        return task_model((agents["connector"].options,)).model_validate(definition)
     for name in {action["do"] for action in definition["actions"]} - set(agents):
         raise JobError(
             f"there is no agent `{name}` on this machine any more: install the package that "

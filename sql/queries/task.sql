@@ -16,7 +16,7 @@ delete from {route} r where r.route <> all (%(routes)s)
 and not exists (select from {registry} t where t.route = r.route);
 
 -- name: hashes
--- The hash of each task; null where its files must be read anew: it is not ready, or names a part
+-- The hash of each task that stands in a folder; null where its files must be read anew: it is not ready, or names a part
 -- of the day or a connection that no longer exists.
 select task, case
     when state = 'ready' and day_parts <@ %(day_parts)s::text[] and not exists (
@@ -24,7 +24,7 @@ select task, case
         where action ->> 'connection' <> all (%(connections)s::text[]))
     then hash
 end
-from {registry};
+from {registry} where hash not like 'request:%%';
 
 -- name: dependencies
 select task, master from {dependency} order by task, master;

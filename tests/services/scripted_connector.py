@@ -53,6 +53,12 @@ def status(name: str, word: str) -> str:
     return _says("TRACE", trace={"type": "STREAM_STATUS", "emitted_at": 1, "stream_status": found})
 
 
+def new_config(**config: Any) -> str:
+    """A line that prints that the connector changed its configuration."""
+    control = {"type": "CONNECTOR_CONFIG", "emitted_at": 1, "connectorConfig": {"config": config}}
+    return _says("CONTROL", control=control)
+
+
 def failure(message: str, name: str | None = None) -> str:
     """A line that prints why the connector cannot go on."""
     error = {"message": message} | ({"stream_descriptor": {"name": name}} if name else {})
@@ -83,6 +89,10 @@ class ScriptedConnector:
     def refuses(self, why: str) -> None:
         """What `check` answers."""
         (self._folder / "refusal").write_text(why)
+
+    def accepts(self) -> None:
+        """`check` succeeds again."""
+        (self._folder / "refusal").unlink()
 
     def says(self, *lines: str) -> None:
         """What `read` does."""

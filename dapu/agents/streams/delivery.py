@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.agents.streams.plan import StreamPlan
 from dapu.errors import JobError
 from dapu.loading.load import Scope, load
 from dapu.loading.options import LoadOptions
@@ -29,9 +31,7 @@ Status = Literal["SUCCESS", "PARTIAL", "FAILED", "CANCELLED", "TIME_EXCEEDED"]
 class Delivery:
     """A stream on its way. exists: whether its table is there."""
 
-    stream: Stream
-    table: TableName
-    options: LoadOptions
+    plan: StreamPlan
     spool: RecordSpool
     has_steps: bool
     exists: bool
@@ -60,10 +60,28 @@ class Delivery:
     is_marked: bool = False
     """Whether a state that stands for its rows came in this run."""
 
+    bytes: int = 0
+    """Of the rows that were committed, as COPY's text."""
+
     _is_refused: bool = False
     _since_state: int = 0
     _kept_at: float = field(default_factory=time.monotonic)
     _has_begun: bool = False
+
+    @property
+    def stream(self) -> Stream:
+        """The stream that is read."""
+        return self.plan.stream
+
+    @property
+    def table(self) -> TableName:
+        """Where its rows go."""
+        return self.plan.table
+
+    @property
+    def options(self) -> LoadOptions:
+        """How they get into the table."""
+        return self.plan.options
 
     @property
     def waits_for_end(self) -> bool:
@@ -82,6 +100,8 @@ class Delivery:
             raise JobError(f"the stream {self.stream.name} goes on after it was complete")
         if self._is_refused:
             return
+        if self.plan.stamp is not None:
+            record.data[self.plan.stamp] = datetime.now(UTC).isoformat()
         self.spool.add(record.data)
         self._since_state += 1
 
@@ -164,6 +184,7 @@ class Delivery:
     def kept(self) -> None:
         """What was loaded is committed."""
         self.rows += self.spool.count
+        self.bytes += self.spool.size
         self.spool.clear()
         self._kept_at = time.monotonic()
 
@@ -179,4 +200,5 @@ class Delivery:
     def summary(self) -> Document:
         """For the event and the agenda."""
         found = {"table": str(self.table), "rows": self.rows, "status": self.status}
+        found |= {"bytes": self.bytes} if self.bytes else {}
         return found | ({"error": self.error} if self.error else {})

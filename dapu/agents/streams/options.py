@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from dapu.definitions.models import ActionOptions, Columns
 from dapu.loading.options import LoadOptions, OnBadValue, SchemaChange
+from dapu.sources.connectors.streams import Casing
 from dapu.warehouse.yamlfile import Strict
 
 ConnectorLoad = Literal["replace", "append", "merge"]
@@ -32,6 +33,11 @@ class ConnectorOptions(ActionOptions):
         None, min_length=1, description="Or several, each with a table in the task's schema"
     )
     prefix: str = Field("", description="Before the name of each table of `streams`")
+    casing: Casing = Field(
+        "lower",
+        description="Names of tables and columns: `lower` case and ASCII, or `keep` those of the "
+        "connector",
+    )
     load: ConnectorLoad | None = Field(
         None,
         description="`merge` and `append` read only what is new; default `merge` where a stream "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Literal
 
@@ -11,13 +12,13 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.agents.base import Context
 from dapu.agents.streams.delivery import Delivery
 from dapu.agents.streams.log import ConnectorLog
-from dapu.agents.streams.options import ConnectorLoad, ConnectorOptions, StreamOptions
+from dapu.agents.streams.options import ConnectorOptions
+from dapu.agents.streams.plan import StreamPlan, plan_streams
 from dapu.agents.streams.states import States
 from dapu.errors import JobError, JobInterrupted, JobTimedOut, WrongBackfill
 from dapu.loading.result import LoadResult
 from dapu.loading.table.relation import describe
 from dapu.registry import source_state
-from dapu.rows.column_names import column_name
 from dapu.sources.connectors.connector import Connector
 from dapu.sources.connectors.messages import (
     ConnectorFailure,
@@ -31,8 +32,6 @@ from dapu.sources.connectors.messages import (
 from dapu.sources.connectors.open import open_connector
 from dapu.sources.connectors.process import SilentConnector
 from dapu.sources.connectors.records import IN_MEMORY, RecordSpool
-from dapu.sources.connectors.streams import Stream, find_stream
-from dapu.statement import TableName
 from dapu.text import counted
 
 _DESTINATION_MODES = {"replace": "overwrite", "append": "append", "merge": "append_dedup"}
@@ -48,16 +47,21 @@ def read_streams(context: Context, options: ConnectorOptions) -> LoadResult:
     name = options.connection or context.action.connection
     connector = open_connector(context.warehouse, name, ConnectorLog(context.note), options.do)
     with context.stoppable(connector.stop), ExitStack() as stack:
-        return StreamReading(context, options, connector, stack).run()
+        plans = plan_streams(options, context.table, connector.discover())
+        return StreamReading(context, plans, connector, stack).run()
 
 
 class StreamReading:
     """One reading. stack: what is to be closed at its end."""
 
     def __init__(
-        self, context: Context, options: ConnectorOptions, connector: Connector, stack: ExitStack
+        self,
+        context: Context,
+        plans: Sequence[StreamPlan],
+        connector: Connector,
+        stack: ExitStack,
     ) -> None:
-        self._context, self._options, self._connector = context, options, connector
+        self._context, self._plans, self._connector = context, plans, connector
         self._stack = stack
         self._deliveries: dict[StreamName, Delivery] = {}
         self._states = States(context.state_before.entries)
@@ -80,11 +84,8 @@ class StreamReading:
 
     def _prepare(self, cursor: Cursor) -> list[Document]:
         """Returns the states from which the connector goes on."""
-        streams = self._connector.discover()
-        wanted = self._options.wanted(self._context.table.table)
-        for name, one in wanted.items():
-            stream = find_stream(streams, name)
-            self._deliveries[stream.name] = self._delivery(cursor, stream, one, len(wanted))
+        for plan in self._plans:
+            self._deliveries[plan.stream.name] = self._delivery(cursor, plan)
         every = list(self._deliveries.values())
         tables = [delivery.table for delivery in every]
         for table in tables:
@@ -98,24 +99,15 @@ class StreamReading:
                 delivery.generation = self._context.job.number
         return states
 
-    def _delivery(
-        self, cursor: Cursor, stream: Stream, wanted: StreamOptions, streams: int
-    ) -> Delivery:
-        name = wanted.table or self._options.prefix + (column_name(stream.name.name) or "stream")
-        table = TableName(self._context.table.schema, name)
-        key = list(wanted.key or stream.key_columns() or ())
-        mode = wanted.load or _usual_load(stream, key)
-        if mode != "replace" and not stream.is_incremental:
-            raise JobError(f"the stream {stream.name} can only be read as a whole: `load: replace`")
-        if mode == "merge" and not key:
-            raise JobError(f"the stream {stream.name} has no key: name its columns with `key`")
+    def _delivery(self, cursor: Cursor, plan: StreamPlan) -> Delivery:
+        stream, table = plan.stream, plan.table
         relation = describe(cursor, table)
         types = {column.name: column.type for column in relation.columns} if relation else {}
-        spool = RecordSpool(stream.name, stream.columns(), types, IN_MEMORY // streams)
+        in_memory = IN_MEMORY // len(self._plans)
+        spool = RecordSpool(stream.name, plan.columns(), types, in_memory)
         self._stack.callback(spool.close)
         has_steps = self._context.action.has_steps and table == self._context.table
-        options = self._options.loading(mode, key)
-        return Delivery(stream, table, options, spool, has_steps, exists=relation is not None)
+        return Delivery(plan, spool, has_steps, exists=relation is not None)
 
     def _catalog(self) -> Document:
         """The configured catalog: which streams are read, and how."""
@@ -292,7 +284,3 @@ class StreamReading:
 def _is_done(delivery: Delivery) -> bool:
     """Whether a stream with states of its own has ended well, whatever the others do."""
     return delivery.has_own_state and delivery.is_complete and delivery.error is None
-
-
-def _usual_load(stream: Stream, key: list[str]) -> ConnectorLoad:
-    return "merge" if stream.is_incremental and key else "replace"

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from dapu.agents.streams.delivery import Delivery
+from dapu.errors import FaultyText
 from dapu.sources.connectors.messages import Document, StreamName
 from dapu.sources.documents.exact_json import dump, parse
 
@@ -85,6 +86,30 @@ class States:
         elif shared and not self._sent_all:
             kept[_ALL] = {}  # they are read from their beginning
         return kept
+
+
+def entries_of(given: Any, streams: Iterable[StreamName]) -> dict[str, Any]:
+    """What a caller gives as state, as it is kept: a list of states, or one of the old kind.
+
+    streams: those that a state of all stands for. Raises FaultyText for what is none.
+    """
+    if isinstance(given, dict):
+        given = [{"type": "LEGACY", "data": given}] if given else []
+    entries: dict[str, Any] = {}
+    for state in given:
+        if not isinstance(state, dict):
+            raise FaultyText("a state is an object, and `state` a list of them")
+        kind = state.get("type", "LEGACY")
+        if kind == "STREAM" and isinstance(state.get("stream"), dict):
+            entries[str(_stream_of(state["stream"]))] = {"state": dump(state)}
+        elif state.get({"GLOBAL": "global", "LEGACY": "data"}.get(kind, "")) is not None:
+            entries[_ALL] = {"state": dump(state), "streams": [str(name) for name in streams]}
+        else:
+            raise FaultyText(
+                "a state is of type STREAM with `stream`, GLOBAL with `global`, or "
+                "LEGACY with `data`"
+            )
+    return entries
 
 
 def _unpacked(entry: Mapping[str, Any]) -> Document | None:

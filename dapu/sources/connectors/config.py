@@ -14,13 +14,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dapu import secrets
 from dapu.errors import ConfigurationError, JobError
 from dapu.warehouse.connection_kinds import ConnectorConnection
 
 KEPT = ".dapu/connectors"
+
+
+class Config(Protocol):
+    """A configuration that the connector itself may renew."""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the connector is given."""
+        ...
+
+    def renew(self, document: dict[str, Any]) -> None:
+        """Stores what the connector made of it. Raises JobError when it cannot."""
+        ...
 
 
 @dataclass
@@ -36,7 +49,7 @@ class ConnectorConfig:
 
     def renew(self, document: dict[str, Any]) -> None:
         """Stores what the connector made of it. Raises JobError when it cannot be written."""
-        _hide(document)
+        hide_secrets(document)
         content = {"given": self.given, "config": document} if self.given else document
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +76,7 @@ def read_config(connection: ConnectorConnection, folder: Path) -> ConnectorConfi
         name = re.sub(r"[^A-Za-z0-9_-]", "_", connection.name)
         path = folder / KEPT / f"{name}.config.json"
         config = ConnectorConfig(_renewed(path, given) or connection.config, path, given)
-    _hide(config.document)
+    hide_secrets(config.document)
     return config
 
 
@@ -101,13 +114,13 @@ def _write_private(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def _hide(part: Any, *, is_secret: bool = False) -> None:
+def hide_secrets(part: Any, *, is_secret: bool = False) -> None:
     """Keeps what is called a token or a password out of all that is shown."""
     if isinstance(part, Mapping):
         for key, value in part.items():
-            _hide(value, is_secret=is_secret or secrets.is_secret_name(str(key)))
+            hide_secrets(value, is_secret=is_secret or secrets.is_secret_name(str(key)))
     elif isinstance(part, list):
         for value in part:
-            _hide(value, is_secret=is_secret)
+            hide_secrets(value, is_secret=is_secret)
     elif is_secret and isinstance(part, str):
         secrets.remember(part)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from dapu.errors import JobError
-from dapu.sources.connectors.config import ConnectorConfig
+from dapu.sources.connectors.config import Config
 from dapu.sources.connectors.messages import (
     Catalog,
     ConnectionStatus,
@@ -42,7 +42,7 @@ class Connector:
 
     connection: ConnectorConnection
     runner: Runner
-    config: ConnectorConfig
+    config: Config
     log: Callable[[Level, str], None]
     process: ConnectorProcess | None = field(default=None, init=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import re
 import shutil
 import subprocess
@@ -35,6 +36,17 @@ def environment_of(folder: Path, package: str, version: str) -> Path:
                 _install(place, f"{package}=={version}")
                 (place / "ready").touch()
     return place / "bin"
+
+
+def newest_version(package: str) -> str:
+    """The newest version of a package that this Python can install, as the package index says now.
+
+    Raises JobError when there is none.
+    """
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--quiet"]
+    command += ["--ignore-installed", "--no-input", "--disable-pip-version-check"]
+    text = _run([*command, "--report", "-", package], package)
+    return str(json.loads(text)["install"][0]["metadata"]["version"])
 
 
 def folder_of(folder: Path, package: str, version: str) -> Path:
@@ -70,7 +82,7 @@ def _install(place: Path, requirement: str) -> None:
     _run([*pip, requirement], requirement)
 
 
-def _run(command: Sequence[str], requirement: str) -> None:
+def _run(command: Sequence[str], requirement: str) -> str:
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=_LONGEST_INSTALL
@@ -80,6 +92,7 @@ def _run(command: Sequence[str], requirement: str) -> None:
     if done.returncode != 0:
         lines = "\n  ".join(done.stderr.strip().splitlines()[-_LAST_LINES:])
         raise JobError(f"{requirement} cannot be installed:\n  {lines}")
+    return done.stdout
 
 
 @contextmanager

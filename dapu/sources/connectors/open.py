@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dapu.errors import ConfigurationError
-from dapu.sources.connectors.config import read_config
+from dapu.sources.connectors.config import Config, read_config
 from dapu.sources.connectors.connector import Connector
 from dapu.sources.connectors.messages import Level
 from dapu.sources.connectors.runners import runner_of
@@ -32,6 +32,15 @@ def open_connector(
             f"the connection `{name}` has `protocol: {connection.protocol}`: read it with "
             f"`do: {connection.protocol}`"
         )
-    folder = warehouse.folder
+    return start_connector(connection, warehouse, read_config(connection, warehouse.folder), log)
+
+
+def start_connector(
+    connection: ConnectorConnection,
+    warehouse: Warehouse,
+    config: Config,
+    log: Callable[[Level, str], None],
+) -> Connector:
+    """A connector that may be none of connections.yaml; what it needs is installed."""
     kind = SingerTap if connection.protocol == "singer" else Connector
-    return kind(connection, runner_of(connection, folder), read_config(connection, folder), log)
+    return kind(connection, runner_of(connection, warehouse.folder), config, log)

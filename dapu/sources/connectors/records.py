@@ -6,6 +6,7 @@ connector: about 6 µs a record of ten columns.
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -109,6 +110,11 @@ class RecordSpool:
         self.count, self._mark = 0, (0, 0)
         self._file.close()
         self._file = self._spool()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the records that are kept, as COPY's text."""
+        return self._file.seek(0, io.SEEK_END)
 
     def close(self) -> None:
         """Lets go of all."""

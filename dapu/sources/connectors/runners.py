@@ -23,17 +23,19 @@ class Runner:
     command: its first words. injected: keys that its configuration gets beside the user's.
     spec: what it wants in its configuration, where the program is not asked for it.
     folder: where it looks for the schemas that the manifest of a package names.
+    debug: whether it logs all that it does.
     """
 
     command: Sequence[str]
     injected: Mapping[str, Any] = field(default_factory=dict)
     spec: Mapping[str, Any] | None = None
     folder: Path | None = None
+    debug: bool = False
 
     def words(self, verb: Verb, files: Mapping[str, str]) -> list[str]:
         """The whole command. files: paths of `config`, `catalog` and `state`, where needed."""
         more = [word for name, path in files.items() for word in (f"--{name}", path)]
-        return [*self.command, verb, *more]
+        return [*self.command, verb, *more, *(["--debug"] if self.debug else [])]
 
 
 def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from dapu.errors import JobError
-from dapu.rows.column_names import column_names
+from dapu.rows.column_names import column_name, column_names, kept_names, shortened_name
 from dapu.rows.rows import Column
 from dapu.sources.connectors.messages import Document, StreamName
 from dapu.suggest import nearest
 
+Casing = Literal["lower", "keep"]
 _FORMATS = {
     "date": "date",
     "date-time": "timestamp with time zone",
@@ -46,6 +47,7 @@ class Stream:
     cursor: what an incremental reading goes by, as the connector says.
     sync_modes: `full_refresh`, `incremental`.
     document: all that the catalog says of it.
+    casing: whether its names are kept, or made `lower` case and ASCII.
     """
 
     name: StreamName
@@ -54,6 +56,20 @@ class Stream:
     cursor: Sequence[str]
     sync_modes: Sequence[str]
     document: Document
+    casing: Casing = "lower"
+
+    def named(self, casing: Casing) -> Stream:
+        """The stream with other names of its table and columns."""
+        return replace(self, casing=casing)
+
+    @property
+    def table_name(self) -> str:
+        """A table's name for it; empty where the stream's has no letter or digit."""
+        return self.name_in(self.name.name)
+
+    def name_in(self, text: str) -> str:
+        """A text as a name of PostgreSQL, in the stream's casing."""
+        return column_name(text) if self.casing == "lower" else shortened_name(text)
 
     @property
     def is_incremental(self) -> bool:
@@ -62,7 +78,8 @@ class Stream:
 
     def columns(self) -> dict[str, Column]:
         """The columns by the key of a record, named as a table may have them, each once."""
-        names = column_names(self.properties)
+        naming = column_names if self.casing == "lower" else kept_names
+        names = naming(self.properties)
         return {
             key: Column(name, column_type(schema))
             for (key, schema), name in zip(self.properties.items(), names, strict=True)

@@ -1,0 +1,1 @@
+"""What `dapu server` was asked for, on its way through a job."""

@@ -1,0 +1,59 @@
+"""Which streams are read into which tables, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dapu.agents.streams.options import ConnectorLoad, ConnectorOptions
+from dapu.errors import JobError
+from dapu.loading.options import LoadOptions
+from dapu.rows.rows import Column
+from dapu.sources.connectors.messages import StreamName
+from dapu.sources.connectors.streams import Stream, find_stream
+from dapu.statement import TableName
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """What becomes of one stream.
+
+    stamp: a column that gets the time at which each record came.
+    """
+
+    stream: Stream
+    table: TableName
+    options: LoadOptions
+    stamp: str | None = None
+
+    def columns(self) -> dict[str, Column]:
+        """The columns by the key of a record."""
+        stamp = {self.stamp: Column(self.stamp, "timestamp with time zone")} if self.stamp else {}
+        return self.stream.columns() | stamp
+
+
+def plan_streams(
+    options: ConnectorOptions, of_task: TableName, streams: Mapping[StreamName, Stream]
+) -> list[StreamPlan]:
+    """The plan of a task. of_task: its table. streams: all that the connector has.
+
+    Raises JobError for a stream that it does not have, or that cannot be read so.
+    """
+    plans = []
+    for name, wanted in options.wanted(of_task.table).items():
+        stream = find_stream(streams, name).named(options.casing)
+        table = wanted.table or options.prefix + (stream.table_name or "stream")
+        key = list(wanted.key or stream.key_columns() or ())
+        mode = wanted.load or _usual_load(stream, key)
+        if mode != "replace" and not stream.is_incremental:
+            raise JobError(f"the stream {stream.name} can only be read as a whole: `load: replace`")
+        if mode == "merge" and not key:
+            raise JobError(f"the stream {stream.name} has no key: name its columns with `key`")
+        plans.append(
+            StreamPlan(stream, TableName(of_task.schema, table), options.loading(mode, key))
+        )
+    return plans
+
+
+def _usual_load(stream: Stream, key: list[str]) -> ConnectorLoad:
+    return "merge" if stream.is_incremental and key else "replace"

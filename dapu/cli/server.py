@@ -1,0 +1,58 @@
+"""`dapu server`: others have connectors run over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dapu.cli.arguments import WAREHOUSE
+from dapu.cli.console import stamped
+from dapu.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dapu.warehouse.warehouse import Warehouse
+
+
+@click.command("server")
+@WAREHOUSE
+@click.option("--host", help="Listen here (127.0.0.1; 0.0.0.0 when there are tokens).")
+@click.option("--port", type=click.IntRange(1, 65535), help="And on this port (3043).")
+@click.option("--schema", default="staging", help="For streams without a namespace (staging).")
+@click.option(
+    "--processes",
+    type=click.IntRange(0, 64),
+    default=2,
+    help="Start up to so many workers when requests wait (2); 0: leave them to others.",
+)
+def server(
+    warehouse: Warehouse, host: str | None, port: int | None, schema: str, processes: int
+) -> None:
+    """Listen for requests to run connectors.
+
+    Takes /spec, /check, /discover, /read and /cancel as the sync controller of Jitsu does. Each
+    becomes a job of the agenda, which any worker runs. Needs dapu[server].
+
+    \b
+    Examples:
+      dapu server finances
+      SYNCCTL_AUTH_TOKENS=... dapu server finances --port 8080
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    try:
+        from dapu.server.run import serve
+    except ImportError as error:
+        raise ConfigurationError(
+            f"`dapu server` needs more packages ({error.name}): pip install 'dapu[server]'"
+        ) from None
+    from dapu.server.settings import is_enabled, read_server_settings
+    from dapu.warehouse.environment import read_environment
+
+    say = stamped(warehouse.settings.zone)
+    environment = read_environment(warehouse.folder)
+    if not is_enabled(environment):
+        say("server: SYNCCTL_SYNCS_ENABLED says that it is not to run")
+        return
+    serve(warehouse, read_server_settings(environment, host, port, schema), processes, say)
+
+
+COMMANDS = (server,)

@@ -1,0 +1,1 @@
+"""`dapu server`: the HTTP API by which others have connectors run."""

@@ -1,0 +1,85 @@
+"""What is answered when a request is not carried out, always `{"ok": false, "error": …}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg2
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from dapu.errors import ConfigurationError, DapuError
+from dapu.secrets import redact
+from dapu.server.bodies import Refused, first_fault
+
+
+class NotAccepted(BaseModel):
+    """Nothing was done."""
+
+    ok: bool = False
+    error: str
+
+
+_WHY = {
+    400: "A parameter or the body is not as it must be",
+    401: "No token, or one that is not known",
+    409: "Another read of this sync waits or runs",
+    413: "The body is too long",
+    503: "The warehouse does not answer",
+}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {"model": NotAccepted, "description": why} for status, why in _WHY.items()
+}
+
+
+def body(model: type[BaseModel]) -> dict[str, Any]:
+    """The body of an endpoint, for its description."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = _in_place(schema, schema.pop("$defs", {}))
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Lets each error be answered in one form, without secrets."""
+
+    def refused(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Refused)
+        return _answer(error.status, error.message)
+
+    def faulty(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        return _answer(400, first_fault([first | {"loc": first["loc"][1:]}]))
+
+    def failed(_: Request, error: Exception) -> JSONResponse:
+        is_lasting = isinstance(error, ConfigurationError)
+        return _answer(500 if is_lasting else 503, redact(str(error)).strip())
+
+    def other(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return _answer(error.status_code, str(error.detail), error.headers)
+
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(RequestValidationError, faulty)
+    app.add_exception_handler(DapuError, failed)
+    app.add_exception_handler(psycopg2.OperationalError, failed)
+    app.add_exception_handler(HTTPException, other)
+
+
+def _answer(status: int, error: str, headers: Any = None) -> JSONResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else headers
+    return JSONResponse(NotAccepted(error=error).model_dump(), status, headers=headers)
+
+
+def _in_place(schema: Any, known: dict[str, Any]) -> Any:
+    """A JSON Schema with the parts that it refers to in their places."""
+    if isinstance(schema, list):
+        return [_in_place(part, known) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _in_place(known[schema["$ref"].rpartition("/")[2]], known)
+    return {key: _in_place(part, known) for key, part in schema.items()}

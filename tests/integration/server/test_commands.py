@@ -1,0 +1,91 @@
+"""`/spec`, `/check` and `/discover`: what callers ask for, and where they find the answers."""
+
+from __future__ import annotations
+
+from tests.services.misbehaving_http import MisbehavingServer, Reply
+from tests.services.scripted_connector import stream
+from tests.support.components import registrar
+from tests.support.served import SHOP, Served
+
+USERS = stream("users", {"id": "integer"})
+
+
+def test_an_answer_stands_in_the_table_of_its_command(served: Served) -> None:
+    served.connector.has(USERS)
+    started = served.get("/spec", **SHOP).json()["startedAt"]
+    assert served.post("/check", {}, **SHOP, storageKey="k").json() == {"ok": True}
+    assert served.post("/discover", {}, **SHOP, storageKey="k").json() == {"ok": True}
+    assert served.rows("select status, catalog from meta.source_catalog") == [("RUNNING", None)]
+    served.work()
+    [(package, version, specs, seconds, error)] = served.rows(
+        "select package, version, specs, extract(epoch from timestamp), error from meta.source_spec"
+    )
+    assert (package, version, specs, error) == ("shop", "1", {"connectionSpecification": {}}, None)
+    assert seconds >= started
+    query = "select package, version, key, status, description from meta.source_check"
+    assert served.rows(query) == [("shop", "1", "k", "SUCCESS", None)]
+    query = "select key, status, catalog, description from meta.source_catalog"
+    assert served.rows(query) == [("k", "SUCCESS", {"streams": [USERS]}, None)]
+
+
+def test_what_fails_is_an_answer_too_and_the_next_replaces_it(served: Served) -> None:
+    served.connector.refuses("the password is wrong")
+    served.post("/check", {}, **SHOP, storageKey="k")
+    served.get("/spec", package="airbyte/../etc")
+    assert [outcome.status for outcome in served.work().outcomes.values()] == ["done", "done"]
+    query = "select status, description from meta.source_check"
+    assert served.rows(query) == [("FAILED", "the password is wrong")]
+    [(specs, error)] = served.rows("select specs, error from meta.source_spec")
+    assert specs is None
+    assert "airbyte/../etc is not known" in error
+    served.connector.accepts()
+    served.post("/check", {}, **SHOP, storageKey="k")
+    assert served.rows(query) == [("FAILED", "the password is wrong")]
+    served.work()
+    assert served.rows(query) == [("SUCCESS", None)]
+
+
+def test_one_that_waits_is_replaced_by_the_next(served: Served) -> None:
+    served.connector.has(USERS)
+    for _ in range(3):
+        served.post("/discover", {}, **SHOP, storageKey="any key / of 'mine'")
+    assert len(served.work().order) == 1
+    assert served.rows("select status from meta.source_catalog") == [("SUCCESS",)]
+
+
+def test_a_task_of_the_warehouse_follows(served: Served) -> None:
+    served.connector.has(USERS)
+    registrar(served.folder)
+    served.post("/discover", {}, **SHOP, storageKey="k", thenRun="local.staging.after")
+    assert served.work().order == ["dapu-server.discover.k", "local.staging.after"]
+
+
+def test_an_address_follows_once_the_answer_is_there(
+    served: Served, server: MisbehavingServer
+) -> None:
+    served.connector.has(USERS)
+    console = {
+        "SYNCCTL_AUTH_TOKENS": "a-token-of-the-test",
+        "SYNCCTL_CONSOLE_URL": f"{server.url}/",
+        "SYNCCTL_CONSOLE_TOKEN": "token-of-the-console",
+    }
+    ids = {"workspaceId": "w/1", "syncId": "s&1", "taskId": "t1"}
+    with served.listening(console):
+        served.post("/discover", {}, **SHOP, storageKey="k", thenRun="true", **ids)
+    server.on("/api/w%2F1/sources/run", Reply(status=404))
+    served.work()
+    [asked] = server.asked
+    assert (asked.get("syncId"), asked.get("taskId"), asked.get("nodelay")) == ("s&1", "t1", "true")
+    assert asked.headers["Authorization"] == "Bearer token-of-the-console"
+    assert served.rows("select status from meta.source_catalog") == [("SUCCESS",)]
+    query = "select sync_id, task_id, status, error from meta.source_task"
+    [(sync, task, status, error)] = served.rows(query)
+    assert (sync, task, status) == ("s&1", "t1", "FAILED")
+    assert "answers 404" in error
+
+
+def test_what_cannot_follow_is_refused(served: Served) -> None:
+    for then in ("true", "no such thing"):
+        answer = served.post("/discover", {}, **SHOP, storageKey="k", thenRun=then)
+        assert answer.status_code == 400
+        assert "thenRun" in answer.json()["error"]
