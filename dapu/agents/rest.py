@@ -7,137 +7,38 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, NamedTuple
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
-from pydantic import Discriminator, Field, Tag, model_validator
 
 from dapu.agents.base import Context, SourceAgent
 from dapu.agents.incremental.newest import Newest
 from dapu.agents.incremental.resume import bounds, keep_newest
-from dapu.errors import ConfigurationError, FaultyPath, JobError, WrongBackfill
+from dapu.agents.rest_options import WATERMARK, RestColumn, RestOptions
+from dapu.errors import ConfigurationError, FaultyPath, JobError, JobInterrupted, WrongBackfill
 from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
 from dapu.loading.table.relation import describe
 from dapu.rows.python_values import read_exactly
 from dapu.rows.rows import Rows
-from dapu.sources.documents.column_types import ColumnType
 from dapu.sources.documents.paths import Path
 from dapu.sources.documents.record_rows import Batch, DocumentRows, NulPolicy, RecordField
 from dapu.sources.http.conditional import condition, marks
 from dapu.sources.http.messages import Request, below
-from dapu.sources.http.pages import Format, Pages
-from dapu.sources.http.paging import AnyPaging, JmesPath, Page
-from dapu.sources.http.request_placeholders import fill_body, fill_parameters, fill_path, names_in
+from dapu.sources.http.pages import Pages
+from dapu.sources.http.paging import Page
+from dapu.sources.http.request_placeholders import fill_body, fill_parameters, fill_path
 from dapu.sources.http.session import HttpSession
 from dapu.suggest import nearest
+from dapu.text import counted
 from dapu.warehouse.connection_kinds import RestConnection
-from dapu.warehouse.yamlfile import Strict
 
 Take = Callable[[Any, Mapping[str, Any]], Any]
 
 _DOCUMENT = "document"
-_WATERMARK = "watermark"
 _REMEMBERED = "answer"
 _UNCHANGED = 304
-
-
-class RestColumn(Strict):
-    """A column: a part of each record, or a value that the record was asked for with."""
-
-    path: JmesPath | None = Field(None, description="JMESPath in the record")
-    repeat: str | None = Field(None, description="Or a name of `repeat`")
-    type: ColumnType | None = Field(
-        None, description="Type of PostgreSQL; default the table's, or found by the values"
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> RestColumn:
-        if (self.path is None) == (self.repeat is None):
-            raise ValueError("a column has either a `path` in the record or a name of `repeat`")
-        return self
-
-
-AnyColumn = Annotated[
-    Annotated[JmesPath, Tag("path")] | Annotated[RestColumn, Tag("column")],
-    Discriminator(lambda value: "path" if isinstance(value, str) else "column"),
-]
-
-
-class Repeat(Strict):
-    """One question a row: of a query of the warehouse, or of a list."""
-
-    query: str | None = Field(None, description="A SQL file; it runs in the warehouse")
-    values: list[dict[str, str | int | float | bool | None]] | None = Field(
-        None, description="Rows, each with the same names"
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Repeat:
-        if (self.query is None) == (self.values is None):
-            raise ValueError("`repeat` is either a `query` or a list of `values`")
-        if self.values and any(row.keys() != self.values[0].keys() for row in self.values):
-            raise ValueError("the rows of `values` must all have the same names")
-        return self
-
-
-class RestOptions(LoadOptions):
-    """Brings the records of a web service into the task's table."""
-
-    reads: ClassVar[tuple[str, ...]] = ("path",)
-
-    do: Literal["rest"]
-    connection: str | None = Field(None, description="Default: the route's")
-    path: str = Field("", description="Below the connection's url; `{name}` is filled in")
-    method: Literal["GET", "POST"] = Field("GET", description="POST only for what merely reads")
-    parameters: dict[str, str | int | float | bool | list[str | int]] = Field(
-        {}, description="Of the address; one that is nothing but `{name}` may have no value"
-    )
-    headers: dict[str, str] = Field({}, description="Beside those of the connection")
-    body: dict[str, Any] | list[Any] | str | None = Field(
-        None, description="Sent as JSON, or a text as it is; `{name}` is filled in"
-    )
-    format: Format | None = Field(None, description="Of the answers; default what they say")
-    records: JmesPath = Field("@", description="JMESPath in an answer to the list of its records")
-    columns: dict[str, AnyColumn] | None = Field(
-        None,
-        min_length=1,
-        description="Names and JMESPaths; default the whole record in `document`, as jsonb",
-    )
-    pages: AnyPaging | Literal["none"] | None = Field(
-        None,
-        description="How an answer in pages goes on; `none`: one page is all, whatever it says",
-    )
-    repeat: Repeat | None = Field(None, description="One question a row of a query or a list")
-
-    def sql_files(self) -> list[str]:
-        """The query of `repeat`."""
-        return [self.repeat.query] if self.repeat and self.repeat.query else []
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> RestOptions:
-        asked = {*names_in(self.path), *names_in(self.parameters), *names_in(self.body)}
-        if self.watermark is not None:
-            if self.watermark.column not in (self.columns or {}):
-                raise ValueError(f"`watermark`: `columns` has no {self.watermark.column}")
-            if _WATERMARK not in asked:
-                raise ValueError(
-                    "`watermark`: nothing asks for it; give, for example, "
-                    "`parameters: {since: '{watermark}'}`"
-                )
-        if self.method == "GET" and self.body is not None:
-            raise ValueError("a `body` needs `method: POST`")
-        if self.repeat is not None and self.repeat.values:
-            self._check_names(set(self.repeat.values[0]))
-        if self.repeat is None:
-            self._check_names(set())
-        return self
-
-    def _check_names(self, known: set[str]) -> None:
-        for name, column in (self.columns or {}).items():
-            asked = column.repeat if isinstance(column, RestColumn) else None
-            if asked is not None and asked not in known:
-                raise ValueError(f"columns.{name}: `repeat` has no {asked}{nearest(asked, known)}")
 
 
 class RestAgent(SourceAgent[RestOptions]):
@@ -145,6 +46,11 @@ class RestAgent(SourceAgent[RestOptions]):
 
     name = "rest"
     options = RestOptions
+    _reading: _RestReading
+
+    def run(self, context: Context, options: RestOptions) -> LoadResult:
+        """See `SourceAgent`. Questions that were left out are counted."""
+        return super().run(context, options).also(self._reading.left_out)
 
     @contextmanager
     def read(self, context: Context, options: RestOptions) -> Iterator[Rows | None]:
@@ -154,9 +60,9 @@ class RestAgent(SourceAgent[RestOptions]):
             closing(HttpSession(connection, context.note)) as session,
             context.stoppable(session.stop),
         ):
-            reading = _RestReading(context, options, connection, session)
-            yield reading.rows()
-            reading.finish()
+            self._reading = _RestReading(context, options, connection, session)
+            yield self._reading.rows()
+            self._reading.finish()
 
 
 @dataclass(frozen=True)
@@ -169,6 +75,13 @@ class _Question:
     request: Request
     values: Mapping[str, Any]
     label: str
+
+
+class _Row(NamedTuple):
+    """A row and the record that it stands in, which is the row itself without `rows`."""
+
+    row: Any
+    record: Any
 
 
 class _RestReading:
@@ -197,7 +110,10 @@ class _RestReading:
         self._newest = Newest(options.watermark.column) if options.watermark else None
         self._documents: DocumentRows | None = None
         self._paths = [path for path in map(_path, (options.columns or {}).values()) if path]
-        self._finds = False  # whether any record has the key of any column
+        self._list = Path(options.rows) if options.rows is not None else None
+        self._has_records = self._has_lists = False  # whether any record was there, and any `rows`
+        self._finds = False  # whether any row has the key of any column
+        self._questions, self._failed = 0, list[str]()
 
     def rows(self) -> Rows | None:
         """The rows; pages after the first are asked for while rows are loaded."""
@@ -221,6 +137,13 @@ class _RestReading:
         """Called when all rows are loaded."""
         if self._options.watermark is not None and self._newest is not None:
             keep_newest(self._context, self._options.watermark, self._newest)
+        if self._failed and len(self._failed) == self._questions:
+            raise JobError(f"each question failed; the first: {self._failed[0]}")
+        if self._has_records and not self._has_lists:
+            raise JobError(
+                f"no record has {self._options.rows}, in which its rows are to be; where that is "
+                f"as it should be, write `rows: {self._options.rows} || `[]``"
+            )
         documents = self._documents
         if documents is None or not documents.count:
             return
@@ -263,7 +186,7 @@ class _RestReading:
 
     def _question(self, values: Mapping[str, Any]) -> _Question:
         options = self._options
-        known = {**self._context.action.variables, **values, _WATERMARK: self._low}
+        known = {**self._context.action.variables, **values, WATERMARK: self._low}
         request = Request(
             below(self._connection.url, fill_path(options.path, known)),
             options.method,
@@ -274,10 +197,27 @@ class _RestReading:
         label = "".join(f"{name} = {value}, " for name, value in values.items())
         return _Question(request, values, label)
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A note on the questions that failed and were left out."""
+        failed = len(self._failed)
+        return (f"{failed:,} of {counted(self._questions, 'question')} left out",) if failed else ()
+
     def _walk(self, questions: Iterable[_Question]) -> Iterator[tuple[_Question, Page]]:
+        repeat = self._options.repeat
+        skips = repeat is not None and repeat.on_error == "skip"
         for question in questions:
-            for page in self._pages.walk(question.request, question.label):
-                yield question, page
+            self._questions += 1
+            try:
+                for page in self._pages.walk(question.request, question.label):
+                    yield question, page
+            except JobInterrupted:
+                raise
+            except JobError as error:
+                if not skips:
+                    raise
+                self._failed.append(f"{question.label}{error}")
+                self._context.note(f"left out: {self._failed[-1]}", error.data)
 
     def _is_one_answer(self) -> bool:
         """Whether one answer is all, so that it alone says whether anything changed."""
@@ -299,13 +239,23 @@ class _RestReading:
         if self._is_one_answer():
             found = marks(page.answer, self._identity(question))
             self._context.state_after.entries[_REMEMBERED] = found
+        rows = [row for record in page.records for row in self._rows_of(record)]
         self._finds = self._finds or any(
-            path.is_in(record) for record in page.records for path in self._paths
+            path.is_in(row.row) for row in rows for path in self._paths
         )
         label = question.label
         if self._paging is not None:
             label += f"page {page.number}, "
-        return Batch(self._with_watermark(page.records, question.values), label, question.values)
+        return Batch(self._with_watermark(rows, question.values), label, question.values)
+
+    def _rows_of(self, record: Any) -> list[_Row]:
+        if self._list is None:
+            return [_Row(record, record)]
+        self._has_records, self._has_lists = True, self._has_lists or self._list.is_in(record)
+        found = self._list.of(record)
+        if found is None:
+            return []
+        return [_Row(row, record) for row in (found if isinstance(found, list) else [found])]
 
     def _with_watermark(self, records: list[Any], beside: Mapping[str, Any]) -> list[Any]:
         watermark = self._options.watermark
@@ -317,7 +267,9 @@ class _RestReading:
     def _fields(self, types: Mapping[str, str]) -> list[RecordField]:
         columns = self._options.columns
         if columns is None:
-            return [RecordField(_DOCUMENT, lambda record, _: record, types.get(_DOCUMENT, "jsonb"))]
+            return [
+                RecordField(_DOCUMENT, lambda record, _: record.row, types.get(_DOCUMENT, "jsonb"))
+            ]
         fields = []
         for name, column in columns.items():
             given = column.type if isinstance(column, RestColumn) else None
@@ -353,12 +305,15 @@ def _take(column: str | RestColumn) -> Take:
     if isinstance(column, RestColumn) and column.repeat is not None:
         name = column.repeat
         return lambda _, beside: beside[name]
+    if isinstance(column, RestColumn) and column.record is not None:
+        beside_it = Path(column.record)
+        return lambda record, _: beside_it.of(record.record)
     path = _path(column) or Path("@")
-    return lambda record, _: path.of(record)
+    return lambda record, _: path.of(record.row)
 
 
 def _path(column: str | RestColumn) -> Path | None:
-    """Where in a record a column's values are; None of a column of `repeat`."""
+    """Where in a row a column's values are; None of a column that is not of the row."""
     text = column if isinstance(column, str) else column.path
     return Path(text) if text else None
 

@@ -12,7 +12,7 @@ FAULTY = [
     ("records: '['", "actions[1].records: '[' is not a JMESPath expression"),
     ("columns: {id: 'a['}", "is not a JMESPath expression"),
     ("columns: {id: {path: id, type: 'int; drop table x'}}", "is not a type; write, for example"),
-    ("columns: {id: {path: id, repeat: x}}", "either a `path` in the record or a name"),
+    ("columns: {id: {path: id, repeat: x}}", "one of `path`, `record` and a name of `repeat`"),
     ("columns: {id: {repeat: shop}}", "columns.id: `repeat` has no shop"),
     (
         "repeat: {values: [{shops: 1}]}\ncolumns: {id: {repeat: shop}}",
