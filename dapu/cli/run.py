@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 
 from dapu.cli.arguments import WAREHOUSE
 from dapu.cli.console import complain, is_terminal, stamped
-from dapu.errors import ConfigurationError, DapuError
+from dapu.errors import ConfigurationError, DapuError, Fault
 from dapu.text import counted
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _shown(folder: Path) -> Path:
 
 @click.command("run")
 @WAREHOUSE
-@click.argument("task")
+@click.argument("selectors", metavar="TASK…", nargs=-1, required=True)
 @click.option("--full", is_flag=True, help="Read everything, whatever the watermark.")
 @click.option("--from", "low", metavar="V", help="Read from this value of the watermark's column.")
 @click.option(
@@ -128,27 +129,32 @@ def _shown(folder: Path) -> Path:
 )
 def run(
     warehouse: Warehouse,
-    task: str,
+    selectors: tuple[str, ...],
     full: bool,
     low: str | None,
     high: str | None,
     rebuild: bool,
     downstream: bool,
 ) -> None:
-    """Run one task now, here, whether it is due or not.
+    """Run tasks now, here, whether they are due or not.
+
+    TASK is a name, a pattern, or a selector: `staging.*`, `tag:daily`, `route:erp`, `failed:`;
+    `+mart.sales` takes in what it depends on, `staging.sale+` what depends on it. Several run in
+    the order of what depends on what; what depends on one that fails is not run.
 
     Takes up changed definitions first, so that an analyst can edit and run. --from and --to fill
     a gap: they are a backfill, which leaves the watermark where it is. With --downstream
     the tasks that depend on it read the range again too, each after its masters. --rebuild is
     for a table that was made from something else, as from the wrong sheet of a workbook.
 
-    Exit status 0 when the job is done, 1 when it is not: failed, cancelled, or stopped.
+    Exit status 0 when each job is done, 1 when one is not: failed, cancelled, or stopped.
 
     \b
     Examples:
       dapu run finances erp.staging.invoice --full
       dapu run finances erp.staging.invoice --from 2024-01-01 --to 2024-01-31
       dapu run finances erp.staging.invoice --from 2024-01-01 --to 2024-01-31 --downstream
+      dapu run finances 'staging.*' +mart.sales
     """  # noqa: D301 - click's mark for lines that stay as they are
     if "" in (low, high):  # of a script's empty variable
         raise click.UsageError("--from and --to need a value; leave out the one without")
@@ -159,9 +165,17 @@ def run(
         raise click.UsageError(
             "--downstream needs --full, --rebuild, or --from and --to: what to correct"
         )
+    if len(selectors) > 1 and (rebuild or downstream or low or high):
+        raise click.UsageError("--from, --to, --rebuild and --downstream are for one task")
     from dapu.components.downstream import CorrectionStep
+    from dapu.registry.selectors import is_one_task
 
-    _register(warehouse, task)
+    faults = _register(warehouse)
+    if not (is_one_task(selectors) or rebuild or downstream or low or high):
+        _run_jobs(warehouse, _queue_selected(warehouse, selectors, faults, full=full))
+        return
+    (task,) = selectors
+    _check_faults(warehouse, [task], faults)
     backfill = {"from": low, "to": high} if low or high else None
     step = CorrectionStep(task, full or rebuild, backfill, rebuild)
     if rebuild:
@@ -252,8 +266,8 @@ def _check_known(cursor: Cursor, registry: Registry, task: str) -> None:
         raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
 
 
-def _register(warehouse: Warehouse, task: str) -> None:
-    """Takes up the definitions. Raises ConfigurationError when the task's own has a fault."""
+def _register(warehouse: Warehouse) -> list[Fault]:
+    """Takes up the definitions; returns the faults that they have."""
     from dapu.agents.installed import known_agents
     from dapu.cli.components import show_changes
     from dapu.components.registrar import register
@@ -262,10 +276,32 @@ def _register(warehouse: Warehouse, task: str) -> None:
     line = stamped(warehouse.settings.zone)
     done = register(warehouse, reader, line, wait=True)
     show_changes(done, line)
-    folder = warehouse.folder.joinpath("routes", *task.split("."))
-    own = [fault for fault in done.faults if fault.file.is_relative_to(folder)]
+    return done.faults
+
+
+def _check_faults(warehouse: Warehouse, tasks: Iterable[str], faults: list[Fault]) -> None:
+    """Raises ConfigurationError when the definition of one of the tasks has a fault."""
+    folders = [warehouse.folder.joinpath("routes", *task.split(".")) for task in tasks]
+    own = [one for one in faults if any(one.file.is_relative_to(folder) for folder in folders)]
     if own:
         raise ConfigurationError("\n".join(map(str, own)))
+
+
+def _queue_selected(
+    warehouse: Warehouse, selectors: Sequence[str], faults: list[Fault], *, full: bool
+) -> dict[int, str]:
+    from dapu.components.selected import queue_selected
+    from dapu.registry.version import registry_of
+
+    with warehouse.session("run") as session, session, session.cursor() as cursor:
+        jobs = queue_selected(cursor, registry_of(warehouse), selectors, full=full)
+        _check_faults(warehouse, jobs.values(), faults)
+    line = stamped(warehouse.settings.zone)
+    if not jobs:
+        line("run: no task has failed")
+    for job, task in jobs.items():
+        line(f"{task}: queued as job {job}")
+    return jobs
 
 
 def _queue(warehouse: Warehouse, step: CorrectionStep) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,33 +27,47 @@ _JOBS, _EVENTS = 10, 30
 
 @click.command("status")
 @WAREHOUSE
-@click.argument("task", required=False)
+@click.argument("selectors", metavar="[TASK]…", nargs=-1)
 @AS_JSON
-def status(warehouse: Warehouse, task: str | None, as_json: bool) -> None:
-    """Show how all tasks are, or the jobs and events of one TASK.
+def status(warehouse: Warehouse, selectors: tuple[str, ...], as_json: bool) -> None:
+    """Show how tasks are, or the jobs and events of one TASK.
+
+    All, or those that patterns and selectors name, as `dapu run` takes them.
 
     \b
     Examples:
       dapu status finances
+      dapu status finances failed: 'staging.*'
       dapu status finances erp.staging.invoice --json
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from dapu.registry.selectors import is_one_task
     from dapu.registry.version import check_registry, registry_of
 
     registry = registry_of(warehouse)
     with warehouse.session("status") as session, session.cursor() as cursor:
         check_registry(cursor, registry)
-        if task is None:
-            _show_all(cursor, registry, warehouse, as_json)
+        if is_one_task(selectors):
+            _show_task(cursor, registry, selectors[0], as_json)
         else:
-            _show_task(cursor, registry, task, as_json)
+            _show_all(cursor, registry, warehouse, selectors, as_json)
 
 
-def _show_all(cursor: Cursor, registry: Registry, warehouse: Warehouse, as_json: bool) -> None:
+def _show_all(
+    cursor: Cursor,
+    registry: Registry,
+    warehouse: Warehouse,
+    selectors: Sequence[str],
+    as_json: bool,
+) -> None:
     from dapu.registry import agenda, control, tasks
+    from dapu.registry.selectors import select, selectable
 
     name = warehouse.name
     faults = tasks.faulty_overrides(cursor, registry, warehouse.settings.day_parts)
     rows = tasks.overview(cursor, registry)
+    if selectors:
+        chosen = set(select(selectors, selectable(cursor, registry)))
+        rows = [row for row in rows if row.task in chosen]
     pause = control.paused(cursor, registry)
     routes = {route: by for route, by in control.routes(cursor, registry).items() if by}
     counts = agenda.counts(cursor, registry)

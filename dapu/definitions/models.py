@@ -159,6 +159,7 @@ class Task(Strict):
     depends: list[str] = Field(
         [], description="Ids (route.schema.table) of the tasks whose tables this one reads"
     )
+    tags: list[str] = Field([], description="Names for several tasks together: `tag:NAME`")
     run: Run = Field(
         default_factory=Run, description="When it runs, how urgently, and how often it is tried"
     )

@@ -94,13 +94,14 @@ class Worker:
         self._watch: Watch | None = None
         self._counts = JobCounts()
         self._lost: _Lost | None = None
+        self._begun: set[int] = set()
         self._waits_for: tuple[str | None, datetime | None] = (None, None)
 
     def run(self, only: Sequence[int] | None = None) -> JobCounts:
         """Takes jobs until the minutes are over, none is left, or it is to stop.
 
-        only: the jobs to run, instead of the most urgent ones; in this order, until one is not
-        done.
+        only: the jobs to run, instead of the most urgent ones, in this order; those that follow
+        one that is not done stay where they are.
         When the warehouse's database goes away, it waits for it and goes on.
         Raises DapuError when there is no database at the start, or no registry.
         """
@@ -148,16 +149,17 @@ class Worker:
         return self._stopping.is_set() or time.monotonic() > self._until
 
     def _work_on(self, connection: _Connection, jobs: Sequence[int]) -> None:
-        """The jobs in their order; one that is done already is passed over."""
+        """The jobs in their order, once each; passes over those that cannot start."""
         for job in jobs:
-            if self._over() or self._counts.jobs > self._counts.endings["done"]:
+            if self._over():
                 break
+            if job in self._begun:  # before the connection broke
+                continue
             connection.free_jobs_of_the_dead()
             claim = connection.claim(job)
             if claim is not None:
+                self._begun.add(job)
                 self._run(connection, claim)
-            elif connection.status(job) != "done":
-                break
 
     def _work(self, connection: _Connection) -> None:
         looked, last_look = -math.inf, False
@@ -268,11 +270,6 @@ class _Connection:
             if only is not None:
                 return agenda.claim_job(cursor, self._registry, self._worker, self._backend, only)
             return agenda.claim(cursor, self._registry, self._worker, self._backend)
-
-    def status(self, job: int) -> str | None:
-        with self._aside.cursor() as cursor:
-            found = agenda.find(cursor, self._registry, job)
-        return found and found.status
 
     def free_jobs_of_the_dead(self) -> None:
         with self._aside.cursor() as cursor:

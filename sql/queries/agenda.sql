@@ -48,7 +48,7 @@ returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeo
 
 -- name: claim_job
 -- The same for one job that an operator wants to run now: neither a pause, nor its masters, nor
--- its turn holds it back.
+-- its turn holds it back, but for the jobs that it was queued to follow.
 update {agenda} a set
     status = 'running', worker = %(worker)s, backend = %(backend)s,
     tries = a.tries + 1, started_at = pg_catalog.clock_timestamp()
@@ -56,6 +56,7 @@ from {registry} t
 join {route} r on r.route = t.route and not 'worker' = any (r.disabled)
 left join {override} o on o.task = t.task
 where a.job = %(job)s and a.status = 'waiting' and t.task = a.task and t.state = 'ready'
+and not exists (select from {agenda} x where x.job = any (a.after) and x.status <> 'done')
 and not exists (select from {agenda} x where x.task = a.task and x.status = 'running')
 and (r.concurrency is null or r.concurrency > (
     select pg_catalog.count(*) from {agenda} x where x.route = a.route and x.status = 'running'))
@@ -319,7 +320,8 @@ order by a.status
 limit 1;
 
 -- name: add
--- Queues one task for an operator; a job that is waiting already takes the new wishes.
+-- Queues one task for an operator; a job that is waiting already takes the new wishes, and where
+-- that is to follow none it follows none.
 insert into {agenda} (task, route, priority, cause, full_load, rebuild, after)
 select t.task, t.route, %(priority)s, %(cause)s, %(full)s, %(rebuild)s, %(after)s
 from {registry} t where t.task = %(task)s
@@ -327,7 +329,7 @@ on conflict (task) where status = 'waiting' and backfill is null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause,
     full_load = {agenda}.full_load or excluded.full_load,
     rebuild = {agenda}.rebuild or excluded.rebuild, tries = 0, not_before = pg_catalog.now(),
-    after = {agenda}.after || excluded.after
+    after = case when excluded.after = '{{}}' then '{{}}' else {agenda}.after || excluded.after end
 returning job;
 
 -- name: add_backfill
@@ -337,7 +339,8 @@ select t.task, t.route, %(priority)s, %(cause)s, %(backfill)s, %(after)s
 from {registry} t where t.task = %(task)s
 on conflict (task, backfill) where status = 'waiting' and backfill is not null do update set
     priority = least({agenda}.priority, excluded.priority), cause = excluded.cause, tries = 0,
-    not_before = pg_catalog.now(), after = {agenda}.after || excluded.after
+    not_before = pg_catalog.now(),
+    after = case when excluded.after = '{{}}' then '{{}}' else {agenda}.after || excluded.after end
 returning job;
 
 -- name: withdraw

@@ -108,6 +108,16 @@ left join {agenda} waiting on waiting.task = t.task and waiting.status = 'waitin
 where %(task)s::text is null or t.task = %(task)s
 order by t.task;
 
+-- name: selectable
+-- What selectors ask of a task. It has failed when its last run did, or when it is to be tried
+-- again.
+select t.task, t.route,
+    array(select pg_catalog.json_array_elements_text(coalesce(t.definition -> 'tags', '[]'))),
+    coalesce(t.last_status = 'failed', false) or exists (
+        select from {agenda} a where a.task = t.task and a.status = 'waiting' and a.tries > 0),
+    array(select d.master from {dependency} d where d.task = t.task order by d.master)
+from {registry} t order by t.task;
+
 -- name: overrides
 -- Each override with whether its task is registered, and the day parts that it names.
 select o.task, t.task is not null, coalesce(o.day_parts, '{{}}')
