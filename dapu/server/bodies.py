@@ -93,7 +93,7 @@ def first_fault(errors: Any) -> str:
     """What is wrong first, with its place and without the value: it may be a secret."""
     first = errors[0]
     place = ".".join(str(step) for step in first["loc"])
-    return f"{place or 'the body'}: {first['msg']}"
+    return f"{place or 'the body'}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _check_texts(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
@@ -10,12 +10,7 @@ from dapu.errors import FaultyText
 from dapu.sources.documents.exact_json import parse
 
 _LONGEST = 500  # characters
-
-
-def _printable(text: str) -> str:
-    if any(ord(sign) < ord(" ") or 0xD800 <= ord(sign) <= 0xDFFF for sign in text):
-        raise ValueError("has a character that cannot be printed")
-    return text
+_PRINTABLE = r"^[^\x00-\x1f]*$"
 
 
 def _json_object(text: str) -> str:
@@ -32,17 +27,12 @@ def _unless_empty(default: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: default if value == "" else value)
 
 
-Text = Annotated[str, Field(max_length=_LONGEST), AfterValidator(_printable)]
+Text = Annotated[str, Field(max_length=_LONGEST, pattern=_PRINTABLE)]
 Name = Annotated[Text, Field(min_length=1)]
 Off = Annotated[bool, _unless_empty(default=False)]
 On = Annotated[bool, _unless_empty(default=True)]
-StartedBy = Annotated[
-    Annotated[
-        str, Field(max_length=10_000), AfterValidator(_printable), AfterValidator(_json_object)
-    ]
-    | None,
-    _unless_empty(default=None),
-]
+_Json = Annotated[str, Field(max_length=10_000, pattern=_PRINTABLE), AfterValidator(_json_object)]
+StartedBy = Annotated[_Json | None, _unless_empty(default=None)]
 
 
 class ConnectorQuery(BaseModel):
@@ -55,7 +45,7 @@ class ConnectorQuery(BaseModel):
 class SpecQuery(ConnectorQuery):
     """Of `/spec`."""
 
-    connector_type: Text = Field("airbyte", alias="connectorType")
+    connector_type: Literal["airbyte", ""] = Field("airbyte", alias="connectorType")
 
 
 class CheckQuery(ConnectorQuery):
