@@ -42,8 +42,8 @@ def main() -> int:
 def _server(folder: Path) -> Iterator[str]:
     """A server over a new warehouse, which runs nothing; its address."""
     warehouse = str(folder / "warehouse")
-    for command in ("init", "versioner"):
-        subprocess.run([*_DAPU, command, warehouse], check=True, stdout=subprocess.DEVNULL)
+    for name in ("init", "versioner"):
+        subprocess.run([*_DAPU, name, warehouse], check=True, stdout=subprocess.DEVNULL)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
