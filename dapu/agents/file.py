@@ -117,7 +117,7 @@ class FileAgent(FilesAgent[FileOptions]):
             return []  # another format's columns are there, or the part says so
         return [
             column.name
-            for key, column in (options.chosen_columns().wanted or {}).items()
+            for key, column in options.chosen_columns().wanted or ()
             if not any(part.find(key) in part.found for part in documents)
         ]
 

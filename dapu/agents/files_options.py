@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from dapu.loading.options import LoadOptions
-from dapu.sources.files.column_options import ChosenColumns, ColumnOptions, Columns
+from dapu.sources.files.column_options import ChosenColumns, Columns, each_column
 
 
 class ReadingOptions(LoadOptions):
@@ -16,7 +16,9 @@ class ReadingOptions(LoadOptions):
 
     connection: str | None = Field(None, description="A `files` connection; default the route's")
     columns: Columns | None = Field(
-        None, description="Which columns are read, and what they are called; default all"
+        None,
+        description="Which columns are read, and what they are called; default all. A list makes "
+        "several columns of one",
     )
     constant: dict[str, bool | int | float | date | str] = Field(
         {}, description="Columns with one value in all rows"
@@ -57,12 +59,7 @@ class ReadingOptions(LoadOptions):
 
     def chosen_columns(self) -> ChosenColumns:
         """`columns`, `constant` and `hash`, as the reader takes them."""
-        wanted = None
-        if self.columns is not None:
-            wanted = {
-                key: ColumnOptions(name=column) if isinstance(column, str) else column
-                for key, column in self.columns.items()
-            }
+        wanted = None if self.columns is None else list(each_column(self.columns))
         return ChosenColumns(wanted, self.constant, self.hash, self.checks_values)
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -36,10 +36,21 @@ class ColumnOptions(Strict):
         return (self.format,) if isinstance(self.format, str) else tuple(self.format)
 
 
-def _some(columns: dict[str, str | ColumnOptions]) -> dict[str, str | ColumnOptions]:
+OneColumn = str | ColumnOptions
+Chosen = dict[str, OneColumn | Annotated[list[OneColumn], Field(min_length=1)]]
+
+
+def each_column(columns: Chosen) -> Iterator[tuple[str, ColumnOptions]]:
+    """Each column of the table with its key in the file; a key may stand for several."""
+    for key, given in columns.items():
+        for column in given if isinstance(given, list) else [given]:
+            yield key, ColumnOptions(name=column) if isinstance(column, str) else column
+
+
+def _some(columns: Chosen) -> Chosen:
     if not columns:
         raise ValueError("names no column; leave it out to read all")
-    names = [column if isinstance(column, str) else column.name for column in columns.values()]
+    names = [column.name for _, column in each_column(columns)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"two columns would be called {twice[0]}")
@@ -53,22 +64,20 @@ def _as_texts(columns: Any) -> Any:
     return {str(key) if type(key) is int else key: column for key, column in columns.items()}
 
 
-Columns = Annotated[
-    dict[str, str | ColumnOptions], BeforeValidator(_as_texts), AfterValidator(_some)
-]
+Columns = Annotated[Chosen, BeforeValidator(_as_texts), AfterValidator(_some)]
 
 
 @dataclass(frozen=True)
 class ChosenColumns:
     """Which columns are taken out of files, and what is added to them.
 
-    wanted: by their key in the file; None for all.
+    wanted: each with its key in the file; None for all.
     constant: columns with one value in all rows.
     hash: columns of which only a keyed hash is kept.
     values_are_checked: the loader looks at each value, as a policy for bad ones needs it.
     """
 
-    wanted: Mapping[str, ColumnOptions] | None
+    wanted: Sequence[tuple[str, ColumnOptions]] | None
     constant: Mapping[str, bool | int | float | date | str]
     hash: Sequence[str]
     values_are_checked: bool

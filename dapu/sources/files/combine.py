@@ -146,7 +146,7 @@ class Gathering:
         if wanted is not None:
             planned = [
                 _Planned(column.name, column, [part.find(key) for part in self.parts])
-                for key, column in wanted.items()
+                for key, column in wanted
             ]
         else:
             of_parts = [part.columns() for part in self.parts]

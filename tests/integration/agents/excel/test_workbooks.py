@@ -298,3 +298,24 @@ def test_a_number_that_its_column_would_round_is_reported_by_its_cell(excel: Fil
     excel.task.make_table("n numeric(6, 2)")
     message = "a.xlsx, sheet 'Costs', A3: '1.239' would be rounded in the column n"
     assert message in excel.fails("workbook: a.xlsx")
+
+
+def test_one_column_of_a_sheet_makes_several(
+    excel: FileTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAPU_HASH_KEY", "correct horse battery staple")
+    excel.share.book("b.xlsx", [["Code", "Day"], [38001085718, "02.01.2024"]])
+    excel.has("""
+        workbook: b.xlsx
+        columns:
+          Code: [code, hashed]
+          Day: [said, {name: day, type: date, format: '%d.%m.%Y'}]
+        hash: [hashed]
+    """)
+    (excel.task.folder / "warehouse.yaml").write_text("hash_key: ${DAPU_HASH_KEY}\n")
+    excel.task.run()
+    [row] = excel.rows("code, hashed, said, day::text")
+    assert row == (38001085718, "9dbbaef77781f47d3d10cffeae03ad98f1d4f05ee83fe6ae75965197f34fd4dd",
+                   "02.01.2024", "2024-01-02")  # fmt: skip
+    excel.has("workbook: b.xlsx\ncolumns: {Code: [code, code]}")
+    assert "two columns would be called code" in excel.task.is_refused()

@@ -7,6 +7,8 @@ import io
 import zipfile
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.file_task import FileTask
@@ -83,3 +85,23 @@ def test_broken_archives_are_reported(files: FileTask) -> None:
     files.share.put("a.dat", "n\n1\n")
     assert "a.dat: its ending names no format; give `format`" in files.fails("file: a.dat")
     assert "1 row" in files.run("file: a.dat\nformat: csv")
+
+
+_COLUMNS = {
+    "csv": "id,n\n7,x\n",
+    "ndjson": '{"id": 7, "n": "x"}\n',
+    "xml": "<a><r><id>7</id><n>x</n></r></a>",
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "ndjson", "xml", "parquet"])
+def test_one_column_of_a_file_makes_several(files: FileTask, kind: str) -> None:
+    if kind == "parquet":
+        path = files.share.path / "a.parquet"
+        pq.write_table(pa.table({"id": [7], "n": ["x"]}), path)
+        files.share.age(path)
+    else:
+        files.share.put(f"a.{kind}", _COLUMNS[kind])
+    more = "\nrecords: r" if kind == "xml" else ""
+    files.run(f"file: a.{kind}\ncolumns: {{id: [one, two], n: n}}{more}")
+    assert files.rows("one::text, two::text, n") == [("7", "7", "x")]
