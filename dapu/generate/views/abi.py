@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -100,28 +100,38 @@ def read_abi(text: str) -> list[Entry]:
         document = document.get("abi")
     if not isinstance(document, list):
         raise NotAnAbi("the ABI is not a list of events and functions")
-    return [entry for entry in map(_entry, document) if entry is not None]
+    try:
+        return [entry for entry in map(_entry, document) if entry is not None]
+    except RecursionError:
+        raise NotAnAbi("the ABI is nested too deep") from None
 
 
 def _entry(value: Any) -> Entry | None:
     if not isinstance(value, dict):
         raise NotAnAbi(f"the ABI has {value!r:.40} where an event or function is expected")
     what = value.get("type", "function")
+    if not isinstance(what, str):
+        raise NotAnAbi(f"an entry of the ABI has the type {what!r:.40}")
     if what not in ("event", "function"):
         return None  # constructor, fallback, receive, error: nothing that a log or call names
-    inputs = value.get("inputs") or []
+    inputs = [] if value.get("inputs") is None else value["inputs"]
     if not isinstance(inputs, list) or not all(isinstance(one, dict) for one in inputs):
         raise NotAnAbi(f"{what} {value.get('name')!r}: its inputs are not a list of objects")
     name = name_of(value)
     try:
-        read = tuple(
-            Input(name_of(one), read_type(one), bool(one.get("indexed"))) for one in inputs
-        )
+        read = tuple(Input(name_of(one), read_type(one), _flag(one, "indexed")) for one in inputs)
     except NotAnAbi as error:
         raise NotAnAbi(f"{what} {name}: {error}") from None
     if what == "function":
         return Entry("fn", name, tuple(Input(one.name, one.type) for one in read))
-    return Entry("evt", name, read, bool(value.get("anonymous")))
+    return Entry("evt", name, read, _flag(value, "anonymous"))
+
+
+def _flag(entry: Mapping[str, Any], key: str) -> bool:
+    value = entry.get(key)
+    if not isinstance(value, bool | None):
+        raise NotAnAbi(f"`{key}` is {value!r:.40}, not true or false")
+    return bool(value)
 
 
 def merged(abis: Iterable[Sequence[Entry]]) -> tuple[list[Entry], list[str]]:

@@ -22,7 +22,11 @@ _ALIASES = {
 _NUMBER = re.compile(r"(u?int)([1-9]\d*)")
 _FIXED = re.compile(r"(u?)fixed([1-9]\d*)x([1-9]\d*)")
 _BYTES = re.compile(r"bytes([1-9]\d*)")
-_ARRAY = re.compile(r"(.*)\[(\d*)\]", re.DOTALL)
+_ARRAY = re.compile(r"(.*)\[(0|[1-9]\d{0,8}|)\]", re.DOTALL)
+_DEEPEST = 50  # levels of arrays and tuples; the decoders call themselves for each
+_LARGEST = 2**31 - 1  # bytes; PostgreSQL has no larger value
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # of no character, and in no text of PostgreSQL
 
 Kind = Literal["uint", "int", "address", "bool", "fixed_bytes", "bytes", "string", "array", "tuple"]
 
@@ -63,6 +67,15 @@ class AbiType:
         if self.kind == "array":
             return (self.size or 0) * self.items[0].head
         return sum(item.head for item in self.items) if self.kind == "tuple" else WORD
+
+    @cached_property
+    def depth(self) -> int:
+        """How many levels of arrays and tuples it has."""
+        return 1 + max((item.depth for item in self.items), default=0) if self._is_nested else 0
+
+    @property
+    def _is_nested(self) -> bool:
+        return self.kind in ("array", "tuple")
 
     @property
     def is_hashed_when_indexed(self) -> bool:
@@ -112,7 +125,7 @@ def read_type(entry: Mapping[str, Any]) -> AbiType:
     if array:
         return _array(read_type({**entry, "type": array[1]}), array[2])
     if text != "tuple":
-        raise NotAnAbi(f"there is no type `{text}`")
+        raise NotAnAbi(f"there is no type `{text:.80}`")
     return _tuple(entry)
 
 
@@ -128,7 +141,10 @@ def _plain(text: str) -> AbiType:
 def _array(item: AbiType, size: str) -> AbiType:
     """size: as it is written; empty for any."""
     number = int(size) if size else None
-    return AbiType("array", f"{item.canonical}[{size}]", number, items=(item,))
+    found = AbiType("array", f"{item.canonical}[{size}]", number, items=(item,))
+    if number and not item.head:
+        raise NotAnAbi(f"`{found.canonical:.40}` is an array of items without any byte")
+    return _checked(found)
 
 
 def _tuple(entry: Mapping[str, Any]) -> AbiType:
@@ -138,7 +154,15 @@ def _tuple(entry: Mapping[str, Any]) -> AbiType:
     items = tuple(read_type(_mapping(component)) for component in components)
     names = tuple(name_of(component) for component in components)
     canonical = f"({','.join(item.canonical for item in items)})"
-    return AbiType("tuple", canonical, items=items, names=names)
+    return _checked(AbiType("tuple", canonical, items=items, names=names))
+
+
+def _checked(of: AbiType) -> AbiType:
+    if of.depth > _DEEPEST:
+        raise NotAnAbi(f"a type is nested more than {_DEEPEST} levels deep")
+    if of.head > _LARGEST:
+        raise NotAnAbi(f"`{of.canonical:.40}` has more bytes than any data")
+    return of
 
 
 def _elementary(text: str) -> AbiType:
@@ -153,14 +177,14 @@ def _elementary(text: str) -> AbiType:
         return AbiType("uint" if fixed[1] else "int", text, int(fixed[2]), int(fixed[3]))
     if data and int(data[1]) <= WORD:
         return AbiType("fixed_bytes", text, int(data[1]))
-    raise NotAnAbi(f"there is no type `{text}`")
+    raise NotAnAbi(f"there is no type `{text:.80}`")
 
 
 def name_of(entry: Mapping[str, Any]) -> str:
     """The name of an entry, input or component; empty when it has none. Raises NotAnAbi."""
     name = entry.get("name") or ""
-    if not isinstance(name, str) or "\0" in name:
-        raise NotAnAbi(f"a name is {name!r}")
+    if not isinstance(name, str) or "\0" in name or _SURROGATE.search(name):
+        raise NotAnAbi(f"a name is {name!r:.80}")
     return name
 
 

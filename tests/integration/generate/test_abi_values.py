@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import psycopg2
 import pytest
@@ -274,3 +274,11 @@ def test_components_of_any_names(any_decoder: Decoder, names: list[str]) -> None
     data = encode(["uint8"] * len(names), list(range(len(names))))
     found = any_decoder.values([Input("", read_type(tuple_of))], data)
     assert found == ([dict(zip(names, range(len(names)), strict=True))], None)
+
+
+def test_types_as_deep_as_there_are(any_decoder: Decoder) -> None:
+    kind, value = "string", cast(Any, "x")
+    for _ in range(25):
+        kind, value = f"({kind}[])", ((value,),)
+    of = read_type(entry(kind))
+    assert event(any_decoder, [kind], encode([kind], [value])) == ([shown(of, value)], None)

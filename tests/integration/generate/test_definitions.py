@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import sqlite3
-from contextlib import closing
+import subprocess
+from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from pyarrow import parquet
 from dapu.generate.definitions.names import RESERVED
 from tests.conftest import Database
 from tests.services.mapserver import Layer, MapServer
+from tests.support.command import DAPU
 from tests.support.generating import Generating
 from tests.support.maria_shop import Shop
 from tests.support.rentals import RENTALS
@@ -355,6 +359,31 @@ def test_new_makes_one_task_of_a_table(generating: Generating, tmp_path: Path) -
     assert generating.rows("select * from mart.things") == [(1, "x")]
     done = generating.run("new", "erp.mart.things", "--from", "item", status=2)
     assert "routes/erp/mart/things is there already" in done.err
+
+
+def test_new_asks_on_a_terminal_for_what_is_not_given(
+    generating: Generating, tmp_path: Path
+) -> None:
+    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
+    (generating.folder / "routes/erp").mkdir(parents=True)
+    (generating.folder / "routes/erp/route.yaml").write_text("connection: erp")
+    ours, its = pty.openpty()
+    command = [*DAPU, "new", str(generating.folder), "erp.mart.things"]
+    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its) as process:
+        os.close(its)
+        shown = b""
+        for question, answer in ((b"none: a query", b"item"), (b"Load mode", b"merge")):
+            while question not in shown:
+                shown += os.read(ours, 1000)
+            os.write(ours, answer + b"\n")
+        with suppress(OSError):  # how a terminal ends whose other side is closed
+            while more := os.read(ours, 1000):
+                shown += more
+        assert process.wait() == 0, shown
+    os.close(ours)
+    assert b"routes/erp/mart/things/task.yaml" in shown
+    text = (generating.folder / "routes/erp/mart/things/task.yaml").read_text()
+    assert "    load: merge\n    key: [id]\n" in text
 
 
 def test_new_without_a_source_is_a_query(generating: Generating, tmp_path: Path) -> None:

@@ -54,11 +54,38 @@ def test_a_tuple_is_as_large_as_its_components() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["uint7", "uint264", "bytes33", "bytes0", "fixed8", "Foo", "tuples", "", "uint8[-1]"]
+    "text",
+    [
+        *("uint7", "uint264", "bytes33", "bytes0", "fixed8", "Foo", "tuples", "", "uint8[-1]"),
+        *("uint8[01]", "uint8[1000000000]", f"uint8[{'9' * 5000}]"),
+    ],
 )
 def test_what_is_not_a_type_is_named(text: str) -> None:
     with pytest.raises(NotAnAbi, match="there is no type"):
         read_type({"type": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("uint8" + "[]" * 51, "50 levels"),
+        ("uint8" + "[]" * 5000, "too deep"),
+        ("uint8[2]" + "[2]" * 30, "more bytes than any data"),
+        ("uint8[0]" + "[100]" * 9, "without any byte"),
+    ],
+)
+def test_a_type_that_no_data_has_is_refused(text: str, says: str) -> None:
+    with pytest.raises(NotAnAbi, match=says):
+        entries(function("f", text))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("indexed", "false"), ("name", "\ud800"), ("name", "a\0"), ("type", 5)]
+)
+def test_what_cannot_be_meant_is_refused(key: str, value: Any) -> None:
+    event = {"type": "event", "name": "E", "inputs": [{"type": "uint8", key: value}]}
+    with pytest.raises(NotAnAbi):
+        entries(event)
 
 
 @pytest.mark.parametrize("abi", ["", "[", "3", "{}", '[{"type": "event", "inputs": [1]}]', "[[]]"])
