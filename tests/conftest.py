@@ -30,6 +30,7 @@ _SERVERS = {
     "mariadb": "mariadb",
     "mapserver": "mapserver",
     "npm": "npm_packages",
+    "odbc": "odbc_keys",
     "pgbouncer": "pgbouncer",
     "postgis": "postgis_server",
     "ssh": "ssh_server",

@@ -17,10 +17,8 @@ _FILLED_IN = re.compile(r"\$\{\w+\}")
 _KNOWN = {"driver", "host", "port", "engine", "database", "username", "password", "extra", "extras"}
 _OF_POSTGRES = {"connect_timeout", "keepalives_idle", "application_name"}
 _DRIVERS = {"maria": "mysql+pymysql", "mssql": "mssql+pymssql", "oracle": "oracle+oracledb"}
-_WITHOUT = {
-    "asa": "SQL Anywhere is read through ODBC",
-    "odbc": "a source behind ODBC needs a url of SQLAlchemy",
-}
+_BY_ODBC = ("asa", "odbc")
+_ANYWHERE = "SQL Anywhere 17"  # as its installer calls the driver
 
 
 @dataclass
@@ -84,20 +82,31 @@ def _convert_database(name: str, file: OldFile, new: NewConnections, left: Lefto
     driver = profile.get("driver") if isinstance(profile, dict) else None
     make = _MAKERS.get(str(driver))
     if make is None:
-        why = _WITHOUT.get(str(driver), f"the driver {driver} is unknown")
-        left.add(file.fault(f"{why}; write the connection, and let its routes name it", name))
+        why = f"the driver {driver} is unknown; write the connection, and let its routes name it"
+        left.add(file.fault(why, name))
         new.unknown.add(name)
         return
     for key in profile.keys() - _KNOWN:
         left.add(file.fault("has no match; if it matters, write it below `extra`", name, key))
+    if driver in _BY_ODBC:
+        left.add(
+            file.fault("is read through ODBC: install its driver, and see `extra.DRIVER`", name)
+        )
     new.names[name] = called = _new_name(name, file)
     made = {"name": called, **make(new, called, profile)}
-    extra = {**(profile.get("extra") or {}), **(profile.get("extras") or {})}
+    extra = {**made.pop("extra", {}), **_extra(profile)}
     if driver == "pg":
         for key in extra.keys() - _OF_POSTGRES:  # dapu 0.8 gave PostgreSQL no others
             left.add(file.fault(f"extra {key} was not used; left out", name))
             del extra[key]
     new.entries.append(made | ({"extra": extra} if extra else {}))
+
+
+def _extra(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """What the driver is given beside; of ODBC the keywords are others."""
+    if profile.get("driver") in _BY_ODBC:
+        return {}
+    return {**(profile.get("extra") or {}), **(profile.get("extras") or {})}
 
 
 def _new_name(name: str, file: OldFile) -> str:
@@ -124,6 +133,34 @@ def _by_url(new: NewConnections, name: str, profile: Mapping[str, Any]) -> dict[
     return {"url": f"{_DRIVERS[driver]}://{account}{place}/{path}"}
 
 
+def _anywhere(new: NewConnections, name: str, profile: Mapping[str, Any]) -> dict[str, Any]:
+    host, port = profile.get("host"), profile.get("port")
+    extra = {
+        "DRIVER": _ANYWHERE,
+        "Host": f"{host}:{port}" if port else host,
+        "ServerName": profile.get("engine"),
+        "DatabaseName": profile.get("database"),
+    }
+    return _odbc_with(new, name, profile, extra)
+
+
+def _odbc(new: NewConnections, name: str, profile: Mapping[str, Any]) -> dict[str, Any]:
+    """Dapu 0.8 took the database's name for a data source where no driver was named."""
+    driver = (profile.get("extras") or {}).get("driver")
+    if not driver:
+        return _odbc_with(new, name, profile, {"DSN": profile.get("database")})
+    keys = {"Host": "host", "Database": "database", "Port": "port"}
+    extra = {word: profile.get(key) for word, key in keys.items()}
+    return _odbc_with(new, name, profile, {"DRIVER": driver, **extra})
+
+
+def _odbc_with(
+    new: NewConnections, name: str, profile: Mapping[str, Any], extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    known = {key: value for key, value in extra.items() if value is not None}
+    return {"url": f"odbc://{''.join(_account(new, name, profile))}/", "extra": known}
+
+
 def _account(new: NewConnections, name: str, profile: Mapping[str, Any]) -> Iterator[str]:
     if profile.get("username"):
         yield _in_url(str(profile["username"]))
@@ -139,4 +176,6 @@ def _in_url(text: str) -> str:
 _MAKERS: dict[str, Callable[[NewConnections, str, Mapping[str, Any]], dict[str, Any]]] = {
     "pg": _postgres,
     **dict.fromkeys(_DRIVERS, _by_url),
+    "asa": _anywhere,
+    "odbc": _odbc,
 }

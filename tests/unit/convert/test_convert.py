@@ -201,10 +201,30 @@ def test_dependency_on_a_table_that_is_no_longer_loaded_is_left_out(converts: Co
 
 def test_source_without_a_driver_makes_its_tasks_drafts(converts: Converts) -> None:
     target = (PROJECT / "conf/sql.yaml").read_text().partition("shop:")[0]
-    done = converts({"conf/sql.yaml": f"{target}shop:\n  driver: asa\n  host: h\n"})
+    done = converts({"conf/sql.yaml": f"{target}shop:\n  driver: db2\n  host: h\n"})
     assert read(done, "routes/shop/route.yaml")["defaults"] == {"status": "draft"}
-    assert any(one.startswith("sql.yaml:12: shop: SQL Anywhere") for one in left(done))
+    assert any(one.startswith("sql.yaml:12: shop: the driver db2 is unknown") for one in left(done))
     assert any(one.startswith("route.yaml:3: alias: the connection shop") for one in left(done))
+
+
+@pytest.mark.parametrize(
+    ("profile", "extra"),
+    [
+        ("driver: asa, engine: erp, port: 2638", {"DRIVER": "SQL Anywhere 17", "Host": "h:2638",
+            "ServerName": "erp", "DatabaseName": "d"}),
+        ("driver: odbc", {"DSN": "d"}),
+        ("driver: odbc, extras: {driver: Progress, product: progress}",
+            {"DRIVER": "Progress", "Host": "h", "Database": "d"}),
+    ],
+)  # fmt: skip
+def test_sources_behind_odbc(converts: Converts, profile: str, extra: dict[str, str]) -> None:
+    target = (PROJECT / "conf/sql.yaml").read_text().partition("shop:")[0]
+    shop = f"{{{profile}, host: h, database: d, username: u, password: '%P%'}}"
+    done = converts({"conf/sql.yaml": f"{target}shop: {shop}\n"})
+    connection = read(done, "connections.yaml")[1]
+    assert connection == {"name": "shop", "url": "odbc://u:${P}@/", "extra": extra}
+    assert any("is read through ODBC" in one for one in left(done))
+    assert done.drafts == []
 
 
 def test_passwords_in_plain_text_go_to_the_environment(converts: Converts) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 import sqlalchemy
+from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +30,7 @@ from dapu.sources.databases.pymysql_private import cut, forget_rest, rest_of
 from dapu.sources.databases.sqlalchemy.driver_types import described_type
 from dapu.statement import Statement
 
+registry.register("odbc", "dapu.sources.databases.sqlalchemy.odbc", "OdbcDialect")
 _ROWS = 64  # at once, at most
 _IN_MEMORY = 16 << 20  # bytes
 _MYSQL = ("mysql", "mariadb")
