@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dapu.convert.old_project import OldFile
+from dapu.convert.old_project import OldFile, as_list
 from dapu.convert.select_columns import with_columns
 from dapu.convert.shipped_sql import shipped_sql
 from dapu.convert.sql_text import Pasted, Unsayable, converted_query, converted_script
@@ -57,8 +57,7 @@ class OldAction:
 
     def names(self, key: str) -> list[str]:
         """A name, or a list of them."""
-        value = self.keys.get(key) or []
-        return [value] if isinstance(value, str) else [str(one) for one in value]
+        return [str(one) for one in as_list(self.keys.get(key)) if one is not None]
 
     def existing(self, key: str) -> Iterator[Path]:
         """The files that a key names; 0.8 passed over those that are not there."""
@@ -75,14 +74,15 @@ class OldAction:
             self.note("has no match", key)
 
     def add(self, path: Path, convert: Callable[[str, Pasted], str], pasted: Pasted) -> str:
-        """Converts a SQL file; returns its name."""
+        """Converts a SQL file; returns its name. One from elsewhere is copied to the task."""
         text = read_text(path)
         try:
             new = convert(text, pasted)
         except Unsayable as error:
             self.faults.append(Fault(path, error.line, str(error)))
             new = text
-        name = str(path.relative_to(self.folder))
+        is_inside = path.resolve().is_relative_to(self.folder.resolve())
+        name = str(path.relative_to(self.folder)) if is_inside else path.name
         if self.files.setdefault(name, new) != new:
             self.fault(f"{name} is used in two ways, which need a file each")
         return name
@@ -119,7 +119,7 @@ def _export(action: OldAction) -> list[dict[str, Any]]:
     if path is None or not columns:
         action.fault("`file` and `cols` are needed")
         return []
-    made: dict[str, Any] = {"do": "database", "query": path.name, "load": "merge", "key": key}
+    made: dict[str, Any] = {"do": "database", "query": "", "load": "merge", "key": key}
     made |= _watermark(action, columns)
     watermark = made.get("watermark", {})
     # One that is not loaded came last.
@@ -128,8 +128,8 @@ def _export(action: OldAction) -> list[dict[str, Any]]:
     def convert(text: str, pasted: Pasted) -> str:
         return with_columns(converted_query(text, pasted), [*columns, *last], action.driver)
 
-    action.add(path, convert, Pasted(action.table, watermark.get("column", "")))
-    if "{{ watermark }}" not in action.files[path.name]:
+    made["query"] = action.add(path, convert, Pasted(action.table, watermark.get("column", "")))
+    if "{{ watermark }}" not in action.files[made["query"]]:
         watermark.pop("initial", None)
     return [made]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from dapu.convert.old_project import Leftovers, OldFile, OldProject, read_old
+from dapu.convert.old_project import Leftovers, OldFile, OldProject, as_mapping, read_old
 from dapu.errors import ConfigurationError
 
 TARGET, MAIN = "target", "main"
@@ -106,7 +106,7 @@ def _extra(profile: Mapping[str, Any]) -> dict[str, Any]:
     """What the driver is given beside; of ODBC the keywords are others."""
     if profile.get("driver") in _BY_ODBC:
         return {}
-    return {**(profile.get("extra") or {}), **(profile.get("extras") or {})}
+    return {**as_mapping(profile.get("extra")), **as_mapping(profile.get("extras"))}
 
 
 def _new_name(name: str, file: OldFile) -> str:
@@ -146,7 +146,7 @@ def _anywhere(new: NewConnections, name: str, profile: Mapping[str, Any]) -> dic
 
 def _odbc(new: NewConnections, name: str, profile: Mapping[str, Any]) -> dict[str, Any]:
     """Dapu 0.8 took the database's name for a data source where no driver was named."""
-    driver = (profile.get("extras") or {}).get("driver")
+    driver = as_mapping(profile.get("extras")).get("driver")
     if not driver:
         return _odbc_with(new, name, profile, {"DSN": profile.get("database")})
     keys = {"Host": "host", "Database": "database", "Port": "port"}

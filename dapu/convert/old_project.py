@@ -56,6 +56,18 @@ def read_old(path: Path) -> OldFile:
     return OldFile(document, keys or {})
 
 
+def as_mapping(value: Any) -> dict[str, Any]:
+    """A mapping; empty for what is none, of which dapu 0.8 took nothing either."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """A list; of one value that is none, and of nothing."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
 @dataclass(frozen=True)
 class OldProject:
     """The folder, its conf/conf.yaml and conf/agents.yaml."""

@@ -139,7 +139,15 @@ class _Converter:
             self.left.add(self.old.conf.fault("has no match", key))
         to_delete = self.old.folder / "routes" / self._setting("FILENAME_FOR_DELETION")
         if to_delete.is_file():
-            self._write(TO_DELETE, read_text(to_delete))
+            self._write(TO_DELETE, self._ids(to_delete))
+
+    def _ids(self, file: Path) -> str:
+        """The lines that are ids of tasks."""
+        lines = [line.strip() for line in read_text(file).splitlines()]
+        for number, line in enumerate(lines, start=1):
+            if line and line.count(".") != 2:
+                self.left.add(Fault(file, number, f"{line} is not route.schema.table; left out"))
+        return "".join(f"{line}\n" for line in lines if line.count(".") == 2)
 
     def _write_project_steps(self, connections: NewConnections) -> None:
         owner = str(connections.entries[0].get("username") or "")
@@ -151,12 +159,12 @@ class _Converter:
         tasks: dict[str, NewTask] = {}
         drivers = self._drivers()
         for folder in self.old.routes:
-            file = read_old(folder / ROUTE_FILE)
-            if name_fault(folder.name, "route") is not None:
-                self.left.add(Fault(folder, 1, name_fault(folder.name, "route") or ""))
+            file = self._route_file(folder)
+            if file is None:
                 continue
             route = convert_route(folder.name, file, connections, server.routes, self.left)
-            self._write(f"routes/{folder.name}/{ROUTE_FILE}", as_yaml(route.keys))
+            missing = f"# connection: {route.old_connection}\n" if route.is_draft else ""
+            self._write(f"routes/{folder.name}/{ROUTE_FILE}", missing + as_yaml(route.keys))
             around = Surroundings(
                 drivers.get(route.old_connection, ""),
                 server.timezone,
@@ -169,6 +177,22 @@ class _Converter:
         for task in tasks.values():
             self._write_task(task)
         return tasks
+
+    def _route_file(self, folder: Path) -> OldFile | None:
+        """A route's file; None when it cannot be one, which is noted."""
+        message = name_fault(folder.name, "route")
+        if message is not None:
+            self.left.add(Fault(folder, 1, message))
+            return None
+        try:
+            return read_old(folder / ROUTE_FILE)
+        except FaultyFile as error:
+            self._note_all(error.faults)
+            return None
+
+    def _note_all(self, faults: list[Fault]) -> None:
+        for fault in faults:
+            self.left.add(fault)
 
     def _drivers(self) -> dict[str, str]:
         """The driver of each old connection."""
@@ -183,18 +207,16 @@ class _Converter:
                 return
         try:
             old = read_old(path / self._setting("FILENAME_DEFINITION_FILE"))
+            task = convert_task(path, old, around)
         except FaultyFile as error:
-            for fault in error.faults:
-                self.left.add(fault)
+            self._note_all(error.faults)
             return
-        task = convert_task(path, old, around)
         if task.faults:
             self._make_draft(task, task.faults)
         tasks[task.id] = task
 
     def _make_draft(self, task: NewTask, faults: list[Fault]) -> None:
-        for fault in faults:
-            self.left.add(fault)
+        self._note_all(faults)
         task.faults = faults
         if task.keys.get("status") is None:
             task.keys = {"status": "draft", **task.keys}

@@ -40,7 +40,6 @@ def convert_route(
     if known is None:
         why = "could not be converted" if alias in connections.unknown else "is not in conf/"
         left.add(file.fault(f"the connection {alias} {why}; its tasks are drafts", "alias"))
-        keys["connection"] = alias
         keys["defaults"] = {"status": "draft"}
     elif alias:
         keys["connection"] = known

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from dapu.convert.old_project import Leftovers, OldProject, read_old
+from dapu.convert.old_project import Leftovers, OldProject, as_list, as_mapping, read_old
 from dapu.convert.sql_text import Pasted, Unsayable, as_raw, converted_step
-from dapu.definitions.script import transaction_faults
+from dapu.definitions.script import split, transaction_faults
 from dapu.errors import Fault
 from dapu.warehouse.yamlfile import read_text
 
@@ -23,8 +23,8 @@ def convert_project_steps(old: OldProject, owner: str, left: Leftovers) -> dict[
     owner: the user name of the target, which dapu 0.8 put for `{owner}`.
     """
     index = read_old(old.folder / "ver" / "changes.yaml")
-    listed = [one.get("file") for one in index.keys.get("files") or [] if isinstance(one, dict)]
-    files = [str(name) for name in listed if name]
+    listed = [as_mapping(one).get("file") for one in as_list(index.keys.get("files"))]
+    files = list(dict.fromkeys(str(name) for name in listed if name))
     names = _without_numbers(files)
     pasted = {
         "{schema}": str(old.setting("DAPU_SCHEMA")),
@@ -40,10 +40,19 @@ def convert_project_steps(old: OldProject, owner: str, left: Leftovers) -> dict[
         text = read_text(path)
         for mark, instead in pasted.items():
             text = text.replace(mark, instead)
-        for fault in transaction_faults(path, text):
-            left.add(fault)
-        found[f"ver/{number:03d}_{name}"] = as_raw(text)
+        found[f"ver/{number:03d}_{name}"] = as_raw(_one_transaction(path, text, left))
     return found
+
+
+def _one_transaction(path: Path, text: str, left: Leftovers) -> str:
+    """A script without the statements that begin or end a transaction."""
+    faults = transaction_faults(path, text)
+    for fault in faults:
+        left.add(Fault(path, fault.line, "begins or ends a transaction; left out"))
+    if not faults:
+        return text
+    parts = [part.text for part in split(text) if not transaction_faults(path, part.text)]
+    return "".join(f"{part};\n" for part in parts)
 
 
 def _without_numbers(files: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from dapu.convert.actions import OldAction, convert_action
 from dapu.convert.intervals import duration_of
-from dapu.convert.old_project import Leftovers, OldFile
+from dapu.convert.old_project import Leftovers, OldFile, as_list, as_mapping
 from dapu.convert.sql_text import Pasted
 from dapu.convert.steps import convert_table_steps
 from dapu.errors import Fault
@@ -74,7 +74,7 @@ def convert_task(folder: Path, old: OldFile, around: Surroundings) -> NewTask:
 
 def _depends(old: OldFile, left: Leftovers) -> list[str]:
     found = []
-    for position, name in enumerate(old.keys.get("depends") or []):
+    for position, name in enumerate(as_list(old.keys.get("depends"))):
         task = str(name).replace("'", "").lower()
         if task.count(".") == 2:
             found.append(task)
@@ -84,7 +84,9 @@ def _depends(old: OldFile, left: Leftovers) -> list[str]:
 
 
 def _run(old: OldFile, new: NewTask, depends: bool, left: Leftovers) -> dict[str, Any]:
-    said = old.keys.get("run") or {}
+    said = as_mapping(old.keys.get("run"))
+    if old.keys.get("run") and not said:
+        left.add(old.fault("is not a mapping; left out", "run"))
     found: dict[str, Any] = {}
     for key in said.keys() - _OF_RUN:
         left.add(old.fault("has no match", "run", key))
@@ -93,17 +95,22 @@ def _run(old: OldFile, new: NewTask, depends: bool, left: Leftovers) -> dict[str
         new.faults.append(old.fault("it runs at no time, and depends on no task", "run"))
     if parts and (depends or len(parts) < len(_DAY_PARTS)):
         found["when"] = parts
-    if "keep_pause" in said:
-        pause = duration_of(str(said["keep_pause"]))
-        if pause is None:
-            left.add(old.fault("is no interval; 23 hours, as 0.8 took it", "run", "keep_pause"))
-        else:
-            found["pause"] = pause
+    found |= _pause(old, said, left)
     if isinstance(said.get("priority"), int):
         found["priority"] = min(max(said["priority"], 1), 100)
         if found["priority"] != said["priority"]:
             left.add(old.fault(f"is {found['priority']} now (from 1 to 100)", "run", "priority"))
     return found
+
+
+def _pause(old: OldFile, said: Mapping[str, Any], left: Leftovers) -> dict[str, Any]:
+    if "keep_pause" not in said:
+        return {}
+    pause = duration_of(str(said["keep_pause"]))
+    if pause is None:
+        left.add(old.fault("is no interval; 23 hours, as 0.8 took it", "run", "keep_pause"))
+        return {}
+    return {"pause": pause}
 
 
 def _is_true(value: Any) -> bool:
@@ -119,7 +126,7 @@ def _convert_steps(folder: Path, table: TableName, new: NewTask, around: Surroun
         if key in old.keys:
             around.left.add(old.fault("has no match; `dapu baseline` records steps", key))
     numbers = {_number(name) for name in files}
-    safe = [one for one in old.keys.get("upgrade_nondata") or [] if one in numbers]
+    safe = [one for one in as_list(old.keys.get("upgrade_nondata")) if one in numbers]
     if safe:
         new.keys["upgrade"] = {"keeps_data": safe}
 
@@ -131,7 +138,7 @@ def _number(file: str) -> int:
 def _convert_actions(table: TableName, new: NewTask, around: Surroundings) -> None:
     actions: list[dict[str, Any]] = []
     steps = len(new.files)
-    for position, keys in enumerate(new.old.keys.get("actions") or []):
+    for position, keys in enumerate(as_list(new.old.keys.get("actions"))):
         if not isinstance(keys, dict):
             new.faults.append(new.old.fault("is not a mapping", "actions", position))
             continue

@@ -18,6 +18,7 @@ from dapu.convert.sql_text import Pasted, converted_query, converted_script
 from dapu.errors import ConfigurationError
 from dapu.statement import TableName
 from tests.conftest import write_files
+from tests.support.command import here
 
 PROJECT = Path(__file__).parents[2] / "data" / "dapu_0_8"
 INVOICE = "routes/shop/staging/invoice"
@@ -308,3 +309,40 @@ def test_columns_go_by_their_position(query: str, driver: str, new: str) -> None
 )  # fmt: skip
 def test_intervals(interval: str, duration: str | None) -> None:
     assert duration_of(interval) == duration
+
+
+_ODD = {
+    "empty": {f"{INVOICE}/haulwork.yaml": ""},
+    "no mapping": {f"{INVOICE}/haulwork.yaml": "[1]"},
+    "run is a text": {f"{INVOICE}/haulwork.yaml": "run: soon\nactions: x\ndepends: 5"},
+    "columns are a number": {
+        f"{INVOICE}/haulwork.yaml":
+            "actions: [{do: export, file: input.sql, cols: 5, pkcols: [id], to: direct}]"
+    },
+    "a file from elsewhere": {
+        f"{INVOICE}/haulwork.yaml": "actions: [{do: runsql, file: ../customer/input.sql}]"
+    },
+    "no route": {"routes/shop/route.yaml": "a: ["},
+    "an unknown source": {"routes/shop/route.yaml": "alias: [x]"},
+    "a step that commits": {"ver/v001_schemas.sql": "create schema x; commit;"},
+    "a step with braces": {"ver/v001_schemas.sql": "select '{{x}}' -- {% y"},
+    "a step twice": {
+        "ver/changes.yaml": "files: [{file: v001_schemas.sql}, {file: v001_schemas.sql}]"
+    },
+    "ids that are none": {"routes/tasks_to_delete.txt": "shop.staging.customer\nx\n"},
+    "settings of other kinds": {"conf/conf.yaml": "FAILURE_LIMIT: many\nDAPU_SCHEMA: 5"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("files", _ODD.values(), ids=_ODD)
+def test_whatever_stands_there_the_outcome_is_valid(
+    converts: Converts,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+) -> None:
+    done = converts(files)
+    for name in done.missing:
+        monkeypatch.setenv(name, "1")
+    validated = here(capsys, "validate", done.folder)
+    assert validated.status == 0, validated.text
