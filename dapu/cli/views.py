@@ -115,10 +115,12 @@ def _actions(warehouse: Warehouse, task: str | None) -> Iterator[ViewsAction]:
 
 def _print(action: ViewsAction, choice: Choice) -> bool:
     """Prints the statements of the chosen groups; whether one of them has a fault."""
+    from dapu.generate.views.view_database import database_of
+
     failed = False
     with (
         action.warehouse.session("views") as session,
-        action.database(session) as database,
+        database_of(action, session) as database,
     ):
         click.echo(database.preparation(), nl=False)
         for group in database.groups(choice):
@@ -167,6 +169,7 @@ def _show(action: ViewsAction, made: Made) -> None:
 def _drop(warehouse: Warehouse, task: str, choice: Choice, dry_run: bool, as_json: bool) -> None:
     """Drops the views that the task made; ends with status 1 when some stay."""
     from dapu.generate.views.drop_views import Dropped, drop_own
+    from dapu.generate.views.view_database import database_of
     from dapu.registry.version import check_registry, registry_of
 
     line = stamped(warehouse.settings.zone)
@@ -179,7 +182,7 @@ def _drop(warehouse: Warehouse, task: str, choice: Choice, dry_run: bool, as_jso
         only = [*choice.only, *addresses] or None
         done = drop_own(session, registry, task, only, dry_run=dry_run)
         for action in _elsewhere(warehouse, task):
-            with action.database(session) as database, session.cursor() as cursor:
+            with database_of(action, session) as database, session.cursor() as cursor:
                 more = database.drop(cursor, only, dry_run=dry_run)
                 session.commit()
             done = Dropped(done.views + more.views, done.failures | more.failures)

@@ -31,6 +31,7 @@ from dapu.components.versioner import bring_up_to_date
 from dapu.generate.views.drop_views import drop_own
 from dapu.generate.views.planned import Choice
 from dapu.generate.views.queued_views import ViewsRun
+from dapu.generate.views.view_database import database_of
 from dapu.generate.views.view_options import ViewsOptions
 from dapu.generate.views.views_action import ViewsAction
 from dapu.registry.version import registry_of
@@ -136,7 +137,7 @@ def _action(warehouse: Warehouse) -> ViewsAction:
 
 def _render(warehouse: Warehouse) -> int:
     action = _action(warehouse)
-    with warehouse.session("bench") as session, action.database(session) as database:
+    with warehouse.session("bench") as session, database_of(action, session) as database:
         return sum(len(group.views) for group in database.groups(Choice()))
 
 

@@ -19,7 +19,8 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.errors import JobInterrupted
 from dapu.generate.views.make_views import CannotMake
 from dapu.generate.views.planned import Choice, ViewGroup
-from dapu.generate.views.views_action import ViewDatabase, ViewsAction
+from dapu.generate.views.view_database import ViewDatabase, database_of
+from dapu.generate.views.views_action import ViewsAction
 from dapu.registry import view_queue
 from dapu.registry.view_queue import FailedGroup, QueuedGroup
 from dapu.warehouse.postgres_session import Session
@@ -98,7 +99,7 @@ class ViewsRun:
     def _produce(self, session: Session) -> None:
         action = self._action
         with (
-            action.database(session) as database,
+            database_of(action, session) as database,
             action.warehouse.session("views queue") as queue,
             queue.cursor() as cursor,
         ):
@@ -133,7 +134,7 @@ class ViewsRun:
     # A consumer.
 
     def _consume(self, session: Session) -> None:
-        with self._action.database(session) as database, session.cursor() as cursor:
+        with database_of(self._action, session) as database, session.cursor() as cursor:
             after = 0
             while not self._stopped.is_set():
                 complete = self._all_queued.is_set()
