@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -20,13 +20,24 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(1, 65535), help="And on this port (3043).")
 @click.option("--schema", default="staging", help="For streams without a namespace (staging).")
 @click.option(
+    "--runner",
+    type=click.Choice(["package", "docker"]),
+    default="package",
+    help="Run connectors as Python packages, or as images (package).",
+)
+@click.option(
     "--processes",
     type=click.IntRange(0, 64),
     default=2,
     help="Start up to so many workers when requests wait (2); 0: leave them to others.",
 )
 def server(
-    warehouse: Warehouse, host: str | None, port: int | None, schema: str, processes: int
+    warehouse: Warehouse,
+    host: str | None,
+    port: int | None,
+    schema: str,
+    runner: Literal["package", "docker"],
+    processes: int,
 ) -> None:
     """Listen for requests to run connectors.
 
@@ -52,7 +63,8 @@ def server(
     if not is_enabled(environment):
         say("server: SYNCCTL_SYNCS_ENABLED says that it is not to run")
         return
-    serve(warehouse, read_server_settings(environment, host, port, schema), processes, say)
+    settings = read_server_settings(environment, host, port, schema, runner)
+    serve(warehouse, settings, processes, say)
 
 
 COMMANDS = (server,)

@@ -135,7 +135,7 @@ class Desk:
             asked.command,
             asked.package,
             asked.version,
-            dump(dict(parameters)),
+            dump({"runner": self._settings.runner, **parameters}),
             requests.task_name(asked.command, name),
             asked.key,
             asked.sync_id,

@@ -6,11 +6,13 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from dapu import secrets
 from dapu.errors import ConfigurationError
 from dapu.server.tokens import Tokens, read_tokens
 
+RunBy = Literal["package", "docker"]
 LOOPBACK = "127.0.0.1"
 PORT = 3043
 _HOURS = 48
@@ -21,6 +23,7 @@ class ServerSettings:
     """Where the server listens, and what holds for all requests.
 
     schema: of tables whose stream has no namespace. timeout: of a request's job.
+    runner: whether what is asked for is a Python package or an image.
     console_url, console_token: who is asked by `thenRun=true`.
     """
 
@@ -29,12 +32,17 @@ class ServerSettings:
     tokens: Tokens
     schema: str
     timeout: timedelta
+    runner: RunBy
     console_url: str | None = None
     console_token: str | None = field(default=None, repr=False)
 
 
 def read_server_settings(
-    environment: Mapping[str, str], host: str | None, port: int | None, schema: str
+    environment: Mapping[str, str],
+    host: str | None,
+    port: int | None,
+    schema: str,
+    runner: RunBy = "package",
 ) -> ServerSettings:
     """The settings. host, port: of the command line, over those of the environment.
 
@@ -55,6 +63,7 @@ def read_server_settings(
         tokens,
         schema,
         timedelta(hours=_number(environment, "SYNCCTL_TASK_TIMEOUT_HOURS") or _HOURS),
+        runner,
         environment.get("SYNCCTL_CONSOLE_URL") or None,
         token or None,
     )

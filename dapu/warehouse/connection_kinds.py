@@ -286,6 +286,11 @@ class ExecuteConnection(Connection):
         return self.url
 
 
+Image = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._:/-]*$")]
+Memory = Annotated[str, Field(pattern=r"^[0-9]+[bkmg]?$")]
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+
+
 class ConnectorConnection(Connection):
     """A connector: a program that speaks the Airbyte protocol, or a Singer tap."""
 
@@ -301,6 +306,11 @@ class ConnectorConnection(Connection):
     command: list[str] | None = Field(
         None, min_length=1, description="Instead of a package: a program of this machine"
     )
+    image: Image | None = Field(
+        None, description="Instead of a package: an image for docker, `version` is its tag"
+    )
+    memory: Memory = Field("4g", description="The most memory that an image may use")
+    cpus: float = Field(2, gt=0, description="The most processors that an image may use")
     manifest: str | Literal[True] | None = Field(
         None,
         description="A declarative manifest, a YAML file relative to the warehouse directory; "
@@ -318,12 +328,16 @@ class ConnectorConnection(Connection):
 
     @model_validator(mode="after")
     def _one_program(self) -> ConnectorConnection:
-        if sum(given is not None for given in (self.package, self.command)) != 1 and not (
-            isinstance(self.manifest, str) and self.package is None and self.command is None
-        ):
-            raise ValueError("a connector is a `package`, a `command`, or the file of a `manifest`")
+        programs = (self.package, self.command, self.image)
+        count = sum(given is not None for given in programs)
+        if count != 1 and not (isinstance(self.manifest, str) and count == 0):
+            raise ValueError(
+                "a connector is a `package`, a `command`, an `image`, or the file of a `manifest`"
+            )
         if self.package is not None and self.version is None:
             raise ValueError("`package` needs its `version`, so that each machine runs the same")
+        if self.image is not None and not _TAG.fullmatch(self.version or ""):
+            raise ValueError("`image` needs its tag as `version`")
         if self.manifest is True and self.package is None:
             raise ValueError("`manifest: true` is the manifest of a `package`")
         if self.manifest is not None and self.protocol == "singer":
@@ -335,4 +349,6 @@ class ConnectorConnection(Connection):
     def __str__(self) -> str:
         if self.package is not None:
             return f"{self.package} {self.version}"
+        if self.image is not None:
+            return f"{self.image}:{self.version}"
         return " ".join(self.command) if self.command else str(self.manifest)

@@ -25,7 +25,7 @@ from dapu.sources.connectors.config import ConnectorConfig
 from dapu.sources.connectors.connector import Connector
 from dapu.sources.connectors.environments import environment_of, program_of
 from dapu.sources.connectors.messages import StreamRecord
-from dapu.sources.connectors.runners import Runner
+from dapu.sources.connectors.runner import Runner
 from dapu.sources.connectors.streams import Stream
 from dapu.warehouse.connection_kinds import ConnectorConnection
 from scripts.connectors.answers import answering, made_config, pointed_to

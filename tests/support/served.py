@@ -14,7 +14,7 @@ import uvicorn
 
 from dapu.server.api import make_app
 from dapu.server.desk import Desk
-from dapu.server.settings import read_server_settings
+from dapu.server.settings import RunBy, read_server_settings
 from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.worker import Worker
 from tests.conftest import Database, MakeWarehouse
@@ -44,18 +44,19 @@ class Served:
         versioner(self.folder)
         self.url = ""
 
-    def desk(self, environment: dict[str, str] | None = None) -> Desk:
+    def desk(self) -> Desk:
         """Where its requests become jobs."""
-        warehouse = open_warehouse(self.folder)
-        known = environment or ENVIRONMENT
-        return Desk(warehouse, read_server_settings(known, None, None, "staging"))
+        settings = read_server_settings(ENVIRONMENT, None, None, "staging")
+        return Desk(open_warehouse(self.folder), settings)
 
     @contextmanager
-    def listening(self, environment: dict[str, str] | None = None) -> Iterator[None]:
+    def listening(
+        self, environment: dict[str, str] | None = None, runner: RunBy = "package"
+    ) -> Iterator[None]:
         """The server answers while the block runs. environment: with its variables."""
         known = environment or ENVIRONMENT
-        settings = read_server_settings(known, None, None, "staging")
-        app = make_app(self.desk(known), settings.tokens, lambda: None)
+        settings = read_server_settings(known, None, None, "staging", runner)
+        app = make_app(Desk(open_warehouse(self.folder), settings), settings.tokens, lambda: None)
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from dapu.errors import ConfigurationError
 from dapu.registry import requests
 from dapu.registry.requests import Request
@@ -55,13 +57,14 @@ def open_requested(
     config: dict[str, Any],
     log: Callable[[Level, str], None],
     *,
+    in_docker: bool = False,
     debug: bool = False,
 ) -> Connector:
     """The connector that a request names; what it needs is installed now if it is not yet.
 
-    Raises DapuError where it cannot be had.
+    in_docker: an image is run, and no package. Raises DapuError where it cannot be had.
     """
-    connection = _connection(warehouse, request)
+    connection = _connection(warehouse, request, in_docker=in_docker)
     found: Config = (
         read_config(connection, warehouse.folder)
         if not config and request.package in warehouse.connections
@@ -85,10 +88,28 @@ def _config(warehouse: Warehouse, registry: Registry, config: dict[str, Any]) ->
     return RequestedConfig(document, given, seal, warehouse, registry)
 
 
-def _connection(warehouse: Warehouse, request: Request) -> ConnectorConnection:
+def _connection(warehouse: Warehouse, request: Request, *, in_docker: bool) -> ConnectorConnection:
     known = warehouse.connections.get(request.package)
     if isinstance(known, ConnectorConnection):
         return known
+    return _image(request) if in_docker else _package(request)
+
+
+def _image(request: Request) -> ConnectorConnection:
+    try:
+        return ConnectorConnection(
+            name=request.package,
+            driver="connector",
+            image=request.package,
+            version=request.version or "latest",
+        )
+    except ValidationError:
+        raise ConfigurationError(
+            f"{request.package}:{request.version} is not the name and the tag of an image"
+        ) from None
+
+
+def _package(request: Request) -> ConnectorConnection:
     match = _IMAGE.fullmatch(request.package)
     if match is None:
         raise ConfigurationError(

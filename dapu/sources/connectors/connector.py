@@ -24,9 +24,9 @@ from dapu.sources.connectors.messages import (
     StreamRecord,
     read_message,
 )
+from dapu.sources.connectors.prepared import Prepared
 from dapu.sources.connectors.process import ConnectorProcess, running
-from dapu.sources.connectors.runners import Runner, Verb
-from dapu.sources.connectors.secret_file import secret_files
+from dapu.sources.connectors.runner import Runner, Verb
 from dapu.sources.connectors.streams import Stream, streams_of
 from dapu.warehouse.connection_kinds import ConnectorConnection
 
@@ -94,18 +94,17 @@ class Connector:
 
     @contextmanager
     def _process(self, verb: Verb, documents: Mapping[str, Any]) -> Iterator[ConnectorProcess]:
-        with secret_files(documents) as files:
-            words = self._words(verb, {name: file.path for name, file in files.items()})
-            given, silence = list(files.values()), self.connection.silence
-            with running(words, given, self._log_line, silence, self.runner.folder) as process:
+        with self.runner.prepared(documents) as prepared:
+            words, silence = self._words(verb, prepared), self.connection.silence
+            with running(words, prepared, self._log_line, silence) as process:
                 self.process = process
                 try:
                     yield process
                 finally:
                     self.process = None
 
-    def _words(self, verb: Verb, files: Mapping[str, str]) -> list[str]:
-        return self.runner.words(verb, files)
+    def _words(self, verb: Verb, prepared: Prepared) -> list[str]:
+        return self.runner.words(verb, prepared)
 
     def _read_line(self, line: bytes) -> Message | None:
         return read_message(line)

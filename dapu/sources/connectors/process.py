@@ -17,22 +17,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import IO
 
 from dapu.durations import show_duration
 from dapu.errors import JobError
 from dapu.sources.connectors.messages import LONGEST_LINE, FaultyMessage
-from dapu.sources.connectors.secret_file import SecretFile
+from dapu.sources.connectors.prepared import Prepared
 
 # dapu holds the other end of the standard input and writes nothing: it ends when dapu does. A shell
 # gives its background commands no standard input, hence the 9.
 _GUARDED = """
+cleanup=$1; shift
 exec 9<&0 </dev/null
-{ trap '' TERM; read -r _ <&9; kill -KILL 0; } >/dev/null 2>&1 &
+{ trap '' TERM; read -r _ <&9; eval "$cleanup"; kill -KILL 0; } >/dev/null 2>&1 &
 exec "$@" 9<&-
 """
 _GRACE = 10.0  # seconds between asking a process to end and ending it
+_CLEANUP = 60.0  # seconds for each command that cleans up
 _LOOK = 0.5  # seconds between two looks at how long it has been silent
 _LAST_LINES = 20  # of the log, for the message of a connector that fails
 _LONGEST_LOG_LINE = 10 << 20  # bytes
@@ -54,17 +55,16 @@ class ConnectorProcess:
 
     log: takes each line of its standard error.
     silence: the longest that it may print nothing.
-    folder: where it runs and Python looks for packages first; default where dapu runs.
     """
 
     def __init__(
         self,
         command: Sequence[str],
-        files: Sequence[SecretFile],
+        prepared: Prepared,
         log: Callable[[str], None],
         silence: timedelta,
-        folder: Path | None = None,
     ) -> None:
+        self._prepared = prepared
         self._log, self._silence = log, silence.total_seconds()
         self._last_lines: list[str] = []
         self._heard = time.monotonic()
@@ -72,20 +72,21 @@ class ConnectorProcess:
         self._is_silent = False
         self._ended_for: str | None = None
         self._closed = threading.Event()
-        variables = {k: v for k, v in os.environ.items() if k in _PASSED_ON}
-        if folder is not None:
-            variables["PYTHONPATH"] = str(folder)
+        known = {*_PASSED_ON, *prepared.variables}
+        variables = {k: v for k, v in os.environ.items() if k in known}
+        if prepared.folder is not None:
+            variables["PYTHONPATH"] = str(prepared.folder)
         if shutil.which(command[0], path=variables.get("PATH")) is None:
             raise JobError(f"the connector's program {command[0]} does not exist, or cannot be run")
         try:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _GUARDED, "dapu-guard", *command],
+                ["/bin/sh", "-c", _GUARDED, "dapu-guard", prepared.cleanup_script, *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=[file.descriptor for file in files],
+                pass_fds=[file.descriptor for file in prepared.files],
                 env=variables,
-                cwd=folder,
+                cwd=prepared.folder,
                 start_new_session=True,
                 bufsize=1 << 20,
             )
@@ -144,6 +145,9 @@ class ConnectorProcess:
         self._process.wait()
         for thread in self._threads:
             thread.join(_GRACE)
+        for command in self._prepared.cleanup:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(command, capture_output=True, check=False, timeout=_CLEANUP)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             _pipe(pipe).close()
 
@@ -177,13 +181,12 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 @contextmanager
 def running(
     command: Sequence[str],
-    files: Sequence[SecretFile],
+    prepared: Prepared,
     log: Callable[[str], None],
     silence: timedelta,
-    folder: Path | None = None,
 ) -> Iterator[ConnectorProcess]:
     """A connector that runs while the block does. See `ConnectorProcess`."""
-    process = ConnectorProcess(command, files, log, silence, folder)
+    process = ConnectorProcess(command, prepared, log, silence)
     try:
         yield process
     finally:

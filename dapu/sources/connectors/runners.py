@@ -1,41 +1,16 @@
-"""How each kind of connector is started: which program, with which words."""
+"""Which runner each kind of connector has; what it needs is installed on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 from dapu.errors import JobError
 from dapu.sources.connectors import manifest
 from dapu.sources.connectors.config import KEPT
+from dapu.sources.connectors.docker import DockerRunner
 from dapu.sources.connectors.environments import environment_of, program_of
+from dapu.sources.connectors.runner import Runner
 from dapu.warehouse.connection_kinds import ConnectorConnection
-
-Verb = Literal["spec", "check", "discover", "read"]
-
-
-@dataclass(frozen=True)
-class Runner:
-    """A program that speaks the Airbyte protocol.
-
-    command: its first words. injected: keys that its configuration gets beside the user's.
-    spec: what it wants in its configuration, where the program is not asked for it.
-    folder: where it looks for the schemas that the manifest of a package names.
-    debug: whether it logs all that it does.
-    """
-
-    command: Sequence[str]
-    injected: Mapping[str, Any] = field(default_factory=dict)
-    spec: Mapping[str, Any] | None = None
-    folder: Path | None = None
-    debug: bool = False
-
-    def words(self, verb: Verb, files: Mapping[str, str]) -> list[str]:
-        """The whole command. files: paths of `config`, `catalog` and `state`, where needed."""
-        more = [word for name, path in files.items() for word in (f"--{name}", path)]
-        return [*self.command, verb, *more, *(["--debug"] if self.debug else [])]
 
 
 def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
@@ -50,6 +25,9 @@ def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
         return _of_manifest(connection, folder, kept)
     if connection.command is not None:
         return Runner([_program(connection.command[0], folder), *connection.command[1:]])
+    if connection.image is not None:
+        image = f"{connection.image}:{connection.version}"
+        return DockerRunner([], image=image, memory=connection.memory, cpus=connection.cpus)
     package, version = str(connection.package), str(connection.version)
     place = environment_of(kept, package, version)
     program = place / connection.program if connection.program else program_of(place, package)

@@ -26,7 +26,8 @@ from dapu.sources.connectors.messages import (
     StreamRecord,
     as_document,
 )
-from dapu.sources.connectors.runners import Verb
+from dapu.sources.connectors.prepared import Prepared
+from dapu.sources.connectors.runner import Verb
 from dapu.sources.connectors.streams import Stream, streams_of
 
 _ENTRY = "singer"  # what the tap's own catalog says of a stream, beside what Airbyte's would
@@ -70,9 +71,9 @@ class SingerTap(Connector):
         with self._running("read", documents) as messages:
             yield messages
 
-    def _words(self, verb: Verb, files: Mapping[str, str]) -> list[str]:
-        more = [word for name, path in files.items() for word in (f"--{name}", path)]
-        return [*self.runner.command, *more, *(["--discover"] if verb == "discover" else [])]
+    def _words(self, verb: Verb, prepared: Prepared) -> list[str]:
+        more = ["--discover"] if verb == "discover" else []
+        return [*prepared.command, *prepared.options, *more]
 
     def _read_line(self, line: bytes) -> Message | None:
         return read_singer_message(line)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.services.fake_docker import FakeDocker
 from tests.services.misbehaving_http import MisbehavingServer, Reply
 from tests.services.scripted_connector import stream
 from tests.support.components import registrar
@@ -82,6 +88,21 @@ def test_an_address_follows_once_the_answer_is_there(
     [(sync, task, status, error)] = served.rows(query)
     assert (sync, task, status) == ("s&1", "t1", "FAILED")
     assert "answers 404" in error
+
+
+def test_images_run_where_the_server_is_to_run_them(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = FakeDocker(tmp_path / "docker", tmp_path / "connector")
+    monkeypatch.setenv("PATH", f"{docker.folder}{os.pathsep}{os.environ['PATH']}")
+    with served.listening(runner="docker"):
+        served.get("/spec", package="airbyte/source-faker", version="6.2.10")
+        served.post("/check", {}, package="-it", storageKey="k")
+        served.work()
+    assert [run["image"] for run in docker.runs] == ["airbyte/source-faker:6.2.10"]
+    assert served.rows("select error from meta.source_spec") == [(None,)]
+    [(why,)] = served.rows("select description from meta.source_check")
+    assert "not the name and the tag of an image" in why
 
 
 def test_what_cannot_follow_is_refused(served: Served) -> None:
