@@ -152,6 +152,12 @@ class Context:
             return "backfill"
         return "full" if self.state_before.watermark is None else "incremental"
 
+    @property
+    def hash_key(self) -> bytes | None:
+        """The secret for hashed columns, of warehouse.yaml."""
+        key = self.warehouse.settings.hash_key
+        return key.get_secret_value().encode() if key else None
+
     def sql(self, file: str, **values: Any) -> Statement:
         """A SQL file of the task as a statement, with the names that a template may use.
 
@@ -193,7 +199,15 @@ class SourceAgent(Agent[LoadingOptions]):
             if rows is None:
                 return LoadResult(0, ("the source is unchanged and was not read",), changed=False)
             steps, scope = context.action.has_steps, context.scope
-            return load(cursor, context.table, rows, options, has_steps=steps, scope=scope)
+            return load(
+                cursor,
+                context.table,
+                rows,
+                options,
+                has_steps=steps,
+                scope=scope,
+                hash_key=context.hash_key,
+            )
 
     @abstractmethod
     @contextmanager

@@ -29,6 +29,7 @@ class DatabaseOptions(LoadOptions):
     """Pulls a query of a database into the task's table."""
 
     looks_for_keys: ClassVar[bool] = True
+    can_hash: ClassVar[bool] = True
 
     do: Literal["database"]
     query: str = Field(description="A SQL file; it runs in the source")
@@ -55,6 +56,8 @@ class DatabaseOptions(LoadOptions):
     def _is_complete(self) -> DatabaseOptions:
         if self.changes and self.load != "snapshot":
             raise ValueError("`changes: blocks` sees deletions too: it goes with `load: snapshot`")
+        if self.hash and (self.split or self.changes):
+            raise ValueError("`hash` goes without `split` and `changes: blocks`")
         if self.split and self.changes:
             raise ValueError("`split` reads everything, `changes: blocks` does not: give one")
         if self.split and self.on_bad_value != "fail":
@@ -115,6 +118,7 @@ def _pull(
             has_steps=steps,
             scope=scope,
             refused_values=refused_values,
+            hash_key=context.hash_key,
         )
 
     return load_and_widen(

@@ -191,7 +191,6 @@ class _FilesRun:
 
     def gathering(self, parts: FileParts) -> Gathering:
         """The parts as one."""
-        key = self._context.warehouse.settings.hash_key
         # The table's types say nothing of rows that go through a query first.
         target = self._target.columns if self._target and not self._options.query else ()
         return Gathering(
@@ -202,7 +201,7 @@ class _FilesRun:
             of_cells=parts.of_cells,
             has_steps=self._context.action.has_steps,
             origin=self._origin,
-            hash_key=key.get_secret_value().encode() if key else None,
+            hash_key=self._context.hash_key,
         )
 
     def delete_replaced(self, reading: Reading) -> None:

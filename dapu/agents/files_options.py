@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,8 @@ from dapu.sources.files.column_options import ChosenColumns, Columns, each_colum
 class ReadingOptions(LoadOptions):
     """The part of an action that says how files become rows."""
 
+    can_hash: ClassVar[bool] = True
+
     connection: str | None = Field(None, description="A `files` connection; default the route's")
     columns: Columns | None = Field(
         None,
@@ -22,11 +24,6 @@ class ReadingOptions(LoadOptions):
     )
     constant: dict[str, bool | int | float | date | str] = Field(
         {}, description="Columns with one value in all rows"
-    )
-    hash: list[str] = Field(
-        [],
-        description="Columns of the table of which only a keyed hash is kept (HMAC-SHA256 with "
-        "`hash_key` of warehouse.yaml)",
     )
     decimal: Literal[",", "."] | None = Field(
         None, description="The decimal mark of numbers that are texts"
@@ -47,6 +44,11 @@ class ReadingOptions(LoadOptions):
     query: str | None = Field(
         None, description="A SQL file over what was read, `from {{ rows }}`; its result is loaded"
     )
+
+    @property
+    def hashed_on_load(self) -> list[str]:
+        """See `LoadOptions`."""
+        return []
 
     def sql_files(self) -> list[str]:
         """The query."""

@@ -72,6 +72,7 @@ class RestOptions(LoadOptions):
     """Brings the records of a web service into the task's table."""
 
     reads: ClassVar[tuple[str, ...]] = ("path",)
+    can_hash: ClassVar[bool] = True
 
     do: Literal["rest"]
     connection: str | None = Field(None, description="Default: the route's")

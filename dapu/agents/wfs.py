@@ -71,6 +71,7 @@ class WfsOptions(LoadOptions):
     """Brings the features of a layer into the task's table."""
 
     reads: ClassVar[tuple[str, ...]] = ("layer",)
+    can_hash: ClassVar[bool] = True
 
     do: Literal["wfs"]
     connection: str | None = Field(None, description="Default: the route's")

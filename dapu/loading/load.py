@@ -23,6 +23,7 @@ from dapu.loading.table.evolve import plan
 from dapu.loading.table.relation import Relation, check_names, describe, is_table
 from dapu.loading.values.bad_value_policy import ROW_NUMBER, apply_value_policy
 from dapu.loading.values.find_row import key_of, row_finder
+from dapu.rows.hashed_columns import with_hashes
 from dapu.rows.refused_value import naming_refused_values
 from dapu.rows.rows import Rows, read_first, without_columns
 from dapu.statement import TableName
@@ -45,6 +46,7 @@ def load(
     keep_equal: bool = False,
     key_range: sql.Composable | None = None,
     refused_values: Mapping[str, JobError] | None = None,
+    hash_key: bytes | None = None,
 ) -> LoadResult:
     """Runs the load strategy that the options name, in the caller's transaction.
 
@@ -53,8 +55,10 @@ def load(
     keep_equal: a replace leaves a table untouched that has the same rows already.
     key_range: which rows of the table a snapshot's rows are all of (a condition); default all.
     refused_values: see `plan`.
+    hash_key: the secret for hashed columns.
     Raises JobError that names the column and the value when something does not fit.
     """
+    rows = with_hashes(rows, options.hashed_on_load, hash_key)
     check_names(name, rows.columns, _reserved(options))
     if options.watermark is not None:  # a source may take MODIFIED_AT for modified_at
         mark = options.watermark.column

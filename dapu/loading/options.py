@@ -99,11 +99,13 @@ class LoadOptions(ActionOptions):
     """The part of an action that says what becomes of the rows.
 
     looks_for_keys: whether the agent can read the keys of its source alone.
+    can_hash: whether the agent's rows pass through dapu, so that columns of them can be hashed.
     sees_table: whether the agent's query can read what earlier actions put into the table.
     """
 
     loads: ClassVar[bool] = True
     looks_for_keys: ClassVar[bool] = False
+    can_hash: ClassVar[bool] = False
     sees_table: ClassVar[bool] = False
 
     load: LoadMode = Field("replace", description="What the table holds afterwards")
@@ -126,6 +128,11 @@ class LoadOptions(ActionOptions):
     )
     nul_characters: Literal["fail", "remove"] = Field(
         "fail", description="NUL characters in text, which PostgreSQL cannot hold"
+    )
+    hash: list[str] = Field(
+        [],
+        description="Columns of which only a keyed hash is kept (HMAC-SHA256 with `hash_key` of "
+        "warehouse.yaml); their values never reach the warehouse",
     )
     rejects: Rejects | None = Field(
         None,
@@ -158,7 +165,23 @@ class LoadOptions(ActionOptions):
             raise ValueError("`rejects` goes with `on_bad_value: reject`")
         if isinstance(self.deletes, str) and self.load != "snapshot":
             raise ValueError(f"`deletes: {self.deletes}` goes with `load: snapshot`")
+        self._check_hash()
         return self
+
+    def _check_hash(self) -> None:
+        if self.hash and not self.can_hash:
+            raise ValueError("`hash` is for rows that come from a database, a file or a service")
+        compared = [self.watermark and self.watermark.column, self.period and self.period.column]
+        if isinstance(self.deletes, KeySweep):
+            compared += self.key or []
+        for name in self.hash:
+            if name in compared:
+                raise ValueError(f"`hash`: {name} is compared with the source, as it is there")
+
+    @property
+    def hashed_on_load(self) -> list[str]:
+        """The columns of `hash` that the loader hashes; files are hashed while they are read."""
+        return self.hash
 
     def clash(self, earlier: ActionOptions) -> str | None:
         """Why the two would lose rows of each other from the second run on, or None."""

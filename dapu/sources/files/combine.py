@@ -6,7 +6,6 @@ given, else the table's, else the one that holds all values.
 
 from __future__ import annotations
 
-import hmac
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 from dapu.errors import JobError
 from dapu.rows.arrow_csv import CsvText
 from dapu.rows.exactness import REMARK, exactness
+from dapu.rows.hashed_columns import hashed_text
 from dapu.rows.rows import ArrowRows, Column
 from dapu.rows.types import widened
 from dapu.sources.files.column_options import ORIGIN, ChosenColumns, ColumnOptions
@@ -323,11 +323,10 @@ def in_plain_words(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
 
 
 def _hashed(key: bytes, text: str | None) -> str | None:
-    """HMAC-SHA256 (hex, RFC 2104) of a text without the spaces at its ends; None of none."""
-    bare = (text or "").strip()
-    if REMARK in bare:
-        return bare
-    return hmac.digest(key, bare.encode(), "sha256").hex() if bare else None
+    """See `hashed_text`. A remark on a cell stays one."""
+    if text is not None and REMARK in text:
+        return text.strip()
+    return hashed_text(key, text)
 
 
 def _given_type(column: _Planned, own: str | None, target: str | None) -> tuple[Kind | None, str]:
