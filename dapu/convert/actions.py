@@ -3,92 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dapu.convert.old_project import OldFile, as_list
+from dapu.convert.excel import convert_excel
+from dapu.convert.old_action import OldAction
 from dapu.convert.select_columns import with_columns
 from dapu.convert.shipped_sql import shipped_sql
-from dapu.convert.sql_text import Pasted, Unsayable, converted_query, converted_script
+from dapu.convert.sql_text import Pasted, converted_query, converted_script
 from dapu.definitions.script import transaction_faults
-from dapu.errors import Fault
-from dapu.statement import TableName
 from dapu.warehouse.yamlfile import read_text
 
 _FIRST_VALUE = "1990-01-01 00:00:00"  # from which 0.8 read when it had no last one
 _COLUMN = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
-
-
-@dataclass
-class OldAction:
-    """One action of a haulwork.yaml, and what was made of it so far.
-
-    position: from 0. driver: of the route's connection, as 0.8 calls it. zone: of the times of
-    the machine that loaded. next_step: the number that the table's next step in ver/ gets.
-    files: new ones by their name in the task's folder. faults: what cannot be said, so that the
-    task stays a draft. notes: what goes without a match and is not missed.
-    """
-
-    file: OldFile
-    position: int
-    keys: Mapping[str, Any]
-    table: TableName
-    driver: str
-    zone: str
-    next_step: int
-    files: dict[str, str] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    notes: list[Fault] = field(default_factory=list)
-
-    @property
-    def folder(self) -> Path:
-        """The task's folder."""
-        return self.file.document.path.parent
-
-    def fault(self, message: str, *steps: int | str) -> None:
-        """Something cannot be said."""
-        self.faults.append(self._at(message, *steps))
-
-    def note(self, message: str, *steps: int | str) -> None:
-        """Something is left out that is not missed, or that the next reader should know."""
-        self.notes.append(self._at(message, *steps))
-
-    def names(self, key: str) -> list[str]:
-        """A name, or a list of them."""
-        return [str(one) for one in as_list(self.keys.get(key)) if one is not None]
-
-    def existing(self, key: str) -> Iterator[Path]:
-        """The files that a key names; 0.8 passed over those that are not there."""
-        for name in self.names(key):
-            path = self.folder / name
-            if path.is_file():
-                yield path
-            else:
-                self.note(f"there is no file {name}; dapu 0.8 passed over it", key)
-
-    def others(self, *known: str) -> None:
-        """A fault for each key that dapu 0.8 did not know either."""
-        for key in self.keys.keys() - {"do", *known}:
-            self.note("has no match", key)
-
-    def add(self, path: Path, convert: Callable[[str, Pasted], str], pasted: Pasted) -> str:
-        """Converts a SQL file; returns its name. One from elsewhere is copied to the task."""
-        text = read_text(path)
-        try:
-            new = convert(text, pasted)
-        except Unsayable as error:
-            self.faults.append(Fault(path, error.line, str(error)))
-            new = text
-        is_inside = path.resolve().is_relative_to(self.folder.resolve())
-        name = str(path.relative_to(self.folder)) if is_inside else path.name
-        if self.files.setdefault(name, new) != new:
-            self.fault(f"{name} is used in two ways, which need a file each")
-        return name
-
-    def _at(self, message: str, *steps: int | str) -> Fault:
-        return self.file.fault(message, "actions", self.position, *steps)
 
 
 def _scripts(action: OldAction, key: str, pasted: Pasted | None = None) -> list[dict[str, Any]]:
@@ -189,6 +116,7 @@ def _history(action: OldAction) -> list[dict[str, Any]]:
 
 
 _KINDS: dict[str, Callable[[OldAction], list[dict[str, Any]]]] = {
+    "agent_exceltartu": convert_excel,
     "agent_export": _export,
     "agent_history": _history,
     "agent_runsql": _runsql,

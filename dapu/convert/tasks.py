@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dapu.convert.actions import OldAction, convert_action
+from dapu.convert.actions import convert_action
 from dapu.convert.intervals import duration_of
+from dapu.convert.old_action import OldAction
 from dapu.convert.old_project import Leftovers, OldFile, as_list, as_mapping
 from dapu.convert.sql_text import Pasted
 from dapu.convert.steps import convert_table_steps

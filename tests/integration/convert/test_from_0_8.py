@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.conftest import Database
 from tests.support.command import here
 from tests.support.components import one, registrar, rows
 from tests.support.dapu_0_8 import execute, make_registry
+from tests.support.file_task import FileTask
 from tests.support.rounds import run_task
 
 PROJECT = Path(__file__).parents[2] / "data" / "dapu_0_8"
@@ -132,3 +135,30 @@ def test_database_that_does_not_answer_is_told(
     assert done.status == 2
     assert "--timezone" in done.err
     assert not (tmp_path / "new").exists()
+
+
+def test_converted_sheet_loads(excel: FileTask) -> None:
+    head = [["Report"], ["Code", "Day", "Sum"]]
+    values = [["007", "31.12.2024", "1 234,50"], ["008", date(2025, 1, 2), 5]]
+    excel.share.book("sport.xlsx", head + values)
+    excel.task.make_table("code text, day date, said text, amount numeric(11, 2)")
+    excel.task.execute(
+        "insert into staging.thing values ('old', '2024-12-01'), ('kept', '2024-11-30')"
+    )
+    excel.run("""
+        workbook: sport.xlsx
+        sheet: 1
+        header: none
+        start_row: 3
+        columns:
+          A: code
+          B: [{name: day, type: date, format: ['%d.%m.%Y', '%Y-%m-%d', '%m/%d/%Y']}, said]
+          C: {name: amount, type: decimal}
+        load: period
+        period: {column: day, by: month}
+        decimal: ','
+    """)
+    assert excel.rows("code, day::text, amount") == [
+        ("007", "2024-12-31", Decimal("1234.50")), ("008", "2025-01-02", Decimal("5.00")),
+        ("kept", "2024-11-30", None),
+    ]  # fmt: skip

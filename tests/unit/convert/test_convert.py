@@ -346,3 +346,54 @@ def test_whatever_stands_there_the_outcome_is_valid(
         monkeypatch.setenv(name, "1")
     validated = here(capsys, "validate", done.folder)
     assert validated.status == 0, validated.text
+
+
+_SHEET = """
+actions:
+- do: excel
+  source: {name: sport.xlsx, sheet: 2, start_row: 3}
+  delete: month
+  delete_date_column: day
+  cols:
+  - {name: code, from: a}
+  - {name: day, from: b, transform: to_date}
+  - {name: said, from: b}
+  - {name: amount, from: aa, transform: to_dec}
+  - {name: loaded, fixed: current_timestamp}
+"""
+
+
+def test_sheet_of_a_workbook(converts: Converts) -> None:
+    done = converts({
+        "conf/file.yaml": "share: {path: /mnt/share}",
+        "routes/shop/route.yaml": "type: file\nalias: share",
+        f"{INVOICE}/haulwork.yaml": _SHEET,
+    })  # fmt: skip
+    dates = {"type": "date", "format": ["%d.%m.%Y", "%Y-%m-%d", "%m/%d/%Y"]}
+    assert read(done, f"{INVOICE}/task.yaml")["actions"] == [{
+        "do": "excel", "workbook": "sport.xlsx", "sheet": 2, "header": "none", "start_row": 3,
+        "columns": {
+            "A": "code", "B": [{"name": "day", **dates}, "said"],
+            "AA": {"name": "amount", "type": "decimal"},
+        },
+        "load": "period", "period": {"column": "day", "by": "month"},
+    }]  # fmt: skip
+    assert "shop.staging.invoice" not in done.drafts
+    assert {"name": "share", "driver": "files", "path": "/mnt/share"} in read(
+        done, "connections.yaml"
+    )
+    assert any("cols.5: was not loaded" in one for one in left(done))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("to_dec", "to_hash", "`to_hash` has no match"),
+        ("delete: month", "delete: none", "rows are only added"),
+        ("delete: month", "management: delete", "the file is not deleted here"),
+    ],
+)
+def test_sheet_that_has_no_match(converts: Converts, old: str, new: str, says: str) -> None:
+    done = converts({f"{INVOICE}/haulwork.yaml": _SHEET.replace(old, new)})
+    assert any(says in one for one in left(done))
+    assert "shop.staging.invoice" in done.drafts
