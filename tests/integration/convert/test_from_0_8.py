@@ -138,9 +138,11 @@ def test_database_that_does_not_answer_is_told(
 
 
 def test_converted_sheet_loads(excel: FileTask) -> None:
-    head = [["Report"], ["Code", "Day", "Sum"]]
-    values = [["007", "31.12.2024", "1 234,50"], ["008", date(2025, 1, 2), 5]]
-    excel.share.book("sport.xlsx", head + values)
+    rows_of_sheet: list[list[Any]] = [
+        ["Report"], ["Code", "Day", "Sum"],
+        ["007", "31.12.2024", "1 234,50"], ["008", date(2025, 1, 2), 5],
+    ]  # fmt: skip
+    excel.share.book("sport.xlsx", rows_of_sheet)
     excel.task.make_table("code text, day date, said text, amount numeric(11, 2)")
     excel.task.execute(
         "insert into staging.thing values ('old', '2024-12-01'), ('kept', '2024-11-30')"
