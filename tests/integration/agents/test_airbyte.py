@@ -192,6 +192,16 @@ def test_keys_that_the_schema_does_not_have_are_reported(
     assert "shoe_size" in task.run()
 
 
+def test_names_of_the_connector_are_kept_where_that_is_wanted(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    connector.has(stream("Käive", {"Id": "integer", "fullName": "string"}, key="Id"))
+    task.has(connector.connection, "do: airbyte\ncasing: keep\nstreams: {Käive: {}}")
+    connector.says(record("Käive", Id=1, fullName="Ann"), status("Käive", "COMPLETE"))
+    task.run()
+    assert task.rows('select "Id", "fullName" from staging."Käive"') == [(1, "Ann")]
+
+
 def test_a_silent_connector_is_ended(task: OneTask, connector: ScriptedConnector) -> None:
     task.has(connector.connection.replace("20 seconds", "1 second"), "do: airbyte\nstream: users")
     connector.says(record("users", id=1), "sleep 60")

@@ -21,6 +21,7 @@ from tests.services.scripted_connector import (
     status,
     stream,
 )
+from tests.support.command import wait_until
 from tests.support.components import manager, registrar
 from tests.support.served import SHOP, Served, configured
 
@@ -160,6 +161,26 @@ def test_a_read_is_cancelled(served: Served) -> None:
     assert served.work().order == []
     [(_, overall, description, _)] = served.rows(TASKS)
     assert (overall, description["Users"]["status"]) == ("CANCELLED", "CANCELLED")
+
+
+def test_a_running_read_is_cancelled_and_keeps_what_its_states_stand_for(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dapu.agents.streams.delivery.ROWS", 1)
+    orders = stream("Orders", {"id": "integer"})
+    served.connector.says(ANN, state("Users", 1), DONE, record("Orders", id=1), "sleep 600")
+    served.read(configured(USERS), configured(orders, "full_refresh"))
+    work = threading.Thread(target=served.work)
+    work.start()
+    table = "select to_regclass('staging.\"Users\"')::text"
+    wait_until(lambda: served.rows(table) == [('staging."Users"',)])
+    served.get("/cancel", **SHOP, syncId="s1", taskId="t1")
+    work.join(30)
+    assert not work.is_alive()
+    [(_, overall, description, _)] = served.rows(TASKS)
+    assert overall == "CANCELLED"
+    assert [one["status"] for one in description.values()] == ["SUCCESS", "CANCELLED"]
+    assert served.rows('select * from staging."Users"') == [(1, "Ann")]
 
 
 def test_a_configuration_that_the_connector_renewed_is_used_next_time(served: Served) -> None:
