@@ -2,8 +2,8 @@
 
     ./scripts/connectors/run real
 
-The connector goes on from its state, and has nothing new. The tap (tap-jsonl) is given its state and
-does not look at it: it sends all its files again, and the table is right all the same. Both are
+The connector goes on from its state, and has nothing new. The tap (tap-jsonl) is given its state
+and does not look at it: it sends all its files again, and the table is right all the same. Both are
 installed once into --cache. Exit status 1 when something is not as it must be.
 """
 
