@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from dapu.cli.console import console
+from dapu.cli.reporting import with_rows
 from dapu.registry.agenda import Job
 from dapu.registry.events import Level
 from dapu.secrets import redact
@@ -48,7 +49,7 @@ class Bars:
             self._progress.remove_task(bar)
         mark = _MARKS.get(outcome.status, _FAILED)
         back = "given back: " if outcome.status == "given back" else ""
-        self._console.print(f"{mark} {job.task}: {back}{escape(redact(outcome.message))}")
+        self._console.print(f"{mark} {job.task}: {back}{escape(redact(with_rows(outcome)))}")
 
     def note(self, level: Level, task: str, message: str) -> None:
         """See `Reporter`."""

@@ -12,12 +12,24 @@ from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.job import Outcome
 from dapu.worker.worker import Reporter
 
+_MOST_ROWS = 3  # of those that a check found, in a line
+
+
+def with_rows(outcome: Outcome) -> str:
+    """The message, with rows that a failed check found: for a person, and for no log."""
+    rows = [", ".join(f"{k} = {v}" for k, v in row.items()) for row in outcome.found[:_MOST_ROWS]]
+    more = ["…"] if len(outcome.found) > _MOST_ROWS else []
+    return f"{outcome.message}: {'; '.join([*rows, *more])}" if rows else outcome.message
+
 
 class Lines:
-    """One line at the beginning and one at the end of each job."""
+    """One line at the beginning and one at the end of each job.
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._say = stamped(warehouse.settings.zone)
+    by_hand: a person looks on; else the lines are a log, which gets no rows that checks found.
+    """
+
+    def __init__(self, warehouse: Warehouse, *, by_hand: bool = False) -> None:
+        self._say, self._by_hand = stamped(warehouse.settings.zone), by_hand
 
     def started(self, job: Job) -> None:
         """See `Reporter`."""
@@ -29,7 +41,8 @@ class Lines:
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """See `Reporter`."""
-        self._say(f"{job.task}: job {job.number} {outcome.status}: {outcome.message}")
+        message = with_rows(outcome) if self._by_hand else outcome.message
+        self._say(f"{job.task}: job {job.number} {outcome.status}: {message}")
 
     def note(self, level: Level, task: str, message: str) -> None:
         """See `Reporter`."""
@@ -37,10 +50,10 @@ class Lines:
 
 
 @contextmanager
-def open_reporter(warehouse: Warehouse) -> Iterator[Reporter]:
+def open_reporter(warehouse: Warehouse, *, by_hand: bool = False) -> Iterator[Reporter]:
     """The reporter that fits where the output goes, for the length of a block."""
     if not is_terminal():
-        yield Lines(warehouse)
+        yield Lines(warehouse, by_hand=by_hand)
         return
     from dapu.cli.progress import open_bars  # what draws them takes time to import
 

@@ -207,7 +207,7 @@ def _run_jobs(warehouse: Warehouse, jobs: dict[int, str]) -> None:
     from dapu.cli.reporting import open_reporter
     from dapu.worker.worker import Worker, stop_on_signals
 
-    with open_reporter(warehouse) as reporter:
+    with open_reporter(warehouse, by_hand=True) as reporter:
         one = Worker(warehouse, reporter, minutes=_ONE_DAY)
         stop_on_signals(one)
         counts = one.run(only=list(jobs))

@@ -54,12 +54,14 @@ class Outcome(NamedTuple):
     """How a job went.
 
     fault: what went wrong after its commit; the message has it too.
+    found: some of the rows that a failed check found, which no log is to have.
     """
 
     status: Status
     rows: int
     message: str
     fault: str | None = None
+    found: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class JobRunner:
             if self.events.session.closed:
                 raise
             # The outcome is in the agenda, and the next job is not to suffer.
-        return outcome
+        return outcome._replace(found=(data or {}).get("rows", ()))
 
     def _settle(self, cursor: Cursor, job: Job, error: BaseException, message: str) -> Outcome:
         """Ends the job, or lets it wait for its next try."""

@@ -63,6 +63,7 @@ def test_a_worker_reports_what_failed_and_where_to_look(
     done = here(capsys, "run", ran, "r.s.bad")
     assert done.status == 1
     assert f"dapu: failed: r.s.bad; see `dapu status {ran} TASK`" in done.err
+    assert "`dapu status DIR TASK` shows them: ?column? = 1" in done.out, "no log, but a person"
 
 
 def test_run_takes_up_the_changed_definition_first(

@@ -81,6 +81,7 @@ def test_a_missing_value_is_shown_with_its_row(
         0,
         "the check `not_null: [id, amount]` failed: 1 offending row; "
         "`dapu status DIR TASK` shows them",
+        found=[{"id": 7, "amount": None}],
     )
     assert details(connection)["rows"] == [{"id": 7, "amount": None}]
 
