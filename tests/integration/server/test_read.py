@@ -153,6 +153,17 @@ def test_a_read_that_fails_says_how_far_each_stream_came(served: Served) -> None
     assert logged == [("ERROR", "s1", "t1")]
 
 
+def test_a_read_that_is_tried_again_is_still_running(served: Served) -> None:
+    served.connector.says(ANN, state("Users", 1), "exit 1")
+    served.read(configured(USERS))
+    served.rows("update meta.registry set retry_wait = '1 hour'")
+    served.work()
+    [(_, overall, description, error)] = served.rows(TASKS)
+    assert (overall, description["Users"]["status"]) == ("RUNNING", "RUNNING")
+    assert description["Users"]["events"] == 1
+    assert "ended with status 1" in error
+
+
 def test_a_read_is_cancelled(served: Served) -> None:
     served.read(configured(USERS))
     assert served.get("/cancel", **SHOP, syncId="s1", taskId="unknown").json() == {"ok": True}
