@@ -245,7 +245,7 @@ def _bench_render(warehouse: Warehouse, profile: bool) -> None:
 
 def _bench_make(warehouse: Warehouse, count: int) -> None:
     """The faster one of two runs each: what else the machine does falls on one of them."""
-    taken, busy = {1: inf, 4: inf}, inf
+    taken, busy, views = {1: inf, 4: inf}, inf, 0
     for consumers in (1, 4, 1, 4):
         before = _processor_seconds()
         took, views = _timed(partial(_make, warehouse, consumers, count))
