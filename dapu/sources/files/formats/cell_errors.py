@@ -39,18 +39,23 @@ _UNCOMPUTED = (
     re.compile(rb"f>" + _NO_VALUE),
     re.compile(rb"<(?:\w+:)?f\b[^>]*/>" + _NO_VALUE),
 )
+# A value, and in the same cell another: programs differ in which of them they take.
+_TWO_VALUES = re.compile(rb"<(?:\w+:)?v>([^<]*)</(?:\w+:)?v>[^<]*<(?:\w+:)?v\b")
 _CELL_START = re.compile(rb"<(?:\w+:)?c\b([^>]*)>")
 _NEVER_COMPUTED = remarked(
     "a formula", "it was never computed; open the workbook in Excel or LibreOffice and save it"
 )
+_ODS_VALUES = {"value", "date-value", "time-value", "boolean-value", "string-value"}
+_NO_ODS_VALUE = rb"(?![^<]*:(?:(?:date|time|boolean|string)-)?value=[\"'])"
 # The start of a cell of .ods with a formula, and no result among its attributes.
 _ODS_UNCOMPUTED = re.compile(
-    rb"<[\w:]*table-cell\b(?=[^<]*\bformula=)(?![^<]*[:-]value=[\"'])(?![^<]*value-type=[\"']string)"
+    rb"<[\w:]*table-cell\b(?=[^<]*\bformula=)" + _NO_ODS_VALUE + rb"(?![^<]*value-type=[\"']string)"
 )
 # The start of one that is no text, has no value, and has something in it.
 _ODS_WITHOUT_VALUE = re.compile(
-    rb"<[\w:]*table-cell\b(?![^<]*[:-]value=[\"'])"
-    rb"(?![^<]*(?<!calcext:)value-type=[\"']string)[^<]*(?<!/)>\s*<(?!/)"
+    rb"<[\w:]*table-cell\b"
+    + _NO_ODS_VALUE
+    + rb"(?![^<]*(?<!calcext:)value-type=[\"']string)[^<]*(?<!/)>\s*<(?!/)"
 )
 _NO_TYPE = "its cell has no value, and is not of type `string`; save the workbook in LibreOffice"
 _ADDRESS = re.compile(rb"\br=[\"']([A-Z]+)(\d+)[\"']")
@@ -128,6 +133,11 @@ def _xlsx_errors(file: IO[bytes], sheet: str) -> Iterator[tuple[tuple[int, int],
         if b't="e"' in text or b"t='e'" in text:
             for cell in _CELL.finditer(text, 0, end):
                 yield _xlsx_error(cell[1], cell[2], sheet)
+        if b":v>" in text or text.count(b"</v>", 0, end) != text.count(b"</v></c>", 0, end):
+            for two in _TWO_VALUES.finditer(text, 0, end):
+                cell_of_two = _cell_around(text, two.start()) or b""
+                value = remarked(two[1].decode(errors="replace"), "its cell has another value too")
+                yield _place(cell_of_two, sheet), value
         if b"<f" in text or b":f" in text:
             yield from _uncomputed(text, end, sheet)
 
@@ -214,7 +224,7 @@ def _ods_error(cell: Element) -> str | None:
         return "".join(cell.itertext()).strip() or "#ERROR"
     names = {bare(name) for name in cell.attrib}
     # A text stands in the cell, and may be empty.
-    if _ods_type(cell) == "string" or any(n == "value" or n.endswith("-value") for n in names):
+    if _ods_type(cell) == "string" or names & _ODS_VALUES:
         return None
     if "formula" in names:
         return _NEVER_COMPUTED

@@ -62,7 +62,13 @@ def test_a_last_row_of_formulas_without_results_is_not_passed_over(excel: FileTa
     assert "a.ods, sheet 'Costs', A3: " in excel.fails("workbook: a.ods")
 
 
-@pytest.mark.parametrize("type_", ["", ' office:value-type="colour"', ' office:value-type="float"'])
+BROKEN_TYPE = ' office:value-tydate-value="2025-03-16"'
+
+
+@pytest.mark.parametrize(
+    "type_",
+    ["", ' office:value-type="colour"', ' office:value-type="float"', BROKEN_TYPE],
+)
 def test_a_text_in_a_cell_of_ods_without_a_value_is_not_an_empty_cell(
     excel: FileTask, type_: str
 ) -> None:

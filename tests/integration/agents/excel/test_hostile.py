@@ -192,3 +192,15 @@ def test_an_xlsb_whose_records_break_off_is_refused(excel: FileTask) -> None:
     said = excel.fails("workbook: a.xlsb")
     assert said.startswith("a.xlsb, sheet 'Costs' is broken")
     assert "after row 2" in said
+
+
+def test_a_cell_with_two_values_is_refused_by_its_place(excel: FileTask) -> None:
+    book = excel.share.book("two.xlsx", [["n"], [1], [2]]).read_bytes()
+
+    def with_two_values(name: str, content: bytes) -> bytes:
+        return content.replace(b"<v>2</v>", b"<v>2</v><v>22</v>") if "sheet1" in name else content
+
+    excel.share.put("two.xlsx", _rewritten(book, with_two_values))
+    said = excel.fails("workbook: two.xlsx")
+    assert "two.xlsx, sheet 'Costs', A3: " in said
+    assert "its cell has another value too" in said
