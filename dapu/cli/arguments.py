@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,39 @@ class _WarehouseDirectory(click.ParamType["Warehouse"]):
         return [CompletionItem(incomplete, type="dir")]
 
 
-WAREHOUSE = click.argument("warehouse", type=_WarehouseDirectory(), metavar="DIR")
+class CommandGroup(click.Group):
+    """Commands whose DIR may be left out within a warehouse directory."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See `click.Group`."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing:
+            rest = _with_directory(ctx, command, rest)
+        return name, command, rest
+
+
+def _with_directory(ctx: click.Context, command: click.Command, args: list[str]) -> list[str]:
+    """The arguments, with the directory that they leave out."""
+    if not any(param.name == "warehouse" and param.required for param in command.params):
+        return args
+    parser = command.make_parser(click.Context(command, parent=ctx, resilient_parsing=True))
+    try:
+        given, _, _ = parser.parse_args(list(args))
+    except click.UsageError:  # said when the command is parsed
+        return args
+    first = given.get("warehouse")
+    if isinstance(first, str) and (Path(first).exists() or os.sep in first):
+        return args
+    from dapu.warehouse.settings import FILE
+
+    here = Path.cwd()
+    folder = next((one for one in (here, *here.parents) if (one / FILE).is_file()), None)
+    return args if folder is None else [os.path.relpath(folder), *args]
+
+
+WAREHOUSE = click.argument("warehouse", type=_WarehouseDirectory(), metavar="[DIR]")
 OPTIONAL_WAREHOUSE = click.argument(
     "warehouse", type=_WarehouseDirectory(), metavar="[DIR]", required=False
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dapu.cli.arguments import AS_JSON, WAREHOUSE
+from dapu.cli.arguments import AS_JSON, WAREHOUSE, CommandGroup
 from dapu.cli.console import complain, say, show_json, show_table
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CONNECTION = click.argument("connection")
 
 
-@click.group("connectors")
+@click.group("connectors", cls=CommandGroup)
 def connectors() -> None:
     """Ask connectors of a warehouse what they need and have.
 

@@ -32,6 +32,7 @@ from dapu.cli import (
     views,
     why,
 )
+from dapu.cli.arguments import CommandGroup
 from dapu.cli.console import complain, is_terminal
 from dapu.errors import DapuError
 from dapu.secrets import redact
@@ -40,7 +41,7 @@ from dapu.version import __version__
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _LOGGED = {"versioner", "registrar", "manager", "worker", "cleaner", "gatekeeper", "server"}
 _EPILOG = """
-A warehouse directory is the first argument of every command.
+A warehouse directory is the first argument of every command; within one it may be left out.
 
 \b
 Examples:
@@ -59,7 +60,9 @@ Completion, in ~/.bashrc (or zsh_source, fish_source):
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=CommandGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="dapu")
 def cli() -> None:
     """Definition-driven ELT for PostgreSQL warehouses."""
