@@ -369,8 +369,10 @@ def test_a_connector_ends_with_the_dapu_that_started_it(tmp_path: Path) -> None:
     child = f"echo $$ >>{mark}; sleep 300 & echo $! >>{mark}; wait"
     start = (
         "from datetime import timedelta\n"
+        "from dapu.sources.connectors.prepared import Prepared\n"
         "from dapu.sources.connectors.process import ConnectorProcess\n"
-        f"ConnectorProcess(['sh', '-c', {child!r}], [], print, timedelta(hours=1)).result()\n"
+        f"command = ['sh', '-c', {child!r}]\n"
+        "ConnectorProcess(command, Prepared([], {}), print, timedelta(hours=1)).result()\n"
     )
     dapu = subprocess.Popen([sys.executable, "-c", start])
     wait_until(lambda: mark.exists() and len(mark.read_text().split()) == 2)

@@ -224,10 +224,11 @@ def test_the_login_is_by_key_pair(warehouse: Snowflake, monkeypatch: pytest.Monk
         seen.update(keywords)
         return real(**{k: v for k, v in keywords.items() if k != "private_key"})
 
-    monkeypatch.setattr(snowflake.connector, "connect", connect)
     pair = make_key_pair(None)
     dsn = f"loader@{PLACE}&authenticator=SNOWFLAKE_JWT&role=R&privateKey={pair.dsn}"
-    warehouse.push(database_dsn=dsn)
+    with monkeypatch.context() as patch:  # undone before the fake is
+        patch.setattr(snowflake.connector, "connect", connect)
+        warehouse.push(database_dsn=dsn)
     assert isinstance(seen.pop("private_key"), bytes)
     assert seen == {
         "user": "loader", "account": "org-account", "database": "DB", "schema": "PUBLIC",

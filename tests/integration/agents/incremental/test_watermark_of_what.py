@@ -66,6 +66,7 @@ def test_watermarks_of_an_older_registry_are_kept(
         alter table meta.watermark drop column source, add primary key (task, action);
         insert into meta.watermark values ('gone.s.t', 'id', 'integer', '3', 1, now(), 1);
         delete from meta.seen;
+        drop view meta.source_state;
         alter table meta.seen drop column source, add action int, add primary key (task, action);
         delete from meta.migration where scope = 'registry' and number = 6
     """)
