@@ -189,7 +189,7 @@ def finish(
         cursor,
         "agenda.finish",
         after=["agenda.take_turn"] if wakes else [],
-        first=session_of(cursor).resetting,
+        first=session_of(cursor).reset_with_next(),
         key=registry.lock_key("finish"),
         job=job.number,
         worker=worker,

@@ -18,7 +18,7 @@ from psycopg2 import extensions, sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import ConfigurationError
-from dapu.named_sql import statement
+from dapu.named_sql import compose, statement
 
 # https://www.postgresql.org/docs/current/libpq-connect.html: an idle connection is asked for a
 # sign of life after 10 s, then every 5 s, three times; what is sent must be acknowledged in 30 s.
@@ -40,6 +40,8 @@ _CHECK = {"client_connection_check_interval": "5s"}
 # Where dapu's own statements look names up: functions that others made elsewhere are not taken
 # for the built-in ones.
 OWN_PATH = "pg_catalog, pg_temp"
+# What `set` takes as `set_config` does; it takes a list for the name of one.
+_PLAIN = re.compile(r"[\w/+:.-]+")
 _CANCEL_WITHIN = 5  # seconds
 _TRIES = 5  # to see a pooler's other session: other clients may come between
 _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?=\s|$)")
@@ -112,21 +114,35 @@ class Session(extensions.connection):
     @property
     def set_up_values(self) -> dict[str, Any]:
         """What the statement `session.set_up` takes."""
-        names, values = list(self.settings), list(self.settings.values())
-        return {"names": names, "values": values, "in_transaction": False}
+        return _set_up_values(self.settings)
 
     @property
     def begins_on_own_path(self) -> bool:
         """Whether its transactions do: not where the SQL of others comes first in most of them."""
         return self.settings.get("search_path") == OWN_PATH
 
+    def reset_with_next(self) -> str:
+        """SQL that undoes what the SQL of others set or left behind, for before a statement.
+
+        Each job ends with it.
+        """
+        self.path, self.is_path_kept = "own", False
+        return self._resetting
+
     @cached_property
-    def resetting(self) -> str:
-        """SQL that undoes what the SQL of others set or left behind; each job ends with it."""
-        names = ["server.reset_session", "session.set_up", "session.own_path"]
-        text = "".join(f"{statement(name)};\n" for name in names)
+    def _resetting(self) -> str:
+        plain = {k: v for k, v in self.settings.items() if _PLAIN.fullmatch(v)}
+        others = {k: v for k, v in self.settings.items() if k not in plain}
         with self.cursor() as cursor:
-            return cursor.mogrify(text, self.set_up_values).decode()
+            texts = [statement("server.reset_session")]
+            for name, value in plain.items():  # half the time of `set_up`
+                one = {"name": sql.Identifier(name), "value": sql.Literal(value)}
+                texts.append(compose("session.set", **one).as_string(cursor))
+            if others:
+                values = _set_up_values(others)
+                texts.append(cursor.mogrify(statement("session.set_up"), values).decode())
+            texts.append(statement("session.own_path"))
+        return "".join(f"{text};\n" for text in texts)
 
     def commit(self) -> None:
         """Ends the transaction, and with it what was set for its time."""
@@ -145,6 +161,10 @@ class Session(extensions.connection):
 
     def _begin_anew(self) -> None:
         self.path, self.is_path_kept = "own" if self.begins_on_own_path else "others", False
+
+
+def _set_up_values(settings: Mapping[str, str]) -> dict[str, Any]:
+    return {"names": list(settings), "values": list(settings.values()), "in_transaction": False}
 
 
 def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> Session:
@@ -276,9 +296,7 @@ def set_up_here(cursor: Cursor) -> None:
 
 def reset(cursor: Cursor) -> None:
     """Undoes what the SQL of others set or left behind in the session."""
-    session = session_of(cursor)
-    cursor.execute(session.resetting)
-    session.is_path_kept = False
+    cursor.execute(session_of(cursor).reset_with_next())
 
 
 @contextmanager

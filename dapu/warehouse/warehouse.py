@@ -54,7 +54,9 @@ class Warehouse:
         """
         keywords = {"application_name": "dapu"} | self.libpq()
         keywords["application_name"] += f" {purpose}"
-        settings = {**_SETTINGS, **SERVER_NOTICES, "timezone": self.settings.timezone}
+        settings = {**_SETTINGS, "timezone": self.settings.timezone}
+        if not str(keywords.get("host", "")).startswith("/"):  # a socket cannot fall silent
+            settings |= SERVER_NOTICES
         if not for_jobs:
             settings["search_path"] = OWN_PATH
         try:

@@ -11,6 +11,9 @@ select pg_catalog.set_config(setting.name, setting.value, %(in_transaction)s)
 from unnest(%(names)s::pg_catalog.text[], %(values)s::pg_catalog.text[])
     as setting (name, value);
 
+-- name: set
+set {name} to {value};
+
 -- name: given_path
 -- For the rest of the transaction.
 select pg_catalog.set_config('search_path', %(path)s, true);
