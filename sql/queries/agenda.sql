@@ -20,7 +20,7 @@ from (
     join {route} r on r.route = w.route and not 'worker' = any (r.disabled) and r.paused_by is null
     left join {override} o on o.task = w.task
     where w.status = 'waiting' and w.not_before <= pg_catalog.now() and w.tries <= t.retries
-    and (w.after = '{{}}' or not exists (  -- asked of the few that follow others, not of all
+    and (pg_catalog.cardinality(w.after) = 0 or not exists (  -- asked of the few that follow others
         select from {agenda} x where x.job = any (w.after) and x.status <> 'done'))
     and not exists (select from {control} where name = 'paused')
     and not exists (select from {agenda} x where x.task = w.task and x.status = 'running')
