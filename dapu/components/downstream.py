@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.errors import ConfigurationError
 from dapu.registry import agenda, corrections
 from dapu.registry.corrections import Backfill, TaskBelow, options_of
+from dapu.registry.selectors import reached
 from dapu.registry.store import Registry
 
 
@@ -60,11 +61,12 @@ def queue_downstream(cursor: Cursor, registry: Registry, first: CorrectionStep) 
     _check(found, first)
     steps = {first.task: first}
     queued: dict[str, int] = {}
-    for name in _in_order(found):
+    masters = {task: _masters(found, task) for task in found}
+    for name in TopologicalSorter(masters).static_order():
         if name != first.task:
             steps[name] = _step(found, name, steps)
         step = steps[name]
-        after = sorted({queued[master] for master in _above(found, name)})
+        after = sorted({queued[master] for master in reached([name], masters)})
         job = agenda.add(
             cursor,
             registry,
@@ -96,26 +98,9 @@ def _check(found: Mapping[str, TaskBelow], first: CorrectionStep) -> None:
             )
 
 
-def _in_order(found: Mapping[str, TaskBelow]) -> list[str]:
-    """Each task after its masters."""
-    graph = {name: _masters(found, name) for name in found}
-    return list(TopologicalSorter(graph).static_order())
-
-
 def _masters(found: Mapping[str, TaskBelow], name: str) -> list[str]:
     """Those masters of a task that are corrected too."""
     return [master for master in found[name].masters if master in found]
-
-
-def _above(found: Mapping[str, TaskBelow], name: str) -> set[str]:
-    """The masters of a task that are corrected too, and theirs."""
-    above: set[str] = set()
-    ahead = [name]
-    while ahead:
-        new = set(_masters(found, ahead.pop())) - above
-        above |= new
-        ahead += new
-    return above
 
 
 def _step(

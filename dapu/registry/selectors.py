@@ -56,8 +56,8 @@ def select(selectors: Sequence[str], known: Iterable[Selectable]) -> list[str]:
     chosen: set[str] = set()
     for selector in selectors:
         found = _named(selector, tasks)
-        upstream = _reached(found, masters) if selector.startswith("+") else set()
-        downstream = _reached(found, dependents) if selector.endswith("+") else set()
+        upstream = reached(found, masters) if selector.startswith("+") else set()
+        downstream = reached(found, dependents) if selector.endswith("+") else set()
         chosen |= found | upstream | downstream
     graph = {name: sorted(set(masters[name]) & chosen) for name in sorted(chosen)}
     return list(TopologicalSorter(graph).static_order())
@@ -68,7 +68,7 @@ def is_one_task(selectors: Sequence[str]) -> bool:
     return (
         len(selectors) == 1
         and not set(selectors[0]) & set("+*?[:")
-        and (selectors[0].count(".") == 2)
+        and selectors[0].count(".") == 2
     )
 
 
@@ -97,11 +97,12 @@ def _has_name(one: Selectable, pattern: str) -> bool:
     )
 
 
-def _reached(found: Iterable[str], steps: Mapping[str, Sequence[str]]) -> set[str]:
-    reached: set[str] = set()
+def reached(found: Iterable[str], steps: Mapping[str, Sequence[str]]) -> set[str]:
+    """What steps lead to from some tasks, directly or not."""
+    met: set[str] = set()
     ahead = list(found)
     while ahead:
-        new = set(steps[ahead.pop()]) - reached
-        reached |= new
+        new = set(steps[ahead.pop()]) - met
+        met |= new
         ahead += new
-    return reached
+    return met
