@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from psycopg2.extensions import connection as PgSession
 from tests.conftest import Database, MakeWarehouse
 from tests.support.command import Finished, here
 from tests.support.components import rows
+
+ITEM = "create table item (id integer primary key, name text); insert into item values (1, 'x');"
 
 
 class Generating:
@@ -71,3 +75,20 @@ class Generating:
             f"where attrelid = 'staging.{table}'::regclass and attnum > 0 order by attnum"
         )
         return dict(found)
+
+
+def sqlite(path: Path, script: str) -> str:
+    """Makes a SQLite file; returns the connection to it."""
+    with closing(sqlite3.connect(path)) as session:
+        session.executescript(script)
+    return f"url: sqlite:///{path}"
+
+
+def postgres(database: Database, script: str) -> str:
+    """Runs a script in the tests' database; returns a connection to it."""
+    with closing(database.connect()) as session, session:
+        session.cursor().execute(script)
+    return (
+        f"driver: pg\nhost: {database.server.socket_directory}\n"
+        f"database: {database.name}\nusername: {database.server.username}"
+    )

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import sqlite3
-import subprocess
-from contextlib import closing, suppress
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import openpyxl
 import pyarrow as pa
@@ -20,8 +15,7 @@ from pyarrow import parquet
 from dapu.generate.definitions.names import RESERVED
 from tests.conftest import Database
 from tests.services.mapserver import Layer, MapServer
-from tests.support.command import DAPU
-from tests.support.generating import Generating
+from tests.support.generating import ITEM, Generating, postgres, sqlite
 from tests.support.maria_shop import Shop
 from tests.support.rentals import RENTALS
 
@@ -40,23 +34,6 @@ insert into Track values (1, 'Balls to the Wall', 2, 0.99, 5510424), (2, 'Overki
 insert into PlaylistTrack values (1, 1), (1, 2);
 insert into Invoice values (1, '2021-01-01 00:00:00', 1.98);
 """
-
-
-def sqlite(path: Path, script: str) -> str:
-    """Makes a SQLite file; returns the connection to it."""
-    with closing(sqlite3.connect(path)) as session:
-        session.executescript(script)
-    return f"url: sqlite:///{path}"
-
-
-def postgres(database: Database, script: str) -> str:
-    """Runs a script in the tests' database; returns a connection to it."""
-    with closing(database.connect()) as session, session:
-        session.cursor().execute(script)
-    return (
-        f"driver: pg\nhost: {database.server.socket_directory}\n"
-        f"database: {database.name}\nusername: {database.server.username}"
-    )
 
 
 def test_the_rentals_of_mariadb(generating: Generating, shop: Shop) -> None:
@@ -232,184 +209,6 @@ def test_postgresql_reserves_no_other_words(connection: PgSession) -> None:
         )
         words |= {row[0] for row in cursor.fetchall()}
     assert words - RESERVED == set()
-
-
-ITEM = "create table item (id integer primary key, name text); insert into item values (1, 'x');"
-
-
-@pytest.fixture
-def item(generating: Generating, tmp_path: Path) -> Any:
-    """A generated task, loaded; gives what runs SQL in its source."""
-    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
-    generating.generate()
-    generating.load()
-
-    def change(script: str) -> None:
-        with closing(sqlite3.connect(tmp_path / "erp.db")) as session:
-            session.executescript(script)
-
-    return change
-
-
-def test_a_column_that_the_source_gained_becomes_the_next_step(
-    generating: Generating, item: Any
-) -> None:
-    item("alter table item add column Price numeric; update item set Price = 1.5")
-    shown = generating.generate("--diff").out
-    assert "+alter table staging.item add column price" in shown
-    assert not generating.file("item/ver/002_add_column.sql").exists()
-    assert "erp.staging.item: changed" in generating.generate().out
-    generating.run("registrar")
-    generating.run("run", "erp.staging.item")
-    assert generating.rows("select * from staging.item") == [(1, "x", Decimal("1.5"))]
-    assert "1 unchanged" in generating.generate().out
-
-
-def test_what_a_person_changed_stays(generating: Generating, item: Any) -> None:
-    task = generating.file("item/task.yaml")
-    task.write_text(task.read_text() + "checks: [{unique: [id]}]\n")
-    mine = task.read_text()
-    item("alter table item add column price numeric")
-    done = generating.generate("--load", "merge")
-    assert "task.yaml stays as a person wrote it" in done.out
-    assert task.read_text() == mine
-    assert generating.file("item/ver/002_add_column.sql").is_file()
-    generating.load()
-
-
-def test_a_query_that_a_person_changed_gets_no_new_column(
-    generating: Generating, item: Any
-) -> None:
-    query = generating.file("item/extract.sql")
-    query.write_text("select id from item\n")
-    item("alter table item add column price numeric")
-    done = generating.generate()
-    assert "the source has gained price" in done.out
-    assert query.read_text() == "select id from item\n"
-    assert not generating.file("item/ver/002_add_column.sql").exists()
-
-
-def test_line_ends_of_another_system_are_no_change(generating: Generating, item: Any) -> None:
-    for name in ("task.yaml", "extract.sql"):
-        path = generating.file(f"item/{name}")
-        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    item("alter table item add column price numeric")
-    assert "erp.staging.item: changed" in generating.generate().out
-    assert "price" in generating.file("item/extract.sql").read_text()
-
-
-def test_a_task_that_a_person_wrote_stays(generating: Generating, item: Any) -> None:
-    generating.file("item/generated.yaml").unlink()
-    done = generating.generate("--load", "merge")
-    assert "erp.staging.item: kept; a person wrote it" in done.out
-
-
-def test_a_column_and_a_table_that_the_source_lost(generating: Generating, item: Any) -> None:
-    item("alter table item drop column name; create table other (a int)")
-    assert "erp.staging.item: changed" in generating.generate("--tables", "item").out
-    generating.load()
-    assert generating.rows("select id, name from staging.item") == [(1, None)]
-    item("drop table item")
-    assert "erp.staging.item: gone; the source has no main.item" in generating.generate().out
-
-
-def test_a_load_mode_without_what_it_needs_is_replaced_with_a_remark(
-    generating: Generating, tmp_path: Path
-) -> None:
-    generating.reads(sqlite(tmp_path / "erp.db", "create table loose (a int)"))
-    generating.generate("--load", "merge")
-    text = generating.file("loose/task.yaml").read_text()
-    assert "# `load: merge` needs a key" in text
-    assert "    load: replace\n" in text
-    generating.load()
-
-
-def test_history(generating: Generating, tmp_path: Path) -> None:
-    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
-    generating.generate("--load", "history")
-    generating.load()
-    rows = generating.rows("select id, name, is_current, began_by from staging.item")
-    assert rows == [(1, "x", True, "new")]
-
-
-def test_templates_of_the_project(generating: Generating, tmp_path: Path) -> None:
-    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
-    own = tmp_path / "templates"
-    own.mkdir()
-    (own / "task.yaml.j2").write_text(
-        "status: draft\nactions: [{do: database, query: extract.sql, load: replace}]\n"
-        "description: {{ table.label | yaml }}\n"
-    )
-    (own / "README.md.j2").write_text("{{ table.columns | length }} columns\n")
-    generating.generate("--templates", str(own))
-    assert "description: main.item\n" in generating.file("item/task.yaml").read_text()
-    assert generating.file("item/README.md").read_text() == "2 columns\n"
-    assert generating.file("item/ver/001_create.sql").is_file()
-    (own / "task.yaml.j2").write_text("{{ nothing }}")
-    done = generating.generate("--templates", str(own), status=2)
-    assert "task.yaml.j2:1: the template fails: 'nothing' is undefined" in done.err
-
-
-def test_new_makes_one_task_of_a_table(generating: Generating, tmp_path: Path) -> None:
-    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
-    generating.run("new", "erp.mart.things", "--from", "Item", "--load", "merge")
-    text = (generating.folder / "routes/erp/mart/things/task.yaml").read_text()
-    assert "    load: merge\n    key: [id]\n" in text
-    generating.load()
-    assert generating.rows("select * from mart.things") == [(1, "x")]
-    done = generating.run("new", "erp.mart.things", "--from", "item", status=2)
-    assert "routes/erp/mart/things is there already" in done.err
-
-
-def test_new_asks_on_a_terminal_for_what_is_not_given(
-    generating: Generating, tmp_path: Path
-) -> None:
-    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
-    (generating.folder / "routes/erp").mkdir(parents=True)
-    (generating.folder / "routes/erp/route.yaml").write_text("connection: erp")
-    ours, its = pty.openpty()
-    command = [*DAPU, "new", str(generating.folder), "erp.mart.things"]
-    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its) as process:
-        os.close(its)
-        shown = b""
-        for question, answer in ((b"none: a query", b"item"), (b"Load mode", b"merge")):
-            while question not in shown:
-                shown += os.read(ours, 1000)
-            os.write(ours, answer + b"\n")
-        with suppress(OSError):  # how a terminal ends whose other side is closed
-            while more := os.read(ours, 1000):
-                shown += more
-        assert process.wait() == 0, shown
-    os.close(ours)
-    assert b"routes/erp/mart/things/task.yaml" in shown
-    text = (generating.folder / "routes/erp/mart/things/task.yaml").read_text()
-    assert "    load: merge\n    key: [id]\n" in text
-
-
-def test_new_without_a_source_is_a_query(generating: Generating, tmp_path: Path) -> None:
-    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
-    (generating.folder / "routes/reports").mkdir(parents=True)
-    (generating.folder / "routes/reports/route.yaml").write_text("")
-    generating.run("new", "reports.mart.revenue")
-    generating.load()
-    assert generating.rows("select * from mart.revenue") == [(1,)]
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["erp.item"], "'erp.item' is not a task id"),
-        (["erp.Staging.item"], "the schema name 'Staging' must be lower-case"),
-        (["erp.s.item", "--from", "itm"], "has no table `itm`; did you mean `item`?"),
-        (["erp.s.item"], "`erp` is a connection and not a route"),
-        (["erq.s.item"], "no route `erq`"),
-        (["erp.s.item", "--load", "merge"], "`--load` goes with `--from`"),
-        (["main.s.item", "--from", "migration", "--load", "period"], "'period' is not one of"),
-    ],
-)
-def test_new_refuses(generating: Generating, tmp_path: Path, options: list[str], says: str) -> None:
-    generating.reads(sqlite(tmp_path / "erp.db", ITEM))
-    assert says in generating.run("new", *options, status=2).err
 
 
 def test_sheets_and_files(generating: Generating, tmp_path: Path) -> None:
