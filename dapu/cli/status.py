@@ -12,6 +12,7 @@ import click
 from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, WAREHOUSE
 from dapu.cli.console import complain, say, show_json, show_table
 from dapu.cli.psql import address_of, is_embedded
+from dapu.cli.task_page import show_task
 from dapu.errors import ConfigurationError
 from dapu.text import counted
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from dapu.registry.store import Registry
     from dapu.registry.tasks import Overview
     from dapu.warehouse.warehouse import Warehouse
-
-_JOBS, _EVENTS = 10, 30
 
 
 @click.command("status")
@@ -47,7 +46,7 @@ def status(warehouse: Warehouse, selectors: tuple[str, ...], as_json: bool) -> N
     with warehouse.session("status") as session, session.cursor() as cursor:
         check_registry(cursor, registry)
         if is_one_task(selectors):
-            _show_task(cursor, registry, selectors[0], as_json)
+            show_task(cursor, registry, warehouse, selectors[0], as_json)
         else:
             _show_all(cursor, registry, warehouse, selectors, as_json)
 
@@ -125,60 +124,6 @@ def _renamed(row: Overview) -> str:
         return ""
     old, new = row.renamed["old"], row.renamed["new"]
     return f"{old} was perhaps renamed to {new} in the source; see `dapu status DIR {row.task}`"
-
-
-def _show_task(cursor: Cursor, registry: Registry, task: str, as_json: bool) -> None:
-    from dapu.registry import agenda, corrections, tasks
-    from dapu.registry.events import events_of_task
-    from dapu.suggest import nearest
-
-    found = tasks.overview(cursor, registry, task)
-    if not found:
-        known = tasks.names(cursor, registry)
-        raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
-    missed = corrections.open_ones(cursor, registry, task)
-    jobs = agenda.history(cursor, registry, task, _JOBS)
-    events = events_of_task(cursor, registry, task, _EVENTS)
-    if as_json:
-        show_json(
-            {
-                "task": found[0]._asdict(),
-                "corrections": [{**one._asdict(), "command": one.command} for one in missed],
-                "jobs": [job._asdict() for job in jobs],
-                "events": [event._asdict() for event in events],
-            }
-        )
-        return
-    say(f"{task}: {found[0].description or ''}".rstrip(": "))
-    if found[0].fault:
-        say(f"faulty: {found[0].fault}")
-    elif _now(found[0]):
-        say(f"now: {_now(found[0])}")
-    for one in missed:
-        say(f"not read again: {one}")
-    show_table(
-        ("job", "status", "cause", "try", "started", "ended", "rows", "message"),
-        [
-            (j.number, j.status, j.cause, j.tries, j.started_at, j.ended_at, j.rows, j.message)
-            for j in jobs
-        ],
-    )
-    show_table(
-        ("at", "job", "level", "event"),
-        [(e.at, e.job, e.level, e.message) for e in reversed(events)],
-    )
-    _show_details([e.data or {} for e in events if jobs and e.job == jobs[0].number])
-
-
-def _show_details(data: list[dict[str, Any]]) -> None:
-    """What a check found, or where a fault is, as the newest job's events have it."""
-    offending = next((one["rows"] for one in data if "rows" in one), None)
-    if offending:
-        say("Offending rows:")
-        show_table(list(offending[0]), [list(row.values()) for row in offending])
-    trace = next((one["traceback"] for one in data if "traceback" in one), None)
-    if trace:
-        say(trace)
 
 
 @click.command("query")

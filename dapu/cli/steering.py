@@ -44,16 +44,14 @@ def pause(warehouse: Warehouse, route: str | None, wait: bool, minutes: float | 
       dapu pause finances --wait --minutes 55
       dapu pause finances --route erp
     """  # noqa: D301 - click's mark for lines that stay as they are
-    import getpass
-    import platform
-
+    from dapu.components.provenance import who
     from dapu.registry import agenda
 
     if minutes is not None and not wait:
         raise click.UsageError("--minutes goes with --wait")
     line = stamped(warehouse.settings.zone)
     with _transactions(warehouse, "pause") as (cursor, registry):
-        _pause(cursor, registry, route, f"{getpass.getuser()}@{platform.node()}")
+        _pause(cursor, registry, route, who())
         cursor.connection.commit()
         agenda.take_turn(cursor, registry)
         running = _running(cursor, registry, route)

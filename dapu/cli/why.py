@@ -9,7 +9,6 @@ import click
 
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import say, show_json
-from dapu.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dapu.warehouse.warehouse import Warehouse
@@ -17,32 +16,34 @@ if TYPE_CHECKING:
 
 @click.command("why")
 @WAREHOUSE
-@click.argument("task")
+@click.argument("selectors", metavar="TASK…", nargs=-1, required=True)
 @AS_JSON
-def why(warehouse: Warehouse, task: str, as_json: bool) -> None:
+def why(warehouse: Warehouse, selectors: tuple[str, ...], as_json: bool) -> None:
     """Say why TASK does not run now, and when it will.
+
+    With patterns and selectors, as `dapu run` takes them, a line a task.
 
     \b
     Examples:
       dapu why finances erp.staging.invoice
+      dapu why finances 'staging.*' +mart.sales
       dapu why finances erp.staging.invoice --json
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from dapu.registry import tasks
-    from dapu.registry import why as reasons
+    from dapu.registry.selectors import is_one_task, select, selectable
     from dapu.registry.version import check_registry, registry_of
-    from dapu.suggest import nearest
+    from dapu.registry.why import reasons
 
     registry = registry_of(warehouse)
     with warehouse.session("why") as session, session.cursor() as cursor:
         check_registry(cursor, registry)
-        found = reasons.why(cursor, registry, warehouse.settings, task, datetime.now(UTC))
-        if found is None:
-            known = tasks.names(cursor, registry)
-            raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
+        chosen = select(selectors, selectable(cursor, registry))
+        found = reasons(cursor, registry, warehouse.settings, chosen, datetime.now(UTC))
+    answers = [found[task]._asdict() for task in chosen if task in found]
     if as_json:
-        show_json(found._asdict())
-    else:
-        say(f"{task}: {found.sentence}")
+        show_json(next(iter(answers), None) if is_one_task(selectors) else answers)
+        return
+    for one in answers:
+        say(f"{one['task']}: {one['sentence']}")
 
 
 COMMANDS = (why,)

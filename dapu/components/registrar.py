@@ -15,6 +15,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.components.provenance import commit_of, who
 from dapu.components.versioner import apply_steps, pending_steps
 from dapu.definitions.catalogue import Catalogue, check_dependencies, read_catalogue
 from dapu.definitions.folders import scan
@@ -152,6 +153,7 @@ class _RegistrarRound:
             for task, faults in catalogue.faulty.items()
             if task in registered
         }
+        source = tasks.Source(who(), commit_of(self.warehouse.folder) if definitions else None)
         with self._transaction() as cursor:
             for name, route in catalogue.routes.items():
                 tasks.put_route(cursor, self.registry, name, route)
@@ -164,7 +166,7 @@ class _RegistrarRound:
             for task in moved.keys() & definitions.keys():
                 self._take_over(cursor, task, moved[task])
             wanted = list(definitions.values())
-            tasks.put(cursor, self.registry, wanted, self._next_crons(wanted), upgrades)
+            tasks.put(cursor, self.registry, wanted, self._next_crons(wanted), upgrades, source)
             tasks.set_faults(cursor, self.registry, faulty)
             tasks.drop_routes(cursor, self.registry, catalogue.found.routes)
         return Registration(

@@ -52,7 +52,7 @@ class Claim:
 
 
 class PastJob(NamedTuple):
-    """A job as `status` shows it."""
+    """A job as `status` shows it. hash: of the definition with which it started."""
 
     number: int
     status: str
@@ -63,6 +63,7 @@ class PastJob(NamedTuple):
     ended_at: datetime | None
     rows: int | None
     message: str | None
+    hash: str | None
 
 
 class FoundJob(NamedTuple):

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 State = Literal["ready", "upgrading"]
 
 
+class Source(NamedTuple):
+    """Where definitions come from. by: `user@host`. git_commit: None where they are not in git."""
+
+    by: str | None = None
+    git_commit: str | None = None
+
+
 class Overview(NamedTuple):
     """A task as `status` shows it.
 
@@ -92,6 +99,7 @@ def put(
     definitions: Sequence[Definition],
     next_crons: dict[str, datetime],
     upgrading: Collection[str],
+    source: Source,
 ) -> None:
     """Registers definitions with their dependencies; masters must be registered or among them.
 
@@ -99,7 +107,14 @@ def put(
     upgrading: the tasks that cannot be queued yet, for steps of their tables are to be applied.
     """
     rows = [
-        _row(definition, next_crons, "upgrading" if definition.folder.id in upgrading else "ready")
+        (
+            *_row(
+                definition,
+                next_crons,
+                "upgrading" if definition.folder.id in upgrading else "ready",
+            ),
+            *source,
+        )
         for definition in definitions
     ]
     registry.many(cursor, "task.put", rows)

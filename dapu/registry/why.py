@@ -6,6 +6,7 @@ the function `readiness` of the registry, and then what a worker's `claim` asks 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ class _Job(NamedTuple):
     not_before: datetime
     is_early: bool
     tries: int
+    is_exhausted: bool
     is_disabled: bool
     is_route_paused: bool
     concurrency: int | None
@@ -67,22 +69,32 @@ def why(
     cursor: Cursor, registry: Registry, settings: Settings, task: str, now: datetime
 ) -> Why | None:
     """Why a task does not run at a time; None when it is not registered."""
-    row = registry.row(
-        cursor, "agenda.readiness", task=task, now=now, day_parts=day_parts_at(settings, now)
-    )
-    if row is None:
-        return None
-    found = _Readiness(*row)
-    held = registry.row(cursor, "agenda.holds", task=task, now=now)
-    if held is not None and found.reason != "faulty":
-        return Why(task, *_of_job(_Job(*held), found, settings))
+    return reasons(cursor, registry, settings, [task], now).get(task)
+
+
+def reasons(
+    cursor: Cursor, registry: Registry, settings: Settings, tasks: Sequence[str], now: datetime
+) -> dict[str, Why]:
+    """Why tasks do not run at a time, by task; without those that are not registered."""
+    values = {"tasks": list(tasks), "now": now}
+    parts = day_parts_at(settings, now)
+    jobs = {task: _Job(*job) for task, *job in registry.rows(cursor, "agenda.holds", **values)}
+    return {
+        task: _why(task, _Readiness(*found), jobs.get(task), settings, now)
+        for task, *found in registry.rows(cursor, "agenda.readiness", **values, day_parts=parts)
+    }
+
+
+def _why(task: str, found: _Readiness, job: _Job | None, settings: Settings, now: datetime) -> Why:
+    if job is not None and found.reason != "faulty":
+        return Why(task, *_of_job(job, found, settings))
     if found.reason in (None, "day_part", "cron", "pause"):
         return Why(task, *_of_clock(found, settings, now))
     return Why(task, str(found.reason), _of_rule(found), None)
 
 
 def _of_clock(found: _Readiness, settings: Settings, now: datetime) -> tuple[str, str, datetime]:
-    at = _next_in(found.day_parts, found.due_from, settings)
+    at = next_in(found.day_parts, found.due_from, settings)
     if found.reason is None:
         return "due", "it is due: the Manager queues it in its next round", now
     because = {
@@ -138,6 +150,7 @@ def _hindrances(job: _Job, found: _Readiness) -> list[tuple[str, bool, str]]:
     most = job.concurrency
     return [
         ("paused", found.reason == "paused", f"the warehouse is paused (by {found.paused_by})"),
+        ("exhausted", job.is_exhausted, "its tries are used up; the Manager fails it"),
         ("upgrading", found.reason == "upgrading", "steps of its `ver/` are being applied"),
         ("route_paused", job.is_route_paused, f"its route is paused (by {found.paused_by})"),
         ("route_disabled", job.is_disabled, "its route.yaml has `disabled: [worker]`"),
@@ -151,7 +164,7 @@ def _hindrances(job: _Job, found: _Readiness) -> list[tuple[str, bool, str]]:
     ]
 
 
-def _next_in(parts: list[str], at: datetime, settings: Settings) -> datetime:
+def next_in(parts: Sequence[str], at: datetime, settings: Settings) -> datetime:
     """The first moment from a time on that lies in one of the parts of the day."""
     if not parts or set(parts) & set(day_parts_at(settings, at)):
         return at

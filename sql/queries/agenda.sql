@@ -10,7 +10,7 @@ select pg_catalog.pg_advisory_xact_lock(%(key)s);
 -- Takes the most urgent job that may run now and gives it to a worker, with its task as it was
 -- registered, and what each action of the task remembers of its source.
 update {agenda} a set
-    status = 'running', worker = %(worker)s, backend = %(backend)s,
+    status = 'running', worker = %(worker)s, backend = %(backend)s, hash = chosen.hash,
     tries = a.tries + 1, started_at = pg_catalog.clock_timestamp()
 from (
     select w.job, coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection,
@@ -50,7 +50,7 @@ returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeo
 -- The same for one job that an operator wants to run now: neither a pause, nor its masters, nor
 -- its turn holds it back, but for the jobs that it was queued to follow.
 update {agenda} a set
-    status = 'running', worker = %(worker)s, backend = %(backend)s,
+    status = 'running', worker = %(worker)s, backend = %(backend)s, hash = t.hash,
     tries = a.tries + 1, started_at = pg_catalog.clock_timestamp()
 from {registry} t
 join {route} r on r.route = t.route and not 'worker' = any (r.disabled)
@@ -279,8 +279,8 @@ on conflict do nothing
 returning job, task;
 
 -- name: readiness
--- Why the Manager does not queue a task now, with what a person wants to know of it.
-select f.reason, f.due_from, f.day_parts, t.fault, t.cron, o.note,
+-- Why the Manager does not queue tasks now, with what a person wants to know of it.
+select f.task, f.reason, f.due_from, f.day_parts, t.fault, t.cron, o.note,
     coalesce(p.value ->> 'by', r.paused_by),
     array(select d.master from {dependency} d join {registry} m on m.task = d.master
         where d.task = t.task and m.last_done_at is null order by d.master),
@@ -296,11 +296,30 @@ join {registry} t on t.task = f.task
 join {route} r on r.route = t.route
 left join {override} o on o.task = f.task
 left join {control} p on p.name = 'paused'
-where f.task = %(task)s;
+where f.task = any (%(tasks)s);
 
 -- name: holds
--- The task's job that waits or runs, and what keeps `claim` from starting the one that waits.
-select a.job, a.status, a.started_at, a.not_before, a.not_before > %(now)s, a.tries,
+-- Of each task the job that waits or runs, and what keeps `claim` from starting the one that waits.
+-- Before it are the jobs that `claim` would take now, and rather than this one.
+with startable as materialized (
+    select w.job, w.priority
+    from {agenda} w
+    join {registry} t on t.task = w.task and t.state = 'ready'
+    join {route} r on r.route = w.route and not 'worker' = any (r.disabled) and r.paused_by is null
+    where w.status = 'waiting' and w.not_before <= %(now)s and w.tries <= t.retries
+    and not exists (
+        select from {agenda} x where x.job = any (w.after) and x.status <> 'done')
+    and not exists (select from {agenda} x where x.task = w.task and x.status = 'running')
+    and (r.concurrency is null or r.concurrency > (
+        select pg_catalog.count(*) from {agenda} x where x.route = w.route and x.status = 'running'))
+    and not exists (
+        select from {dependency} d
+        join {agenda} x on x.task = d.master
+            and (x.status = 'running' or x.status = 'waiting' and x.backfill is null)
+        where d.task = w.task)
+)
+select distinct on (a.task) a.task, a.job, a.status, a.started_at, a.not_before, a.not_before > %(now)s, a.tries,
+    a.tries > t.retries,
     'worker' = any (r.disabled), r.paused_by is not null, r.concurrency,
     array(select x.task from {agenda} x
         where x.status = 'running' and x.route = a.route order by x.job),
@@ -310,14 +329,13 @@ select a.job, a.status, a.started_at, a.not_before, a.not_before > %(now)s, a.tr
         join {agenda} x on x.task = d.master
             and (x.status = 'running' or x.status = 'waiting' and x.backfill is null)
         where d.task = a.task order by x.task),
-    (select pg_catalog.count(*) from {agenda} x where x.status = 'waiting' and x.not_before <= %(now)s
-        and (x.priority, x.job) < (a.priority, a.job)),
+    (select pg_catalog.count(*) from startable x where (x.priority, x.job) < (a.priority, a.job)),
     (select pg_catalog.count(*) from {worker} w where w.ended_at is null)
 from {agenda} a
+join {registry} t on t.task = a.task
 join {route} r on r.route = a.route
-where a.task = %(task)s and a.status in ('running', 'waiting') and a.backfill is null
-order by a.status
-limit 1;
+where a.task = any (%(tasks)s) and a.status in ('running', 'waiting') and a.backfill is null
+order by a.task, a.status;
 
 -- name: add
 -- Queues one task for an operator; a job that is waiting already takes the new wishes, and where
@@ -369,7 +387,7 @@ select a.job, a.task, a.worker, a.started_at from {agenda} a where a.status = 'r
 
 -- name: history
 -- The newest jobs of a task.
-select job, status, cause, tries, queued_at, started_at, ended_at, rows, message
+select job, status, cause, tries, queued_at, started_at, ended_at, rows, message, hash
 from {agenda} where task = %(task)s order by job desc limit %(most)s;
 
 -- name: counts

@@ -17,7 +17,7 @@ from dapu.registry.store import Registry
 from dapu.warehouse.clock import day_parts_at
 from dapu.warehouse.settings import Settings
 from tests.conftest import MakeWarehouse
-from tests.support.command import dapu
+from tests.support.command import dapu, here
 from tests.support.components import a_task, manager, registrar, rows, versioner, write
 
 NOW = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
@@ -38,6 +38,9 @@ TASK = st.fixed_dictionaries(
         "last_done_at": HOURS,
         "job": st.sampled_from([None] * 5 + ["waiting", "running", "backfill"]),
         "masters": st.sets(st.sampled_from(NAMES)),
+        "tries": st.sampled_from([0, 0, 0, 1, 4]),
+        "priority": st.integers(1, 2),
+        "wait": st.sampled_from([-1, -1, 0, 1]),
         "has_table": st.booleans(),
         "only_sql": st.booleans(),
         "override": st.none() | st.fixed_dictionaries({
@@ -94,6 +97,9 @@ def _put_task(cursor: Any, name: str, task: dict[str, Any]) -> None:
             job["backfill"] = '{"from": "1"}'
         if task["job"] == "running":
             job |= {"status": "running", "worker": 1, "started_at": NOW}
+        else:
+            job |= {"tries": task["tries"], "priority": task["priority"]}
+            job["not_before"] = NOW + timedelta(hours=task["wait"])
         _insert(cursor, "agenda", job)
 
 
@@ -133,22 +139,29 @@ def is_due(name: str, tasks: dict[str, dict[str, Any]], paused: bool, disabled: 
     tasks=st.fixed_dictionaries(dict.fromkeys(NAMES, TASK)),
     paused=st.sampled_from([False] * 9 + [True]),
     disabled=st.sampled_from([False] * 9 + [True]),
+    concurrency=st.sampled_from([None, 1]),
 )
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_what_has_no_reason_is_due_and_is_what_the_manager_queues(
-    empty: PgSession, tasks: dict[str, dict[str, Any]], paused: bool, disabled: bool
+    empty: PgSession,
+    tasks: dict[str, dict[str, Any]],
+    paused: bool,
+    disabled: bool,
+    concurrency: int | None,
 ) -> None:
     with empty.cursor() as cursor:
         try:
             put(cursor, tasks, paused, disabled)
+            cursor.execute("update meta.route set concurrency = %s", [concurrency])
             found = {name: why.why(cursor, REGISTRY, SETTINGS, name, NOW) for name in NAMES}
             parts = day_parts_at(SETTINGS, NOW)
             queued = {name for _, name in agenda.queue_due(cursor, REGISTRY, NOW, parts)}
             assert queued == {name for name in NAMES if is_due(name, tasks, paused, disabled)}
             assert queued == {name for name, one in found.items() if one and one.reason == "due"}
             _check_times(cursor, found, queued)
+            _check_claim(cursor)
         finally:
             empty.rollback()
 
@@ -165,6 +178,19 @@ def _check_times(cursor: Any, found: dict[str, Any], queued: set[str]) -> None:
         before = why.why(cursor, REGISTRY, SETTINGS, name, one.at - timedelta(microseconds=1))
         assert before is not None
         assert before.reason in ("day_part", "cron", "pause")
+
+
+def _check_claim(cursor: Any) -> None:
+    """The job that is ready is the one that a worker takes, and no other job is."""
+    now = datetime.now(UTC)
+    cursor.execute("update meta.agenda set not_before = not_before + (now() - %s)", [NOW])
+    found = why.reasons(cursor, REGISTRY, SETTINGS, NAMES, now)
+    claimed = agenda.claim(cursor, REGISTRY, 1, 1)
+    ready = [name for name, one in found.items() if one.reason == "ready"]
+    if claimed is None or claimed.job.backfill is None:  # of a backfill no task is asked
+        assert ready == ([claimed.job.task] if claimed else [])
+    before = [one for one in found.values() if one.reason == "ahead"]
+    assert claimed is not None or not before
 
 
 @pytest.fixture
@@ -231,3 +257,17 @@ def test_a_task_that_is_not_there(folder: Path) -> None:
     done = dapu("why", folder, "r.s.tt")
     assert done.status == 2
     assert "did you mean `r.s.t`" in done.err
+
+
+def test_several_tasks_have_a_line_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = here(capsys, "why", folder, "s.*", "r.s.t")
+    assert [line.partition(": ")[0] for line in done.out.splitlines()] == [
+        "r.s.t",
+        "r.s.u",
+        "r.s.mart",
+    ]
+    found = json.loads(here(capsys, "why", folder, "+r.s.mart", "--json").out)
+    assert [(one["task"], one["reason"]) for one in found] == [
+        ("r.s.t", "due"),
+        ("r.s.mart", "master_never_ran"),
+    ]
