@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from dapu.definitions.models import Columns
+from dapu.definitions.checks import Columns
 from dapu.errors import ConfigurationError, Fault, FaultyFile
 from dapu.statement import LONGEST_NAME
 from dapu.warehouse.yamlfile import Document, Strict, read_document, validate

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from dapu.definitions.checks import Check
 from dapu.durations import Duration
 from dapu.warehouse.yamlfile import Strict
 
@@ -30,16 +31,6 @@ def _readable_cron(expression: str) -> str:
             f"{expression!r} is not a cron expression ({error}); write, for example, `15 6 * * 1-5`"
         ) from None
     return expression
-
-
-def _once_each(columns: list[str]) -> list[str]:
-    for column in columns:
-        if columns.count(column) > 1:
-            raise ValueError(f"names {column} twice")
-    return columns
-
-
-Columns = Annotated[list[str], Field(min_length=1), AfterValidator(_once_each)]
 
 
 class Run(Strict):
@@ -127,20 +118,6 @@ class ActionOptions(Strict):
     def connections(self) -> dict[str, str | None]:
         """The connections that the action names, by the option that does."""
         return {"connection": getattr(self, "connection", None)}
-
-
-class Check(Strict):
-    """What must hold after the actions; give exactly one of the three."""
-
-    unique: Columns | None = Field(None, description="No two rows have the same values here")
-    not_null: Columns | None = Field(None, description="No row is without a value here")
-    sql: str | None = Field(None, description="A SQL file; the check passes when it returns no row")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Check:
-        if sum(value is not None for value in (self.unique, self.not_null, self.sql)) != 1:
-            raise ValueError("a check is one of `unique`, `not_null` and `sql`")
-        return self
 
 
 class Upgrade(Strict):

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 
-from dapu.definitions.models import ActionOptions, Columns
+from dapu.definitions.checks import Columns
+from dapu.definitions.models import ActionOptions
 from dapu.durations import Duration
 from dapu.warehouse.yamlfile import Strict
 

@@ -2,70 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from statistics import median
 from typing import Any
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.models import Check, Task
+from dapu.definitions.checks import Check, RowCount
+from dapu.definitions.models import Task
 from dapu.errors import JobError
 from dapu.named_sql import compose
+from dapu.registry import checked
+from dapu.registry.store import Registry
 from dapu.rows.python_values import read_exactly
 from dapu.secrets import redact
 from dapu.statement import Statement, TableName
 from dapu.text import counted, shortened
+from dapu.warehouse.postgres_session import given_path
 
 MOST_ROWS = 20  # that the event of a failed check shows
 _LONGEST = 200  # characters of a value that is shown
 _MOST_KEYS = 3  # that the message has
+_LEAST_RUNS = 3  # before it is known how many rows are usual
 
 
-def keys_of(task: Task) -> set[str]:
+@dataclass(frozen=True)
+class Finding:
+    """What a check found. fault: why it did not pass. count: of the table's rows, where asked."""
+
+    fault: str = ""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class Checking:
+    """The checks of a job, in its transaction.
+
+    query: makes the statement of a `sql` check. warn: logs a warning, with data that stay in the
+    registry: other columns than keys may be what nobody is to read in a log or a mail of cron.
+    """
+
+    cursor: Cursor
+    registry: Registry
+    job: int
+    name: str
+    task: Task
+    table: TableName
+    query: Callable[[str], Statement]
+    warn: Callable[[str, dict[str, Any]], None]
+
+    def run(self) -> list[str]:
+        """Runs them in their order; returns the warnings.
+
+        Raises JobError for the first that fails, with up to 20 offending rows in its data.
+        """
+        warnings, keys = [], _keys_of(self.task)
+        for check in self.task.checks:
+            found = self._find(check, keys)
+            if found.fault:
+                message = f"the check `{check.label}` failed: {found.fault}"
+                data = {"check": f"`{check.label}`", "rows": found.rows}
+                if check.severity == "fail":
+                    raise JobError(message, data)
+                self.warn(message, data)
+                warnings.append(message)
+            checked.add(
+                self.cursor,
+                self.registry,
+                self.name,
+                check.label,
+                self.job,
+                found.fault,
+                found.count,
+            )
+        return warnings
+
+    def _find(self, check: Check, keys: Collection[str]) -> Finding:
+        usual = []
+        if check.row_count is not None and check.row_count.usual is not None:
+            usual = checked.counts(self.cursor, self.registry, self.name, check.label)
+        query = self.query(check.sql).composed() if check.sql else _query(self.table, check)
+        with given_path(self.cursor):
+            names, rows = _ask(self.cursor, check, query)
+        if check.row_count is not None:
+            return _count_finding(check.row_count, int(rows[0][0]), usual)
+        return _finding(names, rows, keys)
+
+
+def _ask(
+    cursor: Cursor, check: Check, query: sql.Composable
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    read_exactly(cursor)
+    try:
+        cursor.execute(query)
+    except psycopg2.errors.QueryCanceled:
+        raise
+    except psycopg2.Error as error:
+        why = error.diag.message_primary
+        raise JobError(f"the check `{check.label}` cannot be run: {why}") from error
+    if cursor.description is None:
+        raise JobError(f"the check `{check.label}` is not a query: it must give the offending rows")
+    return [column.name for column in cursor.description], cursor.fetchmany(MOST_ROWS + 1)
+
+
+def _finding(names: list[str], rows: list[tuple[Any, ...]], keys: Collection[str]) -> Finding:
+    if not rows:
+        return Finding()
+    several = len(rows) > MOST_ROWS
+    count = (
+        f"more than {MOST_ROWS} offending rows" if several else counted(len(rows), "offending row")
+    )
+    shown = [dict(zip(names, map(_shown, row), strict=True)) for row in rows[:MOST_ROWS]]
+    fault = f"{count}{_listed_keys(shown, keys)}; `dapu status DIR TASK` shows them"
+    return Finding(fault, shown)
+
+
+def _count_finding(bounds: RowCount, count: int, usual: Sequence[int]) -> Finding:
+    fault = ""
+    if bounds.at_least is not None and count < bounds.at_least:
+        fault = f"{counted(count, 'row')}, fewer than {bounds.at_least:,}"
+    elif bounds.at_most is not None and count > bounds.at_most:
+        fault = f"{counted(count, 'row')}, more than {bounds.at_most:,}"
+    elif bounds.usual is not None and len(usual) >= _LEAST_RUNS:
+        middle = Fraction(median(usual))
+        if abs(count - middle) > middle * Fraction(bounds.usual.rstrip("% ")) / 100:
+            runs = counted(len(usual), "run")
+            fault = f"{counted(count, 'row')}, where {float(middle):,.0f} are usual ({runs})"
+    return Finding(fault, [{"rows": count}] if fault else [], count)
+
+
+def _keys_of(task: Task) -> set[str]:
     """The columns that tell a task's rows apart, as its actions and checks have them."""
     columns = [getattr(action, "key", None) for action in task.actions]
     columns += [check.unique for check in task.checks]
     return {name for some in columns for name in some or ()}
 
 
-def run_check(
-    cursor: Cursor, table: TableName, check: Check, query: Statement | None, keys: Collection[str]
-) -> None:
-    """Runs one check.
-
-    query: the statement of a `sql` check. keys: columns that may be in a log.
-    Raises JobError with up to 20 offending rows in its data, which stays in the registry: other
-    columns may be what nobody is to read in a log or a mail of cron.
-    """
-    label, text = _query(table, check, query)
-    read_exactly(cursor)
-    try:
-        cursor.execute(text)
-    except psycopg2.errors.QueryCanceled:
-        raise
-    except psycopg2.Error as error:
-        raise JobError(f"the check {label} cannot be run: {error.diag.message_primary}") from error
-    if cursor.description is None:
-        raise JobError(f"the check {label} is not a query: it must give the offending rows")
-    rows = cursor.fetchmany(MOST_ROWS + 1)
-    if rows:
-        names = [column.name for column in cursor.description]
-        several = len(rows) > MOST_ROWS
-        count = (
-            f"more than {MOST_ROWS} offending rows"
-            if several
-            else counted(len(rows), "offending row")
-        )
-        shown = [dict(zip(names, map(_shown, row), strict=True)) for row in rows[:MOST_ROWS]]
-        found = _keys(shown, keys)
-        raise JobError(
-            f"the check {label} failed: {count}{found}; `dapu status DIR TASK` shows them",
-            {"check": label, "rows": shown},
-        )
-
-
-def _keys(rows: list[dict[str, Any]], keys: Collection[str]) -> str:
+def _listed_keys(rows: list[dict[str, Any]], keys: Collection[str]) -> str:
     """The keys of the first rows, where they have any."""
     each = [
         ", ".join(f"{name} {value}" for name, value in row.items() if name in keys)
@@ -81,17 +159,46 @@ def _shown(value: Any) -> Any:
     return value if len(text) <= _LONGEST else shortened(text, _LONGEST)
 
 
-def _query(table: TableName, check: Check, query: Statement | None) -> tuple[str, sql.Composable]:
+def _query(table: TableName, check: Check) -> sql.Composable:
+    """What gives the offending rows of a check that is not SQL of its own."""
+    rows: sql.Composable = table.identifier
+    if check.where is not None:
+        rows = compose("check.where", table=rows, condition=sql.SQL(check.where))
     most = sql.Literal(MOST_ROWS + 1)
-    if query is not None:
-        return f"`sql: {check.sql}`", query.composed()
-    columns = check.unique or check.not_null or []
-    names = [sql.Identifier(column) for column in columns]
     if check.unique is not None:
-        listed = sql.SQL(", ").join(names)
-        label = f"`unique: [{', '.join(columns)}]`"
-        text = compose("check.unique", table=table.identifier, columns=listed, most=most)
-        return label, text
-    missing = sql.SQL(" or ").join(sql.SQL("{} is null").format(name) for name in names)
-    label = f"`not_null: [{', '.join(columns)}]`"
-    return label, compose("check.not_null", table=table.identifier, missing=missing, most=most)
+        listed = sql.SQL(", ").join(map(sql.Identifier, check.unique))
+        return compose("check.unique", rows=rows, columns=listed, most=most)
+    if check.not_null is not None:
+        names = map(sql.Identifier, check.not_null)
+        missing = sql.SQL(" or ").join(sql.SQL("{} is null").format(name) for name in names)
+        return compose("check.not_null", rows=rows, missing=missing, most=most)
+    if check.expression is not None:
+        condition = sql.SQL(check.expression)
+        return compose("check.expression", rows=rows, condition=condition, most=most)
+    if check.row_count is not None:
+        return compose("check.row_count", rows=rows)
+    if check.accepted_values is not None:
+        ((name, accepted),) = check.accepted_values.items()
+        values = sql.SQL(", ").join(sql.Literal(value) for value in accepted)
+        column = sql.Identifier(name)
+        return compose("check.accepted_values", rows=rows, column=column, values=values, most=most)
+    if check.relationships is not None:
+        return _relationships(rows, check.relationships, most)
+    ((name, age),) = (check.fresh_within or {}).items()
+    column, least = sql.Identifier(name), sql.Literal(age)
+    return compose("check.fresh_within", rows=rows, column=column, age=least)
+
+
+def _relationships(
+    rows: sql.Composable, given: dict[str, str], most: sql.Composable
+) -> sql.Composable:
+    ((name, other),) = given.items()
+    schema, table, its = other.split(".")
+    return compose(
+        "check.relationships",
+        rows=rows,
+        column=sql.Identifier(name),
+        other=sql.Identifier(schema, table),
+        its=sql.Identifier(its),
+        most=most,
+    )

@@ -31,7 +31,7 @@ from dapu.statement import TableName
 from dapu.warehouse.postgres_session import Session, given_path
 from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.afterwards import Position, not_run, outside_session, positions, runs_now
-from dapu.worker.checks import keys_of, run_check
+from dapu.worker.checks import Checking
 from dapu.worker.claimed_task import check_files, restore
 from dapu.worker.explain import LONGEST, explain, first_cause
 from dapu.worker.job_watch import Watch
@@ -217,12 +217,11 @@ class _JobRun:
                 results, event = self._act_all(cursor, task, inside)
                 if not inside:  # there is nothing that they could come after
                     results, self.outside = self.run_outside(), []
-                if task.checks:
-                    self._check(cursor, task)
+                warnings = self._check(cursor, task) if task.checks else []
                 runner.watch.check()
             of_job = (cursor, runner.registry, self._job, task)
             note_past_change(*of_job, results)
-            said = [*map(str, results), *still_missing(*of_job)]
+            said = [*map(str, results), *warnings, *still_missing(*of_job)]
             rows, message = sum(result.rows for result in results), "; ".join(said)
             self._commit_end(cursor, rows, message, event)
         return rows, message
@@ -255,12 +254,15 @@ class _JobRun:
                 self._note(position)(f"{options.do}: {result}", result.data)
         return results
 
-    def _check(self, cursor: Cursor, task: Task) -> None:
-        context = self._context(task, len(task.actions))
-        for check in task.checks:
-            query = context.sql(check.sql) if check.sql else None
-            with given_path(cursor):
-                run_check(cursor, self._table, check, query, keys_of(task))
+    def _check(self, cursor: Cursor, task: Task) -> list[str]:
+        context, job = self._context(task, len(task.actions)), self._job
+
+        def warn(message: str, data: dict[str, Any]) -> None:
+            self._runner.events.write("warning", message, task=job.task, job=job.number, data=data)
+
+        registry = self._runner.registry
+        of_job = (cursor, registry, job.number, job.task, task)
+        return Checking(*of_job, self._table, context.sql, warn).run()
 
     def _act(self, cursor: Cursor, task: Task, position: int, options: ActionOptions) -> LoadResult:
         if not runs_now(options, changed=self._changed):

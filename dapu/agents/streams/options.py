@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from dapu.definitions.models import ActionOptions, Columns
+from dapu.definitions.checks import Columns
+from dapu.definitions.models import ActionOptions
 from dapu.loading.options import LoadOptions, OnBadValue, SchemaChange
 from dapu.sources.connectors.streams import Casing
 from dapu.warehouse.yamlfile import Strict

@@ -154,3 +154,104 @@ def test_a_failed_check_wakes_nobody(make_warehouse: MakeWarehouse, connection: 
     prepare(folder)
     assert run_due(folder).order == [TASK]
     assert rows(connection, "select task from meta.agenda") == [(TASK,)]
+
+
+ORDERS = """
+    create table if not exists s.t (id int, status text, customer int, changed timestamptz);
+    truncate s.t;
+    insert into s.t values (1, 'open', 7, now()), (2, 'paid', 8, now() - interval '2 days'),
+        (3, null, null, null);
+    create table if not exists s.customer (id int);
+    truncate s.customer;
+    insert into s.customer values (7);
+"""
+
+
+def orders(make_warehouse: MakeWarehouse, checks: str) -> Path:
+    return make_warehouse(
+        {
+            "ver/001_schema.sql": "create schema s",
+            "routes/r/route.yaml": "",
+            **a_task(TASK, {"run.sql": ORDERS}, checks=checks, run="{retries: 0}"),
+        }
+    )
+
+
+HOLDS = """
+  - accepted_values: {status: [open, paid]}
+  - accepted_values: {id: [1, 2, 3]}
+  - {relationships: {customer: s.customer.id}, where: id <> 2}
+  - {expression: customer > 6, where: id < 9 -- each}
+  - row_count: {at_least: 3, at_most: 3}
+  - {row_count: {at_least: 1, at_most: 1}, where: status = 'paid'}
+  - row_count: {usual: 10 %}
+  - fresh_within: {changed: 1 hour}
+"""
+
+
+def test_what_holds_passes_and_is_noted(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    outcome = run_task(orders(make_warehouse, HOLDS), TASK)
+    assert outcome.status == "done", outcome.message
+    noted = rows(connection, 'select "check", fault, count from meta.checked order by number')
+    assert len(noted) == HOLDS.count("\n  - ")
+    assert noted[0] == ("accepted_values: status", None, None)
+    assert noted[4] == ("row_count: at_least 3, at_most 3", None, 3)
+
+
+FAILS = {
+    "accepted_values: {status: [open]}": {"status": "paid", "times": 1},
+    "relationships: {customer: s.customer.id}": {"customer": 8, "times": 1},
+    "row_count: {at_least: 4}": {"rows": 3},
+    "row_count: {at_most: 1}": {"rows": 3},
+    "fresh_within: {changed: 1 day}, where: id = 3": {"newest": None},
+}
+
+
+def test_what_does_not_hold_is_shown(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
+    checks = "".join(f"\n  - {{{check}, severity: warn}}" for check in FAILS)
+    outcome = run_task(orders(make_warehouse, checks), TASK)
+    assert outcome.status == "done", outcome.message
+    found = "select data -> 'rows' -> 0 from meta.event where level = 'warning' order by event"
+    assert [row for (row,) in rows(connection, found)] == list(FAILS.values())
+
+
+def test_a_condition_that_is_false_for_a_row_fails(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    outcome = run_task(orders(make_warehouse, "[{expression: customer < 8}]"), TASK)
+    assert outcome.message.startswith("the check `expression: customer < 8` failed: 1 offending")
+    assert details(connection)["rows"][0]["id"] == 2, "a row without a customer passes"
+
+
+def test_a_warning_keeps_the_rows(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
+    folder = orders(make_warehouse, "[{not_null: [status], severity: warn}, {unique: [id]}]")
+    outcome = run_task(folder, TASK)
+    assert outcome.status == "done"
+    assert "the check `not_null: [status]` failed: 1 offending row" in outcome.message
+    assert one(connection, "select count(*) from s.t") == 3
+    warning = rows(
+        connection, "select job is not null, data from meta.event where level = 'warning'"
+    )
+    assert warning[0][0]
+    assert warning[0][1]["rows"][0]["id"] == 3
+    faults = rows(connection, "select fault is null from meta.checked order by number")
+    assert faults == [(False,), (True,)]
+
+
+def test_the_usual_number_of_rows(make_warehouse: MakeWarehouse, connection: PgSession) -> None:
+    folder = warehouse(make_warehouse, "[{row_count: {usual: 20 %}}]")
+    assert run_task(folder, TASK).status == "done"
+    with connection, connection.cursor() as cursor:  # two runs more
+        cursor.execute(
+            'insert into meta.checked (task, "check", job, count) '
+            'select task, "check", job, count + 4 * n from meta.checked, generate_series(1, 2) n'
+        )
+    (folder / "routes/r/s/t/run.sql").write_text(FILL.format(extra=24))
+    assert run_task(folder, TASK).status == "done"
+    (folder / "routes/r/s/t/run.sql").write_text(FILL.format(extra=-40))
+    outcome = run_task(folder, TASK)
+    assert outcome.message == (
+        "the check `row_count: usual 20 %` failed: 60 rows, where 106 are usual (4 runs)"
+    )

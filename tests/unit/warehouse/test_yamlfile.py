@@ -123,7 +123,8 @@ def test_an_unknown_key_is_reported_with_the_nearest_known_one(text: str, messag
      "1: run: give either `when` or `cron`, not both"),
     (with_action("run: {when: 5}"), "1: run.when: must be a list or text, not 5"),
     (with_action("checks:\n  - unique: [a]\n    sql: b.sql"),
-     "2: checks[1]: a check is one of `unique`, `not_null` and `sql`"),
+     "2: checks[1]: a check is one of `unique`, `not_null`, `accepted_values`, "
+         "`relationships`, `expression`, `row_count`, `fresh_within` and `sql`"),
     ("- a list", "1: must be a mapping of keys to values, not a list"),
 ])  # fmt: skip
 def test_a_wrong_value_is_reported_in_words_with_the_value(text: str, message: str) -> None:
