@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -19,6 +19,7 @@ from psycopg2.extensions import connection as PgSession
 from dapu.definitions.models import ActionOptions
 from dapu.definitions.sql_placeholders import settled
 from dapu.definitions.templates import read_template
+from dapu.errors import JobError
 from dapu.loading.load import Scope, load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
@@ -189,6 +190,26 @@ class Agent(ABC, Generic[Options]):
     def run(self, context: Context, options: Options) -> LoadResult:
         """Does the action in the job's transaction. Raises JobError when it cannot be done."""
 
+    def statements(self, context: Context, options: Options) -> dict[str, Statement]:
+        """Its SQL files as a run would send them now, for `dapu render`.
+
+        Raises FaultyFile for a template that fails.
+        """
+        if options.names:
+            raise JobError(f"`do: {self.name}` fills its templates with what it finds when it runs")
+        return {file: context.sql(file) for file in options.sql_files()}
+
+    def preview(
+        self,
+        context: Context,  # noqa: ARG002
+        options: Options,  # noqa: ARG002
+    ) -> AbstractContextManager[Rows | None]:
+        """Opens the source for a look at its columns and first rows, for `dapu preview`.
+
+        Raises JobError where there is nothing of the kind.
+        """
+        raise JobError(f"`do: {self.name}` reads no rows that could be shown")
+
 
 class SourceAgent(Agent[LoadingOptions]):
     """Brings rows from somewhere into the task's table."""
@@ -208,6 +229,12 @@ class SourceAgent(Agent[LoadingOptions]):
                 scope=scope,
                 hash_key=context.hash_key,
             )
+
+    @contextmanager
+    def preview(self, context: Context, options: LoadingOptions) -> Iterator[Rows | None]:
+        """See `Agent.preview`."""
+        with self.read(context, options) as rows:
+            yield rows
 
     @abstractmethod
     @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Literal
@@ -20,6 +21,7 @@ from dapu.errors import WrongBackfill
 from dapu.loading.load import load
 from dapu.loading.options import KeySweep, LoadOptions
 from dapu.loading.result import LoadResult
+from dapu.rows.rows import Rows
 from dapu.sources.databases.open import dialect_of, open_source
 from dapu.sources.databases.source import Reader, Source
 from dapu.statement import Statement
@@ -52,6 +54,10 @@ class DatabaseOptions(LoadOptions):
         """The query."""
         return [self.query]
 
+    def in_one_transaction(self) -> DatabaseOptions:
+        """See `LoadOptions`."""
+        return self.model_copy(update={"split": None})
+
     @model_validator(mode="after")
     def _is_complete(self) -> DatabaseOptions:
         if self.changes and self.load != "snapshot":
@@ -77,17 +83,35 @@ class DatabaseAgent(Agent[DatabaseOptions]):
     def run(self, context: Context, options: DatabaseOptions) -> LoadResult:
         """Pulls the query's rows; with a watermark, those from the last highest value on."""
         connection = options.connection or context.action.connection
-        with (
-            closing(open_source(context.warehouse, connection, options.reader)) as source,
-            context.stoppable(source.stop),
-            context.session.cursor() as cursor,
-        ):
+        with _opened(context, options) as source, context.session.cursor() as cursor:
             result = _pull(cursor, context, options, source, connection)
             if isinstance(options.deletes, KeySweep):
                 sweep = Sweep(context, options.query, options, options.deletes)
                 removed = sweep.run(cursor, source)
                 return replace(result.also(removed.notes), deleted=removed.rows)
             return result
+
+    def statements(self, context: Context, options: DatabaseOptions) -> dict[str, Statement]:
+        """See `Agent`. The source is asked for the watermark's upper bound."""
+        with _opened(context, options) as source:
+            return {options.query: _query(context, options, source)}
+
+    @contextmanager
+    def preview(self, context: Context, options: DatabaseOptions) -> Iterator[Rows]:
+        """See `Agent`. The query without bounds, but for `initial`."""
+        initial = options.watermark.initial if options.watermark else None
+        with _opened(context, options) as source:
+            yield source.read(context.sql(options.query, watermark=initial), None)
+
+
+@contextmanager
+def _opened(context: Context, options: DatabaseOptions) -> Iterator[Source]:
+    name = options.connection or context.action.connection
+    with (
+        closing(open_source(context.warehouse, name, options.reader)) as source,
+        context.stoppable(source.stop),
+    ):
+        yield source
 
 
 def _pull(

@@ -31,7 +31,7 @@ from dapu.sources.files.places.changed_files import Reading, state_of, what_to_r
 from dapu.sources.files.places.in_use import check_settled, check_unchanged
 from dapu.sources.files.places.place import FoundFile, Place, open_place
 from dapu.sources.files.values.convert_texts import TextStyle
-from dapu.statement import TableName
+from dapu.statement import Statement, TableName
 from dapu.text import counted
 
 Options = TypeVar("Options", bound=ReadingOptions)
@@ -69,6 +69,10 @@ class FilesAgent(SourceAgent[Options]):
         self, options: Options, files: Sequence[tuple[FoundFile, Path]], known: set[str]
     ) -> FileParts:
         """Opens the files. known: names that columns have."""
+
+    def statements(self, context: Context, options: Options) -> dict[str, Statement]:
+        """See `Agent`."""
+        return {file: context.sql(file, rows=_ROWS) for file in options.sql_files()}
 
     @contextmanager
     def read(self, context: Context, options: Options) -> Iterator[Rows | None]:

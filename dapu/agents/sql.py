@@ -40,6 +40,11 @@ class SqlOptions(ActionOptions):
         return self.transaction == "none"
 
     @property
+    def is_undone(self) -> bool:
+        """See `ActionOptions`."""
+        return not self.outside_transaction
+
+    @property
     def runs_when(self) -> Literal["changed", "unchanged"] | None:
         """See `ActionOptions`."""
         return self.when

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 import psycopg2
@@ -17,7 +19,7 @@ from dapu.loading.options import LoadOptions, SchemaChange
 from dapu.loading.result import LoadResult
 from dapu.loading.table.relation import columns_of_query
 from dapu.loading.table.views import put_view
-from dapu.rows.rows import QueryRows
+from dapu.rows.rows import QueryRows, Rows
 from dapu.sources.databases.source import NO_SLACK
 from dapu.statement import Statement
 
@@ -92,14 +94,28 @@ class TransformAgent(Agent[TransformOptions]):
                 fault = Fault(context.action.folder / options.query, 1, reason)
                 raise JobError(str(fault)) from error
 
+    def statements(self, context: Context, options: TransformOptions) -> dict[str, Statement]:
+        """See `Agent`."""
+        with context.session.cursor() as cursor:
+            return {options.query: _query(cursor, context, options)}
+
+    @contextmanager
+    def preview(self, context: Context, options: TransformOptions) -> Iterator[Rows]:
+        """See `Agent`."""
+        initial = options.watermark.initial if options.watermark else None
+        with context.session.cursor() as cursor:
+            query = context.sql(options.query, watermark=initial).without_end().composed()
+            yield QueryRows(columns_of_query(cursor, query), query)
+
+
+def _query(cursor: Cursor, context: Context, options: TransformOptions) -> Statement:
+    if options.watermark is None:
+        return context.sql(options.query)
+    return bounded_query(context, options.query, options.watermark, _Warehouse(cursor))
+
 
 def _build(cursor: Cursor, context: Context, options: TransformOptions) -> LoadResult:
-    if options.watermark is None:
-        statement = context.sql(options.query)
-    else:
-        source = _Warehouse(cursor)
-        statement = bounded_query(context, options.query, options.watermark, source)
-    query = statement.without_end().composed()
+    query = _query(cursor, context, options).without_end().composed()
     if options.materialize == "view":
         return put_view(cursor, context.table, query)
     rows = QueryRows(columns_of_query(cursor, query), query)

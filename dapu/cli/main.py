@@ -29,6 +29,7 @@ from dapu.cli import (
     server,
     status,
     steering,
+    trial,
     views,
     why,
 )
@@ -77,6 +78,7 @@ for module in (
     run,
     status,
     why,
+    trial,
     discover,
     generate,
     connectors,

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dapu.cli.arguments import WAREHOUSE
+from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import complain, is_terminal, stamped
 from dapu.errors import ConfigurationError, DapuError, Fault
 from dapu.text import counted
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor
-
     from dapu.components.downstream import CorrectionStep
-    from dapu.registry.store import Registry
     from dapu.warehouse.warehouse import Warehouse
     from dapu.worker.worker import JobCounts
 
@@ -127,6 +124,8 @@ def _shown(folder: Path) -> Path:
 @click.option(
     "--downstream", is_flag=True, help="Then correct all that depend on it: see the manual."
 )
+@click.option("--dry-run", is_flag=True, help="Say what would run, in which order, and why.")
+@AS_JSON
 def run(
     warehouse: Warehouse,
     selectors: tuple[str, ...],
@@ -135,6 +134,8 @@ def run(
     high: str | None,
     rebuild: bool,
     downstream: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Run tasks now, here, whether they are due or not.
 
@@ -147,6 +148,8 @@ def run(
     the tasks that depend on it read the range again too, each after its masters. --rebuild is
     for a table that was made from something else, as from the wrong sheet of a workbook.
 
+    With --dry-run nothing is queued and no definition taken up; --json goes with it.
+
     Exit status 0 when each job is done, 1 when one is not: failed, cancelled, or stopped.
 
     \b
@@ -156,6 +159,42 @@ def run(
       dapu run finances erp.staging.invoice --from 2024-01-01 --to 2024-01-31 --downstream
       dapu run finances 'staging.*' +mart.sales
     """  # noqa: D301 - click's mark for lines that stay as they are
+    step = _step_of(selectors, full, low, high, rebuild, downstream)
+    if as_json and not dry_run:
+        raise click.UsageError("--json goes with --dry-run")
+    if dry_run:
+        from dapu.cli.dry_run import show_plan
+
+        show_plan(warehouse, selectors, step, as_json, full=full, downstream=downstream)
+        return
+    faults = _register(warehouse)
+    if step is None:
+        _run_jobs(warehouse, _queue_selected(warehouse, selectors, faults, full=full))
+        return
+    _check_faults(warehouse, [step.task], faults)
+    if rebuild:
+        _check_rebuild(warehouse, step.task)
+    if downstream:
+        _run_jobs(warehouse, _queue_downstream(warehouse, step))
+        return
+    job = _queue(warehouse, step)
+    _run_jobs(warehouse, {job: step.task})
+    _show_missed(warehouse, job)
+
+
+def _step_of(
+    selectors: Sequence[str],
+    full: bool,
+    low: str | None,
+    high: str | None,
+    rebuild: bool,
+    downstream: bool,
+) -> CorrectionStep | None:
+    """What one task reads; None for several. Raises UsageError for options that do not fit."""
+    from dapu.components.downstream import CorrectionStep
+    from dapu.registry.selectors import is_one_task
+
+    of_one_task = bool(rebuild or downstream or low or high)
     if "" in (low, high):  # of a script's empty variable
         raise click.UsageError("--from and --to need a value; leave out the one without")
     if (full or rebuild) and (low or high):
@@ -165,27 +204,12 @@ def run(
         raise click.UsageError(
             "--downstream needs --full, --rebuild, or --from and --to: what to correct"
         )
-    if len(selectors) > 1 and (rebuild or downstream or low or high):
+    if len(selectors) > 1 and of_one_task:
         raise click.UsageError("--from, --to, --rebuild and --downstream are for one task")
-    from dapu.components.downstream import CorrectionStep
-    from dapu.registry.selectors import is_one_task
-
-    faults = _register(warehouse)
-    if not (is_one_task(selectors) or rebuild or downstream or low or high):
-        _run_jobs(warehouse, _queue_selected(warehouse, selectors, faults, full=full))
-        return
-    (task,) = selectors
-    _check_faults(warehouse, [task], faults)
+    if not (of_one_task or is_one_task(selectors)):
+        return None
     backfill = {"from": low, "to": high} if low or high else None
-    step = CorrectionStep(task, full or rebuild, backfill, rebuild)
-    if rebuild:
-        _check_rebuild(warehouse, task)
-    if downstream:
-        _run_jobs(warehouse, _queue_downstream(warehouse, step))
-        return
-    job = _queue(warehouse, step)
-    _run_jobs(warehouse, {job: task})
-    _show_missed(warehouse, job)
+    return CorrectionStep(selectors[0], full or rebuild, backfill, rebuild)
 
 
 def _check_rebuild(warehouse: Warehouse, task: str) -> None:
@@ -245,25 +269,17 @@ def _show_missed(warehouse: Warehouse, job: int) -> None:
 
 def _queue_downstream(warehouse: Warehouse, first: CorrectionStep) -> dict[int, str]:
     from dapu.components.downstream import queue_downstream
+    from dapu.registry.tasks import check_known
     from dapu.registry.version import registry_of
 
     registry = registry_of(warehouse)
     with warehouse.session("run") as session, session, session.cursor() as cursor:
-        _check_known(cursor, registry, first.task)
+        check_known(cursor, registry, first.task)
         queued = queue_downstream(cursor, registry, first)
     line = stamped(warehouse.settings.zone)
     for step, job in queued:
         line(f"{step.task}: queued as job {job}: {step.what}")
     return {job: step.task for step, job in queued}
-
-
-def _check_known(cursor: Cursor, registry: Registry, task: str) -> None:
-    from dapu.registry import tasks
-    from dapu.suggest import nearest
-
-    known = tasks.names(cursor, registry)
-    if task not in known:
-        raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
 
 
 def _register(warehouse: Warehouse) -> list[Fault]:
@@ -306,11 +322,12 @@ def _queue_selected(
 
 def _queue(warehouse: Warehouse, step: CorrectionStep) -> int:
     from dapu.registry import agenda
+    from dapu.registry.tasks import check_known
     from dapu.registry.version import registry_of
 
     registry = registry_of(warehouse)
     with warehouse.session("run") as session, session, session.cursor() as cursor:
-        _check_known(cursor, registry, step.task)
+        check_known(cursor, registry, step.task)
         job = agenda.add(
             cursor, registry, step.task, "run", step.full, step.backfill, rebuild=step.rebuild
         )

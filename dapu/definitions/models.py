@@ -96,6 +96,11 @@ class ActionOptions(Strict):
         return False
 
     @property
+    def is_undone(self) -> bool:
+        """Whether all that it does is undone with its transaction, so that it can be tried out."""
+        return False
+
+    @property
     def runs_when(self) -> Literal["changed", "unchanged"] | None:
         """How the actions before it must have left the table; None: it always runs."""
         return None

@@ -180,6 +180,15 @@ class LoadOptions(ActionOptions):
                 raise ValueError(f"`hash`: {name} is compared with the source, as it is there")
 
     @property
+    def is_undone(self) -> bool:
+        """See `ActionOptions`."""
+        return True
+
+    def in_one_transaction(self) -> LoadOptions:
+        """The same without what commits on the way."""
+        return self
+
+    @property
     def hashed_on_load(self) -> list[str]:
         """The columns of `hash` that the loader hashes; files are hashed while they are read."""
         return self.hash

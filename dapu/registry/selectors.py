@@ -47,20 +47,31 @@ def select(selectors: Sequence[str], known: Iterable[Selectable]) -> list[str]:
     `route:NAME` or `failed:`. A `+` before it takes in what it depends on, a `+` behind it what
     depends on it. Raises ConfigurationError for a selector that names no task.
     """
+    return list(select_with_reasons(selectors, known))
+
+
+def select_with_reasons(selectors: Sequence[str], known: Iterable[Selectable]) -> dict[str, str]:
+    """What `select` gives, and why each task is among them, for a person."""
     tasks = {one.task: one for one in known}
     masters = {name: [m for m in one.masters if m in tasks] for name, one in tasks.items()}
     dependents: dict[str, list[str]] = {name: [] for name in tasks}
     for name, above in masters.items():
         for master in above:
             dependents[master].append(name)
-    chosen: set[str] = set()
+    named, around = dict[str, str](), dict[str, str]()
     for selector in selectors:
         found = _named(selector, tasks)
-        upstream = reached(found, masters) if selector.startswith("+") else set()
-        downstream = reached(found, dependents) if selector.endswith("+") else set()
-        chosen |= found | upstream | downstream
-    graph = {name: sorted(set(masters[name]) & chosen) for name in sorted(chosen)}
-    return list(TopologicalSorter(graph).static_order())
+        body = selector.removeprefix("+").removesuffix("+")
+        named.update(dict.fromkeys(found - set(named), f"`{selector}`"))
+        for mark, steps, why in (
+            (selector.startswith("+"), masters, f"`{selector}`: {body} depends on it"),
+            (selector.endswith("+"), dependents, f"`{selector}`: it depends on {body}"),
+        ):
+            if mark:
+                around.update(dict.fromkeys(reached(found, steps) - set(around), why))
+    reasons = around | named
+    graph = {name: sorted(set(masters[name]) & set(reasons)) for name in sorted(reasons)}
+    return {name: reasons[name] for name in TopologicalSorter(graph).static_order()}
 
 
 def is_one_task(selectors: Sequence[str]) -> bool:

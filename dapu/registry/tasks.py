@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
+from dapu.errors import ConfigurationError
 from dapu.registry.store import Registry
 from dapu.suggest import nearest
 
@@ -175,6 +176,13 @@ def set_faults(cursor: Cursor, registry: Registry, faults: Mapping[str, str]) ->
 def names(cursor: Cursor, registry: Registry) -> list[str]:
     """All task ids."""
     return [row[0] for row in registry.rows(cursor, "task.names")]
+
+
+def check_known(cursor: Cursor, registry: Registry, task: str) -> None:
+    """Raises ConfigurationError when there is no such task."""
+    known = names(cursor, registry)
+    if task not in known:
+        raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
 
 
 def faulty_overrides(cursor: Cursor, registry: Registry, day_parts: Iterable[str]) -> list[str]:

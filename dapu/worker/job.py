@@ -12,16 +12,14 @@ from typing import Any, Literal, NamedTuple
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.agents.base import Action, Context, RunningJob, SourceState
+from dapu.agents.base import Action, Context, RunningJob
 from dapu.agents.installed import Agents
 from dapu.definitions.models import ActionOptions, Task
 from dapu.definitions.reader import DefinitionReader
 from dapu.durations import show_duration
 from dapu.errors import JobError, JobInterrupted, TaskChanged, TaskVanished
-from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.rebuild import rebuilt
-from dapu.named_sql import statement
 from dapu.registry import agenda, source_state, watermarks
 from dapu.registry.agenda import Claim, Ending, Job
 from dapu.registry.events import EventLog, Level, StorableEvent, storable_event
@@ -38,6 +36,7 @@ from dapu.worker.job_watch import Watch
 from dapu.worker.past_changes import note_past_change, still_missing
 from dapu.worker.retries import can_be_mended
 from dapu.worker.source_columns import columns_of, compare_columns
+from dapu.worker.state_before import Memory, state_before
 
 Status = Ending | Literal["waiting", "given back"]
 # How a job ends whose task is no longer as it was queued.
@@ -270,7 +269,9 @@ class _JobRun:
         runner, job = self._runner, self._job
         context = self._context(task, position)
         if not job.full_load:
-            self._take_state(cursor, context, options)
+            memory = Memory(self._claim.watermarks, self._claim.source_state)
+            where = (self._table, memory, self._sources, context.action.source)
+            context.state_before = state_before(cursor, *where, options)
         with given_path(cursor):
             result = runner.agents[options.do]().run(context, options)
         if context.state_after.watermark is not None:
@@ -305,25 +306,6 @@ class _JobRun:
             self._runner.events.write("warning", warning, task=job.task, job=job.number)
         return compared
 
-    def _take_state(self, cursor: Cursor, context: Context, options: ActionOptions) -> None:
-        """The state that earlier runs left; none where the table that they loaded was dropped."""
-        source = context.action.source
-        state = SourceState(
-            self._claim.watermarks.get(source), self._claim.source_state.get(source, {})
-        )
-        if isinstance(options, LoadOptions):
-            stale = self._claim.watermarks.keys() - set(self._sources)
-            stale = stale if options.watermark and state.watermark is None else set()
-            if (state.watermark or state.entries or stale) and self._is_dropped(cursor):
-                return
-            if stale:
-                raise JobError(
-                    f"the watermark is that of `{min(stale)}`, and the action reads "
-                    f"`{source}`: read everything once with `dapu run --full`; empty the "
-                    "table before if its rows are to go"
-                )
-        context.state_before = state
-
     def _forget_others(self, cursor: Cursor) -> None:
         """Deletes the state of what the task no longer reads."""
         registry, task, claim = self._runner.registry, self._job.task, self._claim
@@ -331,11 +313,6 @@ class _JobRun:
         if (claim.watermarks.keys() | claim.source_state.keys()) - set(kept):
             watermarks.forget_others(cursor, registry, task, self._sources)
             source_state.forget_others(cursor, registry, task, kept)
-
-    def _is_dropped(self, cursor: Cursor) -> bool:
-        name = self._table.identifier.as_string(cursor)
-        cursor.execute(statement("server.relation_exists"), {"name": name})
-        return cursor.fetchone() != (True,)
 
     def _context(self, task: Task, position: int) -> Context:
         runner, job = self._runner, self._job
