@@ -57,10 +57,10 @@ def render(warehouse: Warehouse, task: str, full: bool, as_json: bool) -> None:
 @click.option("--rows", type=click.IntRange(1, 10_000), default=20, help="So many rows (20).")
 @AS_JSON
 def preview(warehouse: Warehouse, task: str, rows: int, as_json: bool) -> None:
-    """Show what the source of TASK gives: columns, types, and the first rows.
+    """Show the columns and the first rows of TASK's source.
 
-    From the files as they are now, registered or not. It writes nothing: no table, no registry,
-    no watermark.
+    With their types, from the files as they are now, registered or not. It writes nothing: no
+    table, no registry, no watermark.
 
     \b
     Examples:
@@ -150,6 +150,8 @@ def _show_difference(task: str, found: Difference) -> None:
         say(f"column {line}")
     for kind in _KINDS:
         _show_samples(kind, getattr(found, kind), found)
+    for warning in found.warnings:
+        say(f"warning: {warning}")
     changes = ", ".join(f"{getattr(found, kind):,} {kind}" for kind in _KINDS)
     before = counted(found.before_rows, "row")
     say(f"{task}: {changes}; {before} before, {found.after_rows:,} after; nothing is kept")

@@ -16,10 +16,11 @@ from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.relation import Relation, describe
 from dapu.named_sql import compose, statement
+from dapu.registry.version import check_registry
 from dapu.trial.open_trial import Trial
 from dapu.warehouse.postgres_session import given_path
 from dapu.worker.afterwards import not_run, runs_now
-from dapu.worker.checks import keys_of, run_check
+from dapu.worker.checks import Checking
 
 _BEFORE = sql.Identifier("pg_temp", "dapu_before")
 _CAME = sql.Identifier("pg_temp", "dapu_came")
@@ -36,7 +37,7 @@ class Difference:
     before_rows, after_rows: how many there are.
     left_out: actions that were not tried out, since not all of what they do can be undone.
     samples: some rows each that were inserted and deleted, and pairs of those that were updated.
-    failed_check: why the run would fail in the end.
+    warnings: of checks. failed_check: why the run would fail in the end.
     """
 
     key: list[str]
@@ -49,6 +50,7 @@ class Difference:
     samples: dict[str, list[Any]] = field(default_factory=dict)
     actions: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     failed_check: str | None = None
 
 
@@ -59,13 +61,14 @@ def diff(trial: Trial, samples: int, *, full: bool = False) -> Difference:
     Raises DapuError when an action fails.
     """
     with trial.session.cursor() as cursor:
+        check_registry(cursor, trial.registry)
         before = describe(cursor, trial.table)
         if before is not None:
             cursor.execute(compose("trial.keep_before", table=trial.table.identifier))
         found = Difference([])
         _act(cursor, trial, found, full)
         after = describe(cursor, trial.table)
-        found.failed_check = _check(cursor, trial)
+        _check(cursor, trial, found)
         found.columns = _columns(before, after)
         found.key = _key(trial.task, after or before)
         _Comparison(cursor, trial, before, after, found).run(samples)
@@ -99,19 +102,20 @@ def _run(
         raise JobError(f"{options.do}: {str(error).strip()}") from error
 
 
-def _check(cursor: Cursor, trial: Trial) -> str | None:
-    """Why a check fails; what is compared afterwards must not suffer from that."""
-    context, task = trial.bare_context(), trial.task
+def _check(cursor: Cursor, trial: Trial, found: Difference) -> None:
+    """Runs the checks; what is compared afterwards must not suffer from one that fails."""
+    context, name = trial.bare_context(), trial.definition.folder.id
+
+    def warn(message: str, _: dict[str, Any]) -> None:
+        found.warnings.append(message)
+
+    of_job = (cursor, trial.registry, context.job.number, name, trial.task, trial.table)
     cursor.execute(statement("table.before_load"))
     try:
-        for check in task.checks:
-            query = context.sql(check.sql) if check.sql else None
-            with given_path(cursor):
-                run_check(cursor, trial.table, check, query, keys_of(task))
+        Checking(*of_job, context.sql, warn).run()
     except DapuError as error:
         cursor.execute(statement("table.undo_load"))
-        return str(error)
-    return None
+        found.failed_check = str(error)
 
 
 def _columns(before: Relation | None, after: Relation | None) -> list[str]:
