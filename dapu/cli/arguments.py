@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from dapu.durations import parse_duration
+
 if TYPE_CHECKING:
     from dapu.warehouse.warehouse import Warehouse
+
+
+def moment(text: str, zone: tzinfo) -> datetime:
+    """`yesterday`, `today`, a length of time before now, or a time in a zone.
+
+    Raises UsageError for anything else.
+    """
+    now = datetime.now(zone)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    words = {"today": midnight, "yesterday": midnight - timedelta(days=1)}
+    if text in words:
+        return words[text]
+    with suppress(ValueError):
+        return now - parse_duration(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--since {text!r} is no time; write, for example, `yesterday`, `2 hours` or "
+            "`2024-05-01 14:30`"
+        ) from None
+    return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
 class _WarehouseDirectory(click.ParamType["Warehouse"]):
@@ -74,5 +100,10 @@ def _with_directory(ctx: click.Context, command: click.Command, args: list[str])
 WAREHOUSE = click.argument("warehouse", type=_WarehouseDirectory(), metavar="[DIR]")
 OPTIONAL_WAREHOUSE = click.argument(
     "warehouse", type=_WarehouseDirectory(), metavar="[DIR]", required=False
+)
+SINCE = click.option(
+    "--since",
+    metavar="WHEN",
+    help="Only what happened since: `yesterday`, `today`, `2 hours`, `2024-05-01 14:30`.",
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")

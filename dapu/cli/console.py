@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from dapu.secrets import redact
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _WIDE = 100_000  # columns, where no terminal breaks the lines
 _NUMBER = re.compile(r'"\\u0000([^"]*)"')
@@ -25,6 +27,11 @@ _NUMBER = re.compile(r'"\\u0000([^"]*)"')
 def is_terminal() -> bool:
     """Whether a person is watching."""
     return sys.stdout.isatty()
+
+
+def has_colours() -> bool:
+    """Whether colours are wanted: a person is watching, and has not said no (no-color.org)."""
+    return is_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def console() -> Console:
@@ -92,6 +99,11 @@ def _plain(value: Any) -> Any:
 
 def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Rows for a person; numbers to the right."""
+    console().print(table_of(names, rows))
+
+
+def table_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """The same, to be printed."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -104,7 +116,7 @@ def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         table.add_column(header, justify="right" if numbers else "left", overflow="fold")
     for row in shown:
         table.add_row(*(Text(_show_value(value)) for value in row))
-    console().print(table)
+    return table
 
 
 def _show_value(value: Any) -> str:

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, WAREHOUSE
+from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, SINCE, WAREHOUSE
 from dapu.cli.console import complain, say, show_json, show_table
-from dapu.cli.psql import address_of, is_embedded
+from dapu.cli.task_list import Chosen, check_tasks, show_tasks
 from dapu.cli.task_page import show_task
 from dapu.errors import ConfigurationError
 from dapu.text import counted
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import cursor as Cursor
-
-    from dapu.registry.store import Registry
-    from dapu.registry.tasks import Overview
     from dapu.warehouse.warehouse import Warehouse
 
 
 @click.command("status")
 @WAREHOUSE
 @click.argument("selectors", metavar="[TASK]…", nargs=-1)
+@click.option("--failed", is_flag=True, help="Only those that failed, or will be tried again.")
+@click.option("--late", is_flag=True, help="Only those that should have run (`run.late_after`).")
+@click.option("--route", metavar="ROUTE", help="Only the tasks of this route.")
+@SINCE
+@click.option("--limit", type=click.IntRange(min=1), help="No more tasks than this.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Exit status 1 when one failed or became late since the last look with --check.",
+)
 @AS_JSON
-def status(warehouse: Warehouse, selectors: tuple[str, ...], as_json: bool) -> None:
-    """Show how tasks are, or the jobs and events of one TASK.
+def status(warehouse: Warehouse, selectors: tuple[str, ...], as_json: bool, **only: Any) -> None:
+    """Show how tasks are, or all that is known of one TASK.
 
-    All, or those that patterns and selectors name, as `dapu run` takes them.
+    All, or those that patterns and selectors name, as `dapu run` takes them; those that need
+    somebody first.
 
     \b
     Examples:
       dapu status finances
-      dapu status finances failed: 'staging.*'
+      dapu status finances --failed --since yesterday
+      dapu status finances 'staging.*' --late --limit 20
       dapu status finances erp.staging.invoice --json
+      dapu status finances --check
     """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.registry.selectors import is_one_task
     from dapu.registry.version import check_registry, registry_of
@@ -45,85 +53,14 @@ def status(warehouse: Warehouse, selectors: tuple[str, ...], as_json: bool) -> N
     registry = registry_of(warehouse)
     with warehouse.session("status") as session, session.cursor() as cursor:
         check_registry(cursor, registry)
-        if is_one_task(selectors):
+        if is_one_task(selectors) and not any(only.values()):
             show_task(cursor, registry, warehouse, selectors[0], as_json)
-        else:
-            _show_all(cursor, registry, warehouse, selectors, as_json)
-
-
-def _show_all(
-    cursor: Cursor,
-    registry: Registry,
-    warehouse: Warehouse,
-    selectors: Sequence[str],
-    as_json: bool,
-) -> None:
-    from dapu.registry import agenda, control, tasks
-    from dapu.registry.selectors import select, selectable
-
-    name = warehouse.name
-    faults = tasks.faulty_overrides(cursor, registry, warehouse.settings.day_parts)
-    rows = tasks.overview(cursor, registry)
-    if selectors:
-        chosen = set(select(selectors, selectable(cursor, registry)))
-        rows = [row for row in rows if row.task in chosen]
-    pause = control.paused(cursor, registry)
-    routes = {route: by for route, by in control.routes(cursor, registry).items() if by}
-    counts = agenda.counts(cursor, registry)
-    address = address_of(warehouse)[0] if is_embedded(warehouse) else None
-    if as_json:
-        show_json(
-            {
-                "warehouse": name,
-                "embedded_database": address,
-                "paused_by": pause and pause.get("by"),
-                "paused_routes": routes,
-                "jobs": counts,
-                "override_faults": faults,
-                "tasks": [row._asdict() for row in rows],
-            }
-        )
-        return
-    show_table(
-        ("task", "now", "last", "ended", "took", "rows", "message"),
-        [(r.task, _now(r), *_last(r)) for r in rows],
-    )
-    listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    say(f"{name}: {counted(len(rows), 'task')}; jobs now and of the last day: {listed or 'none'}")
-    if address is not None:
-        say(f"embedded database, while a command of dapu runs: {address}")
-    for fault in faults:
-        say(f"warning: {fault}")
-    if pause is not None:
-        say(f"The warehouse is paused (by {pause.get('by')}).")
-    for route, by in routes.items():
-        say(f"The route {route} is paused (by {by}).")
-
-
-def _now(row: Overview) -> str:
-    if row.state != "ready":
-        return row.state
-    if row.next_try_at is not None:
-        what = "next try at" if row.tries else "waits until"
-        return f"{what} {row.next_try_at:%Y-%m-%d %H:%M:%S}"
-    return row.now or ("blacklisted" if row.blacklisted else "")
-
-
-def _last(row: Overview) -> tuple[Any, ...]:
-    message = row.fault or row.now_message or _missed(row) or _renamed(row) or row.message
-    return row.last_status, row.last_ended_at, row.took, row.rows, message
-
-
-def _missed(row: Overview) -> str:
-    masters = ", ".join(row.corrected_masters)
-    return f"the past of {masters} changed; see `dapu status DIR {row.task}`" if masters else ""
-
-
-def _renamed(row: Overview) -> str:
-    if row.renamed is None:
-        return ""
-    old, new = row.renamed["old"], row.renamed["new"]
-    return f"{old} was perhaps renamed to {new} in the source; see `dapu status DIR {row.task}`"
+            return
+        chosen = Chosen(selectors, **only)
+        if not chosen.check:
+            show_tasks(cursor, registry, warehouse, chosen, as_json)
+        elif check_tasks(cursor, registry, warehouse, chosen, as_json):
+            sys.exit(1)
 
 
 @click.command("query")

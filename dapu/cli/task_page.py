@@ -28,24 +28,26 @@ def show_task(
     """Prints the page. Raises ConfigurationError for a task that does not exist."""
     from dapu.registry import agenda, corrections, tasks
     from dapu.registry.events import events_of_task
+    from dapu.registry.overview import overview as overview_of
     from dapu.registry.task_record import record_of
     from dapu.registry.why import why
     from dapu.suggest import nearest
 
     settings = warehouse.settings
-    reason = why(cursor, registry, settings, task, datetime.now(UTC))
+    now = datetime.now(UTC)
+    reason = why(cursor, registry, settings, task, now)
     record = record_of(cursor, registry, task)
     if record is None or reason is None:
         known = tasks.names(cursor, registry)
         raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
-    overview = tasks.overview(cursor, registry, task)[0]
+    overview = overview_of(cursor, registry, settings, now, task)[0]
     missed = corrections.open_ones(cursor, registry, task)
     jobs = agenda.history(cursor, registry, task, _JOBS)
     events = events_of_task(cursor, registry, task, _EVENTS)
     if as_json:
         show_json(
             {
-                "task": overview._asdict(),
+                "task": overview._asdict() | {"condition": overview.condition(now)},
                 "why": reason._asdict(),
                 "next_run_at": _next_run(reason),
                 **_as_data(record),

@@ -52,6 +52,11 @@ class Run(Strict):
     retry_wait: Duration = Field(timedelta(minutes=1), description="Doubles with each try")
     timeout: Duration = Field(timedelta(hours=2), description="Then the job is stopped; `0`: never")
 
+    late_after: Duration = Field(
+        timedelta(hours=1),
+        description="It is late when it has been due, or waited for a worker, for longer",
+    )
+
     @model_validator(mode="after")
     def _one_clock(self) -> Run:
         if self.when and self.cron:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -10,10 +11,12 @@ from typing import Any, Literal, NamedTuple
 from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.named_sql import statement
 from dapu.registry.storable import storable, storable_details
 from dapu.registry.store import Registry
 
 Level = Literal["info", "warning", "error"]
+_LEVELS: tuple[Level, ...] = ("info", "warning", "error")
 
 
 class Event(NamedTuple):
@@ -22,6 +25,19 @@ class Event(NamedTuple):
     at: datetime
     job: int | None
     level: Level
+    action: int | None
+    message: str
+    data: dict[str, Any] | None
+
+
+class LoggedEvent(NamedTuple):
+    """An event among those of other tasks."""
+
+    number: int
+    at: datetime
+    level: Level
+    task: str | None
+    job: int | None
     action: int | None
     message: str
     data: dict[str, Any] | None
@@ -80,6 +96,43 @@ class EventLog:
 def events_of_task(cursor: Cursor, registry: Registry, task: str, most: int) -> list[Event]:
     """The newest events of a task, newest first."""
     return [Event(*row) for row in registry.rows(cursor, "event.of_task", task=task, most=most)]
+
+
+def log(
+    cursor: Cursor,
+    registry: Registry,
+    tasks: Sequence[str] | None,
+    job: int | None,
+    level: Level,
+    after: datetime | None,
+    most: int | None,
+    seen: Sequence[int] = (),
+) -> list[LoggedEvent]:
+    """Events, the newest last.
+
+    tasks, job: those that they belong to; None for all. level: of this weight and above.
+    seen: numbers of events to leave out.
+    """
+    rows = registry.rows(
+        cursor,
+        "event.log",
+        tasks=None if tasks is None else list(tasks),
+        job=job,
+        levels=list(_LEVELS[_LEVELS.index(level) :]),
+        after=after,
+        most=most,
+        seen=list(seen),
+    )
+    return [LoggedEvent(*row) for row in reversed(rows)]
+
+
+def now(cursor: Cursor) -> datetime:
+    """The time by the clock that events go by."""
+    cursor.execute(statement("event.now"))
+    row = cursor.fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return at
 
 
 def prune(cursor: Cursor, registry: Registry, age: timedelta) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
@@ -27,32 +27,6 @@ class Source(NamedTuple):
 
     by: str | None = None
     git_commit: str | None = None
-
-
-class Overview(NamedTuple):
-    """A task as `status` shows it.
-
-    now, next_try_at, tries, now_message: of the job that is waiting or running.
-    corrected_masters: those whose past changed, which the task has not read again.
-    renamed: a column of the source (old, new), until the task's files change.
-    """
-
-    task: str
-    state: str
-    fault: str | None
-    description: str | None
-    now: str | None
-    next_try_at: datetime | None
-    tries: int
-    now_message: str | None
-    last_status: str | None
-    last_ended_at: datetime | None
-    took: timedelta | None
-    rows: int | None
-    message: str | None
-    blacklisted: bool
-    corrected_masters: list[str]
-    renamed: dict[str, str] | None
 
 
 def hashes(
@@ -151,6 +125,7 @@ def _row(definition: Definition, next_crons: dict[str, datetime], state: State) 
         run.retries,
         run.retry_wait,
         run.timeout,
+        run.late_after,
     )
 
 
@@ -226,8 +201,3 @@ def due_crons(cursor: Cursor, registry: Registry, now: datetime) -> list[tuple[s
 def set_next_crons(cursor: Cursor, registry: Registry, times: dict[str, datetime]) -> None:
     """Sets the next time of cron tasks."""
     registry.many(cursor, "task.set_next_cron", list(times.items()))
-
-
-def overview(cursor: Cursor, registry: Registry, task: str | None = None) -> list[Overview]:
-    """All tasks, or one, as `status` shows them."""
-    return [Overview(*row) for row in registry.rows(cursor, "task.overview", task=task)]

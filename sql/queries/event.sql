@@ -9,6 +9,20 @@ values (%(job)s, %(task)s, %(level)s, %(action)s, %(message)s, %(data)s);
 select at, job, level, action, message, data from {event}
 where task = %(task)s order by event desc limit %(most)s;
 
+-- name: log
+-- Events of tasks (null: of all), of a job and of a weight, after a time, but for those that were
+-- seen; the newest first.
+select event, at, level, task, job, action, message, data from {event}
+where (%(tasks)s::text[] is null or task = any (%(tasks)s))
+and (%(job)s::bigint is null or job = %(job)s)
+and level = any (%(levels)s)
+and (%(after)s::timestamptz is null or at > %(after)s)
+and event <> all (%(seen)s::bigint[])
+order by event desc limit %(most)s;
+
+-- name: now
+select pg_catalog.clock_timestamp();
+
 -- name: prune
 delete from {event} e
 where e.at < pg_catalog.now() - %(age)s

@@ -34,7 +34,7 @@ select task, master from {dependency} order by task, master;
 -- it was before its fault, has not changed; but if a master woke it meanwhile, nobody knows.
 insert into {registry} (
     task, route, schema_name, table_name, description, hash, definition, state, on_masters, pause,
-    day_parts, cron, next_cron_at, priority, retries, retry_wait, timeout, registered_by, git_commit)
+    day_parts, cron, next_cron_at, priority, retries, retry_wait, timeout, late_after, registered_by, git_commit)
 values %s
 on conflict (task) do update set
     description = excluded.description, hash = excluded.hash, definition = excluded.definition,
@@ -43,7 +43,7 @@ on conflict (task) do update set
     next_cron_at = case when {registry}.cron = excluded.cron
         then {registry}.next_cron_at else excluded.next_cron_at end,
     priority = excluded.priority, retries = excluded.retries, retry_wait = excluded.retry_wait,
-    timeout = excluded.timeout,
+    timeout = excluded.timeout, late_after = excluded.late_after,
     registered_by = excluded.registered_by, git_commit = excluded.git_commit,
     changed_at = case
         when {registry}.hash = excluded.hash and excluded.state = 'ready'
@@ -86,28 +86,6 @@ select task, cron from {registry} where next_cron_at <= %(now)s;
 -- name: set_next_cron
 update {registry} t set next_cron_at = v.at
 from (values %s) as v (task, at) where t.task = v.task;
-
--- name: overview
--- One row a task: what it is, how it is, and what is next.
-select t.task, t.state, t.fault, t.description, coalesce(running.status, waiting.status) as now,
-    case when running.job is null and waiting.not_before > pg_catalog.now() then waiting.not_before end
-        as next_try_at,
-    coalesce(running.tries, waiting.tries, 0) as tries,
-    case when running.job is null then waiting.message end as now_message,
-    t.last_status, t.last_ended_at, t.last_ended_at - t.last_started_at as took,
-    last.rows, last.message, coalesce(o.blacklisted, false) as blacklisted,
-    array(select distinct c.master from {correction} c where c.task = t.task order by c.master)
-        as corrected_masters,
-    (select s.state from {seen} s
-        where s.task = t.task and s.item = 'renamed' and s.state ->> 'hash' = t.hash limit 1) as renamed
-from {registry} t
-left join {override} o on o.task = t.task
-left join {agenda} last on last.job = t.last_job
-left join {agenda} running on running.task = t.task and running.status = 'running'
-left join {agenda} waiting on waiting.task = t.task and waiting.status = 'waiting'
-    and waiting.backfill is null
-where %(task)s::text is null or t.task = %(task)s
-order by t.task;
 
 -- name: selectable
 -- What selectors ask of a task. It has failed when its last run did, or when it is to be tried

@@ -1,0 +1,210 @@
+"""`dapu logs` and `dapu top`: what happened, and what happens now."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta, tzinfo
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dapu.cli.arguments import AS_JSON, SINCE, WAREHOUSE, moment
+from dapu.cli.console import has_colours, is_terminal, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+    from rich.console import Group
+
+    from dapu.registry.activity import Activity
+    from dapu.registry.events import Level, LoggedEvent
+    from dapu.registry.store import Registry
+    from dapu.warehouse.warehouse import Warehouse
+
+_EVENTS = 100  # that are shown without a limit or a time
+_POLL = 1.0  # seconds
+_MARGIN = timedelta(minutes=1)
+_COLOURS = {"error": "red", "warning": "yellow"}
+
+
+@click.command("logs")
+@WAREHOUSE
+@click.argument("selectors", metavar="[TASK]…", nargs=-1)
+@click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@SINCE
+@click.option("--job", type=int, help="Only what belongs to this job.")
+@click.option(
+    "--level",
+    type=click.Choice(["info", "warning", "error"]),
+    default="info",
+    help="Only events of this weight and above.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="The newest; default 100.")
+@AS_JSON
+def logs(
+    warehouse: Warehouse, selectors: tuple[str, ...], follow: bool, as_json: bool, **only: Any
+) -> None:
+    """Show what happened, of all tasks or of TASK.
+
+    The newest events come last. With --json each is a line.
+
+    \b
+    Examples:
+      dapu logs finances
+      dapu logs finances erp.staging.invoice --follow
+      dapu logs finances 'staging.*' --since yesterday --level warning
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from dapu.registry.version import check_registry, registry_of
+
+    registry = registry_of(warehouse)
+    with warehouse.session("logs") as session, session.cursor() as cursor, suppress(_Ended):
+        session.autocommit = True
+        check_registry(cursor, registry)
+        for event in _events(cursor, registry, warehouse, selectors, follow=follow, **only):
+            _show(event, warehouse.settings.zone, as_json=as_json)
+
+
+class _Ended(KeyboardInterrupt):
+    """Who follows has seen enough."""
+
+
+def _events(
+    cursor: Cursor,
+    registry: Registry,
+    warehouse: Warehouse,
+    selectors: Sequence[str],
+    *,
+    follow: bool,
+    since: str | None,
+    limit: int | None,
+    job: int | None,
+    level: Level,
+) -> Iterator[LoggedEvent]:
+    from dapu.registry import events
+    from dapu.registry.selectors import select, selectable
+
+    after = moment(since, warehouse.settings.zone) if since else None
+    most = limit or (None if after else _EVENTS)
+    tasks = select(selectors, selectable(cursor, registry)) if selectors else None
+    read = partial(events.log, cursor, registry, tasks, job, level)
+    # One that began earlier may be committed later: those of the last minute are asked for again.
+    before = read(events.now(cursor) - _MARGIN, None) if follow else []
+    found = read(after, most)
+    yield from found
+    seen = {event.number: event.at for event in [*before, *found]}
+    while follow:
+        _wait()
+        since_then = events.now(cursor) - _MARGIN
+        found = read(since_then, None, list(seen))
+        yield from found
+        seen |= {event.number: event.at for event in found}
+        seen = {number: at for number, at in seen.items() if at > since_then}
+
+
+def _wait() -> None:
+    try:
+        time.sleep(_POLL)
+    except KeyboardInterrupt:
+        raise _Ended from None
+
+
+def _show(event: LoggedEvent, zone: tzinfo, *, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps(event._asdict(), default=str, ensure_ascii=False))
+        return
+    parts = [f"{event.at.astimezone(zone):%Y-%m-%d %H:%M:%S}", event.level.ljust(7)]
+    if has_colours() and event.level in _COLOURS:
+        parts[1] = click.style(parts[1], fg=_COLOURS[event.level])
+    of = [event.task, event.job and f"job {event.job}", event.action and f"action {event.action}"]
+    say(" ".join([*parts, ", ".join(str(one) for one in of if one)]) + f": {event.message}")
+
+
+@click.command("top")
+@WAREHOUSE
+@click.option("--every", type=click.FloatRange(min=0.2), default=2.0, help="Seconds; default 2.")
+@AS_JSON
+def top(warehouse: Warehouse, every: float, as_json: bool) -> None:
+    """Watch what runs, what is next and what ended.
+
+    Until Ctrl-C; where no person watches, once.
+
+    Example: dapu top finances
+    """
+    from dapu.registry.activity import activity
+    from dapu.registry.version import check_registry, registry_of
+
+    registry = registry_of(warehouse)
+    with warehouse.session("top") as session, session.cursor() as cursor:
+        session.autocommit = True
+        check_registry(cursor, registry)
+        if as_json:
+            found = activity(cursor, registry)
+            show_json({name: [one._asdict() for one in rows] for name, rows in _named(found)})
+        elif is_terminal():
+            with suppress(KeyboardInterrupt):
+                _watch(cursor, registry, warehouse, every)
+        else:
+            for title, names, rows in _tables(activity(cursor, registry), warehouse.settings.zone):
+                say(title)
+                show_table(names, rows)
+
+
+def _named(found: Activity) -> list[tuple[str, list[Any]]]:
+    return [("running", found.running), ("next", found.next), ("ended", found.ended)]
+
+
+def _tables(
+    found: Activity, zone: tzinfo
+) -> list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
+    return [
+        (
+            f"{len(found.running)} running, {found.waiting} waiting, {found.workers} workers",
+            ("task", "job", "for", "rows", "worker"),
+            [(j.task, j.job, j.took, j.rows, f"{j.worker} on {j.host}") for j in found.running],
+        ),
+        (
+            "Next:",
+            ("task", "job", "priority", "not before"),
+            [(j.task, j.job, j.priority, j.not_before.astimezone(zone)) for j in found.next],
+        ),
+        (
+            "Ended:",
+            ("task", "job", "status", "at", "took", "rows", "message"),
+            [
+                (j.task, j.job, j.status, j.ended_at.astimezone(zone), j.took, j.rows, j.message)
+                for j in found.ended
+            ],
+        ),
+    ]
+
+
+def _watch(cursor: Cursor, registry: Registry, warehouse: Warehouse, every: float) -> None:
+    from rich.live import Live
+
+    from dapu.registry.activity import activity
+
+    zone = warehouse.settings.zone
+    with Live(_page(activity(cursor, registry), zone), screen=True, auto_refresh=False) as live:
+        while True:
+            time.sleep(every)
+            live.update(_page(activity(cursor, registry), zone), refresh=True)
+
+
+def _page(found: Activity, zone: tzinfo) -> Group:
+    from rich.console import Group
+
+    from dapu.cli.console import table_of
+
+    return Group(
+        *(
+            part
+            for title, names, rows in _tables(found, zone)
+            for part in (title, table_of(names, rows))
+        )
+    )
+
+
+COMMANDS = (logs, top)

@@ -1,0 +1,116 @@
+"""How tasks are: each in a line, with its last runs and its next one."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.registry.store import Registry
+from dapu.registry.why import next_in
+from dapu.warehouse.clock import day_part_starts
+from dapu.warehouse.settings import Settings
+
+RUNS = 10  # of a task, that its line shows
+
+FAILED = ("faulty", "failed", "lost", "retrying")
+# All that `condition` says; those that need somebody come first.
+CONDITIONS = (
+    *FAILED,
+    *("late", "running", "waiting", "upgrading", "blacklisted"),
+    *("cancelled", "skipped", "new", "done"),
+)
+
+
+class Overview(NamedTuple):
+    """A task as `status` shows it.
+
+    now, next_try_at, tries, now_message: of the job that is waiting or running.
+    corrected_masters: those whose past changed, which the task has not read again.
+    renamed: a column of the source (old, new), until the task's files change.
+    reason, due_from, day_parts: why the Manager does not queue it, see `readiness`.
+    due_since: since when it is due or its job waits, while nothing but its turn holds it back.
+    last_runs: how its last runs ended and how many seconds each took, the newest first.
+    """
+
+    task: str
+    route: str
+    state: str
+    fault: str | None
+    description: str | None
+    now: str | None
+    next_try_at: datetime | None
+    tries: int
+    now_message: str | None
+    last_status: str | None
+    last_ended_at: datetime | None
+    took: timedelta | None
+    rows: int | None
+    message: str | None
+    blacklisted: bool
+    corrected_masters: list[str]
+    renamed: dict[str, str] | None
+    last_done_at: datetime | None
+    last_job: int | None
+    reason: str | None
+    due_from: datetime
+    day_parts: list[str]
+    due_since: datetime | None
+    late_after: timedelta
+    last_runs: str | None
+
+    def runs(self) -> list[tuple[str, float]]:
+        """How its last runs ended, and how many seconds each took; the newest last."""
+        if not self.last_runs:
+            return []
+        runs = [one.partition(" ") for one in self.last_runs.split(",")]
+        return [(status, float(seconds)) for status, _, seconds in reversed(runs)]
+
+    def is_late(self, at: datetime) -> bool:
+        """Whether it should have run before a time."""
+        return self.due_since is not None and self.due_since + self.late_after < at
+
+    def condition(self, at: datetime) -> str:
+        """How it is, in one word of CONDITIONS."""
+        words: list[tuple[str, object]] = [
+            ("faulty", self.state == "faulty"),
+            ("retrying", self.now == "waiting" and self.tries),
+            ("running", self.now == "running"),
+            ("failed", self.last_status == "failed"),
+            ("lost", self.last_status == "lost"),
+            ("late", self.is_late(at)),
+            ("waiting", self.now == "waiting"),
+            ("upgrading", self.state == "upgrading"),
+            ("blacklisted", self.blacklisted),
+        ]
+        last = self.last_status or ("done" if self.last_done_at else "new")
+        return next((word for word, holds in words if holds), last)
+
+    def next_run(self, settings: Settings, at: datetime) -> datetime | None:
+        """When it runs next, as far as the clock decides that."""
+        if self.now is not None:
+            return self.next_try_at
+        if self.reason is None:
+            return at
+        if self.reason not in ("day_part", "cron", "pause"):
+            return None
+        return next_in(self.day_parts, self.due_from, settings)
+
+
+def overview(
+    cursor: Cursor, registry: Registry, settings: Settings, at: datetime, task: str | None = None
+) -> list[Overview]:
+    """All tasks, or one, in the order of their names."""
+    starts = day_part_starts(settings, at)
+    rows = registry.rows(
+        cursor,
+        "overview.tasks",
+        now=at,
+        parts=list(starts),
+        part_starts=json.dumps({name: str(start) for name, start in starts.items()}),
+        runs=RUNS,
+        task=task,
+    )
+    return [Overview(*row) for row in rows]
