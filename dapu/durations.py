@@ -16,6 +16,13 @@ _UNITS = {
     "week": timedelta(weeks=1),
 }
 _SHORT = {"s": "second", "sec": "second", "m": "minute", "min": "minute", "h": "hour", "d": "day"}
+# For editors, whose patterns know no flag for letters of both sizes.
+_WORDS = re.sub(
+    r"[a-z]",
+    lambda letter: f"[{letter[0]}{letter[0].upper()}]",
+    r"weeks?|days?|d|hours?|h|minutes?|min|m|seconds?|sec|s",
+)
+_PATTERN = rf"^\s*(0|(\d+(\.\d+)?\s*({_WORDS})\s*)+)$"
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
 
 
@@ -75,6 +82,14 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(lambda value: f"{value.total_seconds():.6f} s", when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["4 hours", "5 minutes", "1 day 12 hours"]}),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": _PATTERN,
+            "patternErrorMessage": "is not a length of time; write, for example, `4 hours`",
+            "maximum": 0,
+            "examples": ["4 hours", "5 minutes", "1 day 12 hours"],
+        }
+    ),
 ]
 """A pydantic field that reads a length of time as people write it."""

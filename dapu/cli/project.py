@@ -21,11 +21,15 @@ def init(directory: Path) -> None:
     """
     import shutil
 
+    from dapu.agents.installed import known_agents
+    from dapu.components.schemas import write_schemas
     from dapu.shipped import shipped_folder
+    from dapu.warehouse.settings import Settings
 
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigurationError(f"{directory} already exists and is not empty")
     shutil.copytree(shipped_folder("starter"), directory, dirs_exist_ok=True)
+    write_schemas(directory, known_agents(Settings()))
     say(f"{directory} is made. Now:")
     for command in ("versioner", "registrar", "manager", "worker", "status"):
         say(f"  dapu {command} {directory}")

@@ -145,32 +145,36 @@ def validate(warehouse: Warehouse, as_json: bool) -> None:
 @OPTIONAL_WAREHOUSE
 @click.option(
     "--file",
-    type=click.Choice(["task.yaml", "grants.yaml"]),
+    type=click.Choice(
+        ["task.yaml", "route.yaml", "warehouse.yaml", "connections.yaml", "grants.yaml"]
+    ),
     default="task.yaml",
     help="Which file's; default task.yaml.",
 )
-def schema(warehouse: Warehouse | None, file: str) -> None:
+@click.option("--write", is_flag=True, help="Write those of all files into DIR/.schemas.")
+def schema(warehouse: Warehouse | None, file: str, write: bool) -> None:
     """Print the JSON Schema of a YAML file, for editors.
 
-    With DIR the warehouse's own agents are in it.
+    With DIR the warehouse's own agents are in it. `dapu init` writes them all, and the settings
+    by which VS Code finds them; --write does it again, for agents and keys that came since.
 
     \b
     Examples:
-      dapu schema finances > finances/task.schema.json
-      dapu schema --file grants.yaml > finances/grants.schema.json
-    and in each task.yaml:  # yaml-language-server: $schema=../../../../task.schema.json
+      dapu schema finances --write
+      dapu schema --file grants.yaml > grants.schema.json
     """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.agents.installed import known_agents
-    from dapu.definitions.grants import Grants
-    from dapu.definitions.models import task_model
-    from dapu.warehouse.explain_fault import json_schema
+    from dapu.components.schemas import schema_of, write_schemas
     from dapu.warehouse.settings import Settings
 
-    if file == "grants.yaml":
-        show_json(json_schema(Grants))
-        return
     agents = known_agents(warehouse.settings if warehouse else Settings())
-    show_json(json_schema(task_model(tuple(agent.options for agent in agents.values()))))
+    if not write:
+        show_json(schema_of(file, agents))
+        return
+    if warehouse is None:
+        raise ConfigurationError("--write needs DIR, the warehouse directory")
+    for path in write_schemas(warehouse.folder, agents):
+        say(str(path))
 
 
 COMMANDS = (status, query, validate, schema)

@@ -13,6 +13,14 @@ from dapu.durations import Duration
 from dapu.warehouse.yamlfile import Strict
 
 LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]
+_WHAT_MODES_DO: dict[LoadMode, str] = {
+    "replace": "The table holds what was read now, and nothing else.",
+    "append": "What was read is added to the rows that are there.",
+    "merge": "Rows are updated where their `key` is there, else inserted; no row goes.",
+    "snapshot": "As `merge`, and rows that the source no longer has are deleted or marked.",
+    "history": "Each version of a row stays, with the times from and to which it was so.",
+    "period": "The days, months or years that were read are replaced whole.",
+}
 
 
 def _or_null(values: object) -> BeforeValidator:
@@ -109,7 +117,11 @@ class LoadOptions(ActionOptions):
     can_hash: ClassVar[bool] = False
     sees_table: ClassVar[bool] = False
 
-    load: LoadMode = Field("replace", description="What the table holds afterwards")
+    load: LoadMode = Field(
+        "replace",
+        description="What the table holds afterwards",
+        json_schema_extra={"enumDescriptions": [*_WHAT_MODES_DO.values()]},
+    )
     key: Columns | None = Field(None, description="Columns that identify a row: the primary key")
     watermark: WatermarkOptions | None = Field(
         None, description="Read only what is new since the last run"

@@ -30,7 +30,7 @@ MAIN = "main"
 _AUTHORITY = re.compile(r"://([^/?#]*)")
 
 
-_BY_DRIVER: dict[str, type[Connection]] = {
+BY_DRIVER: dict[str, type[Connection]] = {
     "pg": PgConnection,
     "embedded": EmbeddedConnection,
     "files": FilesConnection,
@@ -90,10 +90,10 @@ def _read_one(entry: Any, place: Document) -> Connection:
         connection: Connection = validate(UrlConnection, entry, [place])
         _check_url(keys["url"], place)
         return connection
-    if driver not in _BY_DRIVER:
+    if driver not in BY_DRIVER:
         what = f"unknown driver `{driver}`" if driver else "needs `driver:` or `url:`"
-        raise FaultyFile([place.fault(f"{what}{nearest(driver, _BY_DRIVER)}", "driver")])
-    return validate(_BY_DRIVER[driver], entry, [place])
+        raise FaultyFile([place.fault(f"{what}{nearest(driver, BY_DRIVER)}", "driver")])
+    return validate(BY_DRIVER[driver], entry, [place])
 
 
 def _remember_secrets(keys: dict[Any, Any]) -> None:

@@ -72,6 +72,12 @@ def test_init_fills_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
         "routes/example/staging/greeting/extract.sql",
         "routes/example/staging/greeting/task.yaml",
         "ver/001_schemas.sql",
+        *(
+            f".schemas/{name}.json"
+            for name in ("warehouse", "connections", "grants", "route", "task")
+        ),
+        ".vscode/extensions.json",
+        ".vscode/settings.json",
     }
 
 
