@@ -29,7 +29,7 @@ def init(directory: Path) -> None:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigurationError(f"{directory} already exists and is not empty")
     shutil.copytree(shipped_folder("starter"), directory, dirs_exist_ok=True)
-    write_schemas(directory, known_agents(Settings()))
+    write_schemas(directory, known_agents(Settings()).options(()))
     say(f"{directory} is made. Now:")
     for command in ("versioner", "registrar", "manager", "worker", "status"):
         say(f"  dapu {command} {directory}")

@@ -167,13 +167,13 @@ def schema(warehouse: Warehouse | None, file: str, write: bool) -> None:
     from dapu.components.schemas import schema_of, write_schemas
     from dapu.warehouse.settings import Settings
 
-    agents = known_agents(warehouse.settings if warehouse else Settings())
+    actions = known_agents(warehouse.settings if warehouse else Settings()).options(())
     if not write:
-        show_json(schema_of(file, agents))
+        show_json(schema_of(file, actions))
         return
     if warehouse is None:
         raise ConfigurationError("--write needs DIR, the warehouse directory")
-    for path in write_schemas(warehouse.folder, agents):
+    for path in write_schemas(warehouse.folder, actions):
         say(str(path))
 
 

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dapu.agents.installed import Agents
 from dapu.definitions.grants import Grants
-from dapu.definitions.models import Route, task_model
+from dapu.definitions.models import ActionOptions, Route, task_model
 from dapu.warehouse.connection_kinds import UrlConnection
 from dapu.warehouse.connections import BY_DRIVER
 from dapu.warehouse.explain_fault import json_schema
@@ -21,6 +20,7 @@ from dapu.warehouse.settings import Settings
 from dapu.warehouse.yamlfile import Strict
 
 Schema = dict[str, Any]
+Actions = tuple[type[ActionOptions], ...]
 FOLDER = ".schemas"  # in the warehouse directory
 WHERE: Mapping[str, str] = {
     "warehouse.yaml": "warehouse.yaml",
@@ -33,9 +33,9 @@ WHERE: Mapping[str, str] = {
 _PLACEHOLDER = {"type": "string", "pattern": r"\$\{[^}]+\}"}
 
 
-def schema_of(file: str, agents: Agents) -> Schema:
-    """The JSON Schema of a file. file: one of WHERE. agents: those that task.yaml may name."""
-    task = _of_model(task_model(tuple(agent.options for agent in agents.values())))
+def schema_of(file: str, actions: Actions) -> Schema:
+    """The JSON Schema of a file. file: one of WHERE. actions: those that task.yaml may have."""
+    task = _of_model(task_model(actions))
     made: dict[str, Callable[[], Schema]] = {
         "task.yaml": lambda: task,
         "route.yaml": lambda: _with_defaults(_of_model(Route), task),
@@ -46,12 +46,12 @@ def schema_of(file: str, agents: Agents) -> Schema:
     return {"$schema": "http://json-schema.org/draft-07/schema#"} | made[file]()
 
 
-def write_schemas(folder: Path, agents: Agents) -> list[Path]:
+def write_schemas(folder: Path, actions: Actions) -> list[Path]:
     """Writes the schemas, and editors' settings where there are none; returns what it wrote.
 
     folder: a warehouse directory.
     """
-    written = [_write(folder / FOLDER / _name(file), schema_of(file, agents)) for file in WHERE]
+    written = [_write(folder / FOLDER / _name(file), schema_of(file, actions)) for file in WHERE]
     settings = folder / ".vscode"
     if not settings.exists():
         by_schema = {f"{FOLDER}/{_name(file)}": where for file, where in WHERE.items()}

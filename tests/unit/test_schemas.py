@@ -20,7 +20,7 @@ _DEFINITIONS = Path(__file__).parents[2] / "definitions"
 
 @cache
 def validator(file: str) -> Draft7Validator:
-    return Draft7Validator(schema_of(file, known_agents(Settings())))
+    return Draft7Validator(schema_of(file, known_agents(Settings()).options(())))
 
 
 def files(pattern: str) -> list[Path]:
@@ -84,8 +84,8 @@ def test_what_dapu_refuses_is_marked(file: str, value: Any, says: str) -> None:
 
 
 def test_they_are_written_anew_and_settings_of_a_person_stay(tmp_path: Path) -> None:
-    agents = known_agents(Settings())
-    assert len(write_schemas(tmp_path, agents)) == len(WHERE) + 2
+    actions = known_agents(Settings()).options(())
+    assert len(write_schemas(tmp_path, actions)) == len(WHERE) + 2
     (tmp_path / ".vscode/settings.json").write_text("{}")
-    assert len(write_schemas(tmp_path, agents)) == len(WHERE)
+    assert len(write_schemas(tmp_path, actions)) == len(WHERE)
     assert (tmp_path / ".vscode/settings.json").read_text() == "{}"
