@@ -62,8 +62,8 @@ class DatabaseOptions(LoadOptions):
     def _is_complete(self) -> DatabaseOptions:
         if self.changes and self.load != "snapshot":
             raise ValueError("`changes: blocks` sees deletions too: it goes with `load: snapshot`")
-        if self.hash and (self.split or self.changes):
-            raise ValueError("`hash` goes without `split` and `changes: blocks`")
+        if (self.hash or self.mask) and (self.split or self.changes):
+            raise ValueError("`hash` and `mask` go without `split` and `changes: blocks`")
         if self.split and self.changes:
             raise ValueError("`split` reads everything, `changes: blocks` does not: give one")
         if self.split and self.on_bad_value != "fail":

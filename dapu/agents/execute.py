@@ -20,12 +20,13 @@ from dapu.definitions.models import ActionOptions
 from dapu.errors import ConfigurationError, WrongBackfill
 from dapu.loading.result import LoadResult
 from dapu.registry.watermarks import Watermark
+from dapu.rows.masked_columns import Mask
 from dapu.text import counted
 from dapu.warehouse.connection_kinds import ExecuteConnection
 
 if TYPE_CHECKING:
     from dapu.execute.client import ExecuteAnswer, ExecuteClient
-    from dapu.execute.documents import Incoming
+    from dapu.execute.documents import Change, Incoming
     from dapu.execute.postgres import PostgresDocuments
     from dapu.execute.read_all import RoundTally
     from dapu.execute.schema import Schema
@@ -50,6 +51,16 @@ class ExecuteOptions(ActionOptions):
     )
     hide_inactive: bool = Field(
         False, description="Helper views without the fields that are out of use"
+    )
+    hash: list[str] = Field(
+        [],
+        description="Fields, as `CONTACT.EMAIL`, of which only a keyed hash is kept (HMAC-SHA256 "
+        "with `hash_key` of warehouse.yaml)",
+    )
+    mask: dict[str, Mask] = Field(
+        {},
+        description="Fields of which only a part is kept: `hide`, `first 2`, `last 4` "
+        "(characters), or `year` (of a date)",
     )
 
 
@@ -89,16 +100,19 @@ class _ExecuteReading:
         self._documents: PostgresDocuments = PostgresDocuments(cursor, context.table)
 
     def run(self) -> LoadResult:
+        from dapu.execute.hidden_fields import hidden_fields
         from dapu.execute.schema import read_schema
 
         options = self._options
         text = self._client.schema(options.calculated)
+        whole = read_schema(text, options.types)
         schema = read_schema(text, options.types, hide_inactive=options.hide_inactive)
         since = self._since()
         self._documents.prepare()
         again = since is None and not self._documents.is_empty()
         self._context.note(f"reads {self._client.url} since {since or 'the beginning'}")
-        tally = self._read(since)
+        changes = hidden_fields(options.hash, options.mask, self._context.hash_key, whole)
+        tally = self._read(since, changes)
         if again:  # the views are to be right then, whatever somebody did to the table
             self._documents.take_up_all()
         return LoadResult(
@@ -107,12 +121,12 @@ class _ExecuteReading:
             changed=bool(tally.documents),
         )
 
-    def _read(self, since: str | None) -> RoundTally:
+    def _read(self, since: str | None, change: Change | None) -> RoundTally:
         from dapu.execute.read_all import WantedDocuments, read_all
 
         options, context = self._options, self._context
         wanted = WantedDocuments(
-            options.limit, options.chunk_size, options.calculated, options.types
+            options.limit, options.chunk_size, options.calculated, options.types, change
         )
         tally = read_all(self._client, wanted, since, self._take, self._until())
         if context.backfill is None:
@@ -156,7 +170,11 @@ class _ExecuteReading:
     def _asks_for(self) -> dict[str, Any]:
         options = self._options
         types = None if options.types is None else sorted(options.types)
-        return {"url": self._client.url, "types": types, "calculated": options.calculated}
+        hidden = sorted(
+            [*options.hash, *(f"{field}: {how}" for field, how in options.mask.items())]
+        )
+        asked = {"url": self._client.url, "types": types, "calculated": options.calculated}
+        return asked | ({"hidden": hidden} if hidden else {})
 
     def _keep_views(self, schema: Schema) -> tuple[str, ...]:
         """Brings the views up to date, when the schema is not the one of the last run."""
@@ -185,6 +203,8 @@ def _asks_for_more(before: dict[str, Any] | None, now: dict[str, Any]) -> str | 
         return "the connection leads to another server"
     if now["calculated"] and not before["calculated"]:
         return "calculated fields are wanted now"
+    if before.get("hidden") != now.get("hidden"):
+        return "other fields are hidden now"
     had, wanted = before["types"], now["types"]
     if had is not None and (wanted is None or not set(wanted) <= set(had)):
         return "more document types are wanted now"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import psycopg2
 from psycopg2 import sql
@@ -23,7 +25,9 @@ from dapu.errors import Fault, JobError, WrongBackfill
 from dapu.loading.table.relation import Relation, columns_of_query, describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.named_sql import compose
-from dapu.rows.rows import ArrowRows, Column, QueryRows, Rows, column_definitions
+from dapu.rows.hashed_columns import with_hashes
+from dapu.rows.masked_columns import with_masks
+from dapu.rows.rows import ArrowRows, Column, CopyRows, QueryRows, Rows, column_definitions
 from dapu.sources.files.column_options import ORIGIN
 from dapu.sources.files.combine import Gathering, in_plain_words
 from dapu.sources.files.part import FilePart
@@ -259,7 +263,8 @@ class _FilesRun:
             query = self._context.sql(file, rows=_ROWS).without_end().composed()
             result = QueryRows(columns_of_query(self._cursor, query), query)
             self._check_origin(result.columns)
-            yield result
+            with tempfile.TemporaryFile(dir=self._folder) as spool:
+                yield self._hidden(result, {column.name for column in rows.columns}, spool)
         except (psycopg2.Error, JobError) as error:
             cause = error.__cause__ if isinstance(error, JobError) else error
             if not isinstance(cause, psycopg2.Error) or isinstance(
@@ -269,6 +274,23 @@ class _FilesRun:
             reason = cause.diag.message_primary or str(cause)
             raise JobError(str(Fault(self._context.action.folder / file, 1, reason))) from error
         self._cursor.execute(compose("table.drop", table=table))
+
+    def _hidden(self, result: QueryRows, read: set[str], spool: IO[bytes]) -> Rows:
+        """The result with hashes and masks of what the query computed, which takes it through dapu.
+
+        read: columns that were read, so that theirs are made. spool: a file for the result.
+        """
+        options = self._options
+        hashed = [name for name in options.hash if name not in read]
+        masked = {name: how for name, how in options.mask.items() if name not in read}
+        if not hashed and not masked:
+            return result
+        plain = sql.SQL("format text")
+        text = compose("copy.to_stdout", query=result.query, options=plain).as_string(self._cursor)
+        self._cursor.copy_expert(text, spool)
+        spool.seek(0)
+        rows = CopyRows(result.columns, "text", partial(shutil.copyfileobj, spool))
+        return with_masks(with_hashes(rows, hashed, self._context.hash_key), masked)
 
     def _fill(self, table: sql.Identifier, rows: ArrowRows) -> None:
         definitions = column_definitions(rows.columns)

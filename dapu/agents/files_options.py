@@ -50,6 +50,11 @@ class ReadingOptions(LoadOptions):
         """See `LoadOptions`."""
         return []
 
+    @property
+    def masked_on_load(self) -> dict[str, str]:
+        """See `LoadOptions`."""
+        return {}
+
     def sql_files(self) -> list[str]:
         """The query."""
         return [self.query] if self.query else []
@@ -60,9 +65,16 @@ class ReadingOptions(LoadOptions):
         return True
 
     def chosen_columns(self) -> ChosenColumns:
-        """`columns`, `constant` and `hash`, as the reader takes them."""
+        """`columns`, `constant`, `hash` and `mask`, as the reader takes them."""
         wanted = None if self.columns is None else list(each_column(self.columns))
-        return ChosenColumns(wanted, self.constant, self.hash, self.checks_values)
+        return ChosenColumns(
+            wanted,
+            self.constant,
+            self.hash,
+            self.checks_values,
+            self.mask,
+            may_compute=self.query is not None,
+        )
 
     @model_validator(mode="after")
     def _goes_with_files(self) -> ReadingOptions:

@@ -7,10 +7,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dapu.definitions.checks import Columns
 from dapu.errors import ConfigurationError, Fault, FaultyFile
+from dapu.rows.masked_columns import Mask
 from dapu.statement import LONGEST_NAME
 from dapu.warehouse.yamlfile import Document, Strict, read_document, validate
 
@@ -23,9 +24,6 @@ def _as_list(value: object) -> object:
 
 
 Texts = Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
-
-
-Mask = Annotated[str, StringConstraints(pattern=r"^(hide|year|(first|last) [1-9][0-9]{0,3})$")]
 
 
 class Readable(Strict):

@@ -8,7 +8,7 @@ the newest batch of a version is the one that counts, so that nothing is lost an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from dapu.errors import FaultyDocument, JobError
 from dapu.execute.answer_lines import LongLine, split_lines
 from dapu.execute.chunking import SplitDocument, parse
+
+Change = Callable[[bytes], bytes]
 
 _MOST_KNOWN = 100_000  # documents; then a new batch begins, and they may be forgotten
 _TICK = timedelta(microseconds=1)
@@ -50,6 +52,7 @@ class Incoming:
 
     since: the mark that was asked for, to name the answer in messages.
     types: the document types to keep; None keeps all.
+    change: what becomes of each document's text before it is stored.
     documents, repeated, left_out: how many were kept, came again, were of other types.
     """
 
@@ -59,8 +62,9 @@ class Incoming:
         since: str,
         chunk_size: int,
         types: Collection[str] | None = None,
+        change: Change | None = None,
     ) -> None:
-        self._blocks, self._since = blocks, since
+        self._blocks, self._since, self._change = blocks, since, change
         self._chunk_size, self._types = chunk_size, types
         self._line = 0
         self._known: set[int] = set()
@@ -77,10 +81,14 @@ class Incoming:
         shortest = 2 * self._chunk_size  # bytes of a line with a list longer than a chunk
         for line in split_lines(self._blocks):
             self._line += 1
+            if isinstance(line, LongLine) and self._change is not None:
+                line = b"".join(line.blocks())  # noqa: PLW2901 - it is changed as a whole
             if isinstance(line, LongLine):
                 yield from self._split(line.blocks())
             elif line and not line.isspace():
                 document = self._parse(line)
+                if self._change is not None:
+                    line = self._change(line)  # noqa: PLW2901
                 if len(line) > shortest and _has_long_list(document, self._chunk_size):
                     yield from self._split(iter([line]))
                 elif header := self._take(document):

@@ -24,6 +24,7 @@ _KINDS: dict[str, Kind] = {
     "DECIMAL": "decimal",
     "BOOLEAN": "boolean",
 }
+TEXT_TYPES = {name for name, kind in _KINDS.items() if kind == "text"}
 DOCUMENT_COLUMNS = ("_DELETED", "_AUTHOR", "_VERSION", "_DATE")
 ITEM_ID, DOCUMENT_ID = "LISTITEM_ID", "DOCUMENT_ID"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from dapu.errors import JobError
 from dapu.execute.client import BEGINNING, ExecuteAnswer, ExecuteClient
-from dapu.execute.documents import Incoming
+from dapu.execute.documents import Change, Incoming
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,14 @@ class WantedDocuments:
 
     limit: the most documents in an answer. chunk_size: the most items of a list in a row.
     calculated: calculated fields too. types: the document types to keep; None keeps all.
+    change: what becomes of each document's text before it is stored.
     """
 
     limit: int = 10_000
     chunk_size: int = 10_000
     calculated: bool = False
     types: Collection[str] | None = None
+    change: Change | None = None
 
 
 @dataclass
@@ -59,7 +61,8 @@ def read_all(
     while True:
         with client.fetch(asked, wanted.limit, wanted.calculated) as answer:
             check_mark(answer)
-            incoming = Incoming(answer.blocks, asked, wanted.chunk_size, wanted.types)
+            kept = (wanted.types, wanted.change)
+            incoming = Incoming(answer.blocks, asked, wanted.chunk_size, *kept)
             take(answer, incoming)
         tally.add(incoming)
         if not answer.truncated or _reaches(answer.mark, until):

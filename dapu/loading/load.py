@@ -24,6 +24,7 @@ from dapu.loading.table.relation import Relation, check_names, describe, is_tabl
 from dapu.loading.values.bad_value_policy import ROW_NUMBER, apply_value_policy
 from dapu.loading.values.find_row import key_of, row_finder
 from dapu.rows.hashed_columns import with_hashes
+from dapu.rows.masked_columns import with_masks
 from dapu.rows.refused_value import naming_refused_values
 from dapu.rows.rows import Rows, read_first, without_columns
 from dapu.statement import TableName
@@ -59,6 +60,7 @@ def load(
     Raises JobError that names the column and the value when something does not fit.
     """
     rows = with_hashes(rows, options.hashed_on_load, hash_key)
+    rows = with_masks(rows, options.masked_on_load)
     check_names(name, rows.columns, _reserved(options))
     if options.watermark is not None:  # a source may take MODIFIED_AT for modified_at
         mark = options.watermark.column

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 from dapu.definitions.checks import Columns
 from dapu.definitions.models import ActionOptions
 from dapu.durations import Duration
+from dapu.rows.masked_columns import Mask
 from dapu.warehouse.yamlfile import Strict
 
 LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]
@@ -147,6 +148,11 @@ class LoadOptions(ActionOptions):
         description="Columns of which only a keyed hash is kept (HMAC-SHA256 with `hash_key` of "
         "warehouse.yaml); their values never reach the warehouse",
     )
+    mask: dict[str, Mask] = Field(
+        {},
+        description="Columns of which only a part is kept: `hide`, `first 2`, `last 4` "
+        "(characters), or `year` (of a date)",
+    )
     rejects: Rejects | None = Field(
         None,
         description="With `on_bad_value: reject`: more of them fail the job; default: all rows, "
@@ -178,18 +184,25 @@ class LoadOptions(ActionOptions):
             raise ValueError("`rejects` goes with `on_bad_value: reject`")
         if isinstance(self.deletes, str) and self.load != "snapshot":
             raise ValueError(f"`deletes: {self.deletes}` goes with `load: snapshot`")
-        self._check_hash()
         return self
 
-    def _check_hash(self) -> None:
-        if self.hash and not self.can_hash:
-            raise ValueError("`hash` is for rows that come from a database, a file or a service")
-        compared = [self.watermark and self.watermark.column, self.period and self.period.column]
+    @model_validator(mode="after")
+    def _can_be_hidden(self) -> LoadOptions:
+        compared = [one.column for one in (self.watermark, self.period) if one is not None]
         if isinstance(self.deletes, KeySweep):
             compared += self.key or []
-        for name in self.hash:
+        hidden = [("hash", name) for name in self.hash] + [("mask", name) for name in self.mask]
+        for what, name in hidden:
+            if not self.can_hash:
+                raise ValueError(
+                    f"`{what}` is for rows that come from a database, a file or a service"
+                )
             if name in compared:
-                raise ValueError(f"`hash`: {name} is compared with the source, as it is there")
+                raise ValueError(f"`{what}`: {name} is compared with the source, as it is there")
+        for name in self.mask:
+            if name in (*self.hash, *(self.key or ())):
+                raise ValueError(f"`mask`: {name} stands in `hash` or `key` too; take one of them")
+        return self
 
     @property
     def is_undone(self) -> bool:
@@ -204,6 +217,11 @@ class LoadOptions(ActionOptions):
     def hashed_on_load(self) -> list[str]:
         """The columns of `hash` that the loader hashes; files are hashed while they are read."""
         return self.hash
+
+    @property
+    def masked_on_load(self) -> dict[str, str]:
+        """The columns of `mask`, in the same way."""
+        return self.mask
 
     def clash(self, earlier: ActionOptions) -> str | None:
         """Why the two would lose rows of each other from the second run on, or None."""

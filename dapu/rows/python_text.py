@@ -114,6 +114,11 @@ def _derived(kind: type) -> Callable[[Any], str]:
     return _known[kind]
 
 
+def escaped(text: str) -> str:
+    """A text as COPY's text format has it."""
+    return text.translate(_ESCAPES)
+
+
 def _text(value: Any) -> str:
     return str(value).translate(_ESCAPES)
 

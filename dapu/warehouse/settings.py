@@ -142,7 +142,7 @@ class Settings(Strict):
     hash_key: SecretStr | None = Field(
         None,
         min_length=16,
-        description="Secret for `hash` columns of files, from the environment: `${NAME}`",
+        description="Secret for `hash` columns, from the environment: `${NAME}`",
     )
 
     @property

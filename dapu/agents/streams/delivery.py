@@ -36,6 +36,9 @@ class Delivery:
     has_steps: bool
     exists: bool
 
+    hash_key: bytes | None = None
+    """The secret for hashed columns."""
+
     generation: int = 0
     """The job that read the stream from its beginning: a connector is given it."""
 
@@ -169,7 +172,15 @@ class Delivery:
         options = self.options.model_copy(update={"load": "replace"}) if replaces else self.options
         scope: Scope = "full" if self.starts_anew else "incremental"
         rows, steps = self.spool.rows(), self.has_steps
-        result = load(cursor, self.table, rows, options, has_steps=steps, scope=scope)
+        result = load(
+            cursor,
+            self.table,
+            rows,
+            options,
+            has_steps=steps,
+            scope=scope,
+            hash_key=self.hash_key,
+        )
         self._has_begun = True
         self.notes += [note for note in result.notes if note not in self.notes]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from dapu.definitions.checks import Columns
 from dapu.definitions.models import ActionOptions
 from dapu.loading.options import LoadOptions, OnBadValue, SchemaChange
+from dapu.rows.masked_columns import Mask
 from dapu.sources.connectors.streams import Casing
 from dapu.warehouse.yamlfile import Strict
 
@@ -21,6 +22,12 @@ class StreamOptions(Strict):
     table: str | None = Field(None, description="Its table; default the stream's name")
     load: ConnectorLoad | None = Field(None, description="As `load` of the action")
     key: Columns | None = Field(None, description="Columns that identify its rows")
+    hash: list[str] = Field([], description="As `hash` of the action")
+    mask: dict[str, Mask] = Field({}, description="As `mask` of the action")
+
+
+class _StreamLoad(LoadOptions):
+    can_hash: ClassVar[bool] = True
 
 
 class ConnectorOptions(ActionOptions):
@@ -48,6 +55,16 @@ class ConnectorOptions(ActionOptions):
         None,
         description="Columns that identify rows of `stream`; default what the connector says",
     )
+    hash: list[str] = Field(
+        [],
+        description="Columns of `stream` of which only a keyed hash is kept (HMAC-SHA256 with "
+        "`hash_key` of warehouse.yaml)",
+    )
+    mask: dict[str, Mask] = Field(
+        {},
+        description="Columns of `stream` of which only a part is kept: `hide`, `first 2`, `last 4` "
+        "(characters), or `year` (of a date)",
+    )
     on_bad_value: OnBadValue = Field(
         "fail", description="A value that its column cannot hold: see Loading"
     )
@@ -62,22 +79,25 @@ class ConnectorOptions(ActionOptions):
     def _one_or_several(self) -> ConnectorOptions:
         if (self.stream is None) == (self.streams is None):
             raise ValueError("give either `stream`, for the task's table, or `streams`")
-        if self.streams is not None and (self.key or self.load):
-            raise ValueError("with `streams` each has its own `key` and `load`")
+        if self.streams is not None and (self.key or self.load or self.hash or self.mask):
+            raise ValueError("with `streams` each has its own `load`, `key`, `hash` and `mask`")
         return self
 
     def wanted(self, table: str) -> dict[str, StreamOptions]:
         """The streams to read. table: the task's."""
         if self.stream is not None:
-            return {self.stream: StreamOptions(table=table, load=self.load, key=self.key)}
+            own = self.model_dump(include={"load", "key", "hash", "mask"})
+            return {self.stream: StreamOptions(table=table, **own)}
         return {name: given or StreamOptions() for name, given in (self.streams or {}).items()}
 
-    def loading(self, load: ConnectorLoad, key: list[str]) -> LoadOptions:
+    def loading(self, stream: StreamOptions, load: ConnectorLoad, key: list[str]) -> LoadOptions:
         """How the rows of a stream get into its table."""
-        return LoadOptions(
+        return _StreamLoad(
             do=self.do,
             load=load,
             key=key or None,
+            hash=stream.hash,
+            mask=stream.mask,
             on_bad_value=self.on_bad_value,
             nul_characters=self.nul_characters,
             schema_change=self.schema_change,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from dapu.agents.streams.options import ConnectorLoad, ConnectorOptions
 from dapu.errors import JobError
@@ -12,6 +14,9 @@ from dapu.rows.rows import Column
 from dapu.sources.connectors.messages import StreamName
 from dapu.sources.connectors.streams import Stream, find_stream
 from dapu.statement import TableName
+from dapu.suggest import nearest
+
+_WITH_PLAIN_TEXT = ("bigint", "numeric", "boolean")  # which is hashed as it is written
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,11 @@ class StreamPlan:
     def columns(self) -> dict[str, Column]:
         """The columns by the key of a record."""
         stamp = {self.stamp: Column(self.stamp, "timestamp with time zone")} if self.stamp else {}
-        return self.stream.columns() | stamp
+        columns = self.stream.columns()
+        for key, column in columns.items():
+            if column.name in self.options.hash and column.type in _WITH_PLAIN_TEXT:
+                columns[key] = Column(column.name, "text")
+        return columns | stamp
 
 
 def plan_streams(
@@ -49,10 +58,28 @@ def plan_streams(
             raise JobError(f"the stream {stream.name} can only be read as a whole: `load: replace`")
         if mode == "merge" and not key:
             raise JobError(f"the stream {stream.name} has no key: name its columns with `key`")
-        plans.append(
-            StreamPlan(stream, TableName(of_task.schema, table), options.loading(mode, key))
-        )
+        _check_hidden(stream, [*wanted.hash, *wanted.mask])
+        try:
+            loading = options.loading(wanted, mode, key)
+        except ValidationError as error:
+            raise JobError(f"the stream {stream.name}: {error.errors()[0]['msg']}") from None
+        plans.append(StreamPlan(stream, TableName(of_task.schema, table), loading))
     return plans
+
+
+def _check_hidden(stream: Stream, names: Sequence[str]) -> None:
+    """Raises JobError for columns to hash or mask that are not there, or stand in the state."""
+    columns = stream.columns()
+    known = [column.name for column in columns.values()]
+    for name in names:
+        if name not in known:
+            raise JobError(f"the stream {stream.name} has no column {name}{nearest(name, known)}")
+    for key in stream.cursor[:1]:
+        if key in columns and columns[key].name in names:
+            raise JobError(
+                f"{columns[key].name} says how far the stream {stream.name} was read, and the "
+                "connector's state has its values: it cannot be hidden"
+            )
 
 
 def _usual_load(stream: Stream, key: list[str]) -> ConnectorLoad:

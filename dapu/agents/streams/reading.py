@@ -107,7 +107,8 @@ class StreamReading:
         spool = RecordSpool(stream.name, plan.columns(), types, in_memory)
         self._stack.callback(spool.close)
         has_steps = self._context.action.has_steps and table == self._context.table
-        return Delivery(plan, spool, has_steps, exists=relation is not None)
+        exists, hash_key = relation is not None, self._context.hash_key
+        return Delivery(plan, spool, has_steps, exists, hash_key)
 
     def _catalog(self) -> Document:
         """The configured catalog: which streams are read, and how."""

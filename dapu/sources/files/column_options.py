@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any
 
@@ -75,9 +75,13 @@ class ChosenColumns:
     constant: columns with one value in all rows.
     hash: columns of which only a keyed hash is kept.
     values_are_checked: the loader looks at each value, as a policy for bad ones needs it.
+    mask: columns of which only a part is kept, and which.
+    may_compute: what `hash` and `mask` name may also be computed of what is read.
     """
 
     wanted: Sequence[tuple[str, ColumnOptions]] | None
     constant: Mapping[str, bool | int | float | date | str]
     hash: Sequence[str]
     values_are_checked: bool
+    mask: Mapping[str, str] = field(default_factory=dict)
+    may_compute: bool = False

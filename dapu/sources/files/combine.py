@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from dapu.errors import JobError
 from dapu.rows.arrow_csv import CsvText
 from dapu.rows.exactness import REMARK, exactness
-from dapu.rows.hashed_columns import hashed_text
+from dapu.rows.hashed_columns import hashed_text, needed_key
+from dapu.rows.masked_columns import masked_text
 from dapu.rows.rows import ArrowRows, Column
 from dapu.rows.types import widened
 from dapu.sources.files.column_options import ORIGIN, ChosenColumns, ColumnOptions
@@ -40,6 +41,8 @@ _CALLED: dict[Kind | None, str] = {
     "zoned": "a timestamp",
 }
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_WITH_YEARS = ("date", "timestamp")
+Change = Callable[[str | None], str | None]
 
 
 @dataclass
@@ -51,7 +54,7 @@ class _Planned:
     handles: list[Any]
     kind: Kind | None = None
     type: str = ""
-    hashed: bool = False
+    change: Change | None = None  # what is kept of each value, as a text
     ready: bool = False  # its values have a type of their own already
 
 
@@ -59,14 +62,14 @@ class _Planned:
 class _Converter:
     """Turns the values of a part's column into what the loader takes.
 
-    type: the column's. hash_key: what is kept is a hash with this key.
+    type: the column's. change: what is kept of a value, as a text; None keeps it.
     is_typed: the values are to stay as they are.
     """
 
     kind: Kind
     type: str
     style: TextStyle
-    hash_key: bytes | None
+    change: Change | None
     is_typed: bool
 
     def __post_init__(self) -> None:
@@ -75,14 +78,15 @@ class _Converter:
 
     def __call__(self, values: Values) -> pa.Array:
         """The values for the loader."""
-        if self.hash_key is None:
+        if self.change is None:
             return self._losses.marked(values if self.is_typed else self._converted(values))
-        texts = self._converted(values).to_pylist()
-        return pa.array([_hashed(self.hash_key, text) for text in texts], pa.string())
+        found = self._converted(values).to_pylist()
+        texts = (None if one is None else str(one) for one in found)
+        return pa.array([_changed(self.change, text) for text in texts], pa.string())
 
     def is_ready(self, values: Values | None) -> bool:
         """Whether texts are what the loader takes just as they are."""
-        if self.hash_key is not None or values is None or self.type.endswith("[]"):
+        if self.change is not None or values is None or self.type.endswith("[]"):
             return False
         return self._texts.is_ready(values) and self._losses.marked(values) is values
 
@@ -152,27 +156,41 @@ class Gathering:
             of_parts = [part.columns() for part in self.parts]
             names = dict.fromkeys(name for columns in of_parts for name in columns)
             planned = [_Planned(n, None, [columns.get(n) for columns in of_parts]) for n in names]
-        self._mark_hashed(planned)
+        self._mark_changed(planned)
         return planned
 
-    def _mark_hashed(self, planned: Sequence[_Planned]) -> None:
+    def _mark_changed(self, planned: Sequence[_Planned]) -> None:
         names = [column.name for column in planned]
-        for name in self.chosen.hash:
-            if name not in names:
-                raise JobError(f"`hash` names {name}, which is none of: {', '.join(names)}")
+        for what, hidden in (("hash", self.chosen.hash), ("mask", self.chosen.mask)):
+            for name in hidden:
+                if name not in names and not self.chosen.may_compute:
+                    raise JobError(f"`{what}` names {name}, which is none of: {', '.join(names)}")
         for column in planned:
             if column.name in self.chosen.hash:
-                column.hashed, column.kind, column.type = True, "text", "text"
+                column.change = partial(hashed_text, needed_key(self.hash_key))
+            elif mask := self.chosen.mask.get(column.name):
+                column.change = masked_text(mask)
+                if mask == "year":
+                    continue
+            else:
+                continue
+            column.kind, column.type = "text", "text"
 
     def _find_types(self, planned: Sequence[_Planned]) -> None:
         for column in planned:
             own = self._type_of_format(column)
-            if not column.hashed:
+            if column.kind is None:
                 column.kind, column.type = _given_type(column, own, self.target.get(column.name))
                 column.ready = own is not None and own != "jsonb"
         unknown = [column for column in planned if column.kind is None]
         if unknown:
             self._survey(unknown)
+        for column in planned:
+            if self.chosen.mask.get(column.name) == "year" and column.kind not in _WITH_YEARS:
+                raise JobError(
+                    f"the column {column.name} is {column.type}, and `year` is of a date or a "
+                    "timestamp: give it a `type` in `columns`"
+                )
 
     def _type_of_format(self, column: _Planned) -> str | None:
         """The type that the parts' format says, the one that holds those of all."""
@@ -285,17 +303,9 @@ class Gathering:
             column.kind or "text",
             column.type,
             replace(style, formats=given.formats if given else (), padded=padded),
-            self._hash_key() if column.hashed else None,
+            column.change,
             is_typed=column.ready,
         )
-
-    def _hash_key(self) -> bytes:
-        if self.hash_key is None:
-            raise JobError(
-                "`hash` needs a secret: set `hash_key: ${DAPU_HASH_KEY}` in warehouse.yaml, and "
-                "DAPU_HASH_KEY in the environment, at least 16 characters long"
-            )
-        return self.hash_key
 
     def _locate(self, planned: Sequence[_Planned], row: int, name: str) -> str:
         at = bisect_right(self._starts, row - 1) - 1
@@ -322,11 +332,11 @@ def in_plain_words(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
     return JobError(message, error.data)
 
 
-def _hashed(key: bytes, text: str | None) -> str | None:
-    """See `hashed_text`. A remark on a cell stays one."""
+def _changed(change: Change, text: str | None) -> str | None:
+    """What is kept of a value. A remark on a cell stays one."""
     if text is not None and REMARK in text:
         return text.strip()
-    return hashed_text(key, text)
+    return change(text)
 
 
 def _given_type(column: _Planned, own: str | None, target: str | None) -> tuple[Kind | None, str]:

@@ -84,6 +84,25 @@ def test_types_come_from_the_schema_and_numbers_keep_their_digits(
     assert task.rows("select amount::text from staging.thing") == [("1.10",)]
 
 
+def test_personal_data_is_hashed_and_masked(
+    task: OneTask, connector: ScriptedConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAPU_HASH_KEY", "correct horse battery staple")
+    connector.has(stream("users", {"id": "integer", "code": "integer", "name": "string"}))
+    hidden = "do: airbyte\nstream: users\nload: merge\nkey: [code]\nhash: [code]\n"
+    task.has(connector.connection, hidden + "mask: {name: first 1}")
+    (task.folder / "warehouse.yaml").write_text("hash_key: ${DAPU_HASH_KEY}\n")
+    for _ in range(2):
+        connector.says(record("users", id=1, code=38001085718, name="Ann"), DONE)
+        task.run()
+    expected = "9dbbaef77781f47d3d10cffeae03ad98f1d4f05ee83fe6ae75965197f34fd4dd"
+    assert task.rows() == [(1, expected, "A…")]
+    task.has(connector.connection, "do: airbyte\nstream: users\nhash: [nam]")
+    assert "users has no column nam; did you mean `name`" in task.fails()
+    task.has(connector.connection, "do: airbyte\nstream: users\nkey: [id]\nmask: {id: hide}")
+    assert "id stands in `hash` or `key` too" in task.fails()
+
+
 def test_texts_keep_what_copy_has_signs_for(task: OneTask, connector: ScriptedConnector) -> None:
     texts = ["a\tb", "a\nb", "\\N", "a\\b", "", "\r", "Õ😀", None]
     connector.says(*(record("users", id=n, name=text) for n, text in enumerate(texts)), DONE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -55,6 +56,27 @@ def test_documents_become_rows_and_views(source: OneTask, execute: ExecuteServer
     assert since(execute)[-1] == execute.mark()
     mark = source.rows("select column_name, kind, value from meta.watermark")
     assert mark == [("mark", "text", execute.mark())]
+
+
+def test_fields_are_hashed_and_masked_at_any_depth(
+    source: OneTask, execute: ExecuteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.run()
+    monkeypatch.setenv("DAPU_HASH_KEY", "correct horse battery staple")
+    people = {"CODE": {"TYPE": "TEXT"}, "N": {"TYPE": "DECIMAL"}}
+    execute.schema["AFE"] |= {"P": {"TYPE": "RECORD LIST", "RECORD_TYPE": people}}
+    rows = [{"LISTITEM_ID": str(n), "CODE": "38001085718", "N": 1.5} for n in range(3)]
+    execute.put("AFE", "1", 2, X=5, P=rows)
+    has(source, execute, "hash: [P.CODE]\nmask: {X: hide, Y: first 1}\nchunk_size: 2")
+    (source.folder / "warehouse.yaml").write_text("hash_key: ${DAPU_HASH_KEY}\n")
+    source.run()
+    expected = "9dbbaef77781f47d3d10cffeae03ad98f1d4f05ee83fe6ae75965197f34fd4dd"
+    assert source.rows("select code, n from staging.afe_p") == [(expected, Decimal("1.5"))] * 3
+    assert source.rows("select x, y from staging.afe, staging.rtx") == [(None, "…")]
+    has(source, execute, "mask: {P.N: first 2}")
+    assert "P.N is DECIMAL: only `mask: hide` goes with it" in source.fails()
+    has(source, execute, "mask: {P.M: hide}")
+    assert "Execute has no field P.M" in source.fails()
 
 
 def test_a_version_that_comes_again_replaces_the_old(

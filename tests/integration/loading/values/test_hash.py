@@ -1,4 +1,4 @@
-"""`hash`: of some columns only a keyed hash reaches the warehouse, whatever the source."""
+"""`hash` and `mask`: of some columns only a hash or a part reaches the warehouse, of any source."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hmac
 import io
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,10 +107,11 @@ def test_what_cannot_be_hashed_is_refused(task: OneTask) -> None:
     ("action", "says"),
     [
         ("do: transform\nquery: q.sql\nhash: [a]", "`hash` is for rows that come from"),
+        ("do: database\nquery: q.sql\nload: merge\nkey: [a]\nmask: {a: hide}", "a stands"),
         ("do: database\nquery: q.sql\nload: append\nwatermark: {column: a}\nhash: [a]",
             "a is compared with the source"),
         ("do: database\nquery: q.sql\nload: snapshot\nkey: [a]\nchanges: blocks\nhash: [b]",
-            "`hash` goes without `split` and `changes: blocks`"),
+            "`hash` and `mask` go without `split` and `changes: blocks`"),
     ],
 )  # fmt: skip
 def test_what_would_compare_a_hash_with_the_source_is_refused(
@@ -117,6 +119,58 @@ def test_what_would_compare_a_hash_with_the_source_is_refused(
 ) -> None:
     task.has("driver: files\npath: /", action, {"q.sql": "select 1 as a"})
     assert says in task.is_refused()
+
+
+_PEOPLE = """
+select 1 as id, 'Ann'::text as name, date '1987-05-06' as born,
+    timestamp '0044-03-15 10:00 BC' as seen, 'ann@x.ee'::text as email, '5551234'::text as phone
+union all select 2, 'a', 'infinity', '294276-12-31', 'b"', E'x\ty\n,"z'
+union all select 3, null, null, null, null, null"""
+_MASKS = "mask: {name: hide, born: year, seen: year, email: first 2, phone: last 4}"
+
+
+@pytest.mark.parametrize("more", ["", ", array['{}'::json] as more"])  # binary, and text
+def test_parts_that_are_kept(task: OneTask, more: str) -> None:
+    keys = task.database.connections_yaml().replace("- name: main\n", "").replace("\n  ", "\n")
+    query = f"select p.*{more} from ({_PEOPLE}) p"
+    task.has(keys.strip(), f"do: database\nquery: q.sql\n{_MASKS}", {"q.sql": query})
+    task.run()
+    kept = "select id, name, born::text, seen::text, email, phone from staging.thing order by id"
+    assert task.rows(kept) == [
+        (1, None, "1987-01-01", "0044-01-01 00:00:00 BC", "an…", "…1234"),
+        (2, None, "infinity", "294276-01-01 00:00:00", "…", '…\n,"z'),
+        (3, None, None, None, None, None),
+    ]
+
+
+def test_of_files_and_of_what_their_query_computes(
+    task: OneTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["code;born;email;name", "38-001085718;06.05.1987;'a,b@x.ee';Ann", "2;;;x"]
+    (tmp_path / "p.csv").write_text("\n".join(lines).replace("'", '"'))
+    query = "select replace(code, '-', '') as code_hash, born, email, name as n from {{ rows }}"
+    action = """
+        do: file
+        file: p.csv
+        columns:
+          {code: code, born: {name: born, type: date, format: '%d.%m.%Y'}, email: email, name: name}
+        query: q.sql
+        hash: [code_hash]
+        mask: {born: year, email: first 2, n: first 1}
+    """
+    files = f"driver: files\npath: {tmp_path}"
+    task.has(files, action, {"q.sql": query})
+    (task.folder / "warehouse.yaml").write_text("hash_key: ${DAPU_HASH_KEY}\n")
+    task.run()
+    kept = "select code_hash, born::text, email, n from staging.thing order by 2"
+    assert task.rows(kept) == [
+        (_HASH, "1987-01-01", "a,…", "A…"),
+        (hash_of("2"), None, None, "…"),
+    ]
+    task.has(files, "do: file\nfile: p.csv\nmask: {nme: hide}")
+    assert "`mask` names nme, which is none of: code, born" in task.fails()
+    task.has(files, "do: file\nfile: p.csv\nmask: {name: year}")
+    assert "`year` is of a date" in task.fails()
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
