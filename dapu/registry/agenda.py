@@ -17,10 +17,15 @@ from dapu.registry.watermarks import Watermark
 from dapu.warehouse.postgres_session import session_of
 
 Ending = Literal["done", "failed", "skipped", "lost", "cancelled"]
+AfterCommit = Literal["changed", "unchanged"]
 
 
 class Job(NamedTuple):
-    """A job as a worker has it in hand. is_master: other tasks depend on its task."""
+    """A job as a worker has it in hand.
+
+    is_master: other tasks depend on its task. after_commit: it is done but for what runs after its
+    commit, and says whether it changed the table.
+    """
 
     number: int
     task: str
@@ -32,6 +37,7 @@ class Job(NamedTuple):
     backfill: dict[str, str | None] | None = None
     is_master: bool = False
     rebuild: bool = False
+    after_commit: AfterCommit | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,12 @@ def claim_job(
     return None if row is None else _claimed(row)
 
 
+def claim_after_commit(cursor: Cursor, registry: Registry, worker: int) -> Claim | None:
+    """Takes over a job whose worker ended before what runs after its commit; None without one."""
+    row = registry.row(cursor, "agenda.claim_after_commit", worker=worker)
+    return None if row is None else _claimed(row)
+
+
 def _claimed(row: tuple[Any, ...]) -> Claim:
     *of_job, digest, definition, connection, marks, source_state = row
     return Claim(
@@ -179,11 +191,12 @@ def finish(
     rows: int | None,
     message: str,
     last_event: StorableEvent | None = None,
+    after_commit: AfterCommit | None = None,
 ) -> bool:
     """Ends a job and wakes its dependents; False when the worker no longer owns it.
 
     What the job set or left behind in its session is reset.
-    last_event: logged in the same transaction.
+    last_event: logged in the same transaction. after_commit: something is to run after it.
     """
     wakes = status == "done" and job.is_master
     row = registry.prepared(
@@ -200,6 +213,7 @@ def finish(
         action=last_event and last_event.action,
         event=last_event and last_event.message,
         data=last_event and last_event.data,
+        after_commit=after_commit,
     )
     return row is not None
 
@@ -284,6 +298,7 @@ def withdraw(cursor: Cursor, registry: Registry, tasks: Sequence[str], message: 
 
 def free(cursor: Cursor, registry: Registry) -> list[tuple[int, str, str]]:
     """Lets the jobs of dead workers wait again; returns (job, task, its status now) of each."""
+    registry.run(cursor, "agenda.give_up_after_commit")
     rows = registry.rows(cursor, "agenda.free")
     return [(job, task, status) for job, task, status in rows]
 
@@ -321,6 +336,6 @@ def prune(cursor: Cursor, registry: Registry, age: timedelta) -> int:
     return registry.run(cursor, "agenda.prune", age=age)
 
 
-def note_fault(cursor: Cursor, registry: Registry, job: Job, fault: str) -> None:
-    """Adds to a job's message what went wrong after its commit."""
-    registry.run(cursor, "agenda.note_fault", job=job.number, fault=fault)
+def end_after_commit(cursor: Cursor, registry: Registry, job: Job, fault: str = "") -> None:
+    """What runs after a job's commit has ended. fault: what its message is to say of it."""
+    registry.run(cursor, "agenda.end_after_commit", job=job.number, fault=fault)

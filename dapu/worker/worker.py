@@ -166,6 +166,7 @@ class Worker:
         while not self._over():
             if time.monotonic() - looked > _LOOK_FOR_DEAD:
                 connection.free_jobs_of_the_dead()
+                self._run_after_commits(connection)
                 looked = time.monotonic()
             claim = connection.claim()
             if claim is not None:
@@ -188,6 +189,11 @@ class Worker:
                 self._lost = _Lost(claim.job, connection.runner.worker, why)
             raise error
         self._ended(claim.job, outcome)
+
+    def _run_after_commits(self, connection: _Connection) -> None:
+        """What dead workers left that was to run after their jobs' commits."""
+        while not self._over() and (claim := connection.claim_after_commit()) is not None:
+            self._run(connection, claim)
 
     def _end_lost(self, connection: _Connection) -> None:
         """The job whose session broke fails as any other: with a wait, and not for ever."""
@@ -270,6 +276,10 @@ class _Connection:
             if only is not None:
                 return agenda.claim_job(cursor, self._registry, self._worker, self._backend, only)
             return agenda.claim(cursor, self._registry, self._worker, self._backend)
+
+    def claim_after_commit(self) -> Claim | None:
+        with self._aside.cursor() as cursor:
+            return agenda.claim_after_commit(cursor, self._registry, self._worker)
 
     def free_jobs_of_the_dead(self) -> None:
         with self._aside.cursor() as cursor:

@@ -116,7 +116,7 @@ where job = %(job)s and status = 'running' and worker = %(worker)s for share;
 with ended as (
     update {agenda} a set
         status = %(status)s, ended_at = pg_catalog.clock_timestamp(), rows = %(rows)s,
-        message = %(message)s, backend = null
+        message = %(message)s, backend = null, after_commit = %(after_commit)s::text
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
     returning a.job, a.task, a.status, a.priority, a.started_at, a.ended_at, a.backfill
 ), noted as (
@@ -399,6 +399,40 @@ group by status order by status;
 -- name: prune
 delete from {agenda} where ended_at < pg_catalog.now() - %(age)s;
 
--- name: note_fault
--- What went wrong after a job's commit.
-update {agenda} set message = message || %(fault)s where job = %(job)s;
+-- name: claim_after_commit
+-- Takes over what is to run after the commit of a job whose worker ended before it, with the task as
+-- it is registered now. Each time counts as a try, and there are as many as for the job itself.
+update {agenda} a set worker = %(worker)s, tries = a.tries + 1
+from (
+    select w.job, coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection
+    from {agenda} w
+    join {registry} t on t.task = w.task and t.state = 'ready'
+    join {route} r on r.route = w.route and not 'worker' = any (r.disabled) and r.paused_by is null
+    left join {override} o on o.task = w.task
+    where w.status = 'done' and w.after_commit is not null and w.tries < 2 * (t.retries + 1)
+    and not exists (select from {worker} d where d.worker = w.worker and d.ended_at is null)
+    and not exists (select from {control} where name = 'paused')
+    order by w.job
+    limit 1
+    for update of w skip locked
+) chosen
+where a.job = chosen.job
+returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.backfill,
+    false, a.rebuild, a.after_commit, chosen.hash, chosen.definition, chosen.connection, null, null;
+
+-- name: give_up_after_commit
+-- What was to run after a job's commit, where each worker that tried it ended.
+with ended as (
+    update {agenda} a set after_commit = null,
+        message = a.message || '; what runs after its commit did not end: no tries left'
+    from {registry} t
+    where t.task = a.task and a.status = 'done' and a.after_commit is not null
+    and a.tries >= 2 * (t.retries + 1)
+    and not exists (select from {worker} d where d.worker = a.worker and d.ended_at is null)
+    returning a.job, a.task, a.message
+)
+insert into {event} (job, task, level, message) select job, task, 'error', message from ended;
+
+-- name: end_after_commit
+-- What runs after a job's commit did, or it failed.
+update {agenda} set after_commit = null, message = message || %(fault)s where job = %(job)s;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.worker import Worker
 from tests.conftest import MakeWarehouse
+from tests.support.command import running, wait_until
 from tests.support.components import ROUTE, queued
 from tests.support.one_task import OneTask
 from tests.support.rounds import Seen, prepare
@@ -78,6 +81,36 @@ def test_what_fails_after_the_commit_takes_nothing_back(task: OneTask) -> None:
     assert "late.sql:2: division by zero" in message
     [event] = task.rows("select message from meta.event where level = 'error'")
     assert "late.sql:2" in event[0]
+
+
+def test_a_worker_that_is_killed_after_the_commit_leaves_them_to_the_next(task: OneTask) -> None:
+    note = "insert into noted values ('b')"
+    has(
+        task,
+        "- {do: transform, query: query.sql}\n"
+        "- {do: sql, file: slow.sql, transaction: none}\n"
+        "- {do: sql, file: note.sql, transaction: none, when: changed}",
+        {**_QUERY, "slow.sql": "select pg_sleep((select s from wait))", "note.sql": note},
+    )
+    task.execute(_SHOP + "create table wait as select 60 as s")
+    prepare(task.folder)
+    queued(task.folder)
+    sleeps = "select count(*) from pg_stat_activity where query ~ '^select pg_sleep'"
+    with running("worker", task.folder) as process:
+        wait_until(lambda: task.rows(sleeps) == [(1,)])
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert task.rows("select status, after_commit from meta.agenda") == [("done", "changed")]
+    task.execute("update wait set s = 0")
+    counts = Worker(open_warehouse(task.folder), Seen(), minutes=1).run()
+    assert (counts.jobs, counts.failing) == (1, {})
+    assert task.rows("select what from noted") == [("b",)]
+    done = "select status, tries, rows, after_commit from meta.agenda"
+    assert task.rows(done) == [("done", 2, 1, None)]
+    task.execute("update meta.agenda set after_commit = 'changed'")  # one that kills each worker
+    assert Worker(open_warehouse(task.folder), Seen(), minutes=1).run().jobs == 0
+    [(message,)] = task.rows("select message from meta.event where level = 'error'")
+    assert "did not end: no tries left" in message
 
 
 def test_they_are_the_job_where_there_is_nothing_else(task: OneTask) -> None:
