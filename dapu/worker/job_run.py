@@ -9,15 +9,13 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.agents.base import Action, Context, RunningJob, SourceState
+from dapu.agents.base import Action, Context, RunningJob
 from dapu.agents.installed import Agents
 from dapu.definitions.models import ActionOptions, Task
 from dapu.definitions.reader import DefinitionReader
-from dapu.errors import JobError, JobInterrupted
-from dapu.loading.options import LoadOptions
+from dapu.errors import JobInterrupted
 from dapu.loading.result import LoadResult
 from dapu.loading.table.rebuild import rebuilt
-from dapu.named_sql import statement
 from dapu.registry import agenda, source_state, watermarks
 from dapu.registry.agenda import AfterCommit, Claim
 from dapu.registry.events import EventLog, StorableEvent, storable_event
