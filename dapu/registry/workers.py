@@ -11,8 +11,10 @@ import platform
 from datetime import timedelta
 from typing import Literal
 
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.named_sql import compose
 from dapu.registry import agenda
 from dapu.registry.store import Registry
 from dapu.version import __version__
@@ -40,6 +42,21 @@ def leave(
 ) -> None:
     """Ends a worker that knows that it ends."""
     registry.run(cursor, "worker.end", worker=worker, ending=ending, jobs=jobs)
+
+
+def listen(cursor: Cursor, registry: Registry) -> None:
+    """From now on the session notices when another worker found nothing left to wait for."""
+    channel = sql.Identifier(_channel(registry))
+    cursor.execute(compose("worker.listen", channel=channel))
+
+
+def wake_others(cursor: Cursor, registry: Registry) -> None:
+    """Lets the workers that wait look now: nothing runs that could bring them another job."""
+    registry.run(cursor, "worker.wake_others", channel=_channel(registry))
+
+
+def _channel(registry: Registry) -> str:
+    return f"dapu workers {registry.worker_lock_class}"
 
 
 def is_alive(cursor: Cursor, registry: Registry, worker: int) -> bool:

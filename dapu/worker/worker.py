@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import signal
 import threading
 import time
@@ -28,6 +29,7 @@ from dapu.worker.job import JobRunner, Outcome
 from dapu.worker.job_watch import Watch
 
 _POLL = 0.5  # seconds between looks for a job that may start now
+_LISTEN = 0.1  # seconds between looks whether it is to stop, while it listens to other workers
 _LOOK_FOR_DEAD = 3.0  # seconds between looks for dead workers
 _RECONNECT = 2.0  # seconds between tries to reach a database that is away
 GRACE = 20.0  # seconds that the job in hand has to end after SIGTERM
@@ -212,12 +214,14 @@ class Worker:
         running, task, at, seconds = connection.outlook()
         in_time = seconds is not None and time.monotonic() + seconds < self._until
         if not running and not in_time:
+            connection.wake_others()
             return False
         if not running and self._waits_for != (task, at):
             self._waits_for = (task, at)
             self._reporter.note("info", task or "", f"waits for its next try at {at:%H:%M:%S}")
         longest = _POLL if running else _LOOK_FOR_DEAD
-        self._stopping.wait(longest if seconds is None else min(seconds, longest))
+        longest = longest if seconds is None else min(seconds, longest)
+        connection.wait(longest, self._stopping)
         return True
 
     def _note_outage(self, error: Exception) -> None:
@@ -244,6 +248,7 @@ class _Connection:
             self._worker = workers.enrol(cursor, self._registry)
         self._session = warehouse.connect(f"worker {self._worker}", for_jobs=True)
         self._backend = self._session.backend
+        self._listens = False
         agents = known_agents(warehouse.settings)
         self.watch = Watch(
             self._registry,
@@ -293,6 +298,22 @@ class _Connection:
     def outlook(self) -> agenda.Outlook:
         with self._aside.cursor() as cursor:
             return agenda.outlook(cursor, self._registry)
+
+    def wait(self, seconds: float, stopping: threading.Event) -> None:
+        """Waits so long, or until another worker found nothing left, or this one is to stop."""
+        if not self._listens:
+            with self._aside.cursor() as cursor:
+                workers.listen(cursor, self._registry)
+            self._listens = True
+        until = time.monotonic() + seconds
+        while not stopping.is_set() and (left := until - time.monotonic()) > 0:
+            if select.select([self._aside], [], [], min(left, _LISTEN))[0]:
+                self._aside.poll()
+                break
+
+    def wake_others(self) -> None:
+        with self._aside.cursor() as cursor:
+            workers.wake_others(cursor, self._registry)
 
     def leave(self, ending: Literal["done", "stopped"], jobs: int) -> None:
         with self._aside.cursor() as cursor:

@@ -43,7 +43,7 @@ from dapu.sources.files.formats.workbook import Workbooks
 from dapu.sources.files.places.place import FoundFile
 from dapu.statement import TableName
 from dapu.warehouse.settings import Settings
-from scripts.faults.fuzz_inputs import MAKERS, mutated
+from scripts.faults.fuzz_inputs import MAKERS, made
 from scripts.faults.fuzz_readers import is_same, values_of
 from tests.services.postgres import running_postgres
 
@@ -97,9 +97,8 @@ def run(uri: str, folder: Path, kinds: Sequence[str], numbers: range, seed: int)
             for number in range(start, min(start + _AT_ONCE, numbers.stop)):
                 dice = random.Random(f"{seed}/{number}")
                 kind = kinds[number % len(kinds)]
-                data = mutated(MAKERS[kind](dice), dice)
                 path = folder / f"{number}.{'yaml' if kind == 'definition' else kind}"
-                path.write_bytes(data)
+                path.write_bytes(made(kind, dice))
                 _one(Input(session, books, kind, path), tally)
             session.rollback()
             session.close()

@@ -18,6 +18,7 @@ import pyarrow as pa
 import xlwt
 from pyarrow import parquet
 
+from scripts.faults.fuzz_definitions import definition
 from tests.support.ods import ods
 from tests.support.xlsb import xlsb
 
@@ -175,61 +176,10 @@ def _parquet(dice: Dice) -> bytes:
     return packed.getvalue()
 
 
-def _definition(dice: Dice) -> bytes:
-    return dice.choice(_DEFINITIONS).encode()
-
-
 _MOMENT = datetime.fromisoformat("2024-01-02T03:04:05")
-_DEFINITIONS = (
-    """description: &d Invoices
-depends: [erp.staging.customer]
-variables: {a: &a {b: 1}, c: *a}
-run: {pause: 4 hours, when: [morning, evening], priority: 3, retries: 3, timeout: 2 hours}
-actions:
-  - do: database
-    query: extract.sql
-    load: merge
-    key: [invoice_id]
-    watermark: {column: modified_at, overlap: 5 minutes}
-  - do: sql
-    file: [extract.sql]
-checks:
-  - unique: [invoice_id]
-  - not_null: [amount]
-""",
-    """run: {cron: "15 6 * * 1-5"}
-variables: {years: [2023, 2024], who: &w {a: 1}, again: *w}
-actions:
-  - do: excel
-    workbook: "reports/*.xlsx"
-    sheet: Costs
-    header: [1, 2]
-    columns:
-      Account: account
-      Amount: {name: amount, type: decimal}
-    load: append
-  - do: rest
-    path: /invoices
-    records: items
-    pages: {by: offset, size: 100, size_parameter: limit}
-""",
-    """actions:
-  - do: file
-    file: "in/*.csv"
-    columns: {"1": {name: one, type: date, format: ["%d.%m.%y"]}}
-    constant: {source: staff, year: 2026}
-    hash: [one]
-    on_bad_value: reject
-    load: period
-    period: {column: one, by: month}
-  - do: export
-    query: extract.sql
-    file: "out/{{ today }}.xlsx"
-""",
-)
 
 MAKERS: dict[str, Callable[[Dice], bytes]] = {
-    "definition": _definition,
+    "definition": definition,
     "csv": _csv,
     "json": _json,
     "xml": _xml,
@@ -239,6 +189,12 @@ MAKERS: dict[str, Callable[[Dice], bytes]] = {
     "ods": _ods,
     "parquet": _parquet,
 }
+
+
+def made(kind: str, dice: Dice) -> bytes:
+    """An input of a kind. Nearly any change breaks a definition, so that half stay as they are."""
+    data = MAKERS[kind](dice)
+    return data if kind == "definition" and dice.random() < 0.5 else mutated(data, dice)
 
 
 def mutated(data: bytes, dice: Dice) -> bytes:

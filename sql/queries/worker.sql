@@ -47,5 +47,13 @@ join pg_stat_activity s on s.pid = a.backend
 where a.status = 'running' and s.backend_start <= a.started_at
 and s.usename = current_user and s.application_name ~ (' worker ' || a.worker || '$');
 
+-- name: listen
+-- Where workers say to one another that nothing is left.
+listen {channel};
+
+-- name: wake_others
+-- Those that wait for the end of a job that ran need not ask until they see it.
+select pg_catalog.pg_notify(%(channel)s, '');
+
 -- name: prune
 delete from {worker} where ended_at < pg_catalog.now() - %(age)s;

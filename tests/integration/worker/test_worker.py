@@ -17,7 +17,7 @@ from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
 from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.job import Outcome
-from dapu.worker.worker import JobCounts, Worker
+from dapu.worker.worker import JobCounts, Worker, _Connection
 from tests.conftest import MakeWarehouse
 from tests.support.components import ROUTE, a_task, manager, one, rows, write
 from tests.support.rounds import Seen, prepare, run_due
@@ -249,6 +249,26 @@ def test_a_worker_stays_while_others_run_jobs_that_may_wake_more(
     assert second.order  # it was there when the two were woken
     assert rows(connection, "select distinct status from meta.agenda") == [("done",)]
     assert one(connection, "select count(*) from meta.agenda") == 3
+
+
+def test_a_worker_that_waits_is_woken_by_one_that_found_nothing_left(
+    make_warehouse: MakeWarehouse,
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t")})
+    prepare(folder)
+    warehouse, stopping = open_warehouse(folder), threading.Event()
+    with _Connection(warehouse, Seen()) as waits, _Connection(warehouse, Seen()) as other:
+        thread = threading.Thread(target=waits.wait, args=(600, stopping))
+        thread.start()
+        for _ in range(500):  # the first may come before it listens
+            other.wake_others()
+            thread.join(0.02)
+            if not thread.is_alive():
+                break
+        was_woken = not thread.is_alive()
+        stopping.set()
+        thread.join()
+    assert was_woken
 
 
 def test_a_worker_in_a_pause_ends_though_another_job_runs(
