@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dapu.errors import ConfigurationError
 from dapu.generate.views.abi_types import AbiType, NotAnAbi, name_of, read_type, unique_names
@@ -87,10 +87,18 @@ def keccak(text: str) -> bytes:
     return bytes(algorithm.new(digest_bits=256, data=text.encode()).digest())
 
 
-def read_abi(text: str) -> list[Entry]:
+class Abi(NamedTuple):
+    """What an ABI has. left_out: why an event or function is not among the entries, for each."""
+
+    entries: list[Entry]
+    left_out: list[str]
+
+
+def read_abi(text: str) -> Abi:
     """The events and functions of an ABI, or of a compiler's artifact that has one under `abi`.
 
-    Raises NotAnAbi.
+    One that cannot be understood is left out. Raises NotAnAbi when all are so, and where a log of
+    one could be taken for an anonymous event.
     """
     try:
         document = json.loads(text)
@@ -101,9 +109,23 @@ def read_abi(text: str) -> list[Entry]:
     if not isinstance(document, list):
         raise NotAnAbi("the ABI is not a list of events and functions")
     try:
-        return [entry for entry in map(_entry, document) if entry is not None]
+        return _entries(document)
     except RecursionError:
         raise NotAnAbi("the ABI is nested too deep") from None
+
+
+def _entries(document: Sequence[Any]) -> Abi:
+    found, faults = list[Entry](), list[NotAnAbi]()
+    for value in document:
+        try:
+            entry = _entry(value)
+        except NotAnAbi as fault:
+            faults.append(fault)
+        else:
+            found += [entry] if entry is not None else []
+    if faults and (not found or any(entry.anonymous for entry in found)):
+        raise faults[0]
+    return Abi(found, [f"left out: {fault}" for fault in faults])
 
 
 def _entry(value: Any) -> Entry | None:
@@ -134,15 +156,16 @@ def _flag(entry: Mapping[str, Any], key: str) -> bool:
     return bool(value)
 
 
-def merged(abis: Iterable[Sequence[Entry]]) -> tuple[list[Entry], list[str]]:
-    """The entries of one contract's ABIs, each once, and notes of what differs between them.
+def merged(abis: Iterable[Abi]) -> tuple[list[Entry], list[str]]:
+    """The entries of one contract's ABIs, each once, and notes of what is left out or differs.
 
     Where inputs have other names in another ABI, the first ABI's hold.
     """
     found: dict[tuple[str, str, bool], Entry] = {}
-    notes = []
+    notes = list[str]()
     for abi in abis:
-        for entry in abi:
+        notes += abi.left_out
+        for entry in abi.entries:
             key = (entry.kind, entry.indexed_signature, entry.anonymous)
             first = found.setdefault(key, entry)
             if first.columns != entry.columns or first != entry:

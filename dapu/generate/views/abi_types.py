@@ -23,6 +23,7 @@ _NUMBER = re.compile(r"(u?int)([1-9]\d*)")
 _FIXED = re.compile(r"(u?)fixed([1-9]\d*)x([1-9]\d*)")
 _BYTES = re.compile(r"bytes([1-9]\d*)")
 _ARRAY = re.compile(r"(.*)\[(0|[1-9]\d{0,8}|)\]", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*((\[\d*\])*)", re.ASCII)
 _DEEPEST = 50  # levels of arrays and tuples; the decoders call themselves for each
 _LARGEST = 2**31 - 1  # bytes; PostgreSQL has no larger value
 
@@ -120,13 +121,31 @@ def read_type(entry: Mapping[str, Any]) -> AbiType:
     if not isinstance(text, str):
         raise NotAnAbi(f"an input has the type {text!r}")
     if not text.startswith("tuple"):
-        return _plain(text)
+        return _of_library(text, entry.get("internalType")) or _plain(text)
     array = _ARRAY.fullmatch(text)
     if array:
         return _array(read_type({**entry, "type": array[1]}), array[2])
     if text != "tuple":
         raise NotAnAbi(f"there is no type `{text:.80}`")
     return _tuple(entry)
+
+
+def _of_library(text: str, internal: Any) -> AbiType | None:
+    """A type that only a library's functions have: its name stands in the signature as it is.
+
+    internal: what the compiler says of it, without which a name alone may be anything. Encoded is
+    an enum as a `uint8`, a contract as its address, a pointer into storage as a `uint256`. After
+    Solidity's "Contract ABI Specification" and "Function Signatures and Selectors in Libraries".
+    """
+    if text.endswith(" storage"):
+        return AbiType("uint", text, 256)
+    kind, _, name = internal.partition(" ") if isinstance(internal, str) else ("", "", "")
+    if not _NAME.fullmatch(text) or name != text or kind not in ("enum", "contract"):
+        return None
+    array = _ARRAY.fullmatch(text)
+    if array:
+        return _array(_of_library(array[1], f"{kind} {array[1]}") or _plain(array[1]), array[2])
+    return AbiType("uint", text, 8) if kind == "enum" else AbiType("address", text)
 
 
 @lru_cache(maxsize=10_000)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from dapu.definitions.templates import parse_template
 from dapu.errors import DapuError, JobError
-from dapu.generate.views.abi import Entry, merged, named, read_abi
+from dapu.generate.views.abi import Abi, Entry, merged, named, read_abi
 from dapu.generate.views.abi_types import NotAnAbi
 from dapu.generate.views.planned import Choice, PlannedView, ViewGroup, without_twins
 from dapu.generate.views.view_options import ViewsOptions
@@ -95,7 +95,7 @@ def _group(
     return ViewGroup(group.key, group.views, group.fault, "; ".join(notes) or None)
 
 
-def _read(contract: str | None, abi: str | None) -> list[Entry]:
+def _read(contract: str | None, abi: str | None) -> Abi:
     try:
         if abi is None:
             raise NotAnAbi("there is no ABI")

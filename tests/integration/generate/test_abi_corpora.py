@@ -96,7 +96,7 @@ def test_values_of_ethers(npm_packages: Path, decoder: Decoder, name: str) -> No
 
 def test_events_of_ethers(npm_packages: Path, decoder: Decoder) -> None:
     for case in cases(npm_packages, "contract-events"):
-        event = next(one for one in read_abi(case["interface"]) if one.name == "testEvent")
+        event = next(one for one in read_abi(case["interface"]).entries if one.name == "testEvent")
         topics = [bytes.fromhex(topic[2:]) for topic in case["topics"]]
         values, error = decoder.log(event, topics, bytes.fromhex(case["data"][2:]))
         assert (error, values) == (None, wanted_of(event, case, topics)), case["name"]
@@ -140,4 +140,4 @@ def test_contracts_of_openzeppelin_and_uniswap(
         done = here(capsys, "views", folder, "r.contracts.v")
         assert (done.status, done.err) == (0, "")
         made = one(session, "select count(*) from pg_views where schemaname = 'contracts'")
-        assert made == sum(len(set(read_abi(artifacts[name]))) for name in chosen)
+        assert made == sum(len(set(read_abi(artifacts[name]).entries)) for name in chosen)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from dapu.generate.views.abi import keccak, merged, named, read_abi
+from dapu.generate.views.abi import Abi, keccak, merged, named, read_abi
 from dapu.generate.views.abi_types import NotAnAbi, read_type, unique_names
 from dapu.generate.views.planned import short_name
 
 
 def entries(*found: dict[str, Any]) -> Any:
-    return read_abi(json.dumps(list(found)))
+    return read_abi(json.dumps(list(found))).entries
 
 
 def function(name: str, *types: str) -> dict[str, Any]:
@@ -96,7 +96,30 @@ def test_what_is_not_an_abi_is_refused(abi: str) -> None:
 
 def test_only_events_and_functions_are_taken_and_artifacts_are_read() -> None:
     abi = [{"type": kind} for kind in ("constructor", "fallback", "receive", "error")]
-    assert read_abi(json.dumps({"abi": [*abi, function("f")]})) == entries(function("f"))
+    assert read_abi(json.dumps({"abi": [*abi, function("f")]})).entries == entries(function("f"))
+
+
+def test_types_of_libraries_have_their_names_in_the_signature() -> None:
+    enum = {"type": "Lib.E", "internalType": "enum Lib.E"}
+    enums = {"type": "Lib.E[2][]", "internalType": "enum Lib.E[2][]"}
+    token = {"type": "IERC20", "internalType": "contract IERC20"}
+    data = {"type": "Lib.S storage", "internalType": "struct Lib.S"}
+    call = {"type": "function", "name": "f", "inputs": [enum, enums, token, data]}
+    [found] = entries(call)
+    assert found.signature == "f(Lib.E,Lib.E[2][],IERC20,Lib.S storage)"
+    kinds = [(one.type.kind, one.type.head) for one in found.inputs]
+    assert kinds == [("uint", 32), ("array", 32), ("address", 32), ("uint", 32)]
+    assert found.inputs[1].type.items[0].items[0].size == 8
+
+
+def test_what_is_not_understood_is_left_out_alone() -> None:
+    odd = {"type": "function", "name": "odd", "inputs": [{"type": "Lib.X"}]}
+    found = read_abi(json.dumps([function("f"), odd]))
+    assert [entry.name for entry in found.entries] == ["f"]
+    assert found.left_out == ["left out: function odd: there is no type `Lib.X`"]
+    anonymous = {"type": "event", "name": "E", "anonymous": True}
+    with pytest.raises(NotAnAbi, match="odd"):  # whose logs could be of either
+        read_abi(json.dumps([anonymous, {**odd, "type": "event"}]))
 
 
 def test_overloads_are_named_by_their_types() -> None:
@@ -106,7 +129,7 @@ def test_overloads_are_named_by_their_types() -> None:
 
 def test_abis_of_one_contract_are_merged() -> None:
     first, second = entries(function("f"), function("f")), entries(function("g"), function("f"))
-    found, notes = merged([first, second])
+    found, notes = merged([Abi(first, []), Abi(second, [])])
     assert [entry.name for entry in found] == ["f", "g"]
     assert notes == []
 
