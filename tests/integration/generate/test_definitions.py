@@ -40,7 +40,7 @@ def test_the_rentals_of_mariadb(generating: Generating, shop: Shop) -> None:
     shop.run("set time_zone = '+00:00'", *filter(str.strip, RENTALS.split(";\n")))
     generating.reads(f"url: {shop.url}")
     done = generating.generate("--load", "merge")
-    assert "generate: 8 new" in done.out
+    assert "generate: 9 new" in done.out
     generating.load()
     assert generating.types("film") == {
         "film_id": "integer",
@@ -61,6 +61,7 @@ def test_the_rentals_of_mariadb(generating: Generating, shop: Shop) -> None:
     assert film[:3] == ("ACADEMY DINOSAUR", 2006, Decimal("0.99"))
     assert film[3:5] == ("PG", "Trailers,Deleted Scenes")
     assert generating.rows("select count(*) from staging.film_actor") == [(2,)]
+    assert generating.rows("select count(*) from staging.film_text") == [(2,)]
     assert generating.rows("select picture from staging.staff where active = '1'") != [(None,)]
     assert generating.rows("select fid, actors from staging.film_list order by 1") == [
         (1, "NICK, PENELOPE"),
