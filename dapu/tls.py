@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import lru_cache
 from pathlib import Path
 
 from dapu.errors import ConfigurationError
@@ -17,24 +18,29 @@ _STORE, _ADDED = ("SSL_CERT_FILE", "SSL_CERT_DIR"), ("REQUESTS_CA_BUNDLE", "CURL
 
 
 def client_context() -> ssl.SSLContext:
-    """What checks a server's certificate.
+    """What checks a server's certificate; nobody may change it.
 
     Raises ConfigurationError for a variable that names a file which cannot be read.
     """
-    import truststore  # and with it what only few of the commands need
-
     for name in _STORE:
         _given(name)
+    name = next(filter(os.environ.get, _ADDED), _ADDED[0])
+    added = _given(name)
+    try:
+        return _context(added, *map(os.environ.get, _STORE))
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(f"{name} names {added}: {error}") from None
+
+
+@lru_cache(maxsize=1)  # to read a hundred authorities takes longer than a small answer
+def _context(added: Path | None, *store: str | None) -> ssl.SSLContext:  # noqa: ARG001 - the key
+    import truststore  # and with it what only few of the commands need
+
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # An answer may have no length. Then only the sender's word that it ends says that it is whole.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
-    name = next(filter(os.environ.get, _ADDED), _ADDED[0])
-    if added := _given(name):
-        place = {"capath" if added.is_dir() else "cafile": str(added)}
-        try:
-            context.load_verify_locations(**place)
-        except OSError as error:  # ssl.SSLError is one
-            raise ConfigurationError(f"{name} names {added}: {error}") from None
+    if added:
+        context.load_verify_locations(**{"capath" if added.is_dir() else "cafile": str(added)})
     return context
 
 
