@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -80,9 +81,12 @@ def known_agents(settings: Settings) -> Agents:
     return Agents(others)
 
 
-def _installed() -> Iterator[type[Agent[Any]]]:
-    for entry in entry_points(group=ENTRY_POINTS):
-        yield _check(entry.load(), f"{entry.value} (an installed package)")
+@cache  # to look through all packages takes longer than a small job
+def _installed() -> tuple[type[Agent[Any]], ...]:
+    return tuple(
+        _check(entry.load(), f"{entry.value} (an installed package)")
+        for entry in entry_points(group=ENTRY_POINTS)
+    )
 
 
 def _load(path: str) -> type[Agent[Any]]:

@@ -13,7 +13,7 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as PgSession
 
-from tests.conftest import Database, MakeWarehouse, write_files
+from tests.conftest import Database, MakeWarehouse, with_registry, write_files
 from tests.services import mapserver as running
 from tests.services import postgis, ssh, unavailable
 from tests.services.https_files import HttpsFiles, running_https
@@ -101,7 +101,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgis_server() -> Iterator[Postgres]:
+def postgis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A PostgreSQL with PostGIS; its database `source` is what MapServer serves."""
     programs = postgis.installed()
     if programs is None:
@@ -111,6 +111,7 @@ def postgis_server() -> Iterator[Postgres]:
             server.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
             with closing(psycopg2.connect(server.uri(name))) as session, session:
                 session.cursor().execute("create extension postgis")
+        with_registry(Database(server, "target"), tmp_path_factory.mktemp("template"))
         yield server
 
 

@@ -222,6 +222,7 @@ def test_second_time_changes_nothing(beside: Path, connection: PgSession) -> Non
     assert one(connection, "select value from meta.watermark") == "2024-01-08T00:00:00"
 
 
+@pytest.mark.without_registry
 @pytest.mark.parametrize(
     ("change", "says"),
     [

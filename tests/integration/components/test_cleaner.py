@@ -93,6 +93,7 @@ def test_what_a_task_remembers_is_not_history(folder: Path, connection: PgSessio
         assert one(connection, f"select count(*) from meta.{table}") == 1
 
 
+@pytest.mark.without_registry
 def test_before_the_versioner_ran_it_says_so(make_warehouse: MakeWarehouse) -> None:
     with pytest.raises(ConfigurationError, match="run `dapu versioner` on this warehouse first"):
         clean(open_warehouse(make_warehouse()))

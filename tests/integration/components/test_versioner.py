@@ -22,6 +22,8 @@ from tests.support.components import a_task, manager, one, queued, registrar, ro
 from tests.support.dapu_0_8 import make_registry
 from tests.support.rounds import Seen, run_due
 
+pytestmark = pytest.mark.without_registry
+
 TABLES = {
     "agenda", "control", "dependency", "event", "migration", "override", "registry", "route",
     "seen", "watermark", "worker",

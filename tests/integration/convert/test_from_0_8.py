@@ -58,6 +58,8 @@ update meta.stopper set allowed_version = 99;
 _HISTORY = """
 select id, name, is_current, valid_from::text, valid_to::text, began_by, ended_by
 from mart.customer_history order by id, valid_from
+
+pytestmark = pytest.mark.without_registry
 """
 
 

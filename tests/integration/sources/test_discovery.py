@@ -64,6 +64,7 @@ def discover(
     return Discover(make_warehouse, database, capsys)
 
 
+@pytest.mark.without_registry
 def test_the_tables_of_postgresql(discover: Discover, database: Database) -> None:
     with closing(database.connect()) as session, session:
         session.cursor().execute(

@@ -77,6 +77,7 @@ def test_four_processes_run_a_thousand_jobs_once_each_by_the_rules_of_one(
     assert one(connection, after) == 0
 
 
+@pytest.mark.without_registry
 def test_children_that_cannot_start_say_why_once(make_warehouse: MakeWarehouse) -> None:
     folder = make_warehouse(ROUTE)
     done = dapu("worker", folder, "--processes", "2")

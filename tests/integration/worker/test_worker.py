@@ -308,6 +308,7 @@ def test_a_retry_of_a_master_is_waited_for_though_its_dependent_waits_already(
     assert work(folder).order == ["r.s.master", "r.s.slave"]
 
 
+@pytest.mark.without_registry
 def test_a_worker_started_before_the_versioner_says_what_to_do(
     make_warehouse: MakeWarehouse,
 ) -> None:
