@@ -20,6 +20,7 @@ from tests.support.dapu_0_8 import execute, make_registry
 from tests.support.file_task import FileTask
 from tests.support.rounds import run_task
 
+pytestmark = pytest.mark.without_registry
 PROJECT = Path(__file__).parents[2] / "data" / "dapu_0_8"
 _LEFT = """
 create schema shop; create schema staging; create schema mart;
@@ -58,8 +59,6 @@ update meta.stopper set allowed_version = 99;
 _HISTORY = """
 select id, name, is_current, valid_from::text, valid_to::text, began_by, ended_by
 from mart.customer_history order by id, valid_from
-
-pytestmark = pytest.mark.without_registry
 """
 
 
