@@ -41,12 +41,16 @@ def worker(warehouse: Warehouse, minutes: float | None, processes: int | None) -
     Example: dapu worker finances --processes 4
     """
     from dapu.cli.reporting import open_reporter
+    from dapu.components.notifier import Notifier
     from dapu.worker.processes import run_processes
     from dapu.worker.worker import Worker, stop_on_signals
 
     settings = warehouse.settings.worker
     time, count = minutes or settings.minutes, processes or settings.processes
-    with open_reporter(warehouse) as reporter:
+    with (
+        open_reporter(warehouse) as reporter,
+        Notifier(warehouse, lambda fault: reporter.note("warning", "", fault)),
+    ):
         if count > 1:
             counts = run_processes(warehouse.folder, count, time, reporter)
         else:

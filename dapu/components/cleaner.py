@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dapu.registry import agenda, checked, events, requests, workers
+from dapu.registry import agenda, checked, events, notices, requests, workers
 from dapu.registry.version import check_registry, registry_of
 from dapu.warehouse.warehouse import Warehouse
 
@@ -23,6 +23,7 @@ def clean(warehouse: Warehouse) -> Pruned:
     with warehouse.session("cleaner") as session, session, session.cursor() as cursor:
         check_registry(cursor, registry)
         requests.prune(cursor, registry, keep.agenda)
+        notices.prune(cursor, registry, keep.events)
         checked.prune(cursor, registry, keep.events)
         return Pruned(
             events=events.prune(cursor, registry, keep.events),

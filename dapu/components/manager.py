@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.components.notifier import note_late
 from dapu.registry import agenda, control, tasks, workers
+from dapu.registry.overview import overview
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
 from dapu.warehouse.clock import day_parts_at, next_cron_time
@@ -50,6 +52,8 @@ def queue_due_tasks(warehouse: Warehouse, now: datetime | None = None) -> Manage
         parts = day_parts_at(warehouse.settings, at)
         queued = agenda.queue_due(cursor, registry, at, parts)
         _set_next_crons(cursor, registry, crons, {task for _, task in queued}, at, warehouse)
+        if any("late" in recipient.on for recipient in warehouse.settings.notify):
+            note_late(cursor, registry, overview(cursor, registry, warehouse.settings, at), at)
         faults = tasks.faulty_overrides(cursor, registry, warehouse.settings.day_parts)
         return ManagerRound(queued, failed, freed, override_faults=faults)
 

@@ -96,7 +96,14 @@ def load(
     notes = (*result.notes, *changes, *checked.notes)
     given = tuple(column.name for column in rows.columns)
     kept = _kept(relation, given) if policy.removed == "keep" else ()
-    return with_changes(result, notes=notes, data=checked.data, columns=given, kept=kept)
+    return with_changes(
+        result,
+        notes=notes,
+        data=checked.data,
+        columns=given,
+        kept=kept,
+        schema_changes=tuple(changes),
+    )
 
 
 def _kept(relation: Relation | None, given: tuple[str, ...]) -> tuple[str, ...]:

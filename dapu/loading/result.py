@@ -41,6 +41,9 @@ class LoadResult:
     deleted: int = 0
     """Rows that the source no longer has, and that were deleted or marked."""
 
+    schema_changes: tuple[str, ...] = ()
+    """How the table or its source changed: a column that came, went or has another type."""
+
     read_anew: bool = False
     """Whether all rows were read, those of earlier runs too. The job fills it in."""
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from datetime import time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from dapu.durations import Duration
 from dapu.errors import FaultyFile
@@ -107,6 +115,39 @@ class KeepSettings(Strict):
     workers: Duration = Field(timedelta(days=7), description="Worker processes that ended")
 
 
+NoticeKind = Literal[
+    "failed",
+    "failed again",
+    "recovered",
+    "late",
+    "schema changed",
+    "rows rejected",
+    "row count unusual",
+]
+
+
+class Recipient(Strict):
+    """Whom to tell what."""
+
+    name: str = Field(min_length=1, description="What it is called here, in the registry and logs")
+    url: SecretStr | None = Field(
+        None, description="An apprise URL (extra `notify`); from the environment: `${NAME}`"
+    )
+    command: list[str] | None = Field(
+        None, min_length=1, description="A program, which gets the notices as JSON; or a `url`"
+    )
+    on: list[NoticeKind] = Field(
+        ["failed", "recovered"], min_length=1, description="Of what it is told"
+    )
+    tasks: list[str] = Field([], description="Patterns and selectors of tasks; default all")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Recipient:
+        if (self.url is None) == (self.command is None):
+            raise ValueError("give either `url` or `command`")
+        return self
+
+
 class Settings(Strict):
     """warehouse.yaml."""
 
@@ -145,6 +186,17 @@ class Settings(Strict):
         description="Secret for `hash` columns, from the environment: `${NAME}`",
     )
 
+    notify: list[Recipient] = Field([], description="Whom to tell when something went wrong")
+
+    @field_validator("notify")
+    @classmethod
+    def _named_once(cls, recipients: list[Recipient]) -> list[Recipient]:
+        names = [recipient.name for recipient in recipients]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"has two recipients that are called {name!r}")
+        return recipients
+
     @property
     def zone(self) -> ZoneInfo:
         """The warehouse's time zone: of day parts, cron expressions and its database sessions."""
@@ -162,7 +214,14 @@ def read_settings(folder: Path, environment: dict[str, str]) -> Settings:
     if isinstance(values, dict):
         _refuse_secret_variables(written.get("variables"), document.below("variables"))
         remember(str(values.get("hash_key") or ""))
+        _remember_urls(values.get("notify"))
     return validate(Settings, values, [document])
+
+
+def _remember_urls(recipients: Any) -> None:
+    for recipient in recipients if isinstance(recipients, list) else ():
+        if isinstance(recipient, dict):
+            remember(str(recipient.get("url") or ""))
 
 
 def _refuse_secret_variables(variables: Any, document: Document) -> None:

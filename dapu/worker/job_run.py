@@ -26,6 +26,7 @@ from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.afterwards import Position, not_run, outside_session, positions, runs_now
 from dapu.worker.checks import Checking
 from dapu.worker.claimed_task import check_files, restore
+from dapu.worker.findings import note_findings
 from dapu.worker.job_watch import Watch
 from dapu.worker.past_changes import note_past_change, still_missing
 from dapu.worker.source_columns import columns_of, compare_columns
@@ -82,6 +83,7 @@ class JobRun:
                 runner.watch.check()
             of_job = (cursor, runner.registry, self._job, task)
             note_past_change(*of_job, results)
+            note_findings(*of_job, runner.warehouse.settings, results)
             said = [*map(str, results), *warnings, *still_missing(*of_job)]
             rows, message = sum(result.rows for result in results), "; ".join(said)
             self._commit_end(cursor, rows, message, event)

@@ -7,6 +7,7 @@ of each column is missing. So it is a warning, which `status` shows until the ta
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -45,10 +46,11 @@ def compare_columns(
     renamed = _renamed(cursor, table, gone, [c for c in now if before and c not in before])
     state = {COLUMNS: now, RENAMED: renamed and {**renamed, "hash": claim.hash}}
     source_state.remember(cursor, registry, claim.job.task, item, state, claim.job.number)
-    notes = (
+    notes = tuple(
         f"the column {name} is no longer in the source, and stays in the table" for name in gone
     )
-    return result.also(tuple(notes)), renamed_note(renamed) if renamed else None
+    result = replace(result, schema_changes=(*result.schema_changes, *notes))
+    return result.also(notes), renamed_note(renamed) if renamed else None
 
 
 def renamed_note(renamed: Mapping[str, str]) -> str:
