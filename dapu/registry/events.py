@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from psycopg2.extensions import connection as PgSession
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.named_sql import statement
 from dapu.registry.storable import storable, storable_details
 from dapu.registry.store import Registry
+from dapu.warehouse.postgres_session import Session
 
 Level = Literal["info", "warning", "error"]
 _LEVELS: tuple[Level, ...] = ("info", "warning", "error")
@@ -63,7 +63,7 @@ class EventLog:
     """Writes events over a session in autocommit, apart from any job's transaction."""
 
     registry: Registry
-    session: PgSession
+    session: Session
 
     def write(
         self,

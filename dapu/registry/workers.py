@@ -14,7 +14,7 @@ from typing import Literal
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.named_sql import compose
+from dapu.named_sql import compose, statement
 from dapu.registry import agenda
 from dapu.registry.store import Registry
 from dapu.version import __version__
@@ -59,10 +59,14 @@ def _channel(registry: Registry) -> str:
     return f"dapu workers {registry.worker_lock_class}"
 
 
-def is_alive(cursor: Cursor, registry: Registry, worker: int) -> bool:
-    """Whether a worker's session, which holds its lock, is there on the server."""
-    values = {"registry": registry.worker_lock_class, "worker": worker}
-    return registry.row(cursor, "worker.is_alive", **values) == (True,)
+def is_served(cursor: Cursor, backend: int, seconds: float) -> bool:
+    """Whether the server works on what a session asked of it; `cursor` is another's.
+
+    It does not when the session has ended, or when it has waited there for so long itself: then
+    what one side said no longer reaches the other.
+    """
+    cursor.execute(statement("worker.is_served"), {"backend": backend, "seconds": seconds})
+    return cursor.fetchone() == (True,)
 
 
 def free_jobs_of_the_dead(cursor: Cursor, registry: Registry) -> list[tuple[int, str, str]]:

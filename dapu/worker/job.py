@@ -75,7 +75,8 @@ class JobRunner(Workplace):
             if self.session.closed or self.events.session.closed:
                 # A source in the same server may have been the first to notice.
                 raise psycopg2.OperationalError(str(first_cause(error))) from error
-            self.session.rollback()
+            with self.watch.awaits(self.session):
+                self.session.rollback()
             return self._failed(job, error)
         finally:
             self.watch.end()
@@ -121,14 +122,19 @@ class JobRunner(Workplace):
         message = storable(message, LONGEST)
         while True:
             try:
-                with self.session, self.session.cursor() as cursor:
+                with (
+                    self.watch.awaits(self.session),
+                    self.session,
+                    self.session.cursor() as cursor,
+                ):
                     outcome = self._settle(cursor, job, error, message)
                 break
             except psycopg2.errors.UniqueViolation:
                 continue  # the task was queued this very moment: now that job is seen
         level: Level = "error" if outcome.status in ("failed", "waiting") else "warning"
         try:
-            self.events.write(level, outcome.message, task=job.task, job=job.number, data=data)
+            with self.watch.awaits(self.events.session):
+                self.events.write(level, outcome.message, task=job.task, job=job.number, data=data)
         except psycopg2.Error:
             if self.events.session.closed:
                 raise

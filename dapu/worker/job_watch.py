@@ -2,7 +2,8 @@
 
 A job's own thread may be deep in a query, here or at a source. Once a second the watch looks
 whether the job has run out of time or was cancelled, and then stops whatever is running, on the
-servers too, until the job gives up. A server that does not answer holds up none of that: whoever
+servers too, until the job gives up. Between jobs it looks whether the worker still gets answers.
+A server that does not answer holds up none of that: whoever
 asks one does it in a thread apart, and connections that do not end by themselves are cut.
 """
 
@@ -11,8 +12,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 
 import psycopg2
@@ -30,7 +32,7 @@ from dapu.worker.cutting import cut, cut_all, notice_silence
 _TIMED_OUT = "timed out"
 _INTERVAL = 1.0  # seconds
 _SILENT = 15.0  # seconds without an answer, until another connection asks about this one
-_DEAD = 60.0  # seconds without an answer, until that is taken for an answer
+_DEAD = 60.0  # seconds without an answer to that either, until the first is given up
 _CUT_SOURCES = 15.0  # seconds after a job was to stop, until its connections are cut
 _CUT_ALL = 30.0  # the same, for its session in the warehouse
 
@@ -46,7 +48,7 @@ class Watch:
     def __init__(
         self,
         registry: Registry,
-        session: PgSession,
+        session: Session,
         worker: int,
         open_another: Callable[[], PgSession],
         progress: Callable[[Job, int], None],
@@ -64,6 +66,7 @@ class Watch:
         self._reason_since = 0.0
         self._leaving: str | None = None
         self._closed = False
+        self._awaited: _Awaited | None = None
         self._looking, self._asking = _Errand("dapu-look"), _Errand("dapu-ask")
         self._thread = threading.Thread(target=self._run, name="dapu-watch", daemon=True)
         self._thread.start()
@@ -95,6 +98,18 @@ class Watch:
         self._thread.join()
         if self._looking.seconds:
             cut(self._session)
+
+    @contextmanager
+    def awaits(self, session: Session) -> Iterator[None]:
+        """Meanwhile the worker, with no job in hand, waits for the server's answer in a session.
+
+        The session is cut when the server waits for the worker as well.
+        """
+        self._awaited = _Awaited(session, time.monotonic())
+        try:
+            yield
+        finally:
+            self._awaited = None
 
     def on_stop(self, stop: Callable[[], None]) -> Callable[[], None]:
         """Calls `stop` too when the job is to end at once; returns what takes it back.
@@ -139,6 +154,7 @@ class Watch:
     def _run(self) -> None:
         while not self._closed:
             self._wake.wait(_INTERVAL)
+            self._look_at_awaited()
             job = self._job
             if job is None:
                 continue
@@ -150,7 +166,7 @@ class Watch:
             elif not self._looking.seconds:
                 self._looking.run(partial(self._look, job))
             elif self._looking.seconds > _SILENT:
-                self._asking.run(self._ask_elsewhere)
+                self._find_out(self._session, lambda: self._looking.seconds)
 
     def _look(self, job: Job) -> None:
         with suppress(OSError):
@@ -163,19 +179,32 @@ class Watch:
             else:
                 self._report_progress(job)
 
-    def _ask_elsewhere(self) -> None:
-        """The session does not answer: cuts it where the server no longer knows it."""
+    def _look_at_awaited(self) -> None:
+        awaited = self._awaited
+        if awaited is not None and awaited.seconds > _SILENT:
+            self._find_out(
+                awaited.session, lambda: awaited.seconds if self._awaited is awaited else 0.0
+            )
+
+    def _find_out(self, session: Session, waited: Callable[[], float]) -> None:
+        """Asks elsewhere about a session that does not answer. waited: seconds, until now."""
+        if self._asking.seconds > _DEAD:  # nor does the server answer others
+            cut(session)
+        self._asking.run(partial(self._ask_elsewhere, session, waited))
+
+    def _ask_elsewhere(self, session: Session, waited: Callable[[], float]) -> None:
+        """Cuts a session that the server no longer knows, or in which it waits for this side."""
         try:
             other = self._open_another()
             try:
                 with other.cursor() as cursor:
-                    is_known = workers.is_alive(cursor, self._registry, self._worker)
+                    is_served = workers.is_served(cursor, session.backend, _SILENT / 2)
             finally:
                 other.close()
         except (psycopg2.Error, DapuError):
-            is_known = self._looking.seconds < _DEAD
-        if not is_known and self._looking.seconds > _SILENT:
-            cut(self._session)
+            is_served = waited() < _DEAD
+        if not is_served and waited() > _SILENT:
+            cut(session)
 
     def _report_progress(self, job: Job) -> None:
         own = self._own
@@ -218,6 +247,19 @@ class Watch:
                 cut_all([self._session, self._own])
             if waited > _CUT_ALL:
                 cut(self._own)
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """A session whose answer is waited for, and since when."""
+
+    session: Session
+    since: float
+
+    @property
+    def seconds(self) -> float:
+        """For how long."""
+        return time.monotonic() - self.since
 
 
 class _Errand:

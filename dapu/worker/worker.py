@@ -9,12 +9,14 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.installed import known_agents
 from dapu.errors import DatabaseUnreachable
@@ -276,18 +278,24 @@ class _Connection:
         self._session.close()
         self._aside.close()
 
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        """For what the worker asks between jobs."""
+        with self.watch.awaits(self._aside), self._aside.cursor() as cursor:
+            yield cursor
+
     def claim(self, only: int | None = None) -> Claim | None:
-        with self._aside.cursor() as cursor:
+        with self._cursor() as cursor:
             if only is not None:
                 return agenda.claim_job(cursor, self._registry, self._worker, self._backend, only)
             return agenda.claim(cursor, self._registry, self._worker, self._backend)
 
     def claim_after_commit(self) -> Claim | None:
-        with self._aside.cursor() as cursor:
+        with self._cursor() as cursor:
             return agenda.claim_after_commit(cursor, self._registry, self._worker)
 
     def free_jobs_of_the_dead(self) -> None:
-        with self._aside.cursor() as cursor:
+        with self._cursor() as cursor:
             try:
                 freed = workers.free_jobs_of_the_dead(cursor, self._registry)
             except psycopg2.errors.UniqueViolation:
@@ -296,13 +304,13 @@ class _Connection:
             self._reporter.note("warning", task, f"its worker died; the job is {status}")
 
     def outlook(self) -> agenda.Outlook:
-        with self._aside.cursor() as cursor:
+        with self._cursor() as cursor:
             return agenda.outlook(cursor, self._registry)
 
     def wait(self, seconds: float, stopping: threading.Event) -> None:
         """Waits so long, or until another worker found nothing left, or this one is to stop."""
         if not self._listens:
-            with self._aside.cursor() as cursor:
+            with self._cursor() as cursor:
                 workers.listen(cursor, self._registry)
             self._listens = True
         until = time.monotonic() + seconds
@@ -312,11 +320,11 @@ class _Connection:
                 break
 
     def wake_others(self) -> None:
-        with self._aside.cursor() as cursor:
+        with self._cursor() as cursor:
             workers.wake_others(cursor, self._registry)
 
     def leave(self, ending: Literal["done", "stopped"], jobs: int) -> None:
-        with self._aside.cursor() as cursor:
+        with self._cursor() as cursor:
             workers.leave(cursor, self._registry, self._worker, ending, jobs)
 
 

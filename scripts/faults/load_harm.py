@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from multiprocessing.context import ForkServerProcess
 
+from scripts.faults.load_proxy import Proxy
 from scripts.faults.load_stage import Stage, ended
 from tests.services.pgbouncer import PgBouncer, installed
 
@@ -47,15 +48,27 @@ def _stop(stage: Stage, how: signal.Signals) -> None:
 
 @contextmanager
 def _silent_source(stage: Stage) -> Iterator[Harm]:
-    with stage.timeouts(_TIMEOUT):
+    with _cutting(stage.proxy), stage.timeouts(_TIMEOUT):
         yield lambda _: stage.proxy.silence()
-    stage.proxy.cut()
 
 
 @contextmanager
 def _silent_warehouse(stage: Stage) -> Iterator[Harm]:
-    with stage.timeouts(_TIMEOUT), stage.through(stage.main_proxy.port):
+    with (
+        _cutting(stage.main_proxy),
+        stage.timeouts(_TIMEOUT),
+        stage.through(stage.main_proxy.port),
+    ):
         yield lambda _: stage.main_proxy.silence()
+
+
+@contextmanager
+def _cutting(proxy: Proxy) -> Iterator[None]:
+    """Cuts what fell silent, however the round went: the next is not to wait for it."""
+    try:
+        yield
+    finally:
+        proxy.cut()
 
 
 @contextmanager

@@ -30,12 +30,14 @@ and not exists (
     and l.database = (select oid from pg_database where datname = pg_catalog.current_database())
     and l.classid = %(registry)s and l.objid = w.worker::oid and l.objsubid = 2);
 
--- name: is_alive
+-- name: is_served
+-- Without `track_activities` nothing says that the server waits.
 select exists (
-    select from pg_locks l
-    where l.locktype = 'advisory' and l.granted
-    and l.database = (select oid from pg_database where datname = pg_catalog.current_database())
-    and l.classid = %(registry)s and l.objid = %(worker)s::bigint::oid and l.objsubid = 2);
+    select from pg_stat_activity
+    where pid = %(backend)s and not coalesce(
+        wait_event = 'ClientRead'
+        and state_change < pg_catalog.clock_timestamp()
+            - pg_catalog.make_interval(secs => %(seconds)s), false));
 
 -- name: end_sessions
 -- Ends the sessions in which jobs of dead workers run. A process of the server that began before

@@ -10,9 +10,14 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg2
 import pytest
 from psycopg2.extensions import connection as PgSession
 
+from dapu.registry.store import Registry
+from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker import job_watch
+from dapu.worker.job_watch import Watch
 from tests.conftest import Database, MakeWarehouse
 from tests.services.mariadb import MariaDB
 from tests.services.relay import Relay, running_relay
@@ -25,7 +30,7 @@ _HASTY = """
 import dapu.worker.job_watch as watch
 from dapu.worker import worker
 watch._INTERVAL, watch._SILENT, watch._CUT_SOURCES, watch._CUT_ALL = 0.1, 0.5, 0.5, 9.0
-worker.GRACE = 0.5
+worker.GRACE, worker._RECONNECT = 0.5, 0.1
 from dapu.cli.main import main
 main()
 """
@@ -98,6 +103,25 @@ def test_a_source_that_fell_silent_does_not_outlive_the_timeout(
     [(status, message)] = rows(connection, "select status, message from meta.agenda")
     assert status == "failed"
     assert message.startswith("timed out")
+
+
+def test_between_jobs_a_session_is_cut_in_which_both_sides_wait(
+    make_warehouse: MakeWarehouse,
+    relay: Relay,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job_watch, "_INTERVAL", 0.05)
+    monkeypatch.setattr(job_watch, "_SILENT", 0.2)
+    warehouse = open_warehouse(make_warehouse({"connections.yaml": through(relay, database)}))
+    session = warehouse.connect("worker")
+    watch = Watch(Registry(), session, 1, lambda: warehouse.connect("watch"), lambda *_: None)
+    with closing(session), closing(watch), session.cursor() as cursor:
+        with watch.awaits(session):
+            cursor.execute("select pg_sleep(0.6)")  # it works on that, however long it takes
+        relay.silence(relay.clients[0])
+        with pytest.raises(psycopg2.OperationalError), watch.awaits(session):
+            cursor.execute("select 1")
 
 
 def test_a_mariadb_that_fell_silent_does_not_outlive_the_timeout(
