@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from psycopg2 import sql
@@ -128,6 +129,13 @@ class Statement:
             f"{value}{part}" for value, part in zip(self.values, self.parts[1:], strict=True)
         )
 
+    def readable(self) -> str:
+        """The values in their places, as most databases take them; what runs has them apart."""
+        pieces = [self.parts[0]]
+        for value, part in zip(self.values, self.parts[1:], strict=True):
+            pieces += [_literal(value), part]
+        return "".join(pieces).rstrip()
+
     def without_end(self) -> Statement:
         """Without a semicolon at its end, so that it can stand in another."""
         return Statement((*self.parts[:-1], without_end(self.parts[-1])), self.values)
@@ -151,3 +159,24 @@ _PLACEHOLDERS = {
 
 def _plain(text: str, percent: bool) -> str:
     return text.replace("%", "%%") if percent else text
+
+
+def _literal(value: Any) -> str:
+    match value:
+        case None | bool():
+            return {None: "null", True: "true", False: "false"}[value]
+        case int() | float() | Decimal():
+            return str(value)
+        case TableName():
+            return f"{_written(value.schema)}.{_written(value.table)}"
+        case Name():
+            return _written(value.text)
+        case bytes():
+            return f"X'{value.hex()}'"
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _written(name: str) -> str:
+    """A name, in quotes where it is not a plain one."""
+    plain = name.isascii() and name.isidentifier() and name == name.lower()
+    return name if plain else '"' + name.replace('"', '""') + '"'

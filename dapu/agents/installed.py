@@ -81,6 +81,11 @@ def known_agents(settings: Settings) -> Agents:
     return Agents(others)
 
 
+def definition_reader(settings: Settings) -> DefinitionReader:
+    """A reader of definitions that knows all agents; other processes can be given this."""
+    return known_agents(settings).reader(settings)
+
+
 @cache  # to look through all packages takes longer than a small job
 def _installed() -> tuple[type[Agent[Any]], ...]:
     return tuple(

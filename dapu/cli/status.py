@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, SINCE, WAREHOUSE
-from dapu.cli.console import complain, say, show_json, show_table
+from dapu.cli.console import say, show_json, show_table
 from dapu.cli.task_list import Chosen, check_tasks, show_tasks
 from dapu.cli.task_page import show_task
 from dapu.errors import ConfigurationError
-from dapu.text import counted
 
 if TYPE_CHECKING:
     from dapu.warehouse.warehouse import Warehouse
@@ -111,36 +110,6 @@ def _with_fraction(value: Any) -> Any:
     return str(value) if isinstance(value, datetime) else value
 
 
-@click.command("validate")
-@WAREHOUSE
-@AS_JSON
-def validate(warehouse: Warehouse, as_json: bool) -> None:
-    """Check all files of a warehouse directory; needs no database.
-
-    Example: dapu validate finances
-    """
-    from dapu.agents.installed import known_agents
-    from dapu.definitions.catalogue import check_dependencies, read_catalogue
-    from dapu.definitions.folders import scan
-    from dapu.definitions.grants import grant_faults
-    from dapu.definitions.steps import step_faults
-
-    reader = known_agents(warehouse.settings).reader(warehouse.settings)
-    catalogue = read_catalogue(scan(warehouse.folder), reader, warehouse.connections, registered={})
-    check_dependencies(catalogue, masters={})
-    own_steps = step_faults(warehouse.folder / "ver", warehouse.settings.variables)
-    others = [*own_steps, *grant_faults(warehouse.folder)]
-    faults = [str(fault) for fault in [*others, *catalogue.faults]]
-    if as_json:
-        show_json({"tasks": len(catalogue.definitions), "faults": faults})
-    else:
-        for fault in faults:
-            complain(fault)
-        right = counted(len(catalogue.definitions), "task")
-        say(f"{right} without fault; {counted(len(faults), 'fault')}")
-    sys.exit(1 if faults else 0)
-
-
 @click.command("schema")
 @OPTIONAL_WAREHOUSE
 @click.option(
@@ -177,4 +146,4 @@ def schema(warehouse: Warehouse | None, file: str, write: bool) -> None:
         say(str(path))
 
 
-COMMANDS = (status, query, validate, schema)
+COMMANDS = (status, query, schema)

@@ -12,6 +12,7 @@ from dapu.definitions.catalogue import Catalogue, check_dependencies, read_catal
 from dapu.definitions.folders import scan
 from dapu.definitions.reader import DefinitionReader
 from dapu.errors import ConfigurationError
+from dapu.lineage.depends_auto import fill_in_depends
 from dapu.registry import tasks
 from dapu.registry.selectors import Selectable, select_with_reasons, selectable
 from dapu.registry.store import Registry
@@ -39,7 +40,9 @@ def catalogue_of(
     names = (warehouse.settings.day_parts, warehouse.connections)
     registered = tasks.hashes(cursor, registry, *names)
     found = read_catalogue(scan(warehouse.folder), reader, warehouse.connections, registered)
-    check_dependencies(found, tasks.masters(cursor, registry))
+    masters = tasks.masters(cursor, registry)
+    fill_in_depends(found, warehouse.connections, masters)
+    check_dependencies(found, masters)
     return found
 
 

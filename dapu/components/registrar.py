@@ -22,6 +22,7 @@ from dapu.definitions.folders import scan
 from dapu.definitions.reader import Definition, DefinitionReader
 from dapu.definitions.steps import MigrationStep, read_steps
 from dapu.errors import DapuError, Fault, StepFault
+from dapu.lineage.depends_auto import fill_in_depends
 from dapu.loading.table.relation import make_schema
 from dapu.named_sql import statement
 from dapu.registry import agenda, blocks, migrations, source_state, tasks, watermarks
@@ -119,6 +120,7 @@ class _RegistrarRound:
                 registered[task] = None
         found = scan(self.warehouse.folder)
         catalogue = read_catalogue(found, self.reader, self.warehouse.connections, registered)
+        fill_in_depends(catalogue, self.warehouse.connections, masters)
         moved = _find_moved(catalogue, applied, registered)
         applied |= {task: applied[old] for task, old in moved.items() if old in applied}
         upgrades = _find_upgrades(catalogue, applied, dropped)

@@ -104,7 +104,8 @@ def _read(
 ) -> None:
     route, known_hash = catalogue.routes[folder.route], catalogue.registered.get(folder.id)
     try:
-        if known_hash is not None and reader.hash(folder, route) == known_hash:
+        is_known = known_hash is not None and reader.hash(folder, route) == known_hash
+        if is_known and not reader.may_be_auto(folder, route):
             catalogue.unchanged.add(folder.id)
             return
         definition = reader.read(folder, route)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union
 from cronsim import CronSim, CronSimError
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SerializeAsAny,
     create_model,
@@ -31,6 +32,18 @@ def _readable_cron(expression: str) -> str:
             f"{expression!r} is not a cron expression ({error}); write, for example, `15 6 * * 1-5`"
         ) from None
     return expression
+
+
+AUTO = ["auto"]
+"""What `depends: auto` is until it is known what the SQL reads."""
+
+Masters = Annotated[
+    list[str],
+    BeforeValidator(
+        lambda given: AUTO if given == "auto" else given,
+        json_schema_input_type=list[str] | Literal["auto"],
+    ),
+]
 
 
 class Run(Strict):
@@ -145,9 +158,10 @@ class Task(Strict):
     status: Literal["active", "draft", "old"] = Field(
         "active", description="Only an active task is registered and run"
     )
-    depends: list[str] = Field(
+    depends: Masters = Field(
         default_factory=list,
-        description="Ids (route.schema.table) of the tasks whose tables this one reads",
+        description="Ids (route.schema.table) of the tasks whose tables this one reads; `auto`: "
+        "those that its SQL reads",
     )
     tags: list[str] = Field(
         default_factory=list, description="Names for several tasks together: `tag:NAME`"

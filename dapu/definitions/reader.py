@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -25,7 +26,9 @@ from dapu.statement import TableName
 from dapu.suggest import nearest
 from dapu.warehouse.settings import FILE as SETTINGS_FILE
 from dapu.warehouse.settings import Settings
-from dapu.warehouse.yamlfile import Document, fault_in, read_document, validate
+from dapu.warehouse.yamlfile import Document, fault_in, read_document, read_text, validate
+
+_AUTO = re.compile(r"\bdepends['\"]?\s*:\s*['\"]?auto\b")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,13 @@ class DefinitionReader:
         """
         inherited = json.dumps(self._inherited(route), sort_keys=True, default=str)
         return f"{fingerprint(folder.path)}:{hashlib.sha256(inherited.encode()).hexdigest()}"
+
+    def may_be_auto(self, folder: TaskFolder, route: Route) -> bool:
+        """Whether a task has `depends: auto`, so that other tasks decide what it depends on."""
+        inherited = (self.settings.defaults, route.defaults)
+        return any(one.get("depends") == "auto" for one in inherited) or bool(
+            _AUTO.search(read_text(folder.file))
+        )
 
     def read(self, folder: TaskFolder, route: Route) -> Definition | None:
         """None when the task's status is not `active`: what is a draft may be unfinished.

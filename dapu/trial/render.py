@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from dapu.definitions.models import ActionOptions
@@ -37,41 +36,12 @@ def render(trial: Trial, *, full: bool = False) -> Iterator[RenderedFile]:
         for check in trial.task.checks:
             if check.sql:
                 text = context.sql(check.sql)
-                yield RenderedFile("check", check.sql, readable(text), _values(text))
+                yield RenderedFile("check", check.sql, text.readable(), _values(text))
 
 
 def _rendered(options: ActionOptions, file: str, text: Statement) -> RenderedFile:
-    return RenderedFile(options.do, file, readable(text), _values(text))
+    return RenderedFile(options.do, file, text.readable(), _values(text))
 
 
 def _values(text: Statement) -> list[Any]:
     return [value for value in text.values if not isinstance(value, TableName | Name)]
-
-
-def readable(text: Statement) -> str:
-    """The values in their places, as most databases take them; a run binds them apart."""
-    pieces = [text.parts[0]]
-    for value, part in zip(text.values, text.parts[1:], strict=True):
-        pieces += [_literal(value), part]
-    return "".join(pieces).rstrip()
-
-
-def _literal(value: Any) -> str:
-    match value:
-        case None | bool():
-            return {None: "null", True: "true", False: "false"}[value]
-        case int() | float() | Decimal():
-            return str(value)
-        case TableName():
-            return f"{_name(value.schema)}.{_name(value.table)}"
-        case Name():
-            return _name(value.text)
-        case bytes():
-            return f"X'{value.hex()}'"
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def _name(text: str) -> str:
-    """A name, in quotes where it is not a plain one."""
-    plain = text.isascii() and text.isidentifier() and text == text.lower()
-    return text if plain else '"' + text.replace('"', '""') + '"'

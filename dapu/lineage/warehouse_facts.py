@@ -1,0 +1,202 @@
+"""The facts of all tasks; what was read once is kept until a file changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, NamedTuple
+
+from dapu.definitions.folders import TaskFolder, scan
+from dapu.definitions.models import ActionOptions, Route
+from dapu.definitions.reader import DefinitionReader
+from dapu.errors import FaultyFile
+from dapu.lineage.facts import Facts, from_json
+from dapu.version import __version__
+from dapu.warehouse.connection_kinds import (
+    Connection,
+    EmbeddedConnection,
+    PgConnection,
+    UrlConnection,
+)
+from dapu.warehouse.settings import Settings
+from dapu.warehouse.warehouse import Warehouse
+
+_FORM = 1  # of what is kept; a change of what the facts are makes all of it void
+_AT_ONCE = 40  # so many tasks are read in less time than processes take to start
+_DIALECTS = {
+    "bigquery": "bigquery",
+    "clickhouse": "clickhouse",
+    "databricks": "databricks",
+    "duckdb": "duckdb",
+    "mariadb": "mysql",
+    "mssql": "tsql",
+    "mysql": "mysql",
+    "oracle": "oracle",
+    "postgresql": "postgres",
+    "redshift": "redshift",
+    "snowflake": "snowflake",
+    "sqlite": "sqlite",
+    "trino": "trino",
+}
+
+
+class Links(NamedTuple):
+    """What a task reads, as its `depends` and as its SQL says; tables are `schema.table`."""
+
+    depends: list[str]
+    tables: list[str]
+
+
+class _LazyFacts(Mapping[str, Facts]):
+    """Facts by task, taken from their JSON when they are asked for: mostly it is of a few."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts, self._facts = texts, dict[str, Facts]()
+
+    def __getitem__(self, task: str) -> Facts:
+        if task not in self._facts:
+            self._facts[task] = from_json(json.loads(self._texts[task]))
+        return self._facts[task]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+class WarehouseFacts(NamedTuple):
+    """The facts and links of each task that can be read, and how many were read now."""
+
+    tasks: Mapping[str, Facts]
+    links: dict[str, Links]
+    read_now: int
+
+
+def links_of(facts: Facts) -> Links:
+    """What a task reads, without where that stands."""
+    tables = dict.fromkeys(one.table for one in facts.reads if one.table != facts.table)
+    return Links(facts.depends, list(tables))
+
+
+def dialects_of(connections: Mapping[str, Connection]) -> dict[str, str | None]:
+    """Sqlglot's name for the SQL of each connection; None where it is none, or not known."""
+    return {name: _dialect(one) for name, one in connections.items()}
+
+
+def _dialect(connection: Connection) -> str | None:
+    if isinstance(connection, PgConnection | EmbeddedConnection):
+        return "postgres"
+    if isinstance(connection, UrlConnection):
+        return _DIALECTS.get(connection.parts.backend)
+    return None
+
+
+MakeReader = Callable[[Settings], DefinitionReader]
+
+
+def read_facts(warehouse: Warehouse, make_reader: MakeReader) -> WarehouseFacts:
+    """The facts of a warehouse's tasks. Faulty definitions and drafts have none.
+
+    make_reader: a function of a module, since it is called in other processes too.
+    """
+    found, dialects = scan(warehouse.folder), dialects_of(warehouse.connections)
+    hasher = DefinitionReader(warehouse.settings, _no_agents)  # which take time to import
+    mark = f"{_FORM} {__version__} {json.dumps(dialects, sort_keys=True)}"
+    wanted: dict[str, tuple[TaskFolder, Route]] = {}
+    hashes: dict[str, str] = {}
+    for task, folder in found.tasks.items():
+        if folder.route in found.routes:
+            wanted[task] = folder, found.routes[folder.route]
+            hashes[task] = hasher.hash(*wanted[task])
+    kept = _Kept(warehouse.folder, mark)
+    known = kept.read(hashes)
+    missing = [one for task, one in wanted.items() if task not in known]
+    if missing:
+        known |= _read_all(_Reading(warehouse, make_reader, dialects), missing)
+        kept.write(hashes, known)
+    entries = {task: one for task, one in known.items() if one is not None}
+    texts = {task: text for task, (_, text) in entries.items()}
+    links = {task: Links(*some) for task, (some, _) in entries.items()}
+    return WarehouseFacts(_LazyFacts(texts), links, len(missing))
+
+
+def _no_agents(_: Iterable[str]) -> tuple[type[ActionOptions], ...]:
+    """For a reader that makes hashes only."""
+    return ()
+
+
+Wanted = Sequence[tuple[TaskFolder, Route]]
+
+
+class _Reading(NamedTuple):
+    """What each process needs."""
+
+    warehouse: Warehouse
+    make_reader: MakeReader
+    dialects: Mapping[str, str | None]
+
+    def read(self, wanted: Wanted) -> dict[str, Any]:
+        """The facts of some tasks; None of faulty ones and drafts."""
+        from dapu.lineage.task_facts import facts_of
+
+        reader = self.make_reader(self.warehouse.settings)
+        found: dict[str, Any] = {}
+        for folder, route in wanted:
+            try:
+                definition = reader.read(folder, route)
+            except FaultyFile:
+                definition = None
+            found[folder.id] = None
+            if definition is not None:
+                facts = facts_of(definition, route, self.dialects)
+                found[folder.id] = links_of(facts), json.dumps(facts)
+        return found
+
+
+def _read_all(reading: _Reading, wanted: Wanted) -> dict[str, Any]:
+    count = min(os.cpu_count() or 1, 8)
+    if count == 1 or len(wanted) <= _AT_ONCE:
+        return reading.read(wanted)
+    from dapu.lineage import task_facts  # noqa: F401 - once, before the processes are there
+
+    found: dict[str, Any] = {}
+    with ProcessPoolExecutor(count) as pool:
+        for some in pool.map(reading.read, [wanted[start::count] for start in range(count)]):
+            found |= some
+    return found
+
+
+class _Kept:
+    """A file in the user's cache folder; it may be deleted at any time."""
+
+    def __init__(self, folder: Path, mark: str) -> None:
+        self._mark = mark
+        name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        place = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        self._file = Path(place, "dapu", "lineage", f"{folder.name}-{name}.json")
+
+    def read(self, hashes: Mapping[str, str]) -> dict[str, Any]:
+        """What is kept of tasks that have not changed."""
+        try:
+            mark, tasks = json.loads(self._file.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        if mark != self._mark:
+            return {}
+        return {task: facts for task, (of, facts) in tasks.items() if hashes.get(task) == of}
+
+    def write(self, hashes: Mapping[str, str], tasks: Mapping[str, Any]) -> None:
+        """Keeps them, where that can be done."""
+        text = json.dumps([self._mark, {task: [hashes[task], one] for task, one in tasks.items()}])
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile("w", dir=self._file.parent, delete=False) as new:
+                new.write(text)
+            Path(new.name).replace(self._file)

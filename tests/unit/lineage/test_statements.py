@@ -1,0 +1,102 @@
+"""What is read of SQL, and what is left out because it cannot be known."""
+
+from __future__ import annotations
+
+import pytest
+from sqlglot import exp
+
+from dapu.lineage.statements import SqlText
+
+
+def read(text: str) -> SqlText:
+    def name(table: exp.Table) -> str | None:
+        return f"{table.db}.{table.name}" if table.db else None
+
+    return SqlText("q.sql", text, "postgres", name).read()
+
+
+def uses(text: str) -> set[str]:
+    return {f"{one.table}.{one.column}" for one in read(text).uses}
+
+
+def made_of(text: str) -> dict[str, list[str]]:
+    return {
+        one.name: ["|".join(f"{t}.{c}" for t, c in some) for some in one.origins]
+        for one in read(text).outputs or []
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        ('select T.Id, "B" from s.t as t', {"id": ["s.t.id"], "B": ["s.t.B"]}),
+        (
+            "select a + b as c, count(*), sum(d) over () from s.t",
+            {"c": ["s.t.a", "s.t.b"], "count": [], "sum": ["s.t.d"]},
+        ),
+        ("select x from s.t join s.u using (id)", {"x": ["s.t.x|s.u.x"]}),
+        ("select t.*, 1 as one from s.t", {"*": ["s.t.*"], "one": []}),
+        (
+            "with a as (select * from s.t), b (x, y) as (select id, n from a) select x, y from b",
+            {"x": ["s.t.id"], "y": ["s.t.n"]},
+        ),
+        ("select a from s.t union all select b from s.u", {"a": ["s.t.a", "s.u.b"]}),
+        (
+            "with recursive r as (select id from s.t union all select t.up from s.t join r"
+            " on r.id = t.up) select id from r",
+            {"id": ["s.t.id|s.t.up"]},
+        ),
+        (
+            "select (select max(v) from s.u where u.k = t.k) as m from s.t",
+            {"m": ["s.u.v|s.t.v", "s.u.k", "s.t.k"]},
+        ),
+        ("select t.a from s.t as t (a, b)", {"a": []}),
+    ],
+)
+def test_columns_and_what_they_are_made_of(query: str, columns: dict[str, list[str]]) -> None:
+    assert made_of(query) == columns
+
+
+@pytest.mark.parametrize(
+    ("query", "certain"),
+    [
+        ("select id from s.t where day > now() order by n", {"s.t.id", "s.t.day", "s.t.n"}),
+        # The table around is meant, or the one within.
+        ("select 1 from s.t where exists (select from s.u where k = 1)", set()),
+        (
+            "select u, v.w from s.t, unnest(s.t.l) as u, json_to_recordset(t.j) as v (w int)",
+            {"s.t.l", "s.t.j"},
+        ),
+        ("select v from s.t cross join lateral (select max(t.k) as v from s.u) as x", {"s.t.k"}),
+        ("select t, ctid, user, current_date, n as m from s.t order by m", {"s.t.n"}),
+        ('select f(a => 1), extract(epoch from b), x collate "C" from s.t', {"s.t.b", "s.t.x"}),
+        ("select a.b from s.t as a (b)", set()),
+    ],
+)
+def test_only_columns_of_a_table_for_certain_count(query: str, certain: set[str]) -> None:
+    assert uses(query) == certain
+
+
+def test_places_are_those_of_names() -> None:
+    found = read("select\n  t.abc\nfrom staging.sale as t")
+    assert (found.uses[0].place.line, found.uses[0].place.column) == (2, 5)
+    assert (found.reads[0].place.line, found.reads[0].place.column) == (3, 6)
+
+
+def test_sql_that_does_not_parse_has_a_line_and_a_column() -> None:
+    [problem] = read("select a,\n  b bb cc from t").problems
+    assert (problem.place.line, problem.place.column) == (2, 8)
+    assert "`cc`" in problem.message
+    assert read("select 'abc").problems
+
+
+def test_scripts() -> None:
+    found = read(
+        "insert into m.x (p, q) select a, b from s.t; delete from m.x using s.u where true"
+    )
+    assert {one.table for one in found.reads} == {"s.t", "s.u"}
+    assert [one.name for one in found.writes["m.x"]] == ["p", "q"]
+    assert not found.is_opaque
+    for opaque in ("do $$ begin perform 1; end $$", "call p()", "select * from no_schema"):
+        assert read(opaque).is_opaque, opaque
+    assert not read("vacuum m.x; create index on m.x (a)").is_opaque
