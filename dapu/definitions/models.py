@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializeAsAny,
+    WithJsonSchema,
     create_model,
     field_validator,
     model_validator,
@@ -39,10 +40,8 @@ AUTO = ["auto"]
 
 Masters = Annotated[
     list[str],
-    BeforeValidator(
-        lambda given: AUTO if given == "auto" else given,
-        json_schema_input_type=list[str] | Literal["auto"],
-    ),
+    BeforeValidator(lambda given: AUTO if given == "auto" else given),
+    WithJsonSchema({"type": ["array", "string"], "items": {"type": "string"}, "pattern": "^auto$"}),
 ]
 
 
