@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import time
@@ -154,6 +155,7 @@ def _work(folder: Path, hasty: bool) -> None:
     log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    faulthandler.dump_traceback_later(_PATIENCE - 5, file=2)  # where it hangs, if it does
     sys.argv = ["dapu", "worker", str(folder)]
     main()
 

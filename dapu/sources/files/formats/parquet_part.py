@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from dapu.errors import FaultyDocument, JobError
+from dapu.limited_process import LimitedProcess, ProcessDied, most_memory
 from dapu.rows.column_names import column_names, same_text
 from dapu.sources.documents.exact_json import dump
 from dapu.sources.files.formats.nested import json_values
@@ -43,6 +45,7 @@ _TYPES = {
 }
 
 _AT_ONCE = 64 << 20  # bytes of a batch, about
+_MEMORY, _SECONDS = 1 << 30, 20  # of the process that adds up sizes
 _LONGEST = 1 << 30  # bytes; https://www.postgresql.org/docs/current/limits.html, "field size"
 
 
@@ -109,23 +112,39 @@ class ParquetPart:
 
     def _rows_at_once(self, groups: parquet.FileMetaData, wanted: Sequence[int]) -> int:
         """How many rows have room in memory, by the sizes that the file says."""
+        if all(x.total_byte_size * BATCH <= _AT_ONCE * x.num_rows for x in _row_groups(groups)):
+            return BATCH
         rows = BATCH
-        for number in range(groups.num_row_groups):
-            group = groups.row_group(number)
-            sizes = [0] * len(self.schema)
-            for chunk in map(group.column, range(group.num_columns)):
-                root = chunk.path_in_schema.partition(".")[0]
-                sizes[self.schema.names.index(root)] += chunk.total_uncompressed_size
+        for rows_there, sizes in self._sizes(groups):
+            count = max(rows_there, 1)
             for at in wanted:
-                if sizes[at] > _LONGEST * group.num_rows:
+                if sizes.get(at, 0) > _LONGEST * count:
                     raise JobError(
                         f"{self.file}, column {self.schema.names[at]} has values of "
-                        f"{sizes[at] // group.num_rows:,} bytes on average; PostgreSQL takes none "
+                        f"{sizes[at] // count:,} bytes on average; PostgreSQL takes none "
                         "of more than 1 GB"
                     )
-            row = sum(sizes[at] for at in wanted) // max(group.num_rows, 1)
+            row = sum(sizes.get(at, 0) for at in wanted) // count
             rows = min(rows, max(_AT_ONCE // max(row, 1), 1))
         return rows
+
+    def _sizes(self, groups: parquet.FileMetaData) -> list[tuple[int, dict[int, int]]]:
+        """Of each row group its rows, and the sizes of its columns, by their position.
+
+        Arrow ends the process at a list of columns that contradicts itself; here that is a child.
+        """
+        try:
+            with LimitedProcess(f"{__name__}:sizes", most_memory(_MEMORY), _SECONDS) as process:
+                named: list[tuple[int, dict[str, int]]] = process.ask(groups)
+        except ProcessDied as died:
+            raise JobError(
+                f"{self.file} is broken: its list of columns cannot be read: {died}"
+            ) from died
+        positions = {name: at for at, name in enumerate(self.schema.names)}
+        return [
+            (rows, {positions[name]: size for name, size in of.items() if name in positions})
+            for rows, of in named
+        ]
 
     def _exact(self, values: pa.Array, at: int) -> pa.Array:
         if pa.types.is_dictionary(values.type):
@@ -153,6 +172,22 @@ class ParquetPart:
         except FaultyDocument as error:
             raise JobError(f"{self.file}, column {self.schema.names[at]} {error}") from None
         return pa.array(texts, pa.string())
+
+
+def sizes(groups: parquet.FileMetaData) -> list[tuple[int, dict[str, int]]]:
+    """Of each row group its rows, and the unpacked bytes of its columns, by name."""
+    return [(group.num_rows, _sizes_of(group)) for group in _row_groups(groups)]
+
+
+def _sizes_of(group: parquet.RowGroupMetaData) -> dict[str, int]:
+    found = Counter[str]()
+    for chunk in map(group.column, range(group.num_columns)):
+        found[chunk.path_in_schema.partition(".")[0]] += chunk.total_uncompressed_size
+    return found
+
+
+def _row_groups(groups: parquet.FileMetaData) -> list[parquet.RowGroupMetaData]:
+    return [groups.row_group(number) for number in range(groups.num_row_groups)]
 
 
 def _is_of_place(error: Exception) -> bool:

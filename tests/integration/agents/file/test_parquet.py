@@ -85,3 +85,18 @@ def test_a_name_in_parquet_that_is_not_text_is_reported(files: FileTask, tmp_pat
     whole = (tmp_path / "whole.parquet").read_bytes()
     files.share.put("broken.parquet", whole.replace(b"amount", b"am\xf5unt"))
     assert "broken.parquet is" in files.fails("file: broken.parquet")
+
+
+def test_a_parquet_whose_list_of_columns_contradicts_itself_ends_no_worker(
+    files: FileTask, tmp_path: Path
+) -> None:
+    """Arrow ends the process when asked for a column with one level more than its schema has."""
+    text = "x" * 5000  # so that the sizes of columns are asked for
+    parquet.write_table(pa.table({"id": [1, 2], "tags": [[text, text], [text]]}), tmp_path / "x")
+    whole = (tmp_path / "x").read_bytes()
+    length = int.from_bytes(whole[-8:-4], "little")
+    footer = whole[-8 - length : -8].replace(b"\x19\x46", b"\x19\x56\x00")
+    assert len(footer) == length + 1
+    end = len(footer).to_bytes(4, "little") + b"PAR1"
+    files.share.put("a.parquet", whole[: -8 - length] + footer + end)
+    assert "a.parquet is broken" in files.fails("file: a.parquet")
