@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
@@ -78,6 +78,19 @@ def free_jobs_of_the_dead(cursor: Cursor, registry: Registry) -> list[tuple[int,
     registry.run(cursor, "worker.bury", registry=registry.worker_lock_class)
     registry.run(cursor, "worker.end_sessions")
     return agenda.free(cursor, registry)
+
+
+class Former(NamedTuple):
+    """The sessions that a worker had before it connected anew: its number, its jobs' process."""
+
+    worker: int
+    backend: int
+
+
+def end_former(cursor: Cursor, registry: Registry, former: Former) -> None:
+    """Ends them where the server has not noticed that they broke: they would keep their locks."""
+    values = {"registry": registry.worker_lock_class, **former._asdict()}
+    registry.run(cursor, "worker.end_former", **values)
 
 
 def prune(cursor: Cursor, registry: Registry, age: timedelta) -> int:

@@ -98,6 +98,7 @@ class Worker:
         self._watch: Watch | None = None
         self._counts = JobCounts()
         self._lost: _Lost | None = None
+        self._former: workers.Former | None = None
         self._begun: set[int] = set()
         self._waits_for: tuple[str | None, datetime | None] = (None, None)
 
@@ -117,6 +118,8 @@ class Worker:
                         self._reporter.note("info", "", "the warehouse's database is back")
                     connected, away = True, False
                     self._watch = connection.watch
+                    connection.end_former(self._former)
+                    self._former = connection.former
                     self._end_lost(connection)
                     self._work(connection) if only is None else self._work_on(connection, only)
                     connection.leave(
@@ -250,6 +253,7 @@ class _Connection:
             self._worker = workers.enrol(cursor, self._registry)
         self._session = warehouse.connect(f"worker {self._worker}", for_jobs=True)
         self._backend = self._session.backend
+        self.former = workers.Former(self._worker, self._backend)
         self._listens = False
         agents = known_agents(warehouse.settings)
         self.watch = Watch(
@@ -293,6 +297,11 @@ class _Connection:
     def claim_after_commit(self) -> Claim | None:
         with self._cursor() as cursor:
             return agenda.claim_after_commit(cursor, self._registry, self._worker)
+
+    def end_former(self, former: workers.Former | None) -> None:
+        if former is not None:
+            with self._cursor() as cursor:
+                workers.end_former(cursor, self._registry, former)
 
     def free_jobs_of_the_dead(self) -> None:
         with self._cursor() as cursor:

@@ -49,6 +49,20 @@ join pg_stat_activity s on s.pid = a.backend
 where a.status = 'running' and s.backend_start <= a.started_at
 and s.usename = current_user and s.application_name ~ (' worker ' || a.worker || '$');
 
+-- name: end_former
+-- Ends what a worker's broken connections left on the server: the holder of its number's lock, and
+-- the session of its jobs, which a pooler may have given to somebody else meanwhile.
+select pg_catalog.pg_terminate_backend(s.pid)
+from pg_stat_activity s
+where s.usename = current_user
+and (s.pid = %(backend)s and s.application_name ~ (' worker ' || %(worker)s::text || '$')
+    or s.pid in (
+        select l.pid from pg_locks l
+        where l.locktype = 'advisory' and l.granted
+        and l.database = (
+            select oid from pg_database where datname = pg_catalog.current_database())
+        and l.classid = %(registry)s and l.objid = %(worker)s::bigint::oid and l.objsubid = 2));
+
 -- name: listen
 -- Where workers say to one another that nothing is left.
 listen {channel};

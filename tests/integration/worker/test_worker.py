@@ -19,6 +19,7 @@ from dapu.warehouse.warehouse import open_warehouse
 from dapu.worker.job import Outcome
 from dapu.worker.worker import JobCounts, Worker, _Connection
 from tests.conftest import MakeWarehouse
+from tests.support.command import wait_until
 from tests.support.components import ROUTE, a_task, manager, one, rows, write
 from tests.support.rounds import Seen, prepare, run_due
 
@@ -252,7 +253,7 @@ def test_a_worker_stays_while_others_run_jobs_that_may_wake_more(
 
 
 def test_a_worker_that_waits_is_woken_by_one_that_found_nothing_left(
-    make_warehouse: MakeWarehouse,
+    make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
     folder = make_warehouse({**ROUTE, **a_task("r.s.t")})
     prepare(folder)
@@ -268,6 +269,10 @@ def test_a_worker_that_waits_is_woken_by_one_that_found_nothing_left(
         was_woken = not thread.is_alive()
         stopping.set()
         thread.join()
+        # One that connects anew ends what it had before, which the server may take to be alive.
+        other.end_former(waits.former)
+        left = "select count(*) from pg_stat_activity where pid = %s"
+        wait_until(lambda: one(connection, left, [waits.former.backend]) == 0)
     assert was_woken
 
 
