@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from dapu.convert.excel import convert_excel
+from dapu.convert.filecopy import convert_filecopy
 from dapu.convert.old_action import OldAction
+from dapu.convert.rest import convert_json, convert_restapi
 from dapu.convert.select_columns import with_columns
 from dapu.convert.shipped_sql import shipped_sql
 from dapu.convert.sql_text import Pasted, converted_query, converted_script
 from dapu.definitions.script import transaction_faults
+from dapu.statement import LONGEST_NAME, without_end
 from dapu.warehouse.yamlfile import read_text
 
+_SHADOW = "_shadow"  # behind the name of the table that 0.8 built beside
 _FIRST_VALUE = "1990-01-01 00:00:00"  # from which 0.8 read when it had no last one
 _COLUMN = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 
@@ -39,7 +44,11 @@ def _export(action: OldAction) -> list[dict[str, Any]]:
     action.others("file", "changedetection", "ts_col", "pkcols", "cols", "to")
     columns, key = action.names("cols"), action.names("pkcols")
     if action.keys.get("to", "file") != "direct":
-        action.fault("only `to: direct` has a match: the file was for another action", "to")
+        action.fault(
+            "only `to: direct` has a match. The file was for the next action: where that only "
+            "loads it into this table, say `to: direct` and leave the next one out",
+            "to",
+        )
     if not key:
         action.fault(f"`pkcols` is needed: the columns of ak_{action.table.table}_4_uniq")
     path = next(action.existing("file"), None)
@@ -76,8 +85,6 @@ def _shadow(action: OldAction) -> list[dict[str, Any]]:
         "input", "pkcol", "before", "update", "hash_before", "hash_after", "after", "afternew",
         "afterold",
     )  # fmt: skip
-    if list(action.existing("update")):
-        action.fault("has no match: put it into the query, or after it", "update")
     for key in ("hash_before", "hash_after"):
         if action.names(key):
             action.note("is left out: rows are compared without it", key)
@@ -85,17 +92,37 @@ def _shadow(action: OldAction) -> list[dict[str, Any]]:
     if path is None:
         action.fault("names no file that is there", "input")
         return []
-    query = action.add(path, converted_script, Pasted(action.table))
+    built, query = _built(action, path)
     made: dict[str, Any] = {"do": "transform", "query": query}
     if action.names("pkcol"):
         made["key"] = action.names("pkcol")
     return [
         *_scripts(action, "before"),
+        *built,
         made,
         *({**one, "when": "changed"} for one in _scripts(action, "afternew")),
         *({**one, "when": "unchanged"} for one in _scripts(action, "afterold")),
         *_scripts(action, "after"),
     ]
+
+
+def _built(action: OldAction, path: Path) -> tuple[list[dict[str, Any]], str]:
+    """What comes before the table's query, and that query.
+
+    Where something updates what was built, a temporary table is built, and the query reads that.
+    """
+    if not list(action.existing("update")):
+        return [], action.add(path, converted_script, Pasted(action.table))
+    shadow = f"{action.table.table[: LONGEST_NAME - len(_SHADOW)]}{_SHADOW}"
+
+    def build(text: str, pasted: Pasted) -> str:
+        query = without_end(converted_script(text, pasted))
+        return shipped_sql("shadow_build", shadow=shadow, query=query)
+
+    first = {"do": "sql", "file": action.add(path, build, Pasted(action.table))}
+    action.files["shadow_result.sql"] = shipped_sql("shadow_result", shadow=f"pg_temp.{shadow}")
+    updates = _scripts(action, "update", Pasted(action.table, shadow=shadow))
+    return [first, *updates], "shadow_result.sql"
 
 
 def _history(action: OldAction) -> list[dict[str, Any]]:
@@ -118,7 +145,10 @@ def _history(action: OldAction) -> list[dict[str, Any]]:
 _KINDS: dict[str, Callable[[OldAction], list[dict[str, Any]]]] = {
     "agent_exceltartu": convert_excel,
     "agent_export": _export,
+    "agent_filecopy": convert_filecopy,
     "agent_history": _history,
+    "agent_json": convert_json,
+    "agent_restapi": convert_restapi,
     "agent_runsql": _runsql,
     "agent_shadow": _shadow,
 }

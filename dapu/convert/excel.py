@@ -6,6 +6,7 @@ from typing import Any
 
 from dapu.convert.old_action import OldAction
 from dapu.convert.old_project import as_list, as_mapping
+from dapu.convert.shipped_sql import shipped_sql
 
 _KNOWN = ("source", "management", "delete", "delete_date_column", "insert", "cols")
 _PERIODS = ("day", "month", "year")
@@ -14,6 +15,7 @@ _TYPES: dict[str | None, dict[str, Any]] = {
     None: {},
     "to_date": {"type": "date", "format": _DATES},
     "to_dec": {"type": "decimal"},
+    "to_hash": {"type": "text"},
 }
 
 
@@ -34,9 +36,26 @@ def convert_excel(action: OldAction) -> list[dict[str, Any]]:
             "header": "none",
             "start_row": source.get("start_row", 1),
             "columns": _columns(action),
+            **_hashes(action),
             **_load(action),
         }
     ]
+
+
+def _hashes(action: OldAction) -> dict[str, Any]:
+    """A query that makes the hashes of dapu 0.8, so that tables can be joined with old ones."""
+    columns = [one for one in map(as_mapping, as_list(action.keys.get("cols"))) if one.get("from")]
+    if not any(one.get("transform") == "to_hash" for one in columns):
+        return {}
+    action.note("has spaces at the ends of a text taken away before its hash is made", "cols")
+    shown = [
+        shipped_sql("hashed_column", column=str(one.get("name")))
+        if one.get("transform") == "to_hash"
+        else str(one.get("name"))
+        for one in columns
+    ]
+    action.files["hashed.sql"] = shipped_sql("hashed_sheet", columns=",\n    ".join(shown))
+    return {"query": "hashed.sql"}
 
 
 def _columns(action: OldAction) -> dict[str, Any]:

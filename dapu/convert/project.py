@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dapu.convert.actions import modules_of
@@ -14,6 +14,7 @@ from dapu.convert.connections import NewConnections, convert_connections
 from dapu.convert.intervals import duration_of
 from dapu.convert.old_project import Leftovers, OldFile, OldProject, open_old, read_old
 from dapu.convert.routes import convert_route
+from dapu.convert.services import UnknownLogin, convert_services
 from dapu.convert.steps import convert_project_steps
 from dapu.convert.tasks import NewTask, Surroundings, convert_task
 from dapu.definitions.catalogue import check_dependencies, read_catalogue
@@ -32,6 +33,7 @@ from dapu.warehouse.warehouse import open_warehouse
 from dapu.warehouse.yamlfile import as_yaml, read_text
 
 _NAME = re.compile(r"\$\{(\w+)\}")
+_URLS = re.compile(r"^\s*url: ['\"]?\$\{(\w+)\}", re.MULTILINE)
 ReaderOf = Callable[[Settings], DefinitionReader]
 
 
@@ -85,6 +87,7 @@ class _Converter:
     def run(self, timezone: str | None) -> Conversion:
         connections = convert_connections(self.old, self.left)
         self._write_connections(connections)
+        self._write(SETTINGS_FILE, "")
         server = Server(timezone, {}) if timezone else self._ask()
         self._write_settings(server.timezone)
         self._write_project_steps(connections)
@@ -101,7 +104,6 @@ class _Converter:
 
     def _write_connections(self, connections: NewConnections) -> None:
         self._write(CONNECTIONS_FILE, as_yaml(connections.entries))
-        self._write(SETTINGS_FILE, "")
         if connections.secrets:
             (self.new / ".env").touch(mode=0o600)
             self._write(".env", connections.dotenv)
@@ -158,25 +160,49 @@ class _Converter:
     def _write_routes(self, connections: NewConnections, server: Server) -> dict[str, NewTask]:
         tasks: dict[str, NewTask] = {}
         drivers = self._drivers()
+        folders = {
+            one["name"]: PurePosixPath(one["path"])
+            for one in connections.entries
+            if one.get("driver") == "files"
+        }
+        known = set(folders)
         for folder in self.old.routes:
             file = self._route_file(folder)
             if file is None:
                 continue
+            services = self._services(folder.name, file, connections)
             route = convert_route(folder.name, file, connections, server.routes, self.left)
             missing = f"# connection: {route.old_connection}\n" if route.is_draft else ""
             self._write(f"routes/{folder.name}/{ROUTE_FILE}", missing + as_yaml(route.keys))
             around = Surroundings(
                 drivers.get(route.old_connection, ""),
+                services,
+                folders,
                 server.timezone,
                 modules_of(self.old.agents.keys),
                 self.left,
             )
             for path in self.old.tasks(folder):
                 self._convert_task(path, around, tasks)
+        connections.entries += [
+            {"name": name, "driver": "files", "path": str(path)}
+            for name, path in folders.items()
+            if name not in known
+        ]
+        self._write_connections(connections)
         self._drop_dependencies(tasks)
         for task in tasks.values():
             self._write_task(task)
         return tasks
+
+    def _services(
+        self, route: str, file: OldFile, connections: NewConnections
+    ) -> Mapping[str, Mapping[str, Any]]:
+        try:
+            return convert_services(route, file, connections)
+        except UnknownLogin as error:
+            self.left.add(file.fault(str(error)))
+            return {}
 
     def _route_file(self, folder: Path) -> OldFile | None:
         """A route's file; None when it cannot be one, which is noted."""
@@ -253,7 +279,9 @@ class _Converter:
 
     def _check(self, tasks: Mapping[str, NewTask], missing: list[str]) -> None:
         """What would not register is a draft, with what is wrong with it."""
-        environment = {**dict.fromkeys(missing, "1"), **read_environment(self.new)}
+        addresses = _URLS.findall(read_text(self.new / CONNECTIONS_FILE))
+        stand_ins = {name: "https://1" if name in addresses else "1" for name in missing}
+        environment = {**stand_ins, **read_environment(self.new)}
         settings = read_settings(self.new, environment)
         names = read_connections(self.new, environment)
         catalogue = read_catalogue(scan(self.new), self.reader_of(settings), names, {})

@@ -44,7 +44,8 @@ def convert_route(
     elif alias:
         keys["connection"] = known
     for key in file.keys.keys() - _KNOWN:
-        left.add(file.fault("is a web service: write a connection with `driver: rest`", key))
+        if f"{name}_{key}" not in [entry["name"] for entry in connections.entries]:
+            left.add(file.fault("has no match", key))
     keys |= _operators(name, file, changed, left)
     return NewRoute(keys, alias or TARGET, is_draft=known is None)
 

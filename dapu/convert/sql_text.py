@@ -14,6 +14,7 @@ from dapu.statement import PASSED_OVER, TableName
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _TABLE = re.compile(r"\{\{target_schema\}\}\.\{\{target_table\}\}(?!\w)")
+_SHADOW = re.compile(r"\{\{target_schema\}\}\.\{\{target_table_shadow\}\}")
 _NOT_SQL = re.compile(r"\{[{%#]")
 # 0.8 pasted the last value as text between quotes, or behind the name of a type.
 _LAST_VALUE = re.compile(r"(\b(?:timestamp|date)\s+)?'\{\{last_ts_value\}\}'", re.IGNORECASE)
@@ -34,13 +35,15 @@ class Unsayable(ValueError):
 class Pasted:
     """What dapu 0.8 put into a file of a task.
 
-    ts_column: of an export that goes by one; key_columns, data_columns: of a `runsql`.
+    ts_column: of an export that goes by one; key_columns, data_columns: of a `runsql`; shadow: the
+    temporary table that stands for the one which a `shadow` built.
     """
 
     table: TableName
     ts_column: str = ""
     key_columns: Sequence[str] = ()
     data_columns: Sequence[str] = ()
+    shadow: str = ""
 
     @property
     def texts(self) -> Mapping[str, str]:
@@ -73,13 +76,15 @@ def converted_query(text: str, pasted: Pasted) -> str:
 
 def converted_script(text: str, pasted: Pasted) -> str:
     """A script, or a query of the warehouse: the task's table is `{{ this }}`. Raises Unsayable."""
+    original = text
+    text = _SHADOW.sub(f"pg_temp.{pasted.shadow}", text) if pasted.shadow else text
     quoted = [(match.start(), match.end()) for match in PASSED_OVER.finditer(_masked(text))]
 
     def table(match: re.Match[str]) -> str:
         inside = any(start <= match.start() < end for start, end in quoted)
         return match[0] if inside else _MARK
 
-    return _finished(_with_names(_TABLE.sub(table, text), pasted), text, _THIS)
+    return _finished(_with_names(_TABLE.sub(table, text), pasted), original, _THIS)
 
 
 def converted_step(text: str, pasted: Pasted) -> str:

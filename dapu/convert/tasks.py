@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dapu.convert.actions import convert_action
 from dapu.convert.intervals import duration_of
-from dapu.convert.old_action import OldAction
+from dapu.convert.old_action import Around, OldAction
 from dapu.convert.old_project import Leftovers, OldFile, as_list, as_mapping
 from dapu.convert.sql_text import Pasted
 from dapu.convert.steps import convert_table_steps
@@ -43,9 +43,14 @@ class NewTask:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a conversion needs to know. driver: of the route's connection, as 0.8 calls it."""
+    """What a conversion needs to know.
+
+    driver: of the route's connection, as 0.8 calls it. services, folders: see `Around`.
+    """
 
     driver: str
+    services: Mapping[str, Mapping[str, Any]]
+    folders: dict[str, PurePosixPath]
     zone: str
     modules: Mapping[str, str]
     left: Leftovers
@@ -139,13 +144,16 @@ def _number(file: str) -> int:
 def _convert_actions(table: TableName, new: NewTask, around: Surroundings) -> None:
     actions: list[dict[str, Any]] = []
     steps = len(new.files)
-    for position, keys in enumerate(as_list(new.old.keys.get("actions"))):
+    every = as_list(new.old.keys.get("actions"))
+    mappings = list(map(as_mapping, every))
+    near = Around(new.id.partition(".")[0], around.services, around.folders, mappings)
+    for position, keys in enumerate(every):
         if not isinstance(keys, dict):
             new.faults.append(new.old.fault("is not a mapping", "actions", position))
             continue
         number = 1 + max(map(_number, filter(_is_step, new.files)), default=0)
         action = OldAction(
-            new.old, position, keys, table, around.driver, around.zone, number, new.files
+            new.old, position, keys, table, around.driver, around.zone, number, near, new.files
         )
         actions += convert_action(action, around.modules)
         new.faults += action.faults

@@ -26,13 +26,12 @@ create table film (
     last_update timestamp not null default current_timestamp,
     key (last_update)
 );
-insert into film values (1, 'ACADEMY DINOSAUR', 'It''s epic', 2006, 1, 0.99, 86, 'PG',
-        'Deleted Scenes,Trailers', '2006-02-15 05:03:42'),
-    (2, 'ACE GOLDFINGER', null, 1901, 1, 4.99, null, 'NC-17', '', '2006-02-15 05:03:42');
-
 create table film_text (film_id smallint not null primary key, title varchar(255) not null);
 create trigger ins_film after insert on film for each row
     insert into film_text (film_id, title) values (new.film_id, new.title);
+insert into film values (1, 'ACADEMY DINOSAUR', 'It''s epic', 2006, 1, 0.99, 86, 'PG',
+        'Deleted Scenes,Trailers', '2006-02-15 05:03:42'),
+    (2, 'ACE GOLDFINGER', null, 1901, 1, 4.99, null, 'NC-17', '', '2006-02-15 05:03:42');
 
 create table film_actor (
     actor_id smallint unsigned not null,

@@ -113,6 +113,109 @@ def test_files_of_a_shadow_that_depend_on_a_change(converts: Converts) -> None:
     ]
 
 
+def test_what_a_shadow_updates_is_a_temporary_table_before(converts: Converts) -> None:
+    done = converts({
+        "routes/mart/mart/revenue/haulwork.yaml":
+            "actions:\n- {do: shadow, input: query.sql, pkcol: [day], update: fix.sql}\n",
+        "routes/mart/mart/revenue/fix.sql":
+            "update {{target_schema}}.{{target_table_shadow}} set amount = 0",
+    })  # fmt: skip
+    assert "mart.mart.revenue" not in done.drafts
+    task = read(done, "routes/mart/mart/revenue/task.yaml")
+    assert task["actions"] == [
+        {"do": "sql", "file": "query.sql"},
+        {"do": "sql", "file": "fix.sql"},
+        {"do": "transform", "query": "shadow_result.sql", "key": ["day"]},
+    ]
+    folder = done.folder / "routes/mart/mart/revenue"
+    query = (folder / "query.sql").read_text()
+    assert query.startswith("create temporary table revenue_shadow on commit drop as\nselect")
+    assert "update pg_temp.revenue_shadow set" in (folder / "fix.sql").read_text()
+
+
+_SERVICE = """
+name: Schools
+type: http
+arno:
+  url: "%ARNO_URL%/v1"
+  headers: {X-Client: "%CLIENT%"}
+  auth: {method: bearer, token: s3cret}
+  timeout: {connect: 5, read: 40}
+  params: {lang: et}
+"""
+_ASKS = """
+actions:
+- do: restapi
+  api_source: {api: arno, path: "/schools/{{jrk}}", retry: 2}
+  repeat_sql: {file: which.sql, mapping: {jrk: 2}}
+  repeat_index: {type: task, file: index.json, mode: append}
+  continue_on_error: true
+- do: json
+  origin: {type: task, file: index.json, file_is_index: true}
+  extract: programs[]
+  cols:
+  - {name: jrk, from: params, data: jrk, type: int}
+  - {name: school, from: data, data: contact.name, type: text}
+  - {name: program, from: extract, data: name}
+  - {name: how, from: const, data: rest`api}
+  pkcols: [jrk, program]
+"""
+
+
+def test_questions_and_what_reads_the_answers_become_one_action(converts: Converts) -> None:
+    task = "routes/school/staging/program"
+    done = converts({
+        "routes/school/route.yaml": _SERVICE,
+        f"{task}/haulwork.yaml": _ASKS,
+        f"{task}/which.sql": "select name, id from staging.school;",
+    })  # fmt: skip
+    assert done.drafts == []
+    [made] = [one for one in read(done, "connections.yaml") if one["name"] == "school_arno"]
+    assert made == {
+        "name": "school_arno",
+        "driver": "rest",
+        "url": "${ARNO_URL}/v1",
+        "headers": {"X-Client": "${CLIENT}"},
+        "auth": {"type": "bearer", "token": "${SCHOOL_ARNO_PASSWORD}"},
+        "timeout": "40 s",
+    }
+    [action] = read(done, f"{task}/task.yaml")["actions"]
+    assert action == {
+        "do": "rest",
+        "connection": "school_arno",
+        "path": "schools/{jrk}",
+        "parameters": {"lang": "et"},
+        "repeat": {"query": "which.sql", "on_error": "skip"},
+        "rows": "programs[]",
+        "columns": {
+            "jrk": {"repeat": "jrk", "type": "bigint"},
+            "school": {"record": "contact.name", "type": "text"},
+            "program": {"path": "name", "type": "text"},
+            "how": {"path": '`"rest\\`api"`', "type": "text"},
+        },
+        "load": "merge",
+        "key": ["jrk", "program"],
+    }
+    query = (done.folder / task / "which.sql").read_text()
+    assert query.startswith("select unused_1, jrk from (")
+
+
+def test_a_file_is_copied_between_connections_of_files(converts: Converts) -> None:
+    place = "{type: fs, dir: %s, file: a.csv}"
+    copy = f"origin: {place % '/srv/in/bank'}, destination: {place % '/srv/out'}"
+    done = converts({
+        "conf/file.yaml": "inbox: /srv/in\n",
+        f"{INVOICE}/haulwork.yaml": f"actions:\n- {{do: filecopy, {copy}}}",
+    })  # fmt: skip
+    assert "shop.staging.invoice" not in done.drafts
+    [action] = read(done, f"{INVOICE}/task.yaml")["actions"]
+    assert action == {
+        "do": "filecopy", "connection": "inbox", "file": "bank/a.csv", "to": "folder_srv_out",
+    }  # fmt: skip
+    made = {"name": "folder_srv_out", "driver": "files", "path": "/srv/out"}
+    assert made in read(done, "connections.yaml")
+
+
 def test_history_gets_a_step_that_takes_it_over(converts: Converts) -> None:
     done = converts({})
     folder = done.folder / "routes/mart/mart/customer_history"
@@ -135,7 +238,6 @@ def test_history_gets_a_step_that_takes_it_over(converts: Converts) -> None:
     [
         ("{do: export, file: input.sql, pkcols: [id], cols: [id]}", 2, "to: only `to: direct`"),
         ("{do: export, file: input.sql, cols: [id], to: direct}", 2, "`pkcols` is needed"),
-        ("{do: shadow, input: input.sql, update: input.sql}", 2, "update: has no match"),
         ("{do: runsql, file: none.sql}", 2, "file: names no file that is there"),
         ("{do: wash}", 2, "there is no agent `wash`"),
         ("{do: stream, file: input.sql}", 2, "`stream` is to be written by hand"),
@@ -388,7 +490,7 @@ def test_sheet_of_a_workbook(converts: Converts) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("to_dec", "to_hash", "`to_hash` has no match"),
+        ("to_dec", "to_half", "`to_half` has no match"),
         ("delete: month", "delete: none", "rows are only added"),
         ("delete: month", "management: delete", "the file is not deleted here"),
     ],

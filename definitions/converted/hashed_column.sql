@@ -1,0 +1,1 @@
+md5('1970.' || {column} || '.Ämber') as {column}

@@ -1,0 +1,2 @@
+create temporary table {shadow} on commit drop as
+{query}
