@@ -39,6 +39,32 @@ def moment(text: str, zone: tzinfo) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
+COMPONENTS = {
+    "versioner",
+    "registrar",
+    "manager",
+    "worker",
+    "cleaner",
+    "gatekeeper",
+    "server",
+    "run",
+}
+
+
+def open_logs(warehouse: Warehouse, component: str) -> None:
+    """From now on the log goes where warehouse.yaml says."""
+    from dapu.errors import ConfigurationError
+    from dapu.warehouse import logs
+
+    settings = warehouse.settings
+    try:
+        logs.open_logs(
+            settings.logs, warehouse.name, component, settings.zone, folder=warehouse.folder
+        )
+    except OSError as error:
+        raise ConfigurationError(f"logs: {error.filename}: {error.strerror}") from None
+
+
 class _WarehouseDirectory(click.ParamType["Warehouse"]):
     """A directory that the command gets as an opened warehouse."""
 
@@ -48,12 +74,15 @@ class _WarehouseDirectory(click.ParamType["Warehouse"]):
         self,
         value: Any,
         param: click.Parameter | None,  # noqa: ARG002 - as click calls it
-        ctx: click.Context | None,  # noqa: ARG002
+        ctx: click.Context | None,
     ) -> Warehouse:
         """See `click.ParamType`. Raises ConfigurationError for what is not such a directory."""
         from dapu.warehouse.warehouse import open_warehouse
 
-        return open_warehouse(Path(value))
+        warehouse = open_warehouse(Path(value))
+        if ctx is not None and ctx.info_name in COMPONENTS:
+            open_logs(warehouse, ctx.info_name)
+        return warehouse
 
     def shell_complete(
         self,

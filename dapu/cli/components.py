@@ -108,12 +108,14 @@ def manager(warehouse: Warehouse, as_json: bool) -> None:
     Example: dapu manager finances
     """
     from dapu.components.manager import queue_due_tasks
+    from dapu.components.metrics import write_metrics
     from dapu.components.notifier import send_all
 
     line = stamped(warehouse.settings.zone)
     done = queue_due_tasks(warehouse)
     for fault in send_all(warehouse):
         stamped(warehouse.settings.zone, complain)(f"warning: notify: {fault}")
+    write_metrics(warehouse)
     if as_json:
         show_json(
             {

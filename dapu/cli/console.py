@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.secrets import redact
+from dapu.warehouse.logs import log, logs_to_stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,15 +52,22 @@ def complain(text: str) -> None:
     click.echo(redact(text), err=True)
 
 
-def stamped(zone: tzinfo | None, to: Callable[[str], None] = say) -> Callable[[str], None]:
+def stamped(
+    zone: tzinfo | None, to: Callable[[str], None] = say, *, logged: bool = True
+) -> Callable[[str], None]:
     """Says lines plainly on a terminal, and under cron with the time and the command.
 
-    zone: None for that of this machine.
+    zone: None for that of this machine. logged: they are the log of a component, and go where
+    `logs:` of warehouse.yaml says too.
     """
     context = click.get_current_context(silent=True)
     command = f"{context.info_name}: " if context is not None else ""
 
     def line(text: str) -> None:
+        if logged:
+            log("error" if to is complain else "info", text.removeprefix(command))
+        if logged and logs_to_stderr():
+            return
         at = f"{datetime.now(zone):%Y-%m-%d %H:%M:%S}"
         to(text if is_terminal() else f"{at} {command}{text.removeprefix(command)}")
 

@@ -37,14 +37,14 @@ from dapu.cli import (
     views,
     why,
 )
-from dapu.cli.arguments import CommandGroup
+from dapu.cli.arguments import COMPONENTS, CommandGroup
 from dapu.cli.console import complain, is_terminal
 from dapu.errors import DapuError
 from dapu.secrets import redact
 from dapu.version import __version__
+from dapu.warehouse.logs import log, logs_to_stderr
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-_LOGGED = {"versioner", "registrar", "manager", "worker", "cleaner", "gatekeeper", "server"}
 _EPILOG = """
 A warehouse directory is the first argument of every command; within one it may be left out.
 
@@ -138,7 +138,10 @@ def _complain(text: str) -> None:
     """Says what is wrong; in a component's log with the time and its name, as all lines there."""
     command = "".join(sys.argv[1:2])
     stamp = ""
-    if command in _LOGGED and not is_terminal():
+    log("error", text)
+    if logs_to_stderr():
+        return
+    if command in COMPONENTS - {"run"} and not is_terminal():
         stamp = f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {command}: "
     for line in text.splitlines() or [""]:
         complain(stamp + line)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from dapu.cli.console import is_terminal, stamped
 from dapu.registry.agenda import Job
 from dapu.registry.events import Level
+from dapu.warehouse.logs import log, logs_to_stderr
 from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.job import Outcome
 from dapu.worker.worker import Reporter
@@ -29,7 +31,7 @@ class Lines:
     """
 
     def __init__(self, warehouse: Warehouse, *, by_hand: bool = False) -> None:
-        self._say, self._by_hand = stamped(warehouse.settings.zone), by_hand
+        self._say, self._by_hand = stamped(warehouse.settings.zone, logged=False), by_hand
 
     def started(self, job: Job) -> None:
         """See `Reporter`."""
@@ -49,13 +51,76 @@ class Lines:
         self._say(": ".join(part for part in (level, task, message) if part))
 
 
+class _Logged:
+    """Each beginning and end of a job into the log."""
+
+    def started(self, job: Job) -> None:
+        """See `Reporter`."""
+        log("info", "started", **_about(job))
+
+    def progress(self, job: Job, rows: int) -> None:
+        """See `Reporter`."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """See `Reporter`."""
+        wrong = outcome.status in ("failed", "lost", "waiting") or outcome.fault is not None
+        more = {"status": outcome.status, "rows": outcome.rows}
+        log("error" if wrong else "info", outcome.message, **_about(job), **more)
+
+    def note(self, level: Level, task: str, message: str) -> None:
+        """See `Reporter`."""
+        log(level, message, task=task or None)
+
+
+def _about(job: Job) -> dict[str, Any]:
+    return {"task": job.task, "job": job.number, "try": job.tries, "worker": job.worker}
+
+
+class _Several:
+    """What is reported to several reporters."""
+
+    def __init__(self, reporters: Sequence[Reporter]) -> None:
+        self._reporters = reporters
+
+    def started(self, job: Job) -> None:
+        """See `Reporter`."""
+        for reporter in self._reporters:
+            reporter.started(job)
+
+    def progress(self, job: Job, rows: int) -> None:
+        """See `Reporter`."""
+        for reporter in self._reporters:
+            reporter.progress(job, rows)
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """See `Reporter`."""
+        for reporter in self._reporters:
+            reporter.ended(job, outcome)
+
+    def note(self, level: Level, task: str, message: str) -> None:
+        """See `Reporter`."""
+        for reporter in self._reporters:
+            reporter.note(level, task, message)
+
+
 @contextmanager
 def open_reporter(warehouse: Warehouse, *, by_hand: bool = False) -> Iterator[Reporter]:
-    """The reporter that fits where the output goes, for the length of a block."""
-    if not is_terminal():
-        yield Lines(warehouse, by_hand=by_hand)
-        return
-    from dapu.cli.progress import open_bars  # what draws them takes time to import
+    """The reporters that fit where the output goes and what is configured, in a block."""
+    with ExitStack() as stack:
+        reporters: list[Reporter] = [_Logged()]
+        if is_terminal():
+            from dapu.cli.progress import open_bars  # what draws them takes time to import
 
-    with open_bars() as bars:
-        yield bars
+            reporters.append(stack.enter_context(open_bars()))
+        elif not logs_to_stderr():
+            reporters.append(Lines(warehouse, by_hand=by_hand))
+        several = _Several(reporters)
+        if warehouse.settings.openlineage is not None:
+            from dapu.worker.openlineage import OpenLineage
+
+            settings = warehouse.settings.openlineage
+            lineage = OpenLineage(
+                warehouse, settings, lambda text: several.note("warning", "", text)
+            )
+            reporters.append(stack.enter_context(lineage))
+        yield several

@@ -41,6 +41,7 @@ def worker(warehouse: Warehouse, minutes: float | None, processes: int | None) -
     Example: dapu worker finances --processes 4
     """
     from dapu.cli.reporting import open_reporter
+    from dapu.components.metrics import write_metrics
     from dapu.components.notifier import Notifier
     from dapu.worker.processes import run_processes
     from dapu.worker.worker import Worker, stop_on_signals
@@ -57,6 +58,10 @@ def worker(warehouse: Warehouse, minutes: float | None, processes: int | None) -
             one = Worker(warehouse, reporter, time)
             stop_on_signals(one)
             counts = one.run()
+    try:
+        write_metrics(warehouse)
+    except (DapuError, OSError) as error:
+        counts.faults.append(f"metrics_file: {error}")
     _show_counts(warehouse, counts)
 
 

@@ -38,6 +38,7 @@ class Job(NamedTuple):
     is_master: bool = False
     rebuild: bool = False
     after_commit: AfterCommit | None = None
+    worker: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def claim(cursor: Cursor, registry: Registry, worker: int, backend: int) -> Clai
         worker=worker,
         backend=backend,
     )
-    return None if row is None else _claimed(row)
+    return None if row is None else _claimed(row, worker)
 
 
 def claim_job(
@@ -134,19 +135,19 @@ def claim_job(
         backend=backend,
         job=job,
     )
-    return None if row is None else _claimed(row)
+    return None if row is None else _claimed(row, worker)
 
 
 def claim_after_commit(cursor: Cursor, registry: Registry, worker: int) -> Claim | None:
     """Takes over a job whose worker ended before what runs after its commit; None without one."""
     row = registry.row(cursor, "agenda.claim_after_commit", worker=worker)
-    return None if row is None else _claimed(row)
+    return None if row is None else _claimed(row, worker)
 
 
-def _claimed(row: tuple[Any, ...]) -> Claim:
+def _claimed(row: tuple[Any, ...], worker: int) -> Claim:
     *of_job, digest, definition, connection, marks, source_state = row
     return Claim(
-        Job(*of_job),
+        Job(*of_job)._replace(worker=worker),
         digest,
         definition,
         connection,

@@ -6,6 +6,7 @@ import re
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -43,6 +44,13 @@ def _identifier(name: str) -> str:
     if name and not _IDENTIFIER.fullmatch(name):
         raise ValueError(f"{name!r} must be lower-case letters, digits and underscores")
     return name
+
+
+def _gelf_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("udp", "tcp") or not parts.hostname:
+        raise ValueError(f"{url!r} is not `udp://host:12201` or `tcp://host:12201`")
+    return url
 
 
 class DayPart(Strict):
@@ -113,6 +121,34 @@ class KeepSettings(Strict):
     agenda: Duration = Field(timedelta(days=60), description="Jobs that ended")
     events: Duration = Field(timedelta(days=30), description="What happened during jobs")
     workers: Duration = Field(timedelta(days=7), description="Worker processes that ended")
+
+
+class LogSettings(Strict):
+    """Where the log of components goes, beside what is printed."""
+
+    format: Literal["text", "json"] | None = Field(
+        None, description="The log goes to standard error like this, and the file too"
+    )
+    level: Literal["info", "warning", "error"] = Field("info", description="And above")
+    file: Path | None = Field(None, description="The log goes to this file too, which is rotated")
+    rotate_at: int = Field(10, ge=1, description="Megabytes of the file")
+    keep: int = Field(5, ge=0, le=100, description="How many older files are kept")
+    gelf: Annotated[str, AfterValidator(_gelf_url)] | None = Field(
+        None, description="The log goes to Graylog too: `udp://host:12201`, `tcp://host:12201`"
+    )
+
+
+class OpenLineageSettings(Strict):
+    """Where events of OpenLineage go."""
+
+    url: str = Field(description="Of the server, as `https://marquez.example`")
+    endpoint: str = Field("api/v1/lineage", description="The path there")
+    api_key: SecretStr | None = Field(
+        None, description="A bearer token, from the environment: `${NAME}`"
+    )
+    namespace: str | None = Field(
+        None, description="Of the jobs; default the name of the warehouse"
+    )
 
 
 NoticeKind = Literal[
@@ -186,6 +222,17 @@ class Settings(Strict):
         description="Secret for `hash` columns, from the environment: `${NAME}`",
     )
 
+    logs: LogSettings = Field(
+        LogSettings.model_validate({}), description="Where the log of components goes"
+    )
+    metrics_file: Path | None = Field(
+        None,
+        description="The Manager and the worker write figures for Prometheus' node exporter: a "
+        "path that ends in `.prom` (extra `metrics`)",
+    )
+    openlineage: OpenLineageSettings | None = Field(
+        None, description="Where each job's events of OpenLineage go (extra `openlineage`)"
+    )
     notify: list[Recipient] = Field([], description="Whom to tell when something went wrong")
 
     @field_validator("notify")
@@ -215,6 +262,9 @@ def read_settings(folder: Path, environment: dict[str, str]) -> Settings:
         _refuse_secret_variables(written.get("variables"), document.below("variables"))
         remember(str(values.get("hash_key") or ""))
         _remember_urls(values.get("notify"))
+        openlineage = values.get("openlineage")
+        if isinstance(openlineage, dict):
+            remember(str(openlineage.get("api_key") or ""))
     return validate(Settings, values, [document])
 
 
