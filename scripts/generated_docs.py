@@ -240,6 +240,9 @@ def _value(schema: Schema, known: Schema) -> str:
     if examples := schema.get("examples"):
         return f"text like `{examples[0]}`"
     kind = schema.get("type", "")
+    if isinstance(kind, list):  # one word, or a list
+        word = str(schema["pattern"]).strip("^$")
+        return f"`{word}`, {_value({**schema, 'type': 'array'}, known)}"
     if kind == "array":
         texts = (_value(option, known) for option in _options(schema.get("items", {}), known))
         inner = " or ".join(dict.fromkeys(texts))

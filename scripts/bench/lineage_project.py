@@ -113,7 +113,7 @@ def write_dbt(folder: Path, count: int) -> None:
     """A project of dbt; `ref` and `source` stand where the tables do."""
     _write(
         folder / "dbt_project.yml",
-        "name: shop\nversion: '1'\nprofile: shop\nmodel-paths: [models]\n"
+        "name: shop\nversion: '1.0.0'\nprofile: shop\nmodel-paths: [models]\n"
         "flags: {send_anonymous_usage_stats: false}\n",
     )
     _write(
