@@ -6,11 +6,12 @@ import os
 from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.shell_completion import CompletionItem
 
+from dapu.cli import completion
 from dapu.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def moment(text: str, zone: tzinfo) -> datetime:
         ) from None
     return at if at.tzinfo else at.replace(tzinfo=zone)
 
+
+_FILE = "warehouse.yaml"  # dapu.warehouse.settings has it too, and takes long to import
 
 COMPONENTS = {
     "versioner",
@@ -77,6 +80,8 @@ class _WarehouseDirectory(click.ParamType["Warehouse"]):
         ctx: click.Context | None,
     ) -> Warehouse:
         """See `click.ParamType`. Raises ConfigurationError for what is not such a directory."""
+        if ctx is not None and ctx.resilient_parsing:  # a shell completes words, and waits
+            return cast("Warehouse", value)
         from dapu.warehouse.warehouse import open_warehouse
 
         warehouse = open_warehouse(Path(value))
@@ -102,7 +107,7 @@ class CommandGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """See `click.Group`."""
         name, command, rest = super().resolve_command(ctx, args)
-        if command is not None and not ctx.resilient_parsing:
+        if command is not None:
             rest = _with_directory(ctx, command, rest)
         return name, command, rest
 
@@ -119,10 +124,8 @@ def _with_directory(ctx: click.Context, command: click.Command, args: list[str])
     first = given.get("warehouse")
     if isinstance(first, str) and (Path(first).exists() or os.sep in first):
         return args
-    from dapu.warehouse.settings import FILE
-
     here = Path.cwd()
-    folder = next((one for one in (here, *here.parents) if (one / FILE).is_file()), None)
+    folder = next((one for one in (here, *here.parents) if (one / _FILE).is_file()), None)
     return args if folder is None else [os.path.relpath(folder), *args]
 
 
@@ -134,5 +137,45 @@ SINCE = click.option(
     "--since",
     metavar="WHEN",
     help="Only what happened since: `yesterday`, `today`, `2 hours`, `2024-05-01 14:30`.",
+)
+TASK = click.argument("task", shell_complete=completion.tasks)
+
+
+def _find_changed(
+    ctx: click.Context,
+    param: click.Parameter,  # noqa: ARG001 - as click calls it
+    given: tuple[str, ...],
+) -> tuple[str, ...]:
+    """`changed:` is asked of git where the warehouse directory is known."""
+    if ctx.resilient_parsing or not any("changed:" in one for one in given):
+        return given
+    from dapu.lineage.changed_since import changed_since
+    from dapu.registry.selectors import CHANGED, ChangedSelector
+
+    folder = ctx.params["warehouse"].folder
+
+    def found(selector: str) -> str:
+        body = selector.removeprefix("+").removesuffix("+")
+        if not body.startswith(CHANGED):
+            return selector
+        return ChangedSelector(selector, changed_since(folder, body.removeprefix(CHANGED)))
+
+    return tuple(map(found, given))
+
+
+SOME_TASKS = click.argument(
+    "selectors",
+    metavar="TASK…",
+    nargs=-1,
+    required=True,
+    callback=_find_changed,
+    shell_complete=completion.selectors,
+)
+ALL_OR_SOME_TASKS = click.argument(
+    "selectors",
+    metavar="[TASK]…",
+    nargs=-1,
+    callback=_find_changed,
+    shell_complete=completion.selectors,
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print data as JSON.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dapu.cli import completion
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import complain, say, show_json
 from dapu.text import counted
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("baseline")
 @WAREHOUSE
-@click.argument("tasks", nargs=-1, metavar="[TASK]...")
+@click.argument("tasks", nargs=-1, metavar="[TASK]...", shell_complete=completion.tasks)
 @click.option("--watermark", metavar="V", help="The source was read up to this value.")
 @click.option(
     "--from-0.8",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dapu.cli import completion
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import say, show_json, show_table
 from dapu.text import counted
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("discover")
 @WAREHOUSE
-@click.argument("source")
+@click.argument("source", shell_complete=completion.routes)
 @AS_JSON
 def discover(warehouse: Warehouse, source: str, as_json: bool) -> None:
     """List what a SOURCE has: a route's, or a connection's.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dapu.cli import completion
 from dapu.cli.arguments import WAREHOUSE
 from dapu.cli.console import complain, say
 
@@ -23,8 +24,13 @@ _SUMMARY = ("new", "changed", "unchanged", "kept", "gone", "failed")
 
 @click.command("generate")
 @WAREHOUSE
-@click.argument("route")
-@click.option("--schema", required=True, help="The warehouse's schema that gets the tables.")
+@click.argument("route", shell_complete=completion.routes)
+@click.option(
+    "--schema",
+    required=True,
+    help="The warehouse's schema that gets the tables.",
+    shell_complete=completion.schemas,
+)
 @click.option("--tables", "-t", multiple=True, help="A pattern of the source's tables; repeatable.")
 @click.option("--exclude", "-x", multiple=True, help="A pattern of tables to leave out.")
 @click.option(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dapu.cli.arguments import AS_JSON, WAREHOUSE
+from dapu.cli import completion
+from dapu.cli.arguments import AS_JSON, TASK, WAREHOUSE
 from dapu.cli.console import say, show_json, show_table
 from dapu.errors import ConfigurationError
 
@@ -47,7 +48,7 @@ def find_task(graph: LineageGraph, name: str) -> str:
 
 @click.command("lineage")
 @WAREHOUSE
-@click.argument("task")
+@TASK
 @AS_JSON
 def lineage(warehouse: Warehouse, task: str, as_json: bool) -> None:
     """Show what TASK is made of, and what is made of it.
@@ -107,7 +108,7 @@ def _show_neighbours(what: str, found: list[Neighbour]) -> None:
 
 @click.command("impact")
 @WAREHOUSE
-@click.argument("column", metavar="TASK.COLUMN")
+@click.argument("column", metavar="TASK.COLUMN", shell_complete=completion.columns)
 @AS_JSON
 def impact(warehouse: Warehouse, column: str, as_json: bool) -> None:
     """Show what depends on a column, before it is changed.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dapu.cli.arguments import AS_JSON, SINCE, WAREHOUSE, moment
+from dapu.cli.arguments import ALL_OR_SOME_TASKS, AS_JSON, SINCE, WAREHOUSE, moment
 from dapu.cli.console import has_colours, is_terminal, say, show_json, show_table
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 
 @click.command("logs")
 @WAREHOUSE
-@click.argument("selectors", metavar="[TASK]…", nargs=-1)
+@ALL_OR_SOME_TASKS
 @click.option("--follow", "-f", is_flag=True, help="Go on with what happens, until Ctrl-C.")
 @SINCE
 @click.option("--job", type=int, help="Only what belongs to this job.")

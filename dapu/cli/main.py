@@ -60,7 +60,7 @@ Examples:
 Exit status: 0 done, 1 something failed, 2 wrong use or configuration.
 
 \b
-Completion, in ~/.bashrc (or zsh_source, fish_source):
+Completion of tasks, routes and columns, in ~/.bashrc (or zsh_source, fish_source):
   eval "$(_DAPU_COMPLETE=bash_source dapu)"
 """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dapu.cli.arguments import AS_JSON, WAREHOUSE
+from dapu.cli.arguments import AS_JSON, SOME_TASKS, WAREHOUSE
 from dapu.cli.console import complain, is_terminal, stamped
 from dapu.errors import ConfigurationError, DapuError, Fault
 from dapu.text import counted
@@ -120,7 +120,7 @@ def _shown(folder: Path) -> Path:
 
 @click.command("run")
 @WAREHOUSE
-@click.argument("selectors", metavar="TASK…", nargs=-1, required=True)
+@SOME_TASKS
 @click.option("--full", is_flag=True, help="Read everything, whatever the watermark.")
 @click.option("--from", "low", metavar="V", help="Read from this value of the watermark's column.")
 @click.option(
@@ -148,9 +148,10 @@ def run(
 ) -> None:
     """Run tasks now, here, whether they are due or not.
 
-    TASK is a name, a pattern, or a selector: `staging.*`, `tag:daily`, `route:erp`, `failed:`;
-    `+mart.sales` takes in what it depends on, `staging.sale+` what depends on it. Several run in
-    the order of what depends on what; what depends on one that fails is not run.
+    TASK is a name, a pattern, or a selector: `staging.*`, `tag:daily`, `route:erp`, `failed:`,
+    `changed:main` (what is not as git's main has it). `+mart.sales` takes in what it depends on,
+    `staging.sale+` what depends on it. Several run in the order of what depends on what; what
+    depends on one that fails is not run.
 
     Takes up changed definitions first, so that an analyst can edit and run. --from and --to fill
     a gap: they are a backfill, which leaves the watermark where it is. With --downstream
@@ -323,7 +324,7 @@ def _queue_selected(
         _check_faults(warehouse, jobs.values(), faults)
     line = stamped(warehouse.settings.zone)
     if not jobs:
-        line("run: no task has failed")
+        line("run: no task is as the selectors say")
     for job, task in jobs.items():
         line(f"{task}: queued as job {job}")
     return jobs

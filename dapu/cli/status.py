@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dapu.cli.arguments import AS_JSON, OPTIONAL_WAREHOUSE, SINCE, WAREHOUSE
+from dapu.cli.arguments import ALL_OR_SOME_TASKS, AS_JSON, OPTIONAL_WAREHOUSE, SINCE, WAREHOUSE
 from dapu.cli.console import say, show_json, show_table
 from dapu.cli.task_list import Chosen, check_tasks, show_tasks
 from dapu.cli.task_page import show_task
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("status")
 @WAREHOUSE
-@click.argument("selectors", metavar="[TASK]…", nargs=-1)
+@ALL_OR_SOME_TASKS
 @click.option("--failed", is_flag=True, help="Only those that failed, or will be tried again.")
 @click.option("--late", is_flag=True, help="Only those that should have run (`run.late_after`).")
 @click.option("--route", metavar="ROUTE", help="Only the tasks of this route.")

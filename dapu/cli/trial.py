@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dapu.cli.arguments import AS_JSON, WAREHOUSE
+from dapu.cli.arguments import AS_JSON, TASK, WAREHOUSE
 from dapu.cli.console import complain, say, show_json, show_table
 from dapu.text import counted, shortened
 
@@ -23,7 +23,7 @@ _FULL = click.option("--full", is_flag=True, help="As a run with --full, or the 
 
 @click.command("render")
 @WAREHOUSE
-@click.argument("task")
+@TASK
 @_FULL
 @AS_JSON
 def render(warehouse: Warehouse, task: str, full: bool, as_json: bool) -> None:
@@ -53,7 +53,7 @@ def render(warehouse: Warehouse, task: str, full: bool, as_json: bool) -> None:
 
 @click.command("preview")
 @WAREHOUSE
-@click.argument("task")
+@TASK
 @click.option("--rows", type=click.IntRange(1, 10_000), default=20, help="So many rows (20).")
 @AS_JSON
 def preview(warehouse: Warehouse, task: str, rows: int, as_json: bool) -> None:
@@ -109,7 +109,7 @@ def _cell(value: Any) -> Any:
 
 @click.command("diff")
 @WAREHOUSE
-@click.argument("task")
+@TASK
 @click.option("--samples", type=click.IntRange(0, 1000), default=5, help="Rows of each kind (5).")
 @_FULL
 @AS_JSON

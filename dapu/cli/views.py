@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dapu.cli import completion
 from dapu.cli.arguments import WAREHOUSE
 from dapu.cli.console import complain, show_json, stamped
 from dapu.text import counted
@@ -26,7 +27,7 @@ def _keys(_context: click.Context, _option: click.Parameter, text: str | None) -
 
 @click.command("views", context_settings={"auto_envvar_prefix": "DAPU_VIEWS"})
 @WAREHOUSE
-@click.argument("task", required=False, envvar="DAPU_VIEWS_TASK")
+@click.argument("task", required=False, envvar="DAPU_VIEWS_TASK", shell_complete=completion.tasks)
 @click.option("--dry-run", is_flag=True, help="Print the SQL; queue and make nothing.")
 @click.option("--drop", is_flag=True, help="Drop the views that the task made, and no others.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many groups.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dapu.cli.arguments import AS_JSON, WAREHOUSE
+from dapu.cli.arguments import AS_JSON, SOME_TASKS, WAREHOUSE
 from dapu.cli.console import say, show_json
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("why")
 @WAREHOUSE
-@click.argument("selectors", metavar="TASK…", nargs=-1, required=True)
+@SOME_TASKS
 @AS_JSON
 def why(warehouse: Warehouse, selectors: tuple[str, ...], as_json: bool) -> None:
     """Say why TASK does not run now, and when it will.

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 from dapu.definitions.folders import TaskFolder, scan
@@ -17,6 +13,7 @@ from dapu.definitions.models import ActionOptions, Route
 from dapu.definitions.reader import DefinitionReader
 from dapu.errors import FaultyFile
 from dapu.lineage.facts import Facts, from_json
+from dapu.lineage.kept_facts import KeptFacts
 from dapu.version import __version__
 from dapu.warehouse.connection_kinds import (
     Connection,
@@ -115,7 +112,7 @@ def read_facts(warehouse: Warehouse, make_reader: MakeReader) -> WarehouseFacts:
         if folder.route in found.routes:
             wanted[task] = folder, found.routes[folder.route]
             hashes[task] = hasher.hash(*wanted[task])
-    kept = _Kept(warehouse.folder, mark)
+    kept = KeptFacts(warehouse.folder, mark)
     known = kept.read(hashes)
     missing = [one for task, one in wanted.items() if task not in known]
     if missing:
@@ -171,32 +168,3 @@ def _read_all(reading: _Reading, wanted: Wanted) -> dict[str, Any]:
         for some in pool.map(reading.read, [wanted[start::count] for start in range(count)]):
             found |= some
     return found
-
-
-class _Kept:
-    """A file in the user's cache folder; it may be deleted at any time."""
-
-    def __init__(self, folder: Path, mark: str) -> None:
-        self._mark = mark
-        name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-        place = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        self._file = Path(place, "dapu", "lineage", f"{folder.name}-{name}.json")
-
-    def read(self, hashes: Mapping[str, str]) -> dict[str, Any]:
-        """What is kept of tasks that have not changed."""
-        try:
-            mark, tasks = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        if mark != self._mark:
-            return {}
-        return {task: facts for task, (of, facts) in tasks.items() if hashes.get(task) == of}
-
-    def write(self, hashes: Mapping[str, str], tasks: Mapping[str, Any]) -> None:
-        """Keeps them, where that can be done."""
-        text = json.dumps([self._mark, {task: [hashes[task], one] for task, one in tasks.items()}])
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile("w", dir=self._file.parent, delete=False) as new:
-                new.write(text)
-            Path(new.name).replace(self._file)

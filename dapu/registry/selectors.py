@@ -27,6 +27,21 @@ class Selectable(NamedTuple):
     masters: list[str]
 
 
+CHANGED = "changed:"
+
+
+class ChangedSelector(str):
+    """`changed:REF`, with or without `+`, and the tasks that git found."""
+
+    tasks: frozenset[str]
+
+    def __new__(cls, text: str, tasks: Iterable[str]) -> ChangedSelector:
+        """The selector as it was written, and the tasks."""
+        one = super().__new__(cls, text)
+        one.tasks = frozenset(tasks)
+        return one
+
+
 _Test = Callable[[Selectable, str], bool]
 _KINDS: dict[str, _Test] = {
     "tag": lambda one, wanted: any(fnmatchcase(tag, wanted) for tag in one.tags),
@@ -44,8 +59,8 @@ def select(selectors: Sequence[str], known: Iterable[Selectable]) -> list[str]:
     """The tasks that selectors name, each once and after those of them that it depends on.
 
     A selector is `route.schema.table`, `schema.table`, or either with `*`; `tag:NAME`,
-    `route:NAME` or `failed:`. A `+` before it takes in what it depends on, a `+` behind it what
-    depends on it. Raises ConfigurationError for a selector that names no task.
+    `route:NAME`, `failed:` or a `ChangedSelector`. A `+` before it takes in what it depends on, a
+    `+` behind it what depends on it. Raises ConfigurationError for a selector that names no task.
     """
     return list(select_with_reasons(selectors, known))
 
@@ -84,6 +99,8 @@ def is_one_task(selectors: Sequence[str]) -> bool:
 
 
 def _named(selector: str, tasks: Mapping[str, Selectable]) -> set[str]:
+    if isinstance(selector, ChangedSelector):
+        return set(tasks) & selector.tasks  # that none changed is no mistake
     body = selector.removeprefix("+").removesuffix("+")
     kind, colon, wanted = body.partition(":")
     if colon and kind not in _KINDS:

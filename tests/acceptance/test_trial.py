@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,16 @@ def test_a_dry_run_says_what_would_run_and_why(
     assert done.status == 0, done.text
     assert "2 tasks would run; nothing is queued" in done.out
     assert rows(connection, "select count(*) from meta.agenda") == jobs
+
+
+def test_a_dry_run_of_what_changed_since_a_commit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("init -q", "add .", "-c user.name=a -c user.email=a@b commit -qm x"):
+        subprocess.run(["git", "-C", str(folder), *command.split()], check=True)
+    write(folder, {"routes/r/m/period/q.sql": _QUERY + " and true"})
+    done = here(capsys, "run", folder, "changed:HEAD", "--dry-run", "--json")
+    assert [one["task"] for one in json.loads(done.out)] == ["r.m.period"]
+    write(folder, {"routes/r/m/period/q.sql": _QUERY + " -- as before"})
+    assert json.loads(here(capsys, "run", folder, "changed:", "--dry-run", "--json").out) == []
+    assert "git knows no `mian`" in here(capsys, "status", folder, "changed:mian").err
