@@ -1,21 +1,26 @@
-"""`${NAME}` and `${NAME:-default}` in files, filled from the environment or a `.env` file."""
+"""`${NAME}` and `${NAME:-default}` in files, filled from the environment or a `.env` file.
+
+And `${file:PATH}` and `${cmd:COMMAND}` beside them, wherever a name may stand.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dapu.errors import Fault, FaultyFile
+from dapu.errors import Fault, FaultyFile, FaultyText
 from dapu.warehouse.explain_fault import Steps
+from dapu.warehouse.external_secrets import Kind, read_secret, run_ahead
 from dapu.warehouse.yamlfile import Document, read_text
 
-_NAME = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_NAME = re.compile(r"\$\{(?:(file|cmd):(?!-)([^}]*)|(\w+)(?::-([^}]*))?)\}")
+_COMMAND = re.compile(r"\$\{cmd:(?!-)([^}]*)\}")
 # `//${USER}:${PASSWORD}@`, but no further than the host's name.
 _USER_IN_URL = re.compile(r"(?<=://)(?:\$\{[^}]*\}|[^\s/?#@])*@")
 _MISREAD = "what is filled in here would be read as something else; put it in other quotes, or none"
@@ -49,7 +54,7 @@ def _read_dotenv(path: Path, before: Mapping[str, str]) -> dict[str, str]:
         else:
             value, is_literal = _unquote(match[2])
             if not is_literal:
-                filling = _Filling({**before, **values, **os.environ})
+                filling = _Filling({**before, **values, **os.environ}, folder=path.parent)
                 value = filling.replace(value)
                 faults += [Fault(path, number, message) for message in filling.missing]
             values[match[1]] = value
@@ -77,7 +82,7 @@ def fill_in_text(text: str, environment: Mapping[str, str], path: Path) -> str:
     missing: list[Fault] = []
     lines = []
     for number, line in enumerate(text.splitlines(keepends=True), start=1):
-        filling = _Filling(environment)
+        filling = _Filling(environment, folder=path.parent)
         lines.append(filling.replace(line))
         missing += [Fault(path, number, message) for message in filling.missing]
     if missing:
@@ -121,10 +126,20 @@ def fill_in(value: Any, environment: Mapping[str, str], document: Document) -> A
     Raises FaultyFile with file and line of every name that is not set.
     """
     faults: list[Fault] = []
+    run_ahead(_commands(value), document.path.parent)
     filled = _fill_in(value, environment, document, faults)
     if faults:
         raise FaultyFile(faults)
     return filled
+
+
+def _commands(value: Any) -> Iterator[str]:
+    """All that a file's content has to run; what is commented out is not."""
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _commands(item)
+    elif isinstance(value, str):
+        yield from _COMMAND.findall(value)
 
 
 def _fill_in(
@@ -141,7 +156,7 @@ def _fill_in(
             for position, item in enumerate(value)
         ]
     if isinstance(value, str) and "${" in value:
-        filling = _Filling(environment)
+        filling = _Filling(environment, folder=document.path.parent)
         value = filling.replace(value)
         faults += [document.fault(message) for message in filling.missing]
     return value
@@ -149,8 +164,11 @@ def _fill_in(
 
 @dataclass
 class _Filling:
+    """folder: in which paths and commands begin. missing: what is wrong."""
+
     environment: Mapping[str, str]
     missing: list[str] = field(default_factory=list)
+    folder: Path = Path()
 
     def replace(self, text: str) -> str:
         encoded = _USER_IN_URL.sub(
@@ -158,8 +176,17 @@ class _Filling:
         )
         return _NAME.sub(self._value, encoded)
 
+    def _secret(self, kind: Kind, text: str) -> str:
+        try:
+            return read_secret(kind, text, self.folder)
+        except FaultyText as error:
+            self.missing.append(f"${{{kind}:…}}: {error}")
+            return ""
+
     def _value(self, match: re.Match[str]) -> str:
-        name, default = match.groups()
+        kind, text, name, default = match.groups()
+        if kind is not None:
+            return self._secret("file" if kind == "file" else "cmd", text)
         known = self.environment
         if name in known and (known[name] or default is None):
             return known[name]

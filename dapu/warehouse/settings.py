@@ -286,6 +286,7 @@ def _refuse_secret_variables(variables: Any, document: Document) -> None:
         )
         for name, value in variables.items()
         if any(map(is_secret_name, re.findall(r"\$\{(\w+)", str(value))))
+        or re.search(r"\$\{(file|cmd):(?!-)", str(value))
         or ("${" in str(value) and is_secret_name(str(name)))
     ]
     if faults:

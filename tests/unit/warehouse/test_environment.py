@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dapu.errors import FaultyFile
+from dapu.secrets import redact
 from dapu.warehouse.environment import fill_in, fill_in_text, read_environment
 from dapu.warehouse.yamlfile import Document
 
@@ -147,3 +148,56 @@ def test_quotes_help_unless_the_value_has_them_too() -> None:
 
 def test_another_file_is_filled_as_it_is() -> None:
     assert fill_in_text("x=${P}", {"P": "a #b: c"}, Path("settings.ini")) == "x=a #b: c"
+
+
+def test_a_secret_may_stand_in_a_file_or_be_printed_by_a_command(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("from a file\n")
+    path = tmp_path / "connections.yaml"
+    text = """
+        a: ${file:pw}
+        b: ${cmd:printf 'from %s' a-command}
+        url: mysql://u:${cmd:echo 'p@ss word!'}@host/x
+        """
+    document = Document(path, text)
+    assert fill_in(document.parse(), {}, document) == {
+        "a": "from a file",
+        "b": "from a-command",
+        "url": "mysql://u:p%40ss%20word%21@host/x",
+    }
+    shown = "from a file, from a-command, p@ss word!, p%40ss%20word%21"
+    assert redact(shown) == "***, ***, ***, ***"
+    # `file` and `cmd` are names too, where they have a default.
+    assert fill("a: ${file:-x}${cmd}", cmd="y") == {"a": "xy"}
+    (tmp_path / ".env").write_text("A=${file:pw}\nB='${file:pw}'\n")
+    found = read_environment(tmp_path)
+    assert (found["A"], found["B"]) == ("from a file", "${file:pw}")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("${file:none}", "cannot be read: No such file"),
+        ("${file:empty}", "gives nothing"),
+        ("${file:bytes}", "not give UTF-8"),
+        ("${file:}", "names no file"),
+        ("${cmd: }", "names no command"),
+        ("${cmd:no-such-program x}", "`no-such-program x` cannot be run"),
+        ("${cmd:sh -c 'echo hidden-1; echo not found >&2; exit 3'}", "status 3: not found"),
+        ("${cmd:sleep 9}", "took longer than 0.1 seconds"),
+        ("${cmd:pass 'show}", "not a command line"),
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_said_with_its_line_and_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    if "sleep" in text:
+        monkeypatch.setattr("dapu.warehouse.external_secrets.PATIENCE", 0.1)
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    path = tmp_path / "connections.yaml"
+    document = Document(path, f'a: 1\npassword: "{text}"\n')
+    with pytest.raises(FaultyFile) as caught:
+        fill_in(document.parse(), {}, document)
+    [fault] = caught.value.faults
+    assert (fault.line, words in fault.message) == (2, True), fault.message
+    assert "hidden-1" not in fault.message.replace(text, "").replace(text[6:-1], "")

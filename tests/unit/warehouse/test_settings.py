@@ -64,6 +64,7 @@ def test_what_is_written_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
     ("variables:\n  key: ${API_TOKEN:-x}",
      "2: variables.key: a secret cannot be a variable, which is stored and shown; "
      "give it to a connection in connections.yaml"),
+    ("variables:\n  key: ${cmd:echo x}", "2: variables.key: a secret cannot be a variable"),
     ("name: 5", "1: name: must be text, not 5; put it in quotes"),
 ])  # fmt: skip
 def test_a_fault_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -1,0 +1,85 @@
+"""`${file:…}` and `${cmd:…}`: secrets that stand in a file, or that a command prints."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from dapu.errors import FaultyText
+from dapu.secrets import redact, remember
+
+Kind = Literal["file", "cmd"]
+PATIENCE = 30.0  # seconds for a command
+_AT_ONCE = 8  # commands
+_LARGEST = 1 << 20  # bytes; more is no secret
+
+
+def read_secret(kind: Kind, text: str, folder: Path) -> str:
+    """The content of a file, or the output of a command, without the end of its last line.
+
+    text: a path from `folder`, or a command line without a shell, run there. What comes is never
+    shown from then on. Raises FaultyText, without what was read.
+    """
+    if not text.strip():
+        raise FaultyText("names no file" if kind == "file" else "names no command")
+    value = _read_file(folder / Path(text).expanduser()) if kind == "file" else _run(text, folder)
+    for part in (value, *value.splitlines()):
+        remember(part)
+    return value
+
+
+def run_ahead(commands: Iterable[str], folder: Path) -> None:
+    """Runs several commands side by side; what they print is there when it is asked for."""
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for running in [threads.submit(_run, one, folder) for one in dict.fromkeys(commands)]:
+            running.exception()  # it is reported where the command stands
+
+
+def _read_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return _decoded(file.read(_LARGEST + 1), f"the file {path}")
+    except OSError as error:
+        raise FaultyText(f"the file {path} cannot be read: {error.strerror}") from None
+
+
+@cache
+def _run(command: str, folder: Path) -> str:
+    shown = f"the command `{command}`"
+    try:
+        done = subprocess.run(
+            shlex.split(command),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE,
+            cwd=folder,
+        )
+    except subprocess.TimeoutExpired:
+        raise FaultyText(f"{shown} took longer than {PATIENCE:g} seconds") from None
+    except ValueError as error:
+        raise FaultyText(f"{shown} is not a command line: {error}") from None
+    except OSError as error:
+        raise FaultyText(f"{shown} cannot be run: {error.strerror}") from None
+    if done.returncode:
+        said = redact(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+        why = f": {said}" if said else ""
+        raise FaultyText(f"{shown} ended with status {done.returncode}{why}")
+    return _decoded(done.stdout, shown)
+
+
+def _decoded(content: bytes, what: str) -> str:
+    if len(content) > _LARGEST:
+        raise FaultyText(f"{what} gives more than {_LARGEST:,} bytes, which is no secret")
+    try:
+        value = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise FaultyText(f"{what} does not give UTF-8 text") from None
+    if not value:
+        raise FaultyText(f"{what} gives nothing")
+    return value
