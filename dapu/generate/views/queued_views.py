@@ -21,6 +21,7 @@ from dapu.generate.views.make_views import CannotMake
 from dapu.generate.views.planned import Choice, ViewGroup
 from dapu.generate.views.view_database import ViewDatabase, database_of
 from dapu.generate.views.views_action import ViewsAction
+from dapu.named_sql import statement
 from dapu.registry import view_queue
 from dapu.registry.view_queue import FailedGroup, QueuedGroup
 from dapu.warehouse.postgres_session import Session
@@ -135,6 +136,7 @@ class ViewsRun:
 
     def _consume(self, session: Session) -> None:
         with database_of(self._action, session) as database, session.cursor() as cursor:
+            cursor.execute(statement("make_views.compress_quickly"))
             after = 0
             while not self._stopped.is_set():
                 complete = self._all_queued.is_set()
