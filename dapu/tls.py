@@ -11,9 +11,12 @@ import os
 import ssl
 from functools import lru_cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 from dapu.errors import ConfigurationError
 
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _STORE, _ADDED = ("SSL_CERT_FILE", "SSL_CERT_DIR"), ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -45,10 +48,26 @@ def _context(added: Path | None, *store: str | None) -> ssl.SSLContext:  # noqa:
 
 
 def bundle() -> str | None:
-    """The file with the authorities, for a driver that takes nothing else; None where none is."""
-    names = (_ADDED[0], _ADDED[1], _STORE[0])
-    given = next((path for name in names if (path := _given(name)) and path.is_file()), None)
-    return str(given) if given else ssl.get_default_verify_paths().cafile
+    """The file with the authorities, for a driver that takes nothing else; None where none is.
+
+    Those of a folder are written into one, which is there until the process ends.
+    """
+    names = (*_ADDED, *_STORE)
+    given = next((path for name in names if (path := _given(name))), None)
+    if given is None:
+        return ssl.get_default_verify_paths().cafile
+    return _joined(given).name if given.is_dir() else str(given)
+
+
+@lru_cache(maxsize=1)
+def _joined(folder: Path) -> IO[bytes]:
+    """What lies in a folder that OpenSSL takes, each authority once."""
+    found = {path.resolve() for path in folder.iterdir()}  # most names are links to others
+    texts = [path.read_bytes() for path in sorted(found) if path.is_file()]
+    file = NamedTemporaryFile(prefix="dapu-authorities-", suffix=".pem")  # noqa: SIM115 - kept
+    file.write(b"\n".join(text for text in texts if _CERTIFICATE in text))
+    file.flush()
+    return file
 
 
 def _given(name: str) -> Path | None:

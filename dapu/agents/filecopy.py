@@ -123,7 +123,7 @@ class _Copying:
             found,
             _of_this(self._context.state_before.entries, self._how),
             self._how,
-            lambda file: self._source.local(file, self._folder),
+            lambda file: self._hash(self._source.local(file, self._folder)),
             only_new=True,
         )
 
@@ -144,7 +144,7 @@ class _Copying:
         for number, file in enumerate(files):
             with naming_file(file.name):
                 local = self._source.local(file, self._folder)
-                sha256 = sha256_of(local)
+                sha256 = self._hash(local)
             if not self._options.move:
                 self._context.state_after.entries[file.name] = state_of(file, sha256, self._how)
             is_there = self._is_there(names[file.name], local, sha256)
@@ -166,6 +166,9 @@ class _Copying:
         text = f"{done} from {self._source} to {where}, {size:,} bytes"
         return LoadResult(len(files), (text,), data={"files": [f.name for f in files]}, unit="file")
 
+    def _hash(self, local: Path) -> str:
+        return sha256_of(local, self._context.job.stops.check)
+
     def _name(self, file: FoundFile) -> str:
         """Its name in the target: the pattern's folders without any `*` are left out."""
         fixed = "".join(f"{part}/" for part in fixed_folders(self._options.file))
@@ -184,7 +187,7 @@ class _Copying:
         is_same = there.size == local.stat().st_size
         if is_same:
             with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-                is_same = sha256_of(self._target.local(there, Path(folder))) == sha256
+                is_same = self._hash(self._target.local(there, Path(folder))) == sha256
         if not is_same and not self._options.overwrite:
             raise JobError(
                 f"{name} is in {self._target} already, with other content, and `overwrite: false` "

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,7 +100,7 @@ class FilesAgent(SourceAgent[Options]):
                 return
             check_settled(place, reading.files)
             files = [(file, place.local(file, folder)) for file in reading.files]
-            hashes = stack.enter_context(_hashes(files))
+            hashes = stack.enter_context(_hashes(files, context.job.stops.check))
             parts = self.parts(options, files, run.known_names())
             run.note_reading(parts)
             gathering = run.gathering(parts)
@@ -119,10 +120,25 @@ class FilesAgent(SourceAgent[Options]):
 
 
 @contextmanager
-def _hashes(files: Sequence[tuple[FoundFile, Path]]) -> Iterator[list[Future[str]]]:
-    """The files' hashes, worked out while the files are read."""
+def _hashes(
+    files: Sequence[tuple[FoundFile, Path]], check: Callable[[], None]
+) -> Iterator[list[Future[str]]]:
+    """The files' hashes, worked out while the files are read, and no longer.
+
+    check: raises what ends the job.
+    """
+    is_left = threading.Event()
+
+    def go_on() -> None:
+        check()
+        if is_left.is_set():  # the reading failed
+            raise CancelledError
+
     with ThreadPoolExecutor(1, "dapu-hash") as thread:
-        yield [thread.submit(sha256_of, path) for _, path in files]
+        try:
+            yield [thread.submit(sha256_of, path, go_on) for _, path in files]
+        finally:
+            is_left.set()
 
 
 class _FilesRun:
@@ -174,11 +190,12 @@ class _FilesRun:
         if not found and not (self._appends and self._is_pattern):
             what = "no file matches" if self._is_pattern else "there is no file"
             raise JobError(f"{what} {self._wanted} in {self._place}")
+        check = self._context.job.stops.check
         return what_to_read(
             found,
             seen,
             self.how,
-            lambda file: self._place.local(file, self._folder),
+            lambda file: sha256_of(self._place.local(file, self._folder), check),
             only_new=self._appends,
             adds=self.adds,
         )

@@ -62,7 +62,8 @@ def _count_lines(lines: LineIndex, batch: pa.RecordBatch) -> None:
         for row, count in enumerate(pc.count_substring(column, "\n").to_pylist()):
             line_ends[row] += count or 0
     if is_first:  # see `dapu.rows.csv_line_index`
-        line_ends[0] = sum(column[0].as_py().count("\r") for column in texts if column[0].is_valid)
+        first = [text_bytes(column[:1]) for column in texts]
+        line_ends[0] = sum(text.count(b"\r") for text in first)
     for count in line_ends:
         lines.add_row(count)
 

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _USER = "postgres"
 _SERVER_USER = "pgserver"  # that the package starts the server as where root runs it
 _SYSTEM_PROGRAMS = ("/usr/sbin", "/sbin")  # are not on the PATH of cron and su
+_STARTS_WITHIN, _LOOK = 90.0, 0.5  # seconds
 _NOT_IN_A_PATH = re.compile(r"[\s'\"\\$`;&|<>(){}\[\]*?!#~]")  # pg_ctl hands it to a shell
 
 
@@ -84,7 +86,35 @@ def start_server(path: Path) -> PostgresServer:
 
         if os.name == "posix" and os.geteuid() == 0:
             make_user(_SERVER_USER)
-        return get_server(path)
+        server = get_server(path, start=False)
+        if not _is_started(server):
+            _start(server, path)
+        return server
+
+
+def _is_started(server: PostgresServer) -> bool:
+    try:
+        server.get_postmaster_info()
+    except AssertionError:
+        return False
+    return True
+
+
+def _start(server: PostgresServer, path: Path) -> None:
+    """Its package waits for ten seconds; on a busy machine the server starts after that."""
+    until = time.monotonic() + _STARTS_WITHIN
+    while True:
+        try:
+            server.start()
+            return
+        except (subprocess.TimeoutExpired, AssertionError):  # the latter: it is not ready yet
+            if time.monotonic() > until:
+                raise ConfigurationError(
+                    f"the embedded PostgreSQL under {path} was not ready after "
+                    f"{_STARTS_WITHIN:g} seconds: is the machine busy, or its disk slow? What it "
+                    f"did is in {path}/log; another try joins it when it is ready"
+                ) from None
+            time.sleep(_LOOK)
 
 
 def make_user(name: str) -> None:

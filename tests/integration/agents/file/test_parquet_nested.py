@@ -93,6 +93,7 @@ def test_a_value_that_postgresql_cannot_take_is_refused_unread(
     files: FileTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dapu.sources.files.formats.parquet_part._LONGEST", 1000)
+    monkeypatch.setattr("dapu.sources.files.formats.parquet_part._AT_ONCE", 1000)
     put(files, t=pa.array(["ab" * 600, "b" * 900]))
     message = files.fails("file: a.parquet")
     assert "column t" in message

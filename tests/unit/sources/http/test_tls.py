@@ -124,3 +124,15 @@ def test_the_file_for_drivers_that_want_one(
     assert of_machine is None or Path(of_machine).is_file()
     monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
     assert bundle() == os.environ["SSL_CERT_FILE"]
+
+
+def test_the_authorities_of_a_folder_become_a_file(
+    server: TlsServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "company.pem").write_bytes(server.authority.read_bytes())
+    (tmp_path / "0a1b2c3d.0").symlink_to("company.pem")  # as `openssl rehash` makes them
+    (tmp_path / "README").write_text("who to ask")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    file = bundle()
+    assert file is not None
+    assert Path(file).read_bytes() == server.authority.read_bytes()
