@@ -133,6 +133,12 @@ WAREHOUSE = click.argument("warehouse", type=_WarehouseDirectory(), metavar="[DI
 OPTIONAL_WAREHOUSE = click.argument(
     "warehouse", type=_WarehouseDirectory(), metavar="[DIR]", required=False
 )
+FOLDER = click.argument(
+    "warehouse",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="[DIR]",
+)
+"""The same for a command that opens none of its connections."""
 SINCE = click.option(
     "--since",
     metavar="WHEN",

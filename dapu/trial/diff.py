@@ -6,21 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.definitions.models import ActionOptions, Task
-from dapu.errors import DapuError, JobError
+from dapu.definitions.models import Task
 from dapu.loading.options import LoadOptions
-from dapu.loading.result import LoadResult
 from dapu.loading.table.relation import Relation, describe
 from dapu.named_sql import compose, statement
 from dapu.registry.version import check_registry
 from dapu.trial.open_trial import Trial
-from dapu.warehouse.postgres_session import given_path
 from dapu.worker.afterwards import not_run, runs_now
-from dapu.worker.checks import Checking
 
 _BEFORE = sql.Identifier("pg_temp", "dapu_before")
 _CAME = sql.Identifier("pg_temp", "dapu_came")
@@ -68,7 +63,7 @@ def diff(trial: Trial, samples: int, *, full: bool = False) -> Difference:
         found = Difference([])
         _act(cursor, trial, found, full)
         after = describe(cursor, trial.table)
-        _check(cursor, trial, found)
+        found.warnings, found.failed_check = trial.check(cursor)
         found.columns = _columns(before, after)
         found.key = _key(trial.task, after or before)
         _Comparison(cursor, trial, before, after, found).run(samples)
@@ -83,39 +78,10 @@ def _act(cursor: Cursor, trial: Trial, found: Difference, full: bool) -> None:
         elif not runs_now(options, changed=changed):
             found.actions.append(f"{options.do}: {not_run(options)}")
         else:
-            result = _run(cursor, trial, position, options, full)
+            context = trial.context(cursor, position, options, full=full)
+            result = trial.run(cursor, context, options)
             changed |= options.loads and result.changed
             found.actions.append(f"{options.do}: {result}")
-
-
-def _run(
-    cursor: Cursor, trial: Trial, position: int, options: ActionOptions, full: bool
-) -> LoadResult:
-    context = trial.context(cursor, position, options, full=full)
-    chosen = options.in_one_transaction() if isinstance(options, LoadOptions) else options
-    try:
-        with given_path(cursor):
-            return trial.agent(options).run(context, chosen)
-    except psycopg2.errors.QueryCanceled:
-        raise
-    except psycopg2.Error as error:
-        raise JobError(f"{options.do}: {str(error).strip()}") from error
-
-
-def _check(cursor: Cursor, trial: Trial, found: Difference) -> None:
-    """Runs the checks; what is compared afterwards must not suffer from one that fails."""
-    context, name = trial.bare_context(), trial.definition.folder.id
-
-    def warn(message: str, _: dict[str, Any]) -> None:
-        found.warnings.append(message)
-
-    of_job = (cursor, trial.registry, context.job.number, name, trial.task, trial.table)
-    cursor.execute(statement("table.before_load"))
-    try:
-        Checking(*of_job, context.sql, warn).run()
-    except DapuError as error:
-        cursor.execute(statement("table.undo_load"))
-        found.failed_check = str(error)
 
 
 def _columns(before: Relation | None, after: Relation | None) -> list[str]:

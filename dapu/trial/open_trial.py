@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Action, Agent, Context, RunningJob, SourceState
@@ -15,16 +16,20 @@ from dapu.agents.installed import Agents, known_agents
 from dapu.definitions.folders import ROUTE_FILE, TaskFolder, scan
 from dapu.definitions.models import ActionOptions, Route, Task
 from dapu.definitions.reader import Definition
-from dapu.errors import ConfigurationError
+from dapu.errors import ConfigurationError, DapuError, JobError
+from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.named_sql import statement
 from dapu.registry import watermarks
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, exists, registry_of
 from dapu.registry.watermarks import Watermark
 from dapu.statement import TableName
 from dapu.suggest import nearest
-from dapu.warehouse.postgres_session import Session
+from dapu.warehouse.postgres_session import Session, given_path
 from dapu.warehouse.warehouse import Warehouse
 from dapu.warehouse.yamlfile import read_model
+from dapu.worker.checks import Checking
 from dapu.worker.state_before import Memory, state_before
 
 
@@ -74,17 +79,65 @@ class Trial:
         return self.agents[options.do]()
 
     def context(
-        self, cursor: Cursor, position: int, options: ActionOptions, *, full: bool = False
+        self,
+        cursor: Cursor,
+        position: int,
+        options: ActionOptions,
+        *,
+        full: bool = False,
+        folder: Path | None = None,
     ) -> Context:
         """What an agent works with, as in a job that would run now.
 
         position: of the action, from 1. full: as if it had never run.
+        folder: of the action's files, where it is not the task's.
         """
         sources = self.task.sources(self.route.connection)
         source, state = sources[position - 1], SourceState()
         if not full:
             state = state_before(cursor, self.table, self.memory, sources, source, options)
-        return replace(self._context(position, source), full=full, state_before=state)
+        context = self._context(position, source)
+        if folder is not None:
+            context = replace(context, action=replace(context.action, folder=folder))
+        return replace(context, full=full, state_before=state)
+
+    def remember(self, context: Context) -> None:
+        """Keeps what an action left, for the next run of the same trial."""
+        source, left = context.action.source, context.state_after
+        if left.watermark is not None:
+            self.memory.watermarks[source] = left.watermark
+        if left.entries:
+            self.memory.source_state.setdefault(source, {}).update(left.entries)
+
+    def run(self, cursor: Cursor, context: Context, options: ActionOptions) -> LoadResult:
+        """Runs an action. Raises DapuError when it fails."""
+        chosen = options.in_one_transaction() if isinstance(options, LoadOptions) else options
+        try:
+            with given_path(cursor):
+                return self.agent(options).run(context, chosen)
+        except psycopg2.errors.QueryCanceled:
+            raise
+        except psycopg2.Error as error:
+            raise JobError(f"{options.do}: {str(error).strip()}") from error
+
+    def check(self, cursor: Cursor) -> tuple[list[str], str | None]:
+        """Runs the checks: what they warn of, and why the run would fail.
+
+        What is looked at afterwards does not suffer from one that fails.
+        """
+        context, warnings = self.bare_context(), list[str]()
+
+        def warn(message: str, _: dict[str, Any]) -> None:
+            warnings.append(message)
+
+        of_job = (cursor, self.registry, context.job.number, context.action.task)
+        cursor.execute(statement("table.before_load"))
+        try:
+            Checking(*of_job, self.task, self.table, context.sql, warn).run()
+        except DapuError as error:
+            cursor.execute(statement("table.undo_load"))
+            return warnings, str(error)
+        return warnings, None
 
     def bare_context(self) -> Context:
         """The same for what belongs to no action: the checks."""

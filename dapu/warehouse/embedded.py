@@ -117,6 +117,12 @@ def _start(server: PostgresServer, path: Path) -> None:
             time.sleep(_LOOK)
 
 
+def stop(path: Path) -> None:
+    """Stops a server that this process started; nothing happens where there is none."""
+    if path.exists():
+        start_server(path).cleanup()
+
+
 def make_user(name: str) -> None:
     """Makes a user of the system, unless there is one.
 

@@ -16,7 +16,7 @@ from dapu.rows.exactness import REMARK
 from dapu.rows.rows import Column
 from dapu.statement import TableName
 
-_SUFFIX = "__rejected"
+SUFFIX = "__rejected"
 REMARK_PATTERN = rf" {REMARK}[(].*[)]$"
 """A regular expression, for PostgreSQL, of what a reader said with a value."""
 
@@ -40,7 +40,7 @@ class RejectedRows:
     """The table of that name beside the target; it is made when it is missing."""
 
     def __init__(self, cursor: Cursor, name: TableName) -> None:
-        beside = name.beside(_SUFFIX)
+        beside = name.beside(SUFFIX)
         self._cursor, self._table = cursor, beside.identifier
         make_schema(cursor, name.schema)
         cursor.execute(compose("rejected.create", rejected=self._table))
