@@ -115,7 +115,14 @@ def _with_fraction(value: Any) -> Any:
 @click.option(
     "--file",
     type=click.Choice(
-        ["task.yaml", "route.yaml", "warehouse.yaml", "connections.yaml", "grants.yaml"]
+        [
+            "task.yaml",
+            "route.yaml",
+            "warehouse.yaml",
+            "connections.yaml",
+            "grants.yaml",
+            "tests/*.yaml",
+        ]
     ),
     default="task.yaml",
     help="Which file's; default task.yaml.",

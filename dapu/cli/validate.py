@@ -12,6 +12,7 @@ from dapu.cli.console import complain, say, show_json
 from dapu.text import counted
 
 if TYPE_CHECKING:
+    from dapu.definitions.case_file import case_faults
     from dapu.definitions.catalogue import Catalogue
     from dapu.lineage.graph import Finding
     from dapu.warehouse.warehouse import Warehouse
@@ -54,11 +55,13 @@ def _definitions(warehouse: Warehouse) -> tuple[Catalogue, list[str]]:
     from dapu.lineage.depends_auto import fill_in_depends
 
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
-    catalogue = read_catalogue(scan(warehouse.folder), reader, warehouse.connections, registered={})
+    found = scan(warehouse.folder)
+    catalogue = read_catalogue(found, reader, warehouse.connections, registered={})
     fill_in_depends(catalogue, warehouse.connections, masters={})
     check_dependencies(catalogue, masters={})
     own_steps = step_faults(warehouse.folder / "ver", warehouse.settings.variables)
-    others = [*own_steps, *grant_faults(warehouse.folder)]
+    tests = case_faults(found.tasks.values())
+    others = [*own_steps, *grant_faults(warehouse.folder), *tests]
     return catalogue, [str(fault) for fault in [*others, *catalogue.faults]]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dapu.definitions.case_file import CaseFile
 from dapu.definitions.grants import Grants
 from dapu.definitions.models import ActionOptions, Route, task_model
 from dapu.warehouse.connection_kinds import UrlConnection
@@ -28,6 +29,7 @@ WHERE: Mapping[str, str] = {
     "grants.yaml": "grants.yaml",
     "route.yaml": "routes/*/route.yaml",
     "task.yaml": "routes/*/*/*/task.yaml",
+    "tests/*.yaml": "routes/*/*/*/tests/*.yaml",
 }
 """The files, and where they stand in a warehouse directory."""
 _PLACEHOLDER = {"type": "string", "pattern": r"\$\{[^}]+\}"}
@@ -42,6 +44,7 @@ def schema_of(file: str, actions: Actions) -> Schema:
         "warehouse.yaml": lambda: _fillable(_with_defaults(_of_model(Settings), task)),
         "connections.yaml": lambda: _fillable(_connections()),
         "grants.yaml": lambda: _of_model(Grants),
+        "tests/*.yaml": lambda: _of_model(CaseFile),
     }
     return {"$schema": "http://json-schema.org/draft-07/schema#"} | made[file]()
 
@@ -62,7 +65,7 @@ def write_schemas(folder: Path, actions: Actions) -> list[Path]:
 
 
 def _name(file: str) -> str:
-    return file.replace(".yaml", ".json")
+    return file.replace("/*", "").replace(".yaml", ".json")
 
 
 def _write(path: Path, value: Schema) -> Path:

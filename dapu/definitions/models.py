@@ -41,7 +41,7 @@ AUTO = ["auto"]
 Masters = Annotated[
     list[str],
     BeforeValidator(lambda given: AUTO if given == "auto" else given),
-    WithJsonSchema({"type": ["array", "string"], "items": {"type": "string"}, "pattern": "^auto$"}),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"const": "auto"}]}),
 ]
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.definitions.case_file import Expected, Row
+from dapu.errors import ConfigurationError
 from dapu.loading.table.relation import describe
 from dapu.loading.values.rejected import SUFFIX
 from dapu.named_sql import compose
 from dapu.statement import TableName
 from dapu.text import counted
-from dapu.trial.cases import Expected, Row
 from dapu.trial.given import as_json, check_column, table_named
 
 _MOST = 10  # rows that are shown
@@ -23,7 +24,7 @@ _MOST = 10  # rows that are shown
 def differences(cursor: Cursor, table: TableName, expected: Expected) -> list[str]:
     """What is otherwise than expected, a line each; none where all is.
 
-    Raises ConfigurationError for a column that a table has not.
+    Raises ConfigurationError for a column that a table has not, or that some rows alone name.
     """
     found: list[str] = []
     if expected.rows is not None:
@@ -43,6 +44,11 @@ def _of_table(cursor: Cursor, table: TableName, rows: Sequence[Row]) -> list[str
     names = list(dict.fromkeys(name for row in rows for name in row)) or known
     for name in names:
         check_column(table, name, known)
+        if any(name not in row for row in rows):
+            raise ConfigurationError(
+                f"{table}: some of the expected rows name the column `{name}`, and some do not: "
+                "name the same in all of them (`null` where there is no value)"
+            )
     types = {column.name: column.type for column in relation.columns}
     texts = sql.SQL(", ").join(_as_text(name, types[name]) for name in names)
     text = compose("case.differing", table=table.identifier, columns=texts)

@@ -18,13 +18,13 @@ from psycopg2.extras import Json
 from pydantic import SecretStr
 
 from dapu.agents.database import DatabaseOptions
+from dapu.definitions.case_file import Given, GivenTable, Row
 from dapu.errors import ConfigurationError
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.relation import describe, make_schema
 from dapu.named_sql import compose, statement
 from dapu.statement import TableName
 from dapu.suggest import nearest
-from dapu.trial.cases import Given, GivenTable, Row
 from dapu.trial.open_trial import Trial
 from dapu.warehouse.connection_kinds import PgConnection, UrlConnection
 from dapu.warehouse.connections import Connections
@@ -211,6 +211,7 @@ def _filled(
         return
     path = folder / "given.db"
     with closing(sqlite3.connect(path)) as session, session:
+        session.execute(statement("case.sqlite_fast"))
         for name, one in given.items():
             _fill_sqlite(session, name, one)
     yield UrlConnection(name=_NAME, url=SecretStr(f"sqlite:///{path}"))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.definitions.case_file import Case, Expected, Round
 from dapu.definitions.models import ActionOptions
 from dapu.errors import DapuError
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.relation import describe
 from dapu.named_sql import compose, statement
-from dapu.trial.cases import Case, Expected, Round
 from dapu.trial.expected import differences
 from dapu.trial.given import Stage, opened_source, put_rows
 from dapu.trial.open_trial import Trial, open_trial

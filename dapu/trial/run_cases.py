@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+from dapu.definitions.case_file import Case, cases_of
 from dapu.definitions.folders import scan
 from dapu.errors import DapuError
 from dapu.registry.selectors import select, selectable
 from dapu.registry.version import registry_of
 from dapu.secrets import redact
 from dapu.trial.case_server import CaseServer, warehouse_on
-from dapu.trial.cases import Case, cases_of
 from dapu.trial.run_case import Ran, run_case
 from dapu.warehouse.connection_kinds import PgConnection
 from dapu.warehouse.warehouse import Warehouse

@@ -41,6 +41,9 @@ limit %(most)s;
 -- The query of a source that gives the rows themselves.
 select * from given
 
+-- name: sqlite_fast
+pragma synchronous = off;
+
 -- name: sqlite_table
 create table {table} ({columns});
 

@@ -74,7 +74,7 @@ def test_init_fills_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
         "ver/001_schemas.sql",
         *(
             f".schemas/{name}.json"
-            for name in ("warehouse", "connections", "grants", "route", "task")
+            for name in ("warehouse", "connections", "grants", "route", "task", "tests")
         ),
         ".vscode/extensions.json",
         ".vscode/settings.json",

@@ -183,6 +183,8 @@ FAILING: dict[str, tuple[str, str]] = {
                    's.merged: unexpected {id: "1", name: "a", price: null}'),
     "column": ("{expect: {rows: [{idd: 1}]}, given: {source: [{id: 1}]}}",
                "s.merged has no column `idd`; did you mean `id`?"),
+    "some": ("{expect: {rows: [{id: 1, name: a}, {id: 2}]}, given: {source: [{id: 1}]}}",
+             "some of the expected rows name the column `name`"),
     "given": ("{given: {table: [{nme: a}]}, expect: {rows: []}}", "has no column `nme`"),
     "no_error": ("{given: {source: [{id: 1}]}, expect: {error: wrong}}", "the run does not fail"),
     "other": ("{given: {source: [{id: x}]}, expect: {error: wrong}}", "the run fails otherwise: "),

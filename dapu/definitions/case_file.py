@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from dapu.definitions.folders import TESTS, TaskFolder
+from dapu.errors import Fault, FaultyFile
 from dapu.warehouse.yamlfile import Strict, read_model
 
 Row = dict[str, Any]
@@ -101,3 +102,14 @@ def cases_of(folders: Iterable[TaskFolder]) -> list[Case]:
         for folder in folders
         for path in sorted((folder.path / TESTS).glob("*.yaml"))
     ]
+
+
+def case_faults(folders: Iterable[TaskFolder]) -> list[Fault]:
+    """What is wrong with the files of tests."""
+    faults: list[Fault] = []
+    for case in cases_of(folders):
+        try:
+            case.read()
+        except FaultyFile as error:
+            faults += error.faults
+    return faults
