@@ -22,7 +22,7 @@ _WORDS = re.sub(
     lambda letter: f"[{letter[0]}{letter[0].upper()}]",
     r"weeks?|days?|d|hours?|h|minutes?|min|m|seconds?|sec|s",
 )
-_PATTERN = rf"^\s*(0|(\d+(\.\d+)?\s*({_WORDS})\s*)+)$"
+PATTERN = rf"^\s*(0|(\d+(\.\d+)?\s*({_WORDS})\s*)+)$"
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
 
 
@@ -84,10 +84,9 @@ Duration = Annotated[
     PlainSerializer(lambda value: f"{value.total_seconds():.6f} s", when_used="json"),
     WithJsonSchema(
         {
-            "type": ["string", "integer"],
-            "pattern": _PATTERN,
+            "type": "string",
+            "pattern": PATTERN,
             "patternErrorMessage": "is not a length of time; write, for example, `4 hours`",
-            "maximum": 0,
             "examples": ["4 hours", "5 minutes", "1 day 12 hours"],
         }
     ),

@@ -35,7 +35,7 @@ def test(
     junit: Path | None,
     as_json: bool,
 ) -> None:
-    """Run the tests of tasks: what does a table become of given rows.
+    """Run the tests of tasks: what a table becomes of rows.
 
     Those in `tests/` of the tasks' folders, all or of the tasks that are named (selectors may be).
     Nothing outside is asked or written: the tables are made in an embedded PostgreSQL, and each

@@ -14,6 +14,7 @@ from typing import Any
 from dapu.definitions.case_file import CaseFile
 from dapu.definitions.grants import Grants
 from dapu.definitions.models import ActionOptions, Route, task_model
+from dapu.durations import PATTERN
 from dapu.warehouse.connection_kinds import UrlConnection
 from dapu.warehouse.connections import BY_DRIVER
 from dapu.warehouse.explain_fault import json_schema
@@ -87,6 +88,8 @@ def _plain(schema: Any) -> Any:
         return schema
     if "discriminator" in schema:
         return _chosen_by(schema["discriminator"])
+    if schema.get("pattern") == PATTERN:  # a bare 0 is a length of time too
+        schema = {**schema, "type": ["string", "integer"], "maximum": 0}
     is_named = isinstance(schema.get("properties"), dict)
     kept = {name: _plain(value) for name, value in schema.items() if name != "title"}
     if is_named:  # a key may be called `title`

@@ -29,7 +29,7 @@ with expected as (
     select value from pg_catalog.jsonb_array_elements(%(rows)s) as given (value)
 ), found as (
     select (select pg_catalog.jsonb_object_agg(k.key, r.record -> k.key)
-            from unnest(%(keys)s::text[]) as k (key)) as value
+            from pg_catalog.unnest(%(keys)s::text[]) as k (key)) as value
     from {table} r
 )
 select 'missing', m.value from (select value from expected except all select value from found) m

@@ -16,6 +16,7 @@ import pytest
 from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.installed import known_agents
+from dapu.definitions.case_file import CaseFile
 from dapu.definitions.folders import TaskFolder
 from dapu.definitions.grants import read_grants
 from dapu.definitions.models import Route
@@ -121,18 +122,24 @@ def test_yaml_examples_are_right(
         name = text[2:].partition("\n")[0]
     if not name and text.startswith(" "):
         name, text = "task.yaml", f"actions:\n  - do: {example.page.stem}\n{text}"
-    file = name.rpartition("/")[2]
+    file = "tests/*.yaml" if "/tests/" in name else name.rpartition("/")[2]
     check = {
         "warehouse.yaml": check_settings,
         "connections.yaml": check_connections,
         "route.yaml": check_route,
         "task.yaml": check_task,
         "grants.yaml": check_grants,
+        "tests/*.yaml": check_case,
     }
     known = ", ".join(check)
     assert file in check, f"{example}: write behind ```yaml which file it is: {known}"
     monkeypatch.syspath_prepend(str(EXAMPLE_AGENT))
     check[file](text, tmp_path)
+
+
+def check_case(text: str, folder: Path) -> None:
+    (folder / "case.yaml").write_text(text)
+    read_model(CaseFile, folder / "case.yaml")
 
 
 def check_settings(text: str, folder: Path) -> None:
