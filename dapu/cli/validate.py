@@ -12,7 +12,6 @@ from dapu.cli.console import complain, say, show_json
 from dapu.text import counted
 
 if TYPE_CHECKING:
-    from dapu.definitions.case_file import case_faults
     from dapu.definitions.catalogue import Catalogue
     from dapu.lineage.graph import Finding
     from dapu.warehouse.warehouse import Warehouse
@@ -48,6 +47,7 @@ def validate(warehouse: Warehouse, as_json: bool) -> None:
 def _definitions(warehouse: Warehouse) -> tuple[Catalogue, list[str]]:
     """All definitions, and what is wrong with them and with other files."""
     from dapu.agents.installed import known_agents
+    from dapu.definitions.case_file import case_faults
     from dapu.definitions.catalogue import check_dependencies, read_catalogue
     from dapu.definitions.folders import scan
     from dapu.definitions.grants import grant_faults
