@@ -91,6 +91,9 @@ class SourceState:
     entries: dict[str, Any] = field(default_factory=dict)
     """Parts of the source (files, pages) by name, and how they were: a hash, an ETag."""
 
+    backfilled: tuple[Any, Any] | None = None
+    """The values between which a backfill read, both included; None is without a bound."""
+
 
 @dataclass(frozen=True)
 class RunningJob:

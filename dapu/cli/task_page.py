@@ -12,6 +12,7 @@ from dapu.errors import ConfigurationError
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
+    from dapu.registry.read_ranges import ReadRange
     from dapu.registry.store import Registry
     from dapu.registry.task_record import Mark, Registered, Relative, TaskRecord
     from dapu.registry.why import Why
@@ -26,7 +27,7 @@ def show_task(
     cursor: Cursor, registry: Registry, warehouse: Warehouse, task: str, as_json: bool
 ) -> None:
     """Prints the page. Raises ConfigurationError for a task that does not exist."""
-    from dapu.registry import agenda, corrections, tasks
+    from dapu.registry import agenda, corrections, read_ranges, tasks
     from dapu.registry.events import events_of_task
     from dapu.registry.overview import overview as overview_of
     from dapu.registry.task_record import record_of
@@ -41,6 +42,7 @@ def show_task(
         known = tasks.names(cursor, registry)
         raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
     overview = overview_of(cursor, registry, settings, now, task)[0]
+    ranges = read_ranges.of_task(cursor, registry, task)
     missed = corrections.open_ones(cursor, registry, task)
     jobs = agenda.history(cursor, registry, task, _JOBS)
     events = events_of_task(cursor, registry, task, _EVENTS)
@@ -51,6 +53,8 @@ def show_task(
                 "why": reason._asdict(),
                 "next_run_at": _next_run(reason),
                 **_as_data(record),
+                "ranges_read": [one._asdict() for one in ranges],
+                "ranges_missing": [gap._asdict() for gap in read_ranges.gaps(ranges)],
                 "corrections": [{**one._asdict(), "command": one.command} for one in missed],
                 "jobs": [job._asdict() for job in jobs],
                 "events": [event._asdict() for event in events],
@@ -59,6 +63,8 @@ def show_task(
         return
     say(f"{task}: {overview.description or ''}".rstrip(": "))
     for name, text in _facts(record, reason, settings.zone):
+        say(f"{name}: {text}")
+    for name, text in _ranges(ranges, settings.zone):
         say(f"{name}: {text}")
     for one in missed:
         say(f"not read again: {one}")
@@ -142,6 +148,19 @@ def _relatives(tasks: Sequence[Relative], zone: tzinfo) -> str:
 def _mark(mark: Mark, zone: tzinfo) -> str:
     by = f"job {mark.job}" if mark.job is not None else "`dapu baseline`"
     return f"{mark.column} {mark.value} in `{mark.source}` (by {by}, {_at(mark.moved_at, zone)})"
+
+
+def _ranges(ranges: Sequence[ReadRange], zone: tzinfo) -> Iterator[tuple[str, str]]:
+    from dapu.registry.read_ranges import gaps
+
+    for one in ranges:
+        low = "the first" if one.low is None else one.low
+        last = f"job {one.job}, " if one.job is not None else ""
+        at = f"({last}{_at(one.read_at, zone)})"
+        yield "read", f"{one.column} from {low} to {one.high} in `{one.source}` {at}"
+    for gap in gaps(ranges):
+        between = f"{gap.column} after {gap.after} and before {gap.before}"
+        yield "missing", f"{between} in `{gap.source}`: read it with `dapu run --from --to`"
 
 
 def _override(override: Mapping[str, Any]) -> str:

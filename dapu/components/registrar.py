@@ -25,7 +25,7 @@ from dapu.errors import DapuError, Fault, StepFault
 from dapu.lineage.depends_auto import fill_in_depends
 from dapu.loading.table.relation import make_schema
 from dapu.named_sql import statement
-from dapu.registry import agenda, blocks, migrations, source_state, tasks, watermarks
+from dapu.registry import agenda, blocks, migrations, read_ranges, source_state, tasks, watermarks
 from dapu.registry.migrations import Applied
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
@@ -249,13 +249,14 @@ class _RegistrarRound:
     def _forget_rows(self, cursor: Cursor, task: str) -> None:
         """The task's next run reads everything."""
         watermarks.reset(cursor, self.registry, task)
+        read_ranges.reset(cursor, self.registry, task)
         source_state.reset(cursor, self.registry, task)
         blocks.reset(cursor, self.registry, task)
 
     def _take_over(self, cursor: Cursor, task: str, old: str) -> None:
         """What was done for a table, and is known of it, is that of the task that has it now."""
         self._forget_rows(cursor, task)
-        for memory in (migrations, watermarks, source_state):
+        for memory in (migrations, watermarks, read_ranges, source_state):
             memory.take_over(cursor, self.registry, task, old)
 
     @contextmanager

@@ -16,7 +16,7 @@ from dapu.definitions.reader import DefinitionReader
 from dapu.errors import JobInterrupted
 from dapu.loading.result import LoadResult
 from dapu.loading.table.rebuild import rebuilt
-from dapu.registry import agenda, source_state, watermarks
+from dapu.registry import agenda, read_ranges, source_state, watermarks
 from dapu.registry.agenda import AfterCommit, Claim
 from dapu.registry.events import EventLog, StorableEvent, storable_event
 from dapu.registry.store import Registry
@@ -29,6 +29,7 @@ from dapu.worker.claimed_task import check_files, restore
 from dapu.worker.findings import note_findings
 from dapu.worker.job_watch import Watch
 from dapu.worker.past_changes import note_past_change, still_missing
+from dapu.worker.ranges_read import note_range
 from dapu.worker.source_columns import columns_of, compare_columns
 from dapu.worker.state_before import Memory, state_before
 
@@ -158,6 +159,7 @@ class JobRun:
                 context.state_after.watermark,
                 job.number,
             )
+        note_range(cursor, context, options)
         result = self._compare_columns(cursor, context.action.source, result)
         if context.scope == "full" and result.changed and result.rows:
             result = replace(result, read_anew=True)
@@ -187,6 +189,7 @@ class JobRun:
         kept = [*self._sources, *map(columns_of, self._sources)]
         if (claim.watermarks.keys() | claim.source_state.keys()) - set(kept):
             watermarks.forget_others(cursor, registry, task, self._sources)
+            read_ranges.forget_others(cursor, registry, task, self._sources)
             source_state.forget_others(cursor, registry, task, kept)
 
     def _context(self, task: Task, position: int) -> Context:

@@ -71,6 +71,7 @@ def backfill_bounds(context: Context, like: Any, column: str) -> Bounds:
         f"{name} {value}" for name, value in (("from", low), ("to", high)) if value is not None
     ]
     context.note(f"reads the range {' '.join(between)} of {column}")
+    context.state_after.backfilled = (low, high)
     return Bounds(low, high)
 
 
