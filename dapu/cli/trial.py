@@ -13,7 +13,8 @@ from dapu.cli.console import complain, say, show_json, show_table
 from dapu.text import counted, shortened
 
 if TYPE_CHECKING:
-    from dapu.trial.diff import Difference
+    from dapu.trial.compare import Differences
+    from dapu.trial.diff import Outcome
     from dapu.warehouse.warehouse import Warehouse
 
 _LONGEST = 60  # characters of a value in a table
@@ -133,31 +134,41 @@ def diff(warehouse: Warehouse, task: str, samples: int, full: bool, as_json: boo
     with open_trial(warehouse, task, "diff") as trial:
         found = diff(trial, samples, full=full)
     if as_json:
-        show_json({"task": task, **asdict(found)})
+        flat = asdict(found)
+        show_json({"task": task, **flat.pop("differences"), **flat})
     else:
-        _show_difference(task, found)
+        _show_outcome(task, found)
     if found.failed_check:
         complain(f"dapu: the run would fail: {found.failed_check}")
         sys.exit(1)
 
 
-def _show_difference(task: str, found: Difference) -> None:
+def _show_outcome(task: str, found: Outcome) -> None:
     for line in found.actions:
         say(line)
     for left_out in found.left_out:
         say(f"not tried, since it cannot be undone: action {left_out}")
+    show_differences(found.differences)
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    say(f"{task}: {changes_of(found.differences)}; nothing is kept")
+
+
+def changes_of(found: Differences) -> str:
+    """`1 inserted, 0 updated, 2 deleted; 61 rows before, 60 after`."""
+    changes = ", ".join(f"{getattr(found, kind):,} {kind}" for kind in _KINDS)
+    return f"{changes}; {counted(found.before_rows, 'row')} before, {found.after_rows:,} after"
+
+
+def show_differences(found: Differences) -> None:
+    """The columns and some rows that differ."""
     for line in found.columns:
         say(f"column {line}")
     for kind in _KINDS:
         _show_samples(kind, getattr(found, kind), found)
-    for warning in found.warnings:
-        say(f"warning: {warning}")
-    changes = ", ".join(f"{getattr(found, kind):,} {kind}" for kind in _KINDS)
-    before = counted(found.before_rows, "row")
-    say(f"{task}: {changes}; {before} before, {found.after_rows:,} after; nothing is kept")
 
 
-def _show_samples(kind: str, count: int, found: Difference) -> None:
+def _show_samples(kind: str, count: int, found: Differences) -> None:
     rows = found.samples.get(kind, [])
     if not rows:
         return
