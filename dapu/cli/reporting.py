@@ -103,6 +103,22 @@ class _Several:
             reporter.note(level, task, message)
 
 
+class Silence:
+    """Says nothing: where the output is data."""
+
+    def started(self, job: Job) -> None:
+        """See `Reporter`."""
+
+    def progress(self, job: Job, rows: int) -> None:
+        """See `Reporter`."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """See `Reporter`."""
+
+    def note(self, level: Level, task: str, message: str) -> None:
+        """See `Reporter`."""
+
+
 @contextmanager
 def open_reporter(warehouse: Warehouse, *, by_hand: bool = False) -> Iterator[Reporter]:
     """The reporters that fit where the output goes and what is configured, in a block."""

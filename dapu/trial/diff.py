@@ -24,8 +24,8 @@ _OF_VERSIONS = ("valid_from",)  # of a history: one row a version
 class Outcome:
     """What a run would do.
 
-    left_out: actions that were not tried out, since not
-    all of what they do can be undone. failed_check: why the run would fail in the end.
+    left_out: actions that were not tried out, since not all of what they do can be undone.
+    failed_check: why the run would fail in the end.
     """
 
     differences: Differences = field(default_factory=lambda: Differences([]))
