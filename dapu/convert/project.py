@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -65,16 +65,25 @@ def convert(folder: Path, new: Path, timezone: str | None, reader_of: ReaderOf) 
 
     timezone: instead of asking the old project's database.
     Raises ConfigurationError or DatabaseUnreachable when it cannot be done; nothing is left then.
+    It gets its name when it is complete.
     """
     old = open_old(folder)
     if new.exists() and (not new.is_dir() or any(new.iterdir())):
         raise ConfigurationError(f"{new} already exists and is not empty")
-    new.mkdir(parents=True, exist_ok=True)
+    new = new.resolve()
+    unfinished = new.with_name(f"{new.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
     try:
-        return _Converter(old, new, Leftovers(), reader_of).run(timezone)
+        done = _Converter(old, unfinished, Leftovers(), reader_of).run(timezone)
+        new.mkdir(exist_ok=True)  # somebody may stand in it, so that it is not replaced
+        for path in unfinished.iterdir():
+            path.rename(new / path.name)
+        unfinished.rmdir()
     except BaseException:
-        shutil.rmtree(new)
+        shutil.rmtree(unfinished)
         raise
+    return replace(done, folder=new)
 
 
 @dataclass

@@ -237,12 +237,13 @@ def _check_place(position: int, action: ActionOptions, earlier: Sequence[ActionO
     """Raises ValueError for an action that cannot stand behind those before it."""
     if not action.outside_transaction and any(one.outside_transaction for one in earlier):
         raise ValueError(
-            f"{position} stands after an action with `transaction: none`, which runs when all "
-            "others have been committed: put that one last"
+            f"number {position + 1} stands after an action with `transaction: none`, which runs "
+            "when all others have been committed: put that one last"
         )
     if action.runs_when is not None and not any(one.loads for one in earlier):
         raise ValueError(
-            f"{position} has `when: {action.runs_when}`, and no action before it loads the table"
+            f"number {position + 1} has `when: {action.runs_when}`, and no action before it loads "
+            "the table"
         )
 
 

@@ -11,14 +11,27 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, WithJsonSchema
 
 from dapu.errors import JobError
 from dapu.rows.changed_columns import ColumnChange, with_changes
 from dapu.rows.hashed_columns import check_text, type_of
 from dapu.rows.rows import Rows
 
-Mask = Annotated[str, StringConstraints(pattern=r"^(hide|year|(first|last) [1-9][0-9]{0,3})$")]
+_WORDS = re.compile(r"hide|year|(first|last) [1-9][0-9]{0,3}")
+
+
+def _known(how: str) -> str:
+    if not _WORDS.fullmatch(how):
+        raise ValueError(f"there is no mask `{how}`; there are `hide`, `first 2`, `last 4`, `year`")
+    return how
+
+
+Mask = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema({"type": "string", "pattern": f"^({_WORDS.pattern})$"}),
+]
 
 _HIDDEN = "…"
 _DATE = re.compile(r"(\d{4,})-\d\d-\d\d((?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?)( BC)?")
