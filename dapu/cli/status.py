@@ -15,6 +15,8 @@ from dapu.cli.task_page import show_task
 from dapu.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+
     from dapu.warehouse.warehouse import Warehouse
 
 
@@ -65,37 +67,35 @@ def status(warehouse: Warehouse, selectors: tuple[str, ...], as_json: bool, **on
 @click.command("query")
 @WAREHOUSE
 @click.argument("sql")
+@click.option("--limit", type=click.IntRange(1, 10_000), help="No more rows than this.")
+@click.option("--connection", metavar="NAME", help="Log in as that connection does, not `main`.")
 @AS_JSON
-def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
+def query(
+    warehouse: Warehouse, sql: str, limit: int | None, connection: str | None, as_json: bool
+) -> None:
     """Print what a SQL query gives in the warehouse.
 
     It only reads. `-` takes the query from standard input.
 
-    Example: dapu query finances 'select count(*) from staging.invoice'
-    """
-    import psycopg2
-
+    \b
+    Examples:
+      dapu query finances 'select count(*) from staging.invoice'
+      dapu query finances 'table staging.invoice' --limit 20 --connection reader
+    """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.cli.interrupts import statements_stopped_by_ctrl_c
     from dapu.registry.version import check_registry, registry_of
-    from dapu.rows.python_values import read_exactly
-    from dapu.warehouse.postgres_session import given_path
 
     text = sys.stdin.read() if sql == "-" else sql
+    entered = warehouse if connection is None else warehouse.entered_by(connection)
     with (
         statements_stopped_by_ctrl_c(),
-        warehouse.session("query") as session,
+        entered.session("query") as session,
         session.cursor() as cursor,
     ):
         session.set_session(readonly=True)
-        check_registry(cursor, registry_of(warehouse), needed=False)
-        read_exactly(cursor)
-        try:
-            with given_path(cursor):
-                cursor.execute(text)
-                names = [column.name for column in cursor.description or ()]
-                rows = cursor.fetchall() if names else []
-        except psycopg2.Error as error:
-            raise ConfigurationError(f"the query fails: {str(error).strip()}") from None
+        if connection is None:  # another role need not see the registry
+            check_registry(cursor, registry_of(warehouse), needed=False)
+        names, rows = _ask(cursor, text, limit)
     if not as_json:
         show_table(names, ([_with_fraction(value) for value in row] for row in rows))
         return
@@ -103,6 +103,29 @@ def query(warehouse: Warehouse, sql: str, as_json: bool) -> None:
     if twice:
         raise ConfigurationError(f"two columns are called {', '.join(sorted(twice))}; rename one")
     show_json([dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _ask(cursor: Cursor, text: str, limit: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows of a query; with a limit the server is asked for no more."""
+    import psycopg2
+
+    from dapu.rows.python_values import read_exactly
+    from dapu.warehouse.postgres_session import given_path
+
+    try:
+        with given_path(cursor):
+            if limit is not None:
+                cursor = cursor.connection.cursor("dapu_query")
+            read_exactly(cursor)
+            cursor.execute(text)
+            rows: list[tuple[Any, ...]] = []
+            if limit is not None:
+                rows = cursor.fetchmany(limit)
+            elif cursor.description is not None:
+                rows = cursor.fetchall()
+            return [column.name for column in cursor.description or ()], rows
+    except psycopg2.Error as error:
+        raise ConfigurationError(f"the query fails: {str(error).strip()}") from None
 
 
 def _with_fraction(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,19 @@ class Warehouse:
             yield session
         finally:
             session.close()
+
+    def entered_by(self, connection: str) -> Warehouse:
+        """The same warehouse, with the login of another connection.
+
+        Raises ConfigurationError when there is none of that name, or it is to no PostgreSQL.
+        """
+        other = self.connections.named(connection)
+        if not isinstance(other, PgConnection):
+            raise ConfigurationError(
+                f"the connection `{connection}` in {FILE} has not `driver: pg`, as another login "
+                "to the warehouse's database must"
+            )
+        return replace(self, connections=Connections({**self.connections, MAIN: other}))
 
     def libpq(self) -> dict[str, Any]:
         """The keywords of libpq for its database. An embedded server runs as long as this process.

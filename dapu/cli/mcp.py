@@ -1,0 +1,45 @@
+"""`dapu mcp`: questions of an assistant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dapu.cli.arguments import WAREHOUSE
+from dapu.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dapu.warehouse.warehouse import Warehouse
+
+
+@click.command("mcp")
+@WAREHOUSE
+@click.option(
+    "--connection",
+    metavar="NAME",
+    help="Connection of a role that may only read; with it SQL can be asked for.",
+)
+def mcp(warehouse: Warehouse, connection: str | None) -> None:
+    """Answer an assistant's questions, by MCP over standard input.
+
+    It sees status, reasons, lineage, definitions and previews, as the commands give them with
+    --json, and changes nothing.
+
+    \b
+    Examples:
+      dapu mcp finances
+      dapu mcp finances --connection reader
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    if connection is not None:
+        warehouse.connections.named(connection)
+    try:
+        from dapu.mcp.server import make_server
+    except ImportError:
+        raise ConfigurationError(
+            "`dapu mcp` needs another package; install it with: pip install 'dapu[mcp]'"
+        ) from None
+    make_server(warehouse.folder, connection).run()
+
+
+COMMANDS = (mcp,)
