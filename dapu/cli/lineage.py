@@ -82,7 +82,9 @@ def lineage(warehouse: Warehouse, task: str, as_json: bool) -> None:
     _show_neighbours("reads", up)
     _show_neighbours("is read by", down)
     if columns:
-        show_table(("column", "is made of"), [(c, _listed(origins)) for c, origins in columns])
+        show_table(
+            ("column", "is made of"), [(c or "?", _listed(origins)) for c, origins in columns]
+        )
     if not graph.tasks[name].is_whole:
         say("Not all of its SQL could be read: there may be more.")
 

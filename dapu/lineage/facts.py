@@ -41,7 +41,7 @@ class Use(NamedTuple):
 class Output(NamedTuple):
     """A column of the task's table, and what it is made of.
 
-    name: `*` stands for all columns of the one table in `origins`.
+    name: `*` stands for all columns of the one table in `origins`; empty where it is not known.
     origins: each a list of which one is meant: where SQL names no table there may be several.
     """
 

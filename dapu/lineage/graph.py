@@ -132,7 +132,7 @@ class LineageGraph:
         names: list[str] = []
         for one in facts.outputs:
             more = [one.name] if one.name != "*" else self.columns(one.origins[0][0][0])
-            if more is None:
+            if more is None or "" in more:
                 return None
             names += more
         return names if facts.is_complete and facts.outputs else None

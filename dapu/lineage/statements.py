@@ -81,6 +81,8 @@ class SqlText:
         if isinstance(statement, exp.Command | exp.Create) and not _has_query(statement):
             self.is_opaque |= not _is_plain_ddl(statement)
             return
+        for select in list(statement.find_all(exp.Select)):
+            select.set("locks", None)  # `for update of t` names what is there already
         target = _target(statement)
         self._read_tables(statement, target)
         query = statement if isinstance(statement, exp.Query) else statement.expression
@@ -155,9 +157,15 @@ class _Query:
 
     def outputs(self) -> list[Output] | None:
         """The query's columns; None when they cannot be known. Notes all that it uses."""
-        for scope in self._scopes:
-            self._note_uses(scope)
-        return self._outputs(self._scopes[-1]) if self._scopes else None
+        before = len(self._sql.uses)
+        try:
+            for scope in self._scopes:
+                self._note_uses(scope)
+            return self._outputs(self._scopes[-1]) if self._scopes else None
+        except (SqlglotError, RecursionError):
+            del self._sql.uses[before:]
+            self._sql.is_opaque = True
+            return None
 
     def _note_uses(self, scope: Scope) -> None:
         aliases = {one.alias for one in getattr(scope.expression, "selects", []) if one.alias}
@@ -204,6 +212,8 @@ class _Query:
         return found
 
     def _star(self, one: exp.Expr, scope: Scope) -> list[Output] | None:
+        if not isinstance(one, exp.Star | exp.Column):  # `(row).*`
+            return None
         table = one.table if isinstance(one, exp.Column) else ""
         sources = _sources(scope)
         if table and table not in sources:
@@ -298,10 +308,20 @@ def _renamed(scope: Scope, outputs: list[Output]) -> list[Output]:
     return [Output(name, one.origins) for name, one in zip(names, outputs, strict=False)]
 
 
+_NAMED: dict[type[exp.Expr], str] = {
+    exp.Avg: "avg",
+    exp.Coalesce: "coalesce",
+    exp.Count: "count",
+    exp.Max: "max",
+    exp.Min: "min",
+    exp.Sum: "sum",
+}
+
+
 def _default_name(one: exp.Expr) -> str:
-    """As PostgreSQL calls a column without a name."""
-    while isinstance(one, exp.Cast | exp.Paren | exp.Filter | exp.Window):
+    """As PostgreSQL calls a column without a name; empty where sqlglot does not say."""
+    while isinstance(one, exp.Paren | exp.Filter | exp.Window) or (
+        isinstance(one, exp.Cast) and isinstance(one.this, exp.Column)
+    ):
         one = one.this
-    if isinstance(one, exp.Column):
-        return one.name
-    return one.sql_name().lower() if isinstance(one, exp.Func) else "?column?"
+    return one.name if isinstance(one, exp.Column) else _NAMED.get(type(one), "")

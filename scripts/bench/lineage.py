@@ -50,7 +50,7 @@ def _dbt(folder: Path) -> Command:
 
 def _sqlmesh(folder: Path) -> Command:
     program = environment("lineage-sqlmesh") / "bin" / "sqlmesh"
-    return [program, "-p", folder, "info", "--skip-connection"]
+    return [program, "--log-file-dir", folder / "logs", "-p", folder, "info", "--skip-connection"]
 
 
 _PROGRAMS = (

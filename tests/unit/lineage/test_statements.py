@@ -51,6 +51,11 @@ def made_of(text: str) -> dict[str, list[str]]:
             {"m": ["s.u.v|s.t.v", "s.u.k", "s.t.k"]},
         ),
         ("select t.a from s.t as t (a, b)", {"a": []}),
+        (
+            "select date_trunc('month', d), a::text from s.t for update of t",
+            {"": ["s.t.d"], "a": ["s.t.a"]},
+        ),
+        ("select (rec).*, a from s.t", {}),
     ],
 )
 def test_columns_and_what_they_are_made_of(query: str, columns: dict[str, list[str]]) -> None:
@@ -71,6 +76,10 @@ def test_columns_and_what_they_are_made_of(query: str, columns: dict[str, list[s
         ("select t, ctid, user, current_date, n as m from s.t order by m", {"s.t.n"}),
         ('select f(a => 1), extract(epoch from b), x collate "C" from s.t', {"s.t.b", "s.t.x"}),
         ("select a.b from s.t as a (b)", set()),
+        ("select x from s.t, json_table(t.j, '$' columns (x int path '$.x')) as jt", {"s.t.j"}),
+        ("select x, n from s.t, generate_series(1, 2) as n, s.f(1)", set()),
+        ("select column1 from s.t, (values (1)) as w", set()),
+        ("select x.a from (s.t join s.u using (id)) as x", set()),
     ],
 )
 def test_only_columns_of_a_table_for_certain_count(query: str, certain: set[str]) -> None:
