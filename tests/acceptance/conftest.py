@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +37,11 @@ def ran(make_warehouse: MakeWarehouse) -> Path:
     tally = Worker(open_warehouse(folder), Seen(), minutes=0.5).run()
     assert tally.failing == {"r.s.bad": "failed", "r.s.later": "waiting"}
     return folder
+
+
+@pytest.fixture
+def empty() -> Iterator[Path]:
+    """An empty folder. Right below /tmp, since as root the server runs as another user."""
+    folder = Path(tempfile.mkdtemp(prefix="dapu-init-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

@@ -199,17 +199,17 @@ def test_sql_for_operators_runs(make_warehouse: MakeWarehouse, connection: PgSes
 
 
 @pytest.mark.slow
-def test_getting_started_does_what_it_says(tmp_path: Path) -> None:
+def test_getting_started_does_what_it_says(empty: Path) -> None:
     """Each block of the page in its order: files are written, commands are run."""
     output = ""
-    with kept_running(tmp_path / "finances/.dapu/postgres"):
+    with kept_running(empty / "finances/.dapu/postgres"):
         for example in examples(ROOT / "docs" / "getting-started.md"):
             if "/" in example.name:
-                path = tmp_path / example.name
+                path = empty / example.name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(example.text)
             elif example.language == "sh":
-                output = shell(example, tmp_path)
+                output = shell(example, empty)
             elif example.language == "text" and " ──" in example.text:
                 assert same(example.text) in same(output), f"{example}: it was\n{output}"
 

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import Finished, dapu, here
-
-
-@pytest.fixture
-def empty() -> Iterator[Path]:
-    """An empty folder. Right below /tmp, since as root the server runs as another user."""
-    folder = Path(tempfile.mkdtemp(prefix="dapu-init-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.slow
