@@ -18,7 +18,7 @@ from dapu.secrets import redact
 from dapu.warehouse.logs import log, logs_to_stderr
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
 
 _WIDE = 100_000  # columns, where no terminal breaks the lines
@@ -121,7 +121,8 @@ def table_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     for position, name in enumerate(names):
         numbers = all(_is_number(row[position]) for row in shown)
         header = Text(name)
-        table.add_column(header, justify="right" if numbers else "left", overflow="fold")
+        side: JustifyMethod = "right" if numbers else "left"
+        table.add_column(header, justify=side, overflow="fold", no_wrap=name == "task")
     for row in shown:
         table.add_row(*(Text(_show_value(value)) for value in row))
     return table

@@ -70,6 +70,7 @@ def show_tasks(
                     row._asdict()
                     | {
                         "condition": row.condition(now),
+                        "last_runs": row.runs(),
                         "late": row.is_late(now),
                         "next_run_at": row.next_run(settings, now),
                     }

@@ -21,11 +21,14 @@ from dapu.warehouse.settings import Settings
 _LEAST_MESSAGE = 16  # characters; with fewer it says nothing
 _GAP = "  "
 _BARS = "▁▂▃▄▅▆▇█"
-_MARKS = {"failed": "✗", "lost": "✗"}  # others than `done` are a dot
+_MARKS = {"f": "✗", "l": "✗"}  # of runs that failed or were lost; others than `done` are a dot
 _COLOURS = {
     **dict.fromkeys(FAILED, "red"),
     "late": "yellow",
     "running": "cyan",
+    "f": "red",
+    "l": "red",
+    "d": "green",
     "done": "green",
     "blacklisted": "magenta",
     "upgrading": "magenta",
@@ -41,12 +44,12 @@ class _Column(NamedTuple):
 
 
 class _Line(NamedTuple):
-    """What there is to say of a task. runs: how its last ones ended, the newest last."""
+    """What there is to say of a task. runs: first letters of how they ended, the newest last."""
 
     cells: list[str]
     message: str
     condition: str
-    runs: list[str]
+    runs: str
 
 
 _COLUMNS = (
@@ -75,7 +78,7 @@ def task_table(
     colours: bool,
 ) -> list[str]:
     """The lines of the table. width: of the terminal, in characters; None for any."""
-    head = _Line([column.name for column in _COLUMNS], "message", "", [])
+    head = _Line([column.name for column in _COLUMNS], "message", "", "")
     lines = [head, *(_line(one, settings, at) for one in tasks)]
     columns = zip(*(line.cells for line in lines), strict=True)
     widths = [max(map(len if i else _width, cells)) for i, cells in enumerate(columns)]
@@ -110,33 +113,35 @@ def _fitting(widths: Sequence[int], width: int | None) -> tuple[list[int], int |
 
 
 def _line(task: Overview, settings: Settings, at: datetime) -> _Line:
-    condition, runs = task.condition(at), task.runs()
+    condition = task.condition(at)
+    endings, seconds = (task.run_endings or "")[::-1], (task.run_seconds or [])[::-1]
     cells = [
         task.task,
         condition,
-        strip(runs),
+        strip(endings, seconds),
         _time(task.last_ended_at, settings),
         show_duration(task.took) if task.took is not None else "",
         f"{task.rows:,}" if task.rows is not None else "",
         _time(task.next_run(settings, at), settings),
     ]
-    return _Line(cells, _message(task), condition, [status for status, _ in runs])
+    return _Line(cells, _message(task), condition, endings)
 
 
 def _time(at: datetime | None, settings: Settings) -> str:
     return at.astimezone(settings.zone).isoformat(" ", "seconds")[:19] if at is not None else ""
 
 
-def strip(runs: Sequence[tuple[str, float]]) -> str:
+def strip(endings: str, seconds: Sequence[float]) -> str:
     """Runs as one character each: a bar as high as it took long, a cross for one that failed.
 
-    runs: how each ended, and its seconds.
+    endings: the first letters of how each ended. seconds: how long each took.
     """
-    longest = max((took for status, took in runs if status == "done"), default=0)
+    runs = list(zip(endings, seconds, strict=True))
+    longest = max((took for letter, took in runs if letter == "d"), default=0)
     scale = (len(_BARS) - 1) / longest if longest else 0
     return "".join(
-        _BARS[round(took * scale)] if status == "done" else _MARKS.get(status, "·")
-        for status, took in runs
+        _BARS[round(took * scale)] if letter == "d" else _MARKS.get(letter, "·")
+        for letter, took in runs
     )
 
 
@@ -163,12 +168,17 @@ def _coloured(cells: Sequence[str], shown: Sequence[int], line: _Line) -> list[s
     for place, position in enumerate(shown):
         name, text = _COLUMNS[position].name, cells[place]
         if name == "state":
-            painted[place] = click.style(text, fg=_COLOURS.get(line.condition))
+            painted[place] = _painted(text, line.condition)
         elif name == "last runs":
             marks = zip(text, line.runs, strict=False)
-            runs = (click.style(mark, fg=_COLOURS.get(status)) for mark, status in marks)
+            runs = (_painted(mark, status) for mark, status in marks)
             painted[place] = "".join(runs) + text[len(line.runs) :]
     return painted
+
+
+def _painted(text: str, condition: str) -> str:
+    colour = _COLOURS.get(condition)
+    return click.style(text, fg=colour) if colour else text
 
 
 def _aligned(text: str, width: int, column: _Column) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -13,6 +13,7 @@ from dapu.registry.why import next_in
 from dapu.warehouse.clock import day_part_starts
 from dapu.warehouse.settings import Settings
 
+_ENDINGS = {name[0]: name for name in ("done", "failed", "skipped", "lost", "cancelled")}
 RUNS = 10  # of a task, that its line shows
 
 FAILED = ("faulty", "failed", "lost", "retrying")
@@ -32,7 +33,8 @@ class Overview(NamedTuple):
     renamed: a column of the source (old, new), until the task's files change.
     reason, due_from, day_parts: why the Manager does not queue it, see `readiness`.
     due_since: since when it is due or its job waits, while nothing but its turn holds it back.
-    last_runs: how its last runs ended and how many seconds each took, the newest first.
+    run_endings, run_seconds: the first letters of how its last runs ended, and how long each took;
+    the newest first.
     """
 
     task: str
@@ -59,14 +61,16 @@ class Overview(NamedTuple):
     day_parts: list[str]
     due_since: datetime | None
     late_after: timedelta
-    last_runs: str | None
+    run_endings: str | None
+    run_seconds: list[float] | None
 
-    def runs(self) -> list[tuple[str, float]]:
+    def runs(self) -> list[dict[str, Any]]:
         """How its last runs ended, and how many seconds each took; the newest last."""
-        if not self.last_runs:
-            return []
-        runs = [one.partition(" ") for one in self.last_runs.split(",")]
-        return [(status, float(seconds)) for status, _, seconds in reversed(runs)]
+        pairs = zip(self.run_endings or "", self.run_seconds or [], strict=True)
+        return [
+            {"status": _ENDINGS[letter], "seconds": seconds}
+            for letter, seconds in reversed([*pairs])
+        ]
 
     def is_late(self, at: datetime) -> bool:
         """Whether it should have run before a time."""

@@ -85,7 +85,10 @@ def select_with_reasons(selectors: Sequence[str], known: Iterable[Selectable]) -
             if mark:
                 around.update(dict.fromkeys(reached(found, steps) - set(around), why))
     reasons = around | named
-    graph = {name: sorted(set(masters[name]) & set(reasons)) for name in sorted(reasons)}
+    graph = {
+        name: sorted(master for master in set(masters[name]) if master in reasons)
+        for name in sorted(reasons)
+    }
     return {name: reasons[name] for name in TopologicalSorter(graph).static_order()}
 
 

@@ -5,7 +5,8 @@
 
 It fills a registry with tasks of which each has had ten jobs, a hundredth has failed and some wait,
 and runs commands as processes of their own, from start to end; the database is running. It prints
-the median of their seconds.
+the median of their seconds, and the processors' seconds of command and server, which others that
+use the machine change less.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from scripts.bench.jobs import warehouse_of
+from dapu.warehouse.warehouse import Warehouse
+from scripts.bench.jobs import processor_seconds, warehouse_of
 
 _FILL = """
 insert into meta.route (route, connection) select 'r' || i, 'main' from generate_series(0, 9) i;
@@ -49,15 +52,24 @@ from generate_series(2, %(tasks)s) i;
 """
 
 
-def seconds(arguments: Sequence[str | Path], runs: int) -> float:
-    """The median time of a command."""
-    took = []
-    for _ in range(runs + 1):
+class Took(NamedTuple):
+    """The median time of a command, and the processors' time of it and the server, in seconds."""
+
+    seconds: float
+    busy: float
+
+
+def took(warehouse: Warehouse, arguments: Sequence[str | Path], runs: int) -> Took:
+    """Runs a command several times, and once before, when nothing is in memory."""
+    times, busy = [], 0.0
+    for run in range(runs + 1):
+        if run == 1:
+            busy = processor_seconds(warehouse)
         started = time.perf_counter()
         command = [sys.executable, "-m", "dapu", *map(str, arguments)]
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
-        took.append(time.perf_counter() - started)
-    return statistics.median(took[1:])  # the first finds nothing in memory
+        times.append(time.perf_counter() - started)
+    return Took(statistics.median(times[1:]), (processor_seconds(warehouse) - busy) / runs)
 
 
 def main() -> None:
@@ -72,7 +84,7 @@ def main() -> None:
             cursor.execute(_FILL, {"tasks": given.tasks})
             cursor.execute("vacuum analyze")
         print(f"{given.tasks:,} tasks, {10 * given.tasks:,} jobs")
-        print(f"{'command':<44} {'seconds':>8}")
+        print(f"{'command':<44} {'seconds':>8} {'cpu':>6}")
         task = "r1.staging.table_number_1"
         for name, *options in (
             ["--version"],
@@ -85,10 +97,9 @@ def main() -> None:
             ["why", "staging.*"],
         ):
             place = [] if name.startswith("-") else [warehouse.folder]
-            took = seconds([name, *place, *options], given.runs)
-            print(
-                f"{'dapu ' + ' '.join([name, *['DIR' for _ in place], *options]):<44} {took:>8.2f}"
-            )
+            one = took(warehouse, [name, *place, *options], given.runs)
+            shown = " ".join(["dapu", name, *["DIR" for _ in place], *options])
+            print(f"{shown:<44} {one.seconds:>8.2f} {one.busy:>6.2f}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 -- name: tasks
 -- One row a task, or the row of one: what it is, how it is, how its last runs went
--- (`done 1.5,failed 0.2`, the newest first), and what is next. It is due, or its job waits, since `due_since`, unless an operator or its
+-- (the first letters of their statuses and their seconds, the newest first), and what is next. It is due, or its job waits, since `due_since`, unless an operator or its
 -- masters hold it back; the clock holds it back until `due_from`, and then until one of `day_parts`.
 -- part_starts: when each of the parts of the day began that it is now, by their names.
 select t.task, t.route, t.state, t.fault, t.description, coalesce(running.status, waiting.status) as now,
@@ -30,12 +30,7 @@ select t.task, t.route, t.state, t.fault, t.description, coalesce(running.status
                 where p.key = any (f.day_parts)))
     end as due_since,
     t.late_after,
-    (select pg_catalog.string_agg(x.status || ' ' || x.seconds, ',')
-        from (
-            select a.status, extract(epoch from a.ended_at - a.started_at)::float4 as seconds
-            from {agenda} a
-            where a.task = t.task and a.ended_at is not null
-            order by a.job desc limit %(runs)s) x)
+    runs.endings, runs.seconds
 from {readiness}(%(now)s, %(parts)s::text[]) f
 join {registry} t on t.task = f.task
 join {route} r on r.route = t.route
@@ -44,5 +39,13 @@ left join {agenda} last on last.job = t.last_job
 left join {agenda} running on running.task = t.task and running.status = 'running'
 left join {agenda} waiting on waiting.task = t.task and waiting.status = 'waiting'
     and waiting.backfill is null
+left join lateral (
+    select pg_catalog.string_agg(pg_catalog.left(x.status, 1), '') as endings,
+        pg_catalog.array_agg(x.seconds) as seconds
+    from (
+        select a.status, extract(epoch from a.ended_at - a.started_at)::float8 as seconds
+        from {agenda} a
+        where a.task = t.task and a.ended_at is not null and a.started_at is not null
+        order by a.job desc limit %(runs)s) x) runs on true
 where %(task)s::text is null or f.task = %(task)s
 order by t.task;
