@@ -13,6 +13,7 @@ from dapu.errors import ConfigurationError
 from dapu.generate.views.abi_types import AbiType, NotAnAbi, name_of, read_type, unique_names
 
 _SELECTOR = 4  # bytes
+_MOST_INPUTS = 1_590  # of the 1,600 columns of PostgreSQL, less those of each view
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ def _entry(value: Any) -> Entry | None:
     if not isinstance(inputs, list) or not all(isinstance(one, dict) for one in inputs):
         raise NotAnAbi(f"{what} {value.get('name')!r}: its inputs are not a list of objects")
     name = name_of(value)
+    if len(inputs) > _MOST_INPUTS:
+        raise NotAnAbi(f"{what} {name} has {len(inputs)} inputs, more than a view has columns")
     try:
         read = tuple(Input(name_of(one), read_type(one), _flag(one, "indexed")) for one in inputs)
     except NotAnAbi as error:

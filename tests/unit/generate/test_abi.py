@@ -117,6 +117,10 @@ def test_what_is_not_understood_is_left_out_alone() -> None:
     found = read_abi(json.dumps([function("f"), odd]))
     assert [entry.name for entry in found.entries] == ["f"]
     assert found.left_out == ["left out: function odd: there is no type `Lib.X`"]
+    wide = read_abi(json.dumps([function("f"), function("wide", *["bool"] * 1_600)]))
+    assert wide.left_out == [
+        "left out: function wide has 1600 inputs, more than a view has columns"
+    ]
     anonymous = {"type": "event", "name": "E", "anonymous": True}
     with pytest.raises(NotAnAbi, match="odd"):  # whose logs could be of either
         read_abi(json.dumps([anonymous, {**odd, "type": "event"}]))
