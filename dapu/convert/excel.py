@@ -49,13 +49,17 @@ def _hashes(action: OldAction) -> dict[str, Any]:
         return {}
     action.note("has spaces at the ends of a text taken away before its hash is made", "cols")
     shown = [
-        shipped_sql("hashed_column", column=str(one.get("name")))
-        if one.get("transform") == "to_hash"
-        else str(one.get("name"))
+        shipped_sql("hashed_column", column=name) if one.get("transform") == "to_hash" else name
         for one in columns
+        if (name := _quoted(str(one.get("name"))))
     ]
     action.files["hashed.sql"] = shipped_sql("hashed_sheet", columns=",\n    ".join(shown))
     return {"query": "hashed.sql"}
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
 
 
 def _columns(action: OldAction) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -38,6 +39,10 @@ def _place(action: OldAction, place: Mapping[str, Any]) -> tuple[str, PurePosixP
     for name, path in action.around.folders.items():
         if folder.is_relative_to(path):
             return name, folder.relative_to(path)
-    name = "_".join(["folder", *folder.parts[1:]]) or "folder"
-    action.around.folders[name] = PurePosixPath(folder)
+    base = name = "_".join(["folder", *re.findall(r"\w+", str(folder), re.ASCII)])
+    number = 1
+    while name in action.around.folders:
+        number += 1
+        name = f"{base}_{number}"
+    action.around.folders[name] = folder
     return name, PurePosixPath()
