@@ -10,7 +10,8 @@ _NOT_IN_NAMES = re.compile(r"[^a-z]")
 _DEEPEST = 5  # objects in objects
 _MORE = {
     "hasmore", "hasnext", "hasnextpage", "more", "moreresults", "moreavailable",
-    "moredataavailable", "istruncated", "hasmoreitems",
+    "moredataavailable", "moreresult", "istruncated", "truncated", "incompleteresults",
+    "resultsetincomplete", "exceededtransferlimit", "hasmoreitems",
 }  # fmt: skip
 _IS_LAST = {"last", "islast", "lastpage", "islastpage", "done"}
 _NEXT = {
@@ -69,6 +70,8 @@ def _facts(
 
 
 def _goes_on(name: str, value: Any) -> bool:
+    if name == "offset":  # a number is where this page began; a text (Airtable) is for the next one
+        return isinstance(value, str) and bool(value) and _number(value) is None
     if name in _MORE:
         return _truth(value) is True
     if name in _IS_LAST:

@@ -28,7 +28,7 @@ _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([. \u00a0]\d{3})+),\d+")
 _POINT_OR_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 _POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
 _SAID = re.compile(r'"?sep=(.)"?\r?\n', re.I)  # what Excel takes for the delimiter
-END_OF_FILE = "\x1a"  # Ctrl-Z, which programs of DOS wrote
+END_OF_FILE = "\x1a"  # Ctrl-Z, which programs of DOS wrote, and of CP/M up to a whole block
 _FEW = 3  # numbers that follow one another by chance
 _SHOWN = 100  # characters of a line
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
@@ -82,7 +82,7 @@ def find_dialect(name: str, sample: bytes, style: CsvStyle, known: Collection[st
     encoding = style.encoding or guess_encoding(name, sample)
     if style.encoding is None and encoding == ONE_BYTE:
         guessed.append(f"encoding {encoding}")
-    text = _decode(name, sample, encoding).removesuffix(END_OF_FILE)
+    text = _decode(name, sample, encoding).rstrip(END_OF_FILE)
     quote = '"' if style.quote is None else style.quote or None
     comment = style.comment or _guess_comment(text, guessed)
     said = _SAID.match(text)

@@ -116,7 +116,7 @@ class CsvLines(io.RawIOBase):
             more = self._as_utf8(data)
             block += more.replace(b"\r", b"\n") if self.returns else more
             if self._ended:
-                block = block.removesuffix(END_OF_FILE.encode())
+                block = block.rstrip(END_OF_FILE.encode())
             if self._ended and block and not block.endswith(b"\n"):
                 block += b"\n"
             end = block.rfind(b"\n") + 1

@@ -102,7 +102,7 @@ def test_a_backslash_that_may_be_either_is_asked_for(files: FileTask) -> None:
     assert files.rows() == [(1, 'a"b"c')]
 
 
-@pytest.mark.parametrize("end", ["\x1a", "\n\x1a", "\r\n\x1a"])
+@pytest.mark.parametrize("end", ["\x1a", "\n\x1a", "\r\n\x1a\x1a\x1a"])
 def test_the_mark_of_the_end_that_dos_wrote_is_not_a_row(files: FileTask, end: str) -> None:
     files.share.put("a.csv", f"id,n\n1,x\n2,y{end}")
     files.run("file: a.csv")

@@ -50,6 +50,8 @@ def test_links(header: str, address: str | None) -> None:
         ({"response_metadata": {"next_cursor": "dXNl"}}, "response_metadata.next_cursor"),
         ({"cursor": "abc"}, "cursor: abc"),
         ({"last": False}, "last: False"),
+        ({"offset": "itrXYZ/rec1"}, "offset: itrXYZ/rec1"),
+        ({"tree": "x", "truncated": True}, "truncated: True"),
         ({"done": False, "totalSize": 2}, "done: False"),
         ({"page": 1, "total_pages": 2}, "total_pages: 2"),
     ],
@@ -74,7 +76,7 @@ def test_an_answer_that_says_that_there_is_more_is_not_all(
         {"has_more": False, "next_cursor": "last"},
         {"pageInfo": {"hasNextPage": False, "endCursor": "x"}},
         {"links": {"next": "", "self": "/v1/list"}, "response_metadata": {"next_cursor": ""}},
-        {"last": True, "next": 2},
+        {"last": True, "next": 2, "offset": "0"},
         {"page_number": 7, "sum": 100, "total": 12.5},
     ],
 )
