@@ -80,9 +80,12 @@ def silent(_: str) -> None:
 
 def show_json(data: Any) -> None:
     """Data for another program."""
-    text = json.dumps(_plain(data), indent=2)
+    click.echo(_json_text(data, indent=2))
+
+
+def _json_text(data: Any, **how: Any) -> str:
     # A number of any precision is good JSON, but json writes only those that Python counts with.
-    click.echo(_NUMBER.sub(r"\1", text))
+    return _NUMBER.sub(r"\1", json.dumps(_plain(data), **how))
 
 
 def _plain(value: Any) -> Any:
@@ -90,10 +93,10 @@ def _plain(value: Any) -> Any:
     match value:
         case None | bool() | int():
             return value
-        case float() | Decimal():
-            if not math.isfinite(value):
-                return str(value)
-            return value if isinstance(value, float) else f"\0{value}"
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():  # the largest have no float
+            return f"\0{value}" if value.is_finite() else str(value)
         case dict():
             return {str(key): _plain(item) for key, item in value.items()}
         case list() | tuple():
@@ -144,7 +147,7 @@ def _show_value(value: Any) -> str:
         case bytes() | memoryview():
             return "\\x" + bytes(value).hex()
         case dict() | list():
-            return json.dumps(value, ensure_ascii=False, default=str)
+            return _json_text(value, ensure_ascii=False)
     return str(value)
 
 

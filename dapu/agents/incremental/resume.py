@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from dapu.agents.base import Context
 from dapu.agents.incremental.bounds import begin_at, end_at
-from dapu.agents.incremental.days import whole
+from dapu.agents.incremental.days import is_time, whole
 from dapu.agents.incremental.newest import Newest
 from dapu.errors import JobError, WrongBackfill
 from dapu.loading.options import WatermarkOptions
@@ -57,10 +57,10 @@ def backfill_bounds(context: Context, like: Any, column: str) -> Bounds:
     A day, month or year means the whole of it. A time without a zone is one of the warehouse's,
     where the column's have a zone. Raises WrongBackfill for a value of another kind, and for a
     range that ends before it begins; the order of texts is the source's own, so that of these is
-    not looked at.
+    not looked at unless they are times.
     """
     low, high = (_end(context, name, like, column) for name in ("from", "to"))
-    known = low is not None and high is not None and not isinstance(low, str)
+    known = low is not None and high is not None and (not isinstance(low, str) or is_time(like))
     if known and high < low:
         given = context.backfill or {}
         raise WrongBackfill(

@@ -32,6 +32,9 @@ LAST = datetime(2024, 2, 29, 23, 59, 59, 999_999)
         ("text", "from", "2024-02", "2024-01-01T10:00:00.500Z", "2024-02-01"),
         ("text", "to", "2024", "2024-01-01", "2024-12-31"),
         ("text", "to", "2024", "A17", None),
+        ("text", "to", "2024-02-29T10:00", "2024-01-01 10:00:00", "2024-02-29 10:00:00"),
+        ("text", "to", "2024-02-29 10:00+01:00", "2024-01-01T10:00:00Z", "2024-02-29T09:00:00Z"),
+        ("text", "from", "2024-02-29T10:00", "2024-01-01", "2024-02-29"),
         ("integer", "to", "2024", 7, None),
         ("timestamp", "to", "2024-02-29 10:00", None, None),
     ],
@@ -56,6 +59,19 @@ def test_the_last_day_is_read_to_its_end(
     task.run(backfill={"from": low, "to": high})
     assert [row[0] for row in task.rows()] == [1, 2]
     assert any(event.startswith("reads the range from 2024-01-") for event in task.events())
+
+
+@pytest.mark.parametrize(
+    ("text", "like"),
+    [
+        ("yesterday", "2024-01-01 10:00:00"),
+        ("2024-02-29T24:00", "2024-01-01 10:00:00"),
+        ("2024-02-29T10:00Z", "2024-01-01 10:00:00"),  # whose zone is not known
+    ],
+)
+def test_what_is_no_time_like_the_texts(text: str, like: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        whole("text", "from", text, like, UTC)
 
 
 def test_a_day_that_does_not_exist_is_reported(task: OneTask) -> None:
