@@ -18,7 +18,7 @@ _WHAT_MODES_DO: dict[LoadMode, str] = {
     "replace": "The table holds what was read now, and nothing else.",
     "append": "What was read is added to the rows that are there.",
     "merge": "Rows are updated where their `key` is there, else inserted; no row goes.",
-    "snapshot": "As `merge`, and rows that the source no longer has are deleted or marked.",
+    "snapshot": "As `merge`, and rows that the source no longer has go, or say since when.",
     "history": "Each version of a row stays, with the times from and to which it was so.",
     "period": "The days, months or years that were read are replaced whole.",
 }
