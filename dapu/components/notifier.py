@@ -72,9 +72,10 @@ def send_test(warehouse: Warehouse, name: str | None = None) -> list[tuple[str, 
 def note_late(cursor: Cursor, registry: Registry, tasks: list[Overview], at: datetime) -> None:
     """Writes a notice of each task that is late, once for each time from which it is due."""
     for task in tasks:
-        if task.is_late(at) and task.due_since is not None:
-            since = task.due_since.astimezone(UTC).isoformat(" ", "seconds")
-            text = f"it is due since {since}"
+        if (late := task.late_since(at)) is not None:
+            why, moment = late
+            since = moment.astimezone(UTC).isoformat(" ", "seconds")
+            text = f"it is {why} {since}"
             notices.add(cursor, registry, "late", task.task, None, text, occasion=since)
 
 

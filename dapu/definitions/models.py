@@ -81,6 +81,14 @@ class Run(Strict):
         return [self.when] if isinstance(self.when, str) else self.when
 
 
+class Expect(Strict):
+    """What is expected of a table, whatever the reason why it is otherwise."""
+
+    fresh_within: Duration | None = Field(
+        None, description="It is late when its last good run ended longer ago"
+    )
+
+
 class ActionOptions(Strict):
     """One step of a task; each agent has its own options beside `do`.
 
@@ -167,6 +175,9 @@ class Task(Strict):
     )
     run: Run = Field(
         default_factory=Run, description="When it runs, how urgently, and how often it is tried"
+    )
+    expect: Expect = Field(
+        default_factory=Expect, description="When the table is late, whatever the reason"
     )
     actions: list[SerializeAsAny[ActionOptions]] = Field(
         min_length=1, description="What it does, in this order and in one transaction"

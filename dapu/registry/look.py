@@ -46,7 +46,9 @@ def new_trouble(
     faulty = {one.task: one.fault for one in tasks if one.fault is not None}
     failed += [(task, fault) for task, fault in faulty.items() if task not in seen_faulty]
     late = {
-        one.task: f"due since {one.due_since:%Y-%m-%d %H:%M}" for one in tasks if one.is_late(at)
+        one.task: f"{why[0]} {why[1]:%Y-%m-%d %H:%M}"
+        for one in tasks
+        if (why := one.late_since(at)) is not None
     }
     registry.run(
         cursor,

@@ -61,6 +61,7 @@ class Overview(NamedTuple):
     day_parts: list[str]
     due_since: datetime | None
     late_after: timedelta
+    fresh_until: datetime | None
     run_endings: str | None
     run_seconds: list[float] | None
 
@@ -72,9 +73,17 @@ class Overview(NamedTuple):
             for letter, seconds in reversed([*pairs])
         ]
 
+    def late_since(self, at: datetime) -> tuple[str, datetime] | None:
+        """Why it is late at a time, in two words, and since when; None when it is not."""
+        if self.due_since is not None and self.due_since + self.late_after < at:
+            return "due since", self.due_since
+        if self.fresh_until is not None and self.fresh_until < at:
+            return "not fresh since", self.fresh_until
+        return None
+
     def is_late(self, at: datetime) -> bool:
         """Whether it should have run before a time."""
-        return self.due_since is not None and self.due_since + self.late_after < at
+        return self.late_since(at) is not None
 
     def condition(self, at: datetime) -> str:
         """How it is, in one word of CONDITIONS."""

@@ -126,6 +126,7 @@ def _row(definition: Definition, next_crons: dict[str, datetime], state: State) 
         run.retry_wait,
         run.timeout,
         run.late_after,
+        task.expect.fresh_within,
     )
 
 

@@ -4,6 +4,7 @@
 -- One row a task, or the row of one: what it is, how it is, how its last runs went
 -- (the first letters of their statuses and their seconds, the newest first), and what is next. It is due, or its job waits, since `due_since`, unless an operator or its
 -- masters hold it back; the clock holds it back until `due_from`, and then until one of `day_parts`.
+-- Since `fresh_until` the last good run is older than expected.
 -- part_starts: when each of the parts of the day began that it is now, by their names.
 select t.task, t.route, t.state, t.fault, t.description, coalesce(running.status, waiting.status) as now,
     case when running.job is null and waiting.not_before > %(now)s then waiting.not_before end
@@ -30,6 +31,8 @@ select t.task, t.route, t.state, t.fault, t.description, coalesce(running.status
                 where p.key = any (f.day_parts)))
     end as due_since,
     t.late_after,
+    case when not coalesce(o.blacklisted, false)
+        then coalesce(t.last_done_at, t.changed_at) + t.fresh_within end as fresh_until,
     runs.endings, runs.seconds
 from {readiness}(%(now)s, %(parts)s::text[]) f
 join {registry} t on t.task = f.task

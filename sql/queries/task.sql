@@ -34,7 +34,7 @@ select task, master from {dependency} order by task, master;
 -- it was before its fault, has not changed; but if a master woke it meanwhile, nobody knows.
 insert into {registry} (
     task, route, schema_name, table_name, description, hash, definition, state, on_masters, pause,
-    day_parts, cron, next_cron_at, priority, retries, retry_wait, timeout, late_after, registered_by, git_commit)
+    day_parts, cron, next_cron_at, priority, retries, retry_wait, timeout, late_after, fresh_within, registered_by, git_commit)
 values %s
 on conflict (task) do update set
     description = excluded.description, hash = excluded.hash, definition = excluded.definition,
@@ -43,7 +43,7 @@ on conflict (task) do update set
     next_cron_at = case when {registry}.cron = excluded.cron
         then {registry}.next_cron_at else excluded.next_cron_at end,
     priority = excluded.priority, retries = excluded.retries, retry_wait = excluded.retry_wait,
-    timeout = excluded.timeout, late_after = excluded.late_after,
+    timeout = excluded.timeout, late_after = excluded.late_after, fresh_within = excluded.fresh_within,
     registered_by = excluded.registered_by, git_commit = excluded.git_commit,
     changed_at = case
         when {registry}.hash = excluded.hash and excluded.state = 'ready'

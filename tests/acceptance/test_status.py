@@ -118,3 +118,10 @@ def test_status_of_those_that_failed_or_are_late_and_what_is_new_of_it(
     assert (done.status, here(capsys, "status", ran, "--check").status) == (1, 0)
     assert re.search(r"^r\.s\.good: late: due since \d{4}-", done.out, re.MULTILINE)
     assert "r.s.later: failed: x" in done.out
+    with connection, connection.cursor() as cursor:  # `expect: {fresh_within: 1 day}`
+        cursor.execute("""
+            update meta.registry set last_ended_at = now(),
+                last_done_at = now() - interval '26 hours', fresh_within = '1 day'
+            where task = 'r.s.good'""")
+    assert shown("--late") == ["r.s.good"]
+    assert "r.s.good: late: not fresh since" in here(capsys, "status", ran, "--check", "s.good").out
