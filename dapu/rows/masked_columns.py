@@ -72,7 +72,7 @@ def _change(rows: Rows, name: str, how: str) -> ColumnChange:
     if how != "year":
         check_text(rows, name, "mask", f"`{how}` is of a text")
         return ColumnChange(kind, masked_text(how))
-    binary = _BINARY_YEARS.get(re.sub(r"\(\d\)", "", kind))
+    binary = _BINARY_YEARS.get(re.sub(r"\(\d\)", "", kind).removesuffix(" without time zone"))
     if binary is None:
         raise JobError(
             f"the column {name} is {kind}, and `year` is of a date or a timestamp without time zone"
@@ -114,4 +114,4 @@ def _first_day(days: int) -> int:
     return eras * 146_097 + date(day.year, 1, 1).toordinal() - _EPOCH
 
 
-_BINARY_YEARS = {"date": _year_of_date, "timestamp without time zone": _year_of_timestamp}
+_BINARY_YEARS = {"date": _year_of_date, "timestamp": _year_of_timestamp}

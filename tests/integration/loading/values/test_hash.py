@@ -143,6 +143,17 @@ def test_parts_that_are_kept(task: OneTask, more: str) -> None:
     ]
 
 
+def test_parts_of_what_sqlite_has(task: OneTask) -> None:
+    action = "do: database\nquery: q.sql\nmask: {at: year, n: last 1}"
+    task.has("url: sqlite:///p.db", action, {"q.sql": "select at, n from p"})
+    with sqlite3.connect(task.folder / "p.db") as people:
+        people.execute("create table p (at timestamp, n text)")
+        people.execute("insert into p values ('2024-03-04 05:06:07.5', 'abc'), (null, null)")
+    task.run()
+    kept = "select at::text, n from staging.thing order by 1"
+    assert task.rows(kept) == [("2024-01-01 00:00:00", "…c"), (None, None)]
+
+
 def test_of_files_and_of_what_their_query_computes(
     task: OneTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
