@@ -45,7 +45,8 @@ def redact(text: str) -> str:
     """A message without secrets: each is replaced by `***`. Data that was asked for is none.
 
     What could be an ordinary word or number is replaced where it stands alone, and is left in a
-    task's id, a path or a date; and one or two characters only where drivers put secrets.
+    task's id, a path or a date; short words and numbers, such as `job`, which `***` in a known
+    sentence would give away, and one or two characters only where drivers put secrets.
     """
     for secret in sorted(_secrets, key=len, reverse=True):
         if secret in text:
@@ -59,6 +60,6 @@ def _without(secret: str, text: str) -> str:
     text = re.sub(
         f"{_BEFORE}{re.escape(secret)}{_AFTER}", rf"\1\2{HIDDEN}", text, flags=re.IGNORECASE
     )
-    if len(secret) < _SHORTEST:
+    if len(secret) < (_STRONG if _WORD.fullmatch(secret) else _SHORTEST):
         return text
     return re.sub(rf"(?<![\w./-]){re.escape(secret)}(?![\w/-]|\.\w)", HIDDEN, text)
