@@ -6,6 +6,7 @@ column of numbers: each is written so that it keeps its meaning, or so that Post
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dapu.rows.exactness import remarked
 from dapu.sources.documents.exact_json import dump
 from dapu.sources.files.values.convert_texts import TextStyle, text_converter
 from dapu.sources.files.values.kinds import Kind
@@ -53,6 +55,8 @@ def _of_one_type(
     if only is float and kind == "integer" and all(map(float.is_integer, values)):
         whole = max(values) < _EXACT and min(values) > -_EXACT
         return pa.array(map(int, values), pa.int64()) if whole else None
+    if only is float and not all(map(math.isfinite, values)):
+        return None
     arrow = _ARROW.get(kind)
     return pa.array(values, arrow[1]) if arrow and arrow[0] is only else None
 
@@ -63,7 +67,12 @@ def _trimmed(texts: pa.Array) -> pa.Array:
 
 
 def plain_number(value: float) -> str:
-    """The shortest text that is exactly this number: without a point when it is whole."""
+    """The shortest text that is exactly this number: without a point when it is whole.
+
+    What no program writes into a cell, infinity among them, stood there as other digits (1e400).
+    """
+    if not math.isfinite(value):
+        return remarked(repr(value), "a number that a cell cannot hold")
     return str(int(value)) if value.is_integer() else repr(value)
 
 

@@ -68,6 +68,15 @@ def test_thousands_of_people() -> None:
         assert written(cells_to_text([Decimal("2.000")], kind, style))[0] in ("2", "2.000")
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_number_that_no_cell_holds_is_no_number(value: float) -> None:
+    """A cell of `1e400`, which the reader of workbooks takes for infinity."""
+    for values in ([value], [value, None]):
+        assert written(cells_to_text(values, "decimal", TextStyle()))[0] == (
+            f"{value} (a number that a cell cannot hold)"
+        )
+
+
 def test_a_blank_is_not_a_number_and_whole_ones_lose_their_zeros() -> None:
     assert decimal("  ", None) is None
     assert integer("12,00", None) == "12"
