@@ -299,7 +299,8 @@ class _Connection:
             return agenda.claim_after_commit(cursor, self._registry, self._worker)
 
     def end_former(self, former: workers.Former | None) -> None:
-        if former is not None:
+        # After a crash the number may be given again; then nothing of before is there.
+        if former is not None and former.worker != self._worker:
             with self._cursor() as cursor:
                 workers.end_former(cursor, self._registry, former)
 
