@@ -60,15 +60,12 @@ def logs(
     from dapu.registry.version import check_registry, registry_of
 
     registry = registry_of(warehouse)
-    with warehouse.session("logs") as session, session.cursor() as cursor, suppress(_Ended):
+    ends = [KeyboardInterrupt] if follow else []  # who follows has seen enough
+    with warehouse.session("logs") as session, session.cursor() as cursor, suppress(*ends):
         session.autocommit = True
         check_registry(cursor, registry)
         for event in _events(cursor, registry, warehouse, selectors, follow=follow, **only):
             _show(event, warehouse.settings.zone, as_json=as_json)
-
-
-class _Ended(KeyboardInterrupt):
-    """Who follows has seen enough."""
 
 
 def _events(
@@ -96,19 +93,12 @@ def _events(
     yield from found
     seen = {event.number: event.at for event in [*before, *found]}
     while follow:
-        _wait()
+        time.sleep(_POLL)
         since_then = events.now(cursor) - _MARGIN
         found = read(since_then, None, list(seen))
         yield from found
         seen |= {event.number: event.at for event in found}
         seen = {number: at for number, at in seen.items() if at > since_then}
-
-
-def _wait() -> None:
-    try:
-        time.sleep(_POLL)
-    except KeyboardInterrupt:
-        raise _Ended from None
 
 
 def _show(event: LoggedEvent, zone: tzinfo, *, as_json: bool) -> None:
