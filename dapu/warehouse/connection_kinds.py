@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from dapu.durations import Duration
+from dapu.warehouse.cluster import Cluster
 from dapu.warehouse.database_url import DatabaseUrl, parse_database_url
 from dapu.warehouse.yamlfile import Strict
 
@@ -309,6 +310,9 @@ class ConnectorConnection(Connection):
     image: Image | None = Field(
         None, description="Instead of a package: an image for docker, `version` is its tag"
     )
+    kubernetes: Cluster | None = Field(
+        None, description="The image runs as a pod of Kubernetes, and not by docker"
+    )
     memory: Memory = Field("4g", description="The most memory that an image may use")
     cpus: float = Field(2, gt=0, description="The most processors that an image may use")
     manifest: str | Literal[True] | None = Field(
@@ -338,6 +342,8 @@ class ConnectorConnection(Connection):
             raise ValueError("`package` needs its `version`, so that each machine runs the same")
         if self.image is not None and not _TAG.fullmatch(self.version or ""):
             raise ValueError("`image` needs its tag as `version`")
+        if self.kubernetes is not None and self.image is None:
+            raise ValueError("`kubernetes` runs an `image`")
         if self.manifest is True and self.package is None:
             raise ValueError("`manifest: true` is the manifest of a `package`")
         if self.manifest is not None and self.protocol == "singer":

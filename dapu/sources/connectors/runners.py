@@ -9,6 +9,7 @@ from dapu.sources.connectors import manifest
 from dapu.sources.connectors.config import KEPT
 from dapu.sources.connectors.docker import DockerRunner
 from dapu.sources.connectors.environments import environment_of, program_of
+from dapu.sources.connectors.kubernetes import kubernetes_runner
 from dapu.sources.connectors.runner import Runner
 from dapu.warehouse.connection_kinds import ConnectorConnection
 
@@ -26,8 +27,10 @@ def runner_of(connection: ConnectorConnection, folder: Path) -> Runner:
     if connection.command is not None:
         return Runner([_program(connection.command[0], folder), *connection.command[1:]])
     if connection.image is not None:
-        image = f"{connection.image}:{connection.version}"
-        return DockerRunner([], image=image, memory=connection.memory, cpus=connection.cpus)
+        image, memory = f"{connection.image}:{connection.version}", connection.memory
+        if connection.kubernetes is not None:
+            return kubernetes_runner(connection.kubernetes, folder, image, memory, connection.cpus)
+        return DockerRunner([], image=image, memory=memory, cpus=connection.cpus)
     package, version = str(connection.package), str(connection.version)
     place = environment_of(kept, package, version)
     program = place / connection.program if connection.program else program_of(place, package)
