@@ -99,8 +99,8 @@ class _RequestRun:
         log = ConnectorLog(context.note, with_all=debug)
         config = self._secret.get("config") or {}
         where = (context.warehouse, context.job.registry, self._request)
-        in_docker = self._parameters["runner"] == "docker"
-        return open_requested(*where, config, log, in_docker=in_docker, debug=debug)
+        run_by = self._parameters["runner"]
+        return open_requested(*where, config, log, run_by=run_by, debug=debug)
 
     def _answer(self, answer: Any, error: str | None) -> None:
         context, registry = self._context, self._context.job.registry

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @click.option("--schema", default="staging", help="For streams without a namespace (staging).")
 @click.option(
     "--runner",
-    type=click.Choice(["package", "docker"]),
+    type=click.Choice(["package", "docker", "kubernetes"]),
     default="package",
-    help="Run connectors as Python packages, or as images (package).",
+    help="Run connectors as Python packages, or as images: by docker, or as pods (package).",
 )
 @click.option(
     "--processes",
@@ -36,7 +36,7 @@ def server(
     host: str | None,
     port: int | None,
     schema: str,
-    runner: Literal["package", "docker"],
+    runner: Literal["package", "docker", "kubernetes"],
     processes: int,
 ) -> None:
     """Listen for requests to run connectors.

@@ -12,7 +12,7 @@ from dapu import secrets
 from dapu.errors import ConfigurationError
 from dapu.server.tokens import Tokens, read_tokens
 
-RunBy = Literal["package", "docker"]
+RunBy = Literal["package", "docker", "kubernetes"]
 LOOPBACK = "127.0.0.1"
 PORT = 3043
 _HOURS = 48

@@ -43,6 +43,8 @@ class FakeKubernetes:
         self.made: list[Found] = []
         self.requests: list[str] = []
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.looked_after = 0
+        """How often a pod's annotations were changed."""
         self.waits_for: dict[str, str] | None = None
         """What each pod waits for, and never gets: its state `waiting`."""
         self.forbids = ""
@@ -132,7 +134,13 @@ class FakeKubernetes:
         self._lock.notify_all()
 
     def _state(self, pod: Found, phase: str, state: Found, **more: str) -> None:
-        status = {"name": "connector", "ready": False, "restartCount": 0, "image": "", "imageID": ""}
+        status = {
+            "name": "connector",
+            "ready": False,
+            "restartCount": 0,
+            "image": "",
+            "imageID": "",
+        }
         pod["status"] = {"phase": phase, "containerStatuses": [status | {"state": state}], **more}
         self._changed(pod)
 
@@ -249,6 +257,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(503, "ServiceUnavailable", "the server is currently unable")
         else:
             self._answer(201, body)
+
+    def do_PATCH(self) -> None:
+        """Changes annotations."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not (words := self._words()):
+            return
+        if "merge-patch" not in self.headers["Content-Type"]:
+            self._refuse(415, "UnsupportedMediaType", "the body is no merge patch")
+            return
+        pod = self._cluster.objects[words[0]].get(words[1])
+        if pod is not None:
+            pod["metadata"]["annotations"] |= body["metadata"]["annotations"]
+            self._cluster.looked_after += 1
+        self._answer_with(pod)
 
     def do_DELETE(self) -> None:
         """Deletes an object."""

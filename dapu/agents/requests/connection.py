@@ -19,7 +19,9 @@ from dapu.sources.connectors.environments import newest_version
 from dapu.sources.connectors.messages import Level
 from dapu.sources.connectors.open import start_connector
 from dapu.sources.documents.exact_json import dump, parse
+from dapu.warehouse.cluster import Cluster, read_cluster
 from dapu.warehouse.connection_kinds import ConnectorConnection
+from dapu.warehouse.environment import read_environment
 from dapu.warehouse.seal import Seal
 from dapu.warehouse.warehouse import Warehouse
 
@@ -57,14 +59,15 @@ def open_requested(
     config: dict[str, Any],
     log: Callable[[Level, str], None],
     *,
-    in_docker: bool = False,
+    run_by: str = "package",
     debug: bool = False,
 ) -> Connector:
     """The connector that a request names; what it needs is installed now if it is not yet.
 
-    in_docker: an image is run, and no package. Raises DapuError where it cannot be had.
+    run_by: `package`, or what runs an image: `docker`, `kubernetes`.
+    Raises DapuError where it cannot be had.
     """
-    connection = _connection(warehouse, request, in_docker=in_docker)
+    connection = _connection(warehouse, request, run_by)
     found: Config = (
         read_config(connection, warehouse.folder)
         if not config and request.package in warehouse.connections
@@ -88,20 +91,24 @@ def _config(warehouse: Warehouse, registry: Registry, config: dict[str, Any]) ->
     return RequestedConfig(document, given, seal, warehouse, registry)
 
 
-def _connection(warehouse: Warehouse, request: Request, *, in_docker: bool) -> ConnectorConnection:
+def _connection(warehouse: Warehouse, request: Request, run_by: str) -> ConnectorConnection:
     known = warehouse.connections.get(request.package)
     if isinstance(known, ConnectorConnection):
         return known
-    return _image(request) if in_docker else _package(request)
+    if run_by == "package":
+        return _package(request)
+    variables = read_environment(warehouse.folder)
+    return _image(request, read_cluster(variables) if run_by == "kubernetes" else None)
 
 
-def _image(request: Request) -> ConnectorConnection:
+def _image(request: Request, cluster: Cluster | None) -> ConnectorConnection:
     try:
         return ConnectorConnection(
             name=request.package,
             driver="connector",
             image=request.package,
             version=request.version or "latest",
+            kubernetes=cluster,
         )
     except ValidationError:
         raise ConfigurationError(

@@ -39,6 +39,11 @@ class PodLog:
         """The log is read anew: a line that was cut off comes again."""
         self._rest.clear()
 
+    def end(self) -> None:
+        """Nothing follows: what has no end of line is a line all the same."""
+        self._other.write(self._rest)
+        self._other.flush()
+
     def take(self, block: bytes) -> None:
         """The next bytes. Raises LostLines where a number is missing."""
         self._rest += block

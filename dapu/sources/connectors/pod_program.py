@@ -33,7 +33,8 @@ from dapu.sources.connectors.pod_log import LostLines, PodLog
 from dapu.sources.connectors.pod_order import ALIVE, CREATOR, PodOrder, now
 
 _CONNECT, _QUIET = 10, 30  # seconds to wait for an answer; for the next line, before a look
-_PAUSE = 1.0  # seconds between two looks at a pod whose log has ended
+_PAUSE = 1.0  # seconds between two readings of a log that broke off
+_MOST_READINGS = 5  # of the log of a pod that has ended
 _LONGEST_WATCH = 60
 _HEARTBEAT = 60.0  # seconds between two signs that the pod is looked after
 _ABANDONED = timedelta(minutes=15)  # without such a sign
@@ -143,13 +144,16 @@ class _Pod:
 
     def _follow(self) -> int:
         """Reads the log to its end, however often the connection breaks."""
+        left = _MOST_READINGS
         while True:
             pod = self._read()  # before the log: what follows is then all that there is
+            left -= pod.status.phase in _OVER
             with suppress(HTTPError, ApiException):
                 self._read_log()
             if self._log.status is not None:
+                self._log.end()
                 return self._log.status
-            if pod.status.phase in _OVER:
+            if not left:
                 raise PodFailure(
                     f"the pod {self._order.name} ended before the connector did: {describe(pod)}"
                 )
@@ -186,9 +190,11 @@ def describe(pod: Any) -> str:
     """The state of a pod and of its containers, in the cluster's words."""
     status = pod.status
     parts = [_joined(status.phase, status.reason, status.message)]
-    for condition in status.conditions or []:
-        if condition.status == "False" and condition.reason not in (None, "PodCompleted"):
-            parts.append(_joined(condition.type, condition.reason, condition.message))
+    parts += [
+        _joined(condition.type, condition.reason, condition.message)
+        for condition in status.conditions or []
+        if condition.status == "False" and condition.reason not in (None, "PodCompleted")
+    ]
     for container in status.container_statuses or []:
         state = container.state
         waiting, ended = state.waiting, state.terminated
