@@ -320,7 +320,11 @@ class ConnectorConnection(Connection):
         description="A declarative manifest, a YAML file relative to the warehouse directory; "
         "`true`: the one in the package, of which nothing else is used",
     )
-    cdk: str = Field("6.61.6", description="The version of airbyte-cdk that runs a manifest")
+    cdk: str | None = Field(
+        None,
+        description="The version of airbyte-cdk that runs a manifest; default 6.61.6, or 6.33.7 "
+        "where its templates use `stream_state`, which later ones refuse",
+    )
     custom_code: bool = Field(False, description="Whether Python code beside a manifest may run")
     config: dict[str, Any] = Field({}, description="The connector's own configuration")
     config_file: str | None = Field(

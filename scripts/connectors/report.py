@@ -40,7 +40,8 @@ _INTRODUCTION = """\
 Which connectors run without docker, and how far. This page is made by
 `./scripts/connectors/run report` from {count} packages `airbyte-source-*` of the kinds that people
 ask for. The manifest of each is read as text out of its package. A declarative one without Python
-code of its own is then taken through `spec`, `check`, `discover` and `read` by airbyte-cdk {cdk},
+code of its own is then taken through `spec`, `check`, `discover` and `read` by airbyte-cdk {cdk}
+(6.33.7 where a manifest's templates use `stream_state`, which later ones refuse),
 with a server on the same machine in the place of the service: it shows that dapu and the CDK run
 the manifest, not that the service answers as it once did.
 
@@ -153,7 +154,7 @@ def _connector(
         manifest="manifest.yaml",
         silence=timedelta(seconds=90),
     )
-    place = environment_of(cache, manifest.CDK, connection.cdk)
+    place = environment_of(cache, manifest.CDK, manifest.cdk_of(document))
     injected = {manifest.INJECTED: document}
     runner = Runner([str(program_of(place, manifest.PROGRAM))], injected, folder=texts)
     kept = ConnectorConfig(config, folder / "config.json", "made")
@@ -184,7 +185,7 @@ def _page(every: Sequence[Found]) -> Iterator[str]:
     passed = sum(one.passed for one in declarative)
     yield _INTRODUCTION.format(
         count=len(every),
-        cdk=ConnectorConnection.model_fields["cdk"].default,
+        cdk=manifest.cdk_of({}),
         declarative=len(declarative),
         custom=sum(one.kind == "declarative, with code" for one in every),
         python=sum(one.kind == "Python" for one in every),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dapu.sources.connectors.config import KEPT
 from dapu.sources.connectors.environments import folder_of
-from dapu.sources.connectors.manifest import CDK, kept_manifest
+from dapu.sources.connectors.manifest import CDK, cdk_of, kept_manifest, read_manifest
 from dapu.warehouse.connection_kinds import ConnectorConnection
 from dapu.warehouse.warehouse import Warehouse
 
@@ -28,16 +28,21 @@ def installed_connectors(warehouse: Warehouse) -> list[InstalledConnector]:
     for name in warehouse.connections:
         connection = warehouse.connections.named(name)
         if isinstance(connection, ConnectorConnection):
-            is_there = _is_installed(connection, kept)
+            is_there = _is_installed(connection, warehouse.folder, kept)
             found.append(InstalledConnector(name, connection.protocol, str(connection), is_there))
     return found
 
 
-def _is_installed(connection: ConnectorConnection, kept: Path) -> bool:
+def _is_installed(connection: ConnectorConnection, folder: Path, kept: Path) -> bool:
     package, version = str(connection.package), str(connection.version)
     if connection.manifest is not None:
-        has_text = connection.manifest is not True or kept_manifest(kept, package, version).exists()
-        return has_text and (folder_of(kept, CDK, connection.cdk) / "ready").exists()
+        text = kept_manifest(kept, package, version)
+        if isinstance(connection.manifest, str):
+            text = folder / connection.manifest
+        if not text.exists():
+            return False
+        cdk = connection.cdk or cdk_of(read_manifest(text))
+        return (folder_of(kept, CDK, cdk) / "ready").exists()
     if connection.package is not None:
         return (folder_of(kept, package, version) / "ready").exists()
     return True

@@ -22,6 +22,9 @@ import yaml
 from dapu.errors import Fault, FaultyFile, JobError
 
 CDK = "airbyte-cdk"
+_NEWEST = "6.61.6"
+# https://github.com/airbytehq/airbyte-python-cdk/pull/320: version 6.34 took it out of templates.
+_STREAM_STATE, _LAST_WITH_IT = re.compile(r"\{[{%].*\bstream_state\b", re.DOTALL), "6.33.7"
 PROGRAM = "source-declarative-manifest"
 INJECTED = "__injected_declarative_manifest"  # the key of the configuration that it reads it from
 _LONGEST_DOWNLOAD = 600  # seconds
@@ -75,6 +78,19 @@ def _with_spec(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
     spec = yaml.safe_load(file.read_text("utf-8"))  # JSON is YAML too
     wanted = {"type": "Spec", "connection_specification": spec["connectionSpecification"]}
     return manifest | {"spec": wanted}
+
+
+def cdk_of(manifest: Any) -> str:
+    """The version of airbyte-cdk that runs a manifest: the newest that knows all its words."""
+    return _LAST_WITH_IT if any(map(_STREAM_STATE.search, _texts(manifest))) else _NEWEST
+
+
+def _texts(part: Any) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, Mapping | list):
+        for inner in part.values() if isinstance(part, Mapping) else part:
+            yield from _texts(inner)
 
 
 def spec_of(manifest: Mapping[str, Any]) -> dict[str, Any]:

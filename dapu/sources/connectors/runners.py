@@ -54,7 +54,7 @@ def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> R
             f"{connection} needs Python code beside its manifest ({', '.join(custom)}), which is "
             "not run; with `custom_code: true` and without `manifest: true` the package itself is"
         )
-    place = environment_of(kept, manifest.CDK, connection.cdk)
+    place = environment_of(kept, manifest.CDK, connection.cdk or manifest.cdk_of(document))
     program = str(program_of(place, manifest.PROGRAM))
     injected = {manifest.INJECTED: document}
     texts = path.parent if connection.manifest is True else None

@@ -9,6 +9,7 @@ import pytest
 
 from dapu.errors import FaultyFile, JobError
 from dapu.sources.connectors.manifest import (
+    cdk_of,
     custom_components,
     manifest_of_package,
     read_manifest,
@@ -87,3 +88,10 @@ def test_code_beside_a_manifest_is_found_wherever_it_is_named(tmp_path: Path) ->
     path = tmp_path / "manifest.yaml"
     path.write_text("streams: [{retriever: {requester: {class_name: source_thing.components.A}}}]")
     assert custom_components(read_manifest(path)) == ["source_thing.components.A"]
+
+
+def test_a_manifest_of_older_words_has_the_last_cdk_that_knows_them() -> None:
+    stream = {"retriever": {"request_parameters": {"since": "{{ stream_state['at'] }}"}}}
+    assert cdk_of({"streams": [stream]}).startswith("6.33.")
+    newer = {"description": "stream_state is no template", "since": "{{ stream_interval.start }}"}
+    assert cdk_of({"streams": [newer]}) == cdk_of({})
