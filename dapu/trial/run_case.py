@@ -34,7 +34,7 @@ class Ran:
 
 
 def run_case(
-    warehouse: Warehouse, case: Case, server: PgConnection | None
+    warehouse: Warehouse, server: PgConnection | None, case: Case
 ) -> tuple[list[str], list[str]]:
     """Returns what was otherwise than expected, and the actions that were left out.
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
+
+import psycopg2
 
 from dapu.definitions.case_file import Case, cases_of
 from dapu.definitions.folders import scan
@@ -16,8 +20,6 @@ from dapu.registry.version import registry_of
 from dapu.secrets import redact
 from dapu.trial.case_server import CaseServer, warehouse_on
 from dapu.trial.run_case import Ran, run_case
-from dapu.warehouse.connection_kinds import PgConnection
-from dapu.warehouse.warehouse import Warehouse
 
 _GROUP = 8  # tests that a process takes at once
 
@@ -63,15 +65,7 @@ def _begin(folder: Path, server: CaseServer) -> None:
     """What a process does once."""
     global _run_one
     warehouse, sources = warehouse_on(folder, server.copy("run")), server.empty("source")
-    _run_one = _Runner(warehouse, sources)
-
-
-class _Runner:
-    def __init__(self, warehouse: Warehouse, sources: PgConnection) -> None:
-        self._warehouse, self._sources = warehouse, sources
-
-    def __call__(self, case: Case) -> tuple[list[str], list[str]]:
-        return run_case(self._warehouse, case, self._sources)
+    _run_one = partial(run_case, warehouse, sources)
 
 
 def _run(cases: Sequence[Case]) -> list[Ran]:
@@ -83,6 +77,6 @@ def _ran(case: Case) -> Ran:
     left_out: list[str] = []
     try:
         faults, left_out = _run_one(case)
-    except DapuError as error:
-        faults = [str(error)]
+    except (DapuError, psycopg2.Error, sqlite3.Error) as error:  # a value that no column takes
+        faults = [str(error).strip()]
     return Ran(case, time.perf_counter() - started, [redact(one) for one in faults], left_out)
