@@ -18,7 +18,7 @@ from psycopg2.extras import Json
 from pydantic import SecretStr
 
 from dapu.agents.database import DatabaseOptions
-from dapu.definitions.case_file import Given, GivenTable, Row
+from dapu.definitions.case_file import Given, GivenTable, Round, Row
 from dapu.errors import ConfigurationError
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.relation import describe, make_schema
@@ -136,9 +136,12 @@ class Stage:
 
 
 @contextmanager
-def opened_source(trial: Trial, given: Given, server: PgConnection | None) -> Iterator[Stage]:
+def opened_source(
+    trial: Trial, given: Given, rounds: Sequence[Round], server: PgConnection | None
+) -> Iterator[Stage]:
     """Makes the source that is given.
 
+    rounds: of the test: a table without rows has the columns that it has in others of them.
     server: an empty database for tables of a source that is a PostgreSQL.
     Raises ConfigurationError where the task cannot read what is given.
     """
@@ -156,7 +159,7 @@ def opened_source(trial: Trial, given: Given, server: PgConnection | None) -> It
         folder = Path(name)
         if isinstance(given.source, dict):
             actions = {position: _of_tables(one) for position, one in readers.items()}
-            with _filled(trial, given.source, folder, server) as connection:
+            with _filled(trial, given.source, rounds, folder, server) as connection:
                 yield Stage(_reading(trial, connection), actions)
             return
         if len(readers) > 1:
@@ -165,7 +168,7 @@ def opened_source(trial: Trial, given: Given, server: PgConnection | None) -> It
             )
         (folder / _QUERY).write_text(statement("case.given"), encoding="utf-8")
         actions = {position: _of_rows(one) for position, one in readers.items()}
-        with _filled(trial, {_NAME: given.source}, folder, None) as connection:
+        with _filled(trial, {_NAME: given.source}, rounds, folder, None) as connection:
             yield Stage(_reading(trial, connection), actions, folder)
 
 
@@ -195,12 +198,13 @@ def _of_tables(options: LoadOptions) -> LoadOptions:
 def _filled(
     trial: Trial,
     tables: Mapping[str, list[Row] | GivenTable],
+    rounds: Sequence[Round],
     folder: Path,
     server: PgConnection | None,
 ) -> Iterator[PgConnection | UrlConnection]:
     """A database with these tables: PostgreSQL where the source is one, else SQLite."""
     given = {
-        name: one if isinstance(one, GivenTable) else GivenTable(columns={}, rows=one)
+        name: one if isinstance(one, GivenTable) else _with_columns(name, one, rounds)
         for name, one in tables.items()
     }
     if server is not None and isinstance(
@@ -215,6 +219,24 @@ def _filled(
         for name, one in given.items():
             _fill_sqlite(session, name, one)
     yield UrlConnection(name=_NAME, url=SecretStr(f"sqlite:///{path}"))
+
+
+def _with_columns(name: str, rows: list[Row], rounds: Sequence[Round]) -> GivenTable:
+    """A table without rows has the columns that it has in other runs of the test."""
+    if rows:
+        return GivenTable(columns={}, rows=rows)
+    sources = (one.given.source for one in rounds)
+    tables = [one if isinstance(one, dict) else {_NAME: one or []} for one in sources if one]
+    others = [table for one in tables if (table := one.get(name))]
+    columns: dict[str, str] = {}
+    for table in others:
+        columns |= table.columns if isinstance(table, GivenTable) else _column_types(table)
+    if not columns:
+        raise ConfigurationError(
+            "`given.source`: nothing says which columns a source without rows has: give rows in "
+            "another run of the test (`then`), or the table with its `columns`"
+        )
+    return GivenTable(columns=columns, rows=[])
 
 
 def _fill_sqlite(session: sqlite3.Connection, name: str, given: GivenTable) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor
@@ -45,7 +46,7 @@ def run_case(
     rounds = case.read()
     with open_trial(warehouse, case.task, "test") as trial, trial.session.cursor() as cursor:
         for number, one in enumerate(rounds, start=1):
-            faults = _run_round(cursor, trial, one, server, left_out)
+            faults = _run_round(cursor, trial, one, rounds, server, left_out)
             _let_a_day_pass(cursor, trial)
             if faults:
                 where = f"run {number}: " if len(rounds) > 1 else ""
@@ -54,12 +55,17 @@ def run_case(
 
 
 def _run_round(
-    cursor: Cursor, trial: Trial, one: Round, server: PgConnection | None, left_out: list[str]
+    cursor: Cursor,
+    trial: Trial,
+    one: Round,
+    rounds: Sequence[Round],
+    server: PgConnection | None,
+    left_out: list[str],
 ) -> list[str]:
     put_rows(cursor, trial, one.given)
     cursor.execute(statement("case.before_round"))
     warnings, error = list[str](), None
-    with opened_source(trial, one.given, server) as stage:
+    with opened_source(trial, one.given, rounds, server) as stage:
         try:
             _act(cursor, stage, one, left_out)
             warnings, error = stage.trial.check(cursor)

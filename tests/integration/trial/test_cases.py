@@ -101,6 +101,13 @@ CASES: dict[str, str] = {
           - given: {source: [{id: 2, name: b, price: 2}]}
             expect: {rows: [{id: 1, name: a}, {id: 2, name: b}]}
         """),
+    **case("m.s.merged", "nothing_new", """
+        given: {source: [{id: 1, name: a, price: 1}]}
+        expect: {rows: [{id: 1}]}
+        then:
+          - given: {source: []}
+            expect: {rows: [{id: 1}]}
+        """),
     **case("m.s.refused", "rejected", """
         given: {source: [{id: 1, name: a, price: 1}, {id: x, name: b, price: 2}]}
         expect: {rows: [{id: 1}], rejects: [{name: b}]}
@@ -188,6 +195,7 @@ FAILING: dict[str, tuple[str, str]] = {
     "given": ("{given: {table: [{nme: a}]}, expect: {rows: []}}", "has no column `nme`"),
     "value": ("{given: {table: [{id: x}]}, expect: {rows: []}}", "invalid input syntax"),
     "wanted": ("{given: {source: [{id: 1}]}, expect: {rows: [{id: x}]}}", "invalid input syntax"),
+    "empty": ("{given: {source: []}, expect: {rows: []}}", "which columns a source without rows"),
     "twice": ("{given: {source: {item: [{id: 1, ID: 2}]}}, expect: {rows: []}}", "duplicate"),
     "no_error": ("{given: {source: [{id: 1}]}, expect: {error: wrong}}", "the run does not fail"),
     "other": ("{given: {source: [{id: x}]}, expect: {error: wrong}}", "the run fails otherwise: "),
