@@ -20,7 +20,7 @@ from dapu.definitions.models import ActionOptions
 from dapu.errors import ConfigurationError, WrongBackfill
 from dapu.loading.result import LoadResult
 from dapu.registry.watermarks import Watermark
-from dapu.rows.masked_columns import Mask
+from dapu.rows.masked_columns import PART_KEPT, Mask
 from dapu.text import counted
 from dapu.warehouse.connection_kinds import ExecuteConnection
 
@@ -57,11 +57,7 @@ class ExecuteOptions(ActionOptions):
         description="Fields, as `CONTACT.EMAIL`, of which only a keyed hash is kept (HMAC-SHA256 "
         "with `hash_key` of warehouse.yaml)",
     )
-    mask: dict[str, Mask] = Field(
-        {},
-        description="Fields of which only a part is kept: `hide`, `first 2`, `last 4` "
-        "(characters), or `year` (of a date)",
-    )
+    mask: dict[str, Mask] = Field({}, description=f"Fields {PART_KEPT}")
 
 
 class ExecuteAgent(Agent[ExecuteOptions]):

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 from dapu.definitions.checks import Columns
 from dapu.definitions.models import ActionOptions
 from dapu.durations import Duration
-from dapu.rows.masked_columns import Mask
+from dapu.rows.masked_columns import PART_KEPT, Mask
 from dapu.warehouse.yamlfile import Strict
 
 LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]
@@ -148,11 +148,7 @@ class LoadOptions(ActionOptions):
         description="Columns of which only a keyed hash is kept (HMAC-SHA256 with `hash_key` of "
         "warehouse.yaml); their values never reach the warehouse",
     )
-    mask: dict[str, Mask] = Field(
-        {},
-        description="Columns of which only a part is kept: `hide`, `first 2`, `last 4` "
-        "(characters), or `year` (of a date)",
-    )
+    mask: dict[str, Mask] = Field({}, description=f"Columns {PART_KEPT}")
     rejects: Rejects | None = Field(
         None,
         description="With `on_bad_value: reject`: more of them fail the job; default: all rows, "

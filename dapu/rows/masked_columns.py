@@ -27,6 +27,10 @@ def _known(how: str) -> str:
     return how
 
 
+PART_KEPT = (
+    "of which only a part is kept: `hide`, `first 2`, `last 4` (characters), or `year` (of a date)"
+)
+"""What a `mask` does, for the descriptions of options."""
 Mask = Annotated[
     str,
     AfterValidator(_known),

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from dapu.definitions.checks import Columns
 from dapu.definitions.models import ActionOptions
 from dapu.loading.options import LoadOptions, OnBadValue, SchemaChange
-from dapu.rows.masked_columns import Mask
+from dapu.rows.masked_columns import PART_KEPT, Mask
 from dapu.sources.connectors.streams import Casing
 from dapu.warehouse.yamlfile import Strict
 
@@ -60,11 +60,7 @@ class ConnectorOptions(ActionOptions):
         description="Columns of `stream` of which only a keyed hash is kept (HMAC-SHA256 with "
         "`hash_key` of warehouse.yaml)",
     )
-    mask: dict[str, Mask] = Field(
-        {},
-        description="Columns of `stream` of which only a part is kept: `hide`, `first 2`, `last 4` "
-        "(characters), or `year` (of a date)",
-    )
+    mask: dict[str, Mask] = Field({}, description=f"Columns of `stream` {PART_KEPT}")
     on_bad_value: OnBadValue = Field(
         "fail", description="A value that its column cannot hold: see Loading"
     )

@@ -12,7 +12,7 @@ from dapu.errors import FaultyFile
 from dapu.warehouse.warehouse import open_warehouse
 from tests.conftest import Database, MakeWarehouse
 from tests.services.fake_docker import FakeDocker
-from tests.services.scripted_connector import ScriptedConnector, record, state, status, stream
+from tests.services.scripted_connector import ScriptedConnector, record, state, status
 from tests.support.command import running, wait_until
 from tests.support.one_task import TASK, OneTask
 from tests.support.rounds import prepare
@@ -26,15 +26,6 @@ cpus: 1.5
 config: {password: hidden-word-1, count: 1.10}
 """
 DONE = status("users", "COMPLETE")
-
-
-@pytest.fixture
-def connector(tmp_path: Path) -> ScriptedConnector:
-    folder = tmp_path / "connector"
-    folder.mkdir()
-    found = ScriptedConnector(folder)
-    found.has(stream("users", {"id": "integer"}))
-    return found
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from dapu.sources.connectors import pod_program
 from dapu.sources.connectors.pod_order import ALIVE, CREATOR, PodOrder
 from tests.conftest import Database, MakeWarehouse
 from tests.services.fake_kubernetes import NAMESPACE, FakeKubernetes
-from tests.services.scripted_connector import ScriptedConnector, record, state, status, stream
+from tests.services.scripted_connector import ScriptedConnector, record, state, status
 from tests.support.command import running, wait_until
 from tests.support.one_task import TASK, OneTask
 from tests.support.rounds import prepare
@@ -30,15 +30,6 @@ config: {password: hidden-word-1, count: 1.10}
 """
 DONE = status("users", "COMPLETE")
 ROW = record("users", id=1)
-
-
-@pytest.fixture
-def connector(tmp_path: Path) -> ScriptedConnector:
-    folder = tmp_path / "connector"
-    folder.mkdir()
-    found = ScriptedConnector(folder)
-    found.has(stream("users", {"id": "integer"}))
-    return found
 
 
 @pytest.fixture
