@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.secrets import redact
+from dapu.text import shortened
 from dapu.warehouse.logs import log, logs_to_stderr
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
     from rich.table import Table
 
+_LONGEST = 60  # characters of a value in a table
 _WIDE = 100_000  # columns, where no terminal breaks the lines
 _NUMBER = re.compile(r'"\\u0000([^"]*)"')
 
@@ -129,6 +131,14 @@ def table_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     for row in shown:
         table.add_row(*(Text(_show_value(value)) for value in row))
     return table
+
+
+def one_line(value: Any) -> Any:
+    """A value in one line; what a terminal would obey is shown and not sent."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = "\\x" + bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
+    return shortened("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), _LONGEST)
 
 
 def _show_value(value: Any) -> str:

@@ -37,6 +37,7 @@ from dapu.cli import (
     test,
     trial,
     validate,
+    verify,
     views,
     why,
 )
@@ -86,6 +87,7 @@ for module in (
     status,
     why,
     trial,
+    verify,
     test,
     validate,
     lineage,

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.cli.arguments import AS_JSON, TASK, WAREHOUSE
-from dapu.cli.console import complain, say, show_json, show_table
-from dapu.text import counted, shortened
+from dapu.cli.console import complain, one_line, say, show_json, show_table
+from dapu.text import counted
 
 if TYPE_CHECKING:
     from dapu.trial.compare import Differences
     from dapu.trial.diff import Outcome
     from dapu.warehouse.warehouse import Warehouse
 
-_LONGEST = 60  # characters of a value in a table
 _KINDS = ("inserted", "updated", "deleted")
 _FULL = click.option("--full", is_flag=True, help="As a run with --full, or the first one.")
 
@@ -97,15 +96,7 @@ def _by_name(columns: Sequence[Any], row: Sequence[Any]) -> dict[str, Any]:
 
 
 def _show_rows(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    show_table(names, [[_cell(value) for value in row] for row in rows])
-
-
-def _cell(value: Any) -> Any:
-    """A value in one line; what a terminal would obey is shown and not sent."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    text = "\\x" + bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
-    return shortened("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), _LONGEST)
+    show_table(names, [[one_line(value) for value in row] for row in rows])
 
 
 @click.command("diff")

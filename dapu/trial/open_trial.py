@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Action, Agent, Context, RunningJob, SourceState
@@ -169,10 +170,13 @@ class Trial:
 
 
 @contextmanager
-def open_trial(warehouse: Warehouse, task: str, purpose: str) -> Iterator[Trial]:
+def open_trial(
+    warehouse: Warehouse, task: str, purpose: str, *, in_one_state: bool = False
+) -> Iterator[Trial]:
     """Reads a task's files, and opens a transaction that is rolled back at the end of the block.
 
-    purpose: shows in pg_stat_activity.
+    purpose: shows in pg_stat_activity. in_one_state: to its end it sees the warehouse
+    as it is now.
     Raises ConfigurationError for a task that does not exist, FaultyFile for a faulty one.
     """
     folder = find_folder(warehouse, task)
@@ -185,6 +189,8 @@ def open_trial(warehouse: Warehouse, task: str, purpose: str) -> Iterator[Trial]
     with ExitStack() as stack:
         session = stack.enter_context(warehouse.session(purpose))
         stack.callback(session.rollback)
+        if in_one_state:
+            session.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ)
         with session.cursor() as cursor:
             memory = _memory(cursor, registry, folder.id)
         yield Trial(warehouse, registry, agents, session, definition, route, memory, stack)

@@ -138,6 +138,80 @@ alter session set nls_date_format = 'SYYYY-MM-DD HH24:MI:SS'
 -- name: oracle_column
 case when {column} is null then 'N' else 'V' || to_char({column}) end;
 
+-- name: alike_postgresql
+-- As `postgresql`, of a range, for two of them that give the same rows the same hash.
+select block, pg_catalog.count(*), pg_catalog.sum(h::numeric)::text from (
+    select {number} as block, pg_catalog.hash_record_extended(row({columns}), 0) as h from (
+{query}
+) dapu_query where {range}
+    offset 0) dapu_hashes
+group by block;
+
+-- name: common_postgresql
+-- The 60 bits that MySQL and SQLite make of the same text.
+select block, pg_catalog.count(*), pg_catalog.sum(h)::text from (
+    select {number} as block, ('x0' || pg_catalog.substr(pg_catalog.md5(
+        pg_catalog.concat_ws('|', {columns})), 1, 15))::bit(64)::bigint as h from (
+{query}
+) dapu_query where {range}
+    offset 0) dapu_hashes
+group by block;
+
+-- name: mysql_common
+-- A row longer than max_allowed_packet has no hash: its block is then like none.
+select block, count(*), case when count(h) = count(*) then cast(coalesce(sum(h), 0) as char)
+    else '' end from (
+    select {number} as block,
+        cast(conv(left(md5(concat_ws('|', {columns})), 15), 16, 10) as unsigned) as h
+    from (
+{query}
+) dapu_query where {range}) dapu_hashes
+group by block;
+
+-- name: sqlite_common
+select block, count(*), dapu_digest(h) from (
+    select {number} as block, dapu_common_hash('{kinds}', {columns}) as h from (
+{query}
+) dapu_query where {range} limit -1 offset 0) dapu_hashes
+group by block;
+
+-- name: common_postgresql_plain
+coalesce({column}::text, '');
+
+-- name: common_postgresql_short
+coalesce(pg_catalog.trim_scale({column})::text, '');
+
+-- name: common_postgresql_boolean
+coalesce({column}::int::text, '');
+
+-- name: common_postgresql_moment
+coalesce(({column} at time zone 'UTC')::text, '');
+
+-- name: common_postgresql_bytes
+coalesce(pg_catalog.encode({column}, 'hex'), 'null');
+
+-- name: common_postgresql_text
+-- With its length, so that no other columns give the same text.
+coalesce(pg_catalog.octet_length({column}::text) || ':' || {column}::text, '');
+
+-- name: mysql_common_plain
+coalesce(cast({column} as char), '');
+
+-- name: mysql_common_float
+coalesce(cast({column} * 1e0 as char), '');
+
+-- name: mysql_common_time
+-- PostgreSQL writes no zeros at the end of a second's fraction.
+coalesce(if(locate('.', {column}), trim(trailing '.' from trim(trailing '0' from {column})),
+    cast({column} as char)), '');
+
+-- name: mysql_common_bytes
+coalesce(lower(hex({column})), 'null');
+
+-- name: mysql_common_text
+coalesce(concat(length(convert({column} using utf8mb4)), ':',
+    cast(convert({column} using utf8mb4) as binary)), '');
+
 -- name: stored
 -- A task's blocks, as they were read last.
 select kind, low, rows, hash from {block}

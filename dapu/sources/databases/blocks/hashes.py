@@ -54,12 +54,14 @@ class BlockSource:
     key: BlockKey
     columns: Sequence[Column]
 
-    def lows(self, key_range: Range) -> list[Any]:
-        """The keys in a range at which blocks of SIZE rows begin, the first left out.
+    def lows(self, key_range: Range, size: int | None = None) -> list[Any]:
+        """The keys in a range at which blocks of so many rows (SIZE) begin, the first left out.
 
         Raises JobError for keys that have another order in the table.
         """
-        asked = self._fill(_LOWS.get(self.key.dialect, "blocks.lows"), key_range, size=str(SIZE))
+        asked = self._fill(
+            _LOWS.get(self.key.dialect, "blocks.lows"), key_range, size=str(size or SIZE)
+        )
         found = [row[0] for row in self.source.rows(asked) if row[0] is not None]
         if found:
             self.check()
@@ -102,7 +104,7 @@ class BlockSource:
     def _hashed(self, key_range: Range, lows: Sequence[Any]) -> list[Block]:
         """The blocks of a range, in one pass."""
         number = self.key.number(lows, self._quoted_key)
-        asked = self._fill(_STATEMENTS[self.key.dialect], key_range, number=number)
+        asked = self._fill(self._statement, key_range, number=number)
         with self._in_parallel():
             found = {number: (int(rows), str(h)) for number, rows, h in self.source.rows(asked)}
         if None in found:
@@ -118,6 +120,11 @@ class BlockSource:
         self.source.rows(Statement((fragment("blocks.postgresql_in_parallel"),)))
         yield
         self.source.rows(Statement((fragment("blocks.postgresql_as_before"),)))
+
+    @property
+    def _statement(self) -> str:
+        """The name of the statement that hashes."""
+        return _STATEMENTS[self.key.dialect]
 
     @property
     def _quoted_key(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from dapu.sources.databases.sqlite.source import Digest, row_hash
+from dapu.sources.databases.sqlite.source import Digest, common_hash, row_hash
 
 
 class AnyText(sqlite3.Connection):
@@ -18,6 +18,7 @@ class AnyText(sqlite3.Connection):
         super().__init__(*given, **named)
         self.text_factory = _decoded
         self.create_function("dapu_hash", -1, row_hash, deterministic=True)
+        self.create_function("dapu_common_hash", -1, common_hash, deterministic=True)
         self.create_aggregate("dapu_digest", 1, Digest)  # type: ignore[arg-type]
 
 

@@ -70,6 +70,9 @@ class SqliteSource:
             self._session.create_scalar_function("dapu_real", _real, 1, deterministic=True)
             self._session.create_scalar_function("dapu_exact", _exact, 2, deterministic=True)
             self._session.create_scalar_function("dapu_hash", row_hash, deterministic=True)
+            self._session.create_scalar_function(
+                "dapu_common_hash", common_hash, deterministic=True
+            )
             self._session.create_aggregate_function("dapu_digest", Digest, 1)
             self._session.execute("begin")
             self._session.execute("select count(*) from sqlite_schema")
@@ -198,6 +201,44 @@ def _reason(error: Exception) -> str:
 def row_hash(*values: Any) -> bytes:
     """BLAKE2b of a row or a part of one, 64 bits."""
     return hashlib.blake2b(repr(values).encode("utf-8", "surrogateescape"), digest_size=8).digest()
+
+
+def common_hash(*values: Any) -> bytes:
+    """The 60 bits that PostgreSQL makes of the same row (the statement `common_postgresql`).
+
+    values: first a letter for each value: `p` plain, `b` bytes, `t` text; then the values, with
+    texts as bytes and blobs as their hexadecimal digits.
+    """
+    kinds, *row = values
+    text = b"|".join(_WRITE[kind](value) for kind, value in zip(kinds, row, strict=True))
+    digits = hashlib.md5(text, usedforsecurity=False).hexdigest()
+    return int(digits[:15], 16).to_bytes(8, "big")
+
+
+def _plain(value: Any) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0").encode()
+    text = value if isinstance(value, bytes) else str(value).encode()
+    return _LIKE_NONE if b"|" in text else text
+
+
+def _bytes(value: Any) -> bytes:
+    return b"null" if value is None else str(value).lower().encode()
+
+
+def _text(value: Any) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, str):  # a blob
+        return _LIKE_NONE
+    text = value if isinstance(value, bytes) else _plain(value)
+    return b"%d:%b" % (len(text), text)
+
+
+_LIKE_NONE = b"?"  # PostgreSQL writes no value so: the rows are read, and compared
+_WRITE = {"p": _plain, "b": _bytes, "t": _text}
 
 
 def _real(*values: Any) -> str:
