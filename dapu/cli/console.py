@@ -107,7 +107,7 @@ def _plain(value: Any) -> Any:
             return value.total_seconds()
         case datetime():
             return value.isoformat()
-    return _show_value(value)
+    return shown_value(value)
 
 
 def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -129,7 +129,7 @@ def table_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
         side: JustifyMethod = "right" if numbers else "left"
         table.add_column(header, justify=side, overflow="fold", no_wrap=name == "task")
     for row in shown:
-        table.add_row(*(Text(_show_value(value)) for value in row))
+        table.add_row(*(Text(shown_value(value)) for value in row))
     return table
 
 
@@ -141,7 +141,7 @@ def one_line(value: Any) -> Any:
     return shortened("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), _LONGEST)
 
 
-def _show_value(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """A value as a person reads it."""
     match value:
         case None:

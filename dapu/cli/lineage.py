@@ -156,6 +156,11 @@ def impact(warehouse: Warehouse, column: str, as_json: bool) -> None:
             }
         )
         return
+    if not found.columns and not uses:
+        given = [one.name for one in graph.tasks[task].outputs if one.name]
+        near = "" if name in given else nearest(name, given)
+        say(f"no SQL of other tasks names {task}.{name}{near}")
+        return
     show_table(("task", "column made of it"), found.columns)
     show_table(
         ("column", "is named at"),

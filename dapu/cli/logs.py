@@ -1,4 +1,4 @@
-"""`dapu logs` and `dapu top`: what happened, and what happens now."""
+"""`dapu logs`: what happened."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dapu.cli.arguments import ALL_OR_SOME_TASKS, AS_JSON, SINCE, WAREHOUSE, moment
-from dapu.cli.console import has_colours, is_terminal, say, show_json, show_table
+from dapu.cli.console import has_colours, say
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
-    from rich.console import Group
 
-    from dapu.registry.activity import Activity
     from dapu.registry.events import Level, LoggedEvent
     from dapu.registry.store import Registry
     from dapu.warehouse.warehouse import Warehouse
@@ -112,89 +110,4 @@ def _show(event: LoggedEvent, zone: tzinfo, *, as_json: bool) -> None:
     say(" ".join([*parts, ", ".join(str(one) for one in of if one)]) + f": {event.message}")
 
 
-@click.command("top")
-@WAREHOUSE
-@click.option("--every", type=click.FloatRange(min=0.2), default=2.0, help="Seconds; default 2.")
-@AS_JSON
-def top(warehouse: Warehouse, every: float, as_json: bool) -> None:
-    """Watch what runs, what is next and what ended.
-
-    Until Ctrl-C; where no person watches, once.
-
-    Example: dapu top finances
-    """
-    from dapu.registry.activity import activity
-    from dapu.registry.version import check_registry, registry_of
-
-    registry = registry_of(warehouse)
-    with warehouse.session("top") as session, session.cursor() as cursor:
-        session.autocommit = True
-        check_registry(cursor, registry)
-        if as_json:
-            found = activity(cursor, registry)
-            show_json({name: [one._asdict() for one in rows] for name, rows in _named(found)})
-        elif is_terminal():
-            with suppress(KeyboardInterrupt):
-                _watch(cursor, registry, warehouse, every)
-        else:
-            for title, names, rows in _tables(activity(cursor, registry), warehouse.settings.zone):
-                say(title)
-                show_table(names, rows)
-
-
-def _named(found: Activity) -> list[tuple[str, list[Any]]]:
-    return [("running", found.running), ("next", found.next), ("ended", found.ended)]
-
-
-def _tables(
-    found: Activity, zone: tzinfo
-) -> list[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
-    return [
-        (
-            f"{len(found.running)} running, {found.waiting} waiting, {found.workers} workers",
-            ("task", "job", "for", "rows", "worker"),
-            [(j.task, j.job, j.took, j.rows, f"{j.worker} on {j.host}") for j in found.running],
-        ),
-        (
-            "Next:",
-            ("task", "job", "priority", "not before"),
-            [(j.task, j.job, j.priority, j.not_before.astimezone(zone)) for j in found.next],
-        ),
-        (
-            "Ended:",
-            ("task", "job", "status", "at", "took", "rows", "message"),
-            [
-                (j.task, j.job, j.status, j.ended_at.astimezone(zone), j.took, j.rows, j.message)
-                for j in found.ended
-            ],
-        ),
-    ]
-
-
-def _watch(cursor: Cursor, registry: Registry, warehouse: Warehouse, every: float) -> None:
-    from rich.live import Live
-
-    from dapu.registry.activity import activity
-
-    zone = warehouse.settings.zone
-    with Live(_page(activity(cursor, registry), zone), screen=True, auto_refresh=False) as live:
-        while True:
-            time.sleep(every)
-            live.update(_page(activity(cursor, registry), zone), refresh=True)
-
-
-def _page(found: Activity, zone: tzinfo) -> Group:
-    from rich.console import Group
-
-    from dapu.cli.console import table_of
-
-    return Group(
-        *(
-            part
-            for title, names, rows in _tables(found, zone)
-            for part in (title, table_of(names, rows))
-        )
-    )
-
-
-COMMANDS = (logs, top)
+COMMANDS = (logs,)

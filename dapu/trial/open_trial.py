@@ -197,13 +197,19 @@ def open_trial(
 
 
 def find_folder(warehouse: Warehouse, task: str) -> TaskFolder:
-    """The folder of a task. Raises ConfigurationError when there is none."""
+    """The folder of a task, or of the one whose table it is.
+
+    Raises ConfigurationError when there is none, or more than one.
+    """
     parts = task.split(".")
     if len(parts) == 3 and all(part and Path(part).name == part for part in parts):
         folder = TaskFolder(warehouse.folder.joinpath("routes", *parts), *parts)
         if folder.file.is_file():
             return folder
     known = scan(warehouse.folder).tasks
+    named = [one for one in known if one.partition(".")[2] == task]
+    if len(named) == 1:
+        return known[named[0]]
     raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
 
 

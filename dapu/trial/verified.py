@@ -68,7 +68,7 @@ def _try(
     try:
         found = verify(trial, samples)
     except CannotVerify as error:
-        return None, row("refused", f"not verified: {error}")
+        return None, row("refused", str(error))
     except DapuError as error:
         return None, row("failed", redact(str(error)))
     except psycopg2.errors.QueryCanceled:
@@ -100,7 +100,7 @@ def _try(
 
 def _sentence(found: Verification) -> str:
     if found.are_same:
-        text = f"the same {counted(found.table_rows, 'row')}"
+        text = f"{counted(found.table_rows, 'row')} on both sides"
     else:
         one = found.differences
         text = f"{one.inserted:,} missing, {one.deleted:,} extra, {one.updated:,} differing; "
