@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 STREAMS = ("one", "two")
-_COLUMNS = {
+COLUMNS = {
     "id": {"type": "integer"},
     "name": {"type": "string"},
     "email": {"type": "string"},
@@ -28,11 +28,12 @@ _COLUMNS = {
     "visits": {"type": "integer"},
     "country": {"type": "string"},
 }
-_RECORD = (
-    '{"type":"RECORD","record":{"stream":"%s","emitted_at":1,"data":{"id":%d,"name":"user %d",'
-    '"email":"user%d@example.org","amount":%d.50,"at":"2024-01-31T10:00:00Z","day":"2024-01-31",'
-    '"is_new":true,"note":null,"visits":%d,"country":"Eesti"}}}\n'
+DATA = (
+    '{"id":%d,"name":"user %d","email":"user%d@example.org","amount":%d.50,'
+    '"at":"2024-01-31T10:00:00Z","day":"%s","is_new":true,"note":null,"visits":%d,'
+    '"country":"Eesti"}'
 )
+_RECORD = f'{{"type":"RECORD","record":{{"stream":"%s","emitted_at":1,"data":{DATA}}}}}\n'
 
 
 def main(folder: Path, command: str, words: list[str]) -> None:
@@ -53,7 +54,7 @@ def main(folder: Path, command: str, words: list[str]) -> None:
 def _stream(name: str) -> dict[str, Any]:
     return {
         "name": name,
-        "json_schema": {"type": "object", "properties": _COLUMNS},
+        "json_schema": {"type": "object", "properties": COLUMNS},
         "supported_sync_modes": ["full_refresh", "incremental"],
         "source_defined_cursor": True,
         "source_defined_primary_key": [["id"]],
@@ -88,7 +89,7 @@ def _steps(low: int, high: int, every: int) -> Iterator[int]:
 
 
 def _record(stream: str, number: int) -> str:
-    return _RECORD % (stream, number, number, number, number, number)
+    return _RECORD % (stream, number, number, number, number, "2024-01-31", number)
 
 
 def _state(name: str, read_to: dict[str, int]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ that.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -37,6 +38,9 @@ _CLEANUP = 60.0  # seconds for each command that cleans up
 _LOOK = 0.5  # seconds between two looks at how long it has been silent
 _LAST_LINES = 20  # of the log, for the message of a connector that fails
 _LONGEST_LOG_LINE = 10 << 20  # bytes
+# Bytes that a pipe holds: connectors send a page at once. With the usual 64 kB dapu and airbyte-cdk
+# wait for each other, and take turns in place of working side by side.
+_PIPE = 1 << 20
 # What a process needs to find its programs, its language and its certificates; nothing else of
 # dapu's own environment, where the passwords of other sources are.
 _PASSED_ON = (
@@ -94,6 +98,8 @@ class ConnectorProcess:
             raise JobError(
                 f"the connector {command[0]} does not start: {error.strerror}"
             ) from error
+        with suppress(OSError, AttributeError):  # Linux has it, and lets a user have so many
+            fcntl.fcntl(_pipe(self._process.stdout), fcntl.F_SETPIPE_SZ, _PIPE)
         self._threads = [
             threading.Thread(target=self._read_log, name="dapu-connector-log", daemon=True),
             threading.Thread(target=self._watch, name="dapu-connector-watch", daemon=True),
