@@ -1,12 +1,13 @@
-"""Lengths of time as people write them: `23 hours`, `90 s`, `1 day 12 hours`."""
+"""Lengths of time as people write them: `23 hours`, `90 s`, `1 day 12 hours`.
+
+Without pydantic, for commands that read no definition; its field is in `duration_field`.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from typing import Any
 
 _UNITS = {
     "second": timedelta(seconds=1),
@@ -76,19 +77,3 @@ def write_duration(value: timedelta) -> str:
         if seconds and seconds % length == 0:
             return f"{seconds / length:.0f} {unit}" + ("" if seconds == length else "s")
     return f"{seconds:g} seconds"
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(parse_duration),
-    PlainSerializer(lambda value: f"{value.total_seconds():.6f} s", when_used="json"),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": PATTERN,
-            "patternErrorMessage": "is not a length of time; write, for example, `4 hours`",
-            "examples": ["4 hours", "5 minutes", "1 day 12 hours"],
-        }
-    ),
-]
-"""A pydantic field that reads a length of time as people write it."""

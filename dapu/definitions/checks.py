@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, model_validator
 
-from dapu.durations import Duration
+from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.yamlfile import Strict
 
 

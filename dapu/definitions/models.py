@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from dapu.definitions.checks import Check
-from dapu.durations import Duration
+from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.yamlfile import Strict
 
 

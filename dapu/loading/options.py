@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field, NonNegativeInt, model_validator
 
 from dapu.definitions.checks import Columns
 from dapu.definitions.models import ActionOptions
-from dapu.durations import Duration
 from dapu.rows.masked_columns import PART_KEPT, Mask
+from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.yamlfile import Strict
 
 LoadMode = Literal["replace", "append", "merge", "snapshot", "history", "period"]

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
-from dapu.durations import Duration
 from dapu.errors import ConfigurationError
+from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.yamlfile import Strict
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from dapu.durations import Duration
 from dapu.warehouse.cluster import Cluster
 from dapu.warehouse.database_url import DatabaseUrl, parse_database_url
+from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.yamlfile import Strict
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from pydantic import (
     model_validator,
 )
 
-from dapu.durations import Duration
 from dapu.errors import FaultyFile
 from dapu.secrets import is_secret_name, remember
+from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.environment import fill_in
 from dapu.warehouse.yamlfile import Document, Strict, read_document, validate
 
