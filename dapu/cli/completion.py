@@ -6,13 +6,51 @@ A shell asks at each press of the tab key, so that nothing large is imported her
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 _KINDS = ("tag:", "route:", "failed:", "changed:")
+# `tags: [daily, ledger]`, or one a line below; a YAML reader would take seconds for many tasks.
+_TAGS = re.compile(r"^[ \t]*tags:[ \t]*(?:\[([^\]]*)\]|((?:\n[ \t]*- [^\n]*)+))", re.MULTILINE)
+_TAG = re.compile(r"[\w.-]+")
+
+
+class _Bash(BashComplete):
+    """Bash takes `route:erp` for three words, and completes the last of them.
+
+    A name such as `staging.*` is no pattern of files, either.
+    """
+
+    source_template = BashComplete.source_template.replace("+=($value)", '+=("$value")')
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """See `ShellComplete`."""
+        before, last = super().get_completion_args()
+        words: list[str] = []
+        is_cut = joins = False
+        for word in [*before, last]:
+            is_colon = word == ":"
+            is_cut = bool(words) and (is_colon or joins)
+            if is_cut:
+                words[-1] += word
+            else:
+                words.append(word)
+            joins = is_colon
+        *before, last = words
+        self._shown = last.rpartition(":")[0] + ":" if is_cut else ""
+        return before, last
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """See `ShellComplete`."""
+        value = item.value.removeprefix(self._shown)
+        return f"{item.type},{value}"
+
+
+add_completion_class(_Bash)
 
 
 def tasks(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -26,6 +64,8 @@ def selectors(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[C
     body = incomplete.removeprefix("+")
     if body.startswith("route:"):
         names: Iterable[str] = (f"route:{route}" for route in _routes(ctx))
+    elif body.startswith("tag:"):
+        names = (f"tag:{tag}" for tag in _tags(ctx))
     else:
         known = list(_tasks(ctx))
         schemas = dict.fromkeys(f"{name.split('.')[1]}.*" for name in known)
@@ -73,6 +113,30 @@ def _tasks(ctx: click.Context) -> Iterator[str]:
     for route in _folders(root):
         for schema in _folders(root / route):
             yield from (f"{route}.{schema}.{table}" for table in _folders(root / route / schema))
+
+
+def _tags(ctx: click.Context) -> list[str]:
+    """The tags of tasks, and those that routes and the warehouse give all of theirs."""
+    root = _folder(ctx)
+    tasks = (root.joinpath("routes", *name.split("."), "task.yaml") for name in _tasks(ctx))
+    routes = (root / "routes" / route / "route.yaml" for route in _routes(ctx))
+    found: set[str] = set()
+    for file in (root / "warehouse.yaml", *routes, *tasks):
+        for match in _TAGS.finditer(_text(file)):
+            found.update(_TAG.findall(_bare(match[1] or match[2])))
+    return sorted(found)
+
+
+def _bare(listed: str) -> str:
+    """A list of YAML without its dashes and comments."""
+    return re.sub(r"(?m)^[ \t]*- |#.*", " ", listed)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _folders(path: Path) -> list[str]:
