@@ -21,6 +21,7 @@ setup(
     },
     package_data={
         "dapu": ["py.typed"],
+        "dapu.pages": ["templates/**/*", "static/*"],
         "dapu.sql": ["**/*.sql"],
         "dapu.starter": ["**/*", "**/.*"],
         "dapu.generated": ["**/*.j2"],

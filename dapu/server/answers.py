@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -42,25 +43,33 @@ def body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-def handle_errors(app: FastAPI) -> None:
-    """Lets each error be answered in one form, without secrets."""
+def handle_errors(app: FastAPI, page: Callable[[int, str], str]) -> None:
+    """Lets each error be answered in one form, without secrets.
 
-    def refused(_: Request, error: Exception) -> JSONResponse:
+    page: the HTML of a status and what is wrong, for who asks with a browser.
+    """
+
+    def answer(request: Request, status: int, error: str, headers: Any = None) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(page(status, error), status, headers=headers)
+        return _answer(status, error, headers)
+
+    def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return _answer(error.status, error.message)
+        return answer(request, error.status, error.message)
 
-    def faulty(_: Request, error: Exception) -> JSONResponse:
+    def faulty(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
-        return _answer(400, first_fault([first | {"loc": first["loc"][1:]}]))
+        return answer(request, 400, first_fault([first | {"loc": first["loc"][1:]}]))
 
-    def failed(_: Request, error: Exception) -> JSONResponse:
+    def failed(request: Request, error: Exception) -> Response:
         is_lasting = isinstance(error, ConfigurationError)
-        return _answer(500 if is_lasting else 503, redact(str(error)).strip())
+        return answer(request, 500 if is_lasting else 503, redact(str(error)).strip())
 
-    def other(_: Request, error: Exception) -> JSONResponse:
+    def other(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _answer(error.status_code, str(error.detail), error.headers)
+        return answer(request, error.status_code, str(error.detail), error.headers)
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, faulty)

@@ -11,9 +11,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
 from dapu.errors import DapuError
-from dapu.server import answers, metrics
+from dapu.server import answers, metrics, pages
 from dapu.server.bodies import ConfigBody, ReadBody, Refused, document, read_body
 from dapu.server.desk import Asked, Desk, is_scheduled
+from dapu.server.pages import Pages
 from dapu.server.parameters import CancelQuery, CheckQuery, DiscoverQuery, ReadQuery, SpecQuery
 from dapu.server.paths import OneSlash
 from dapu.server.tokens import Tokens
@@ -45,13 +46,15 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
         description="Has connectors run as jobs of a warehouse's agenda.",
         responses=answers.DOCUMENTED,
     )
-    answers.handle_errors(app)
+    shown = Pages(desk.warehouse)
+    answers.handle_errors(app, shown.fault)
     app.add_middleware(OneSlash)
     guard = [Depends(_guard(tokens))]
     _add_health(app, desk)
     _add_commands(app, desk, wake, guard)
     _add_read(app, desk, wake, guard)
     metrics.add(app, desk, guard)
+    pages.add(app, shown, guard)
     return app
 
 

@@ -51,13 +51,13 @@ class Desk:
     """Takes requests for one warehouse."""
 
     def __init__(self, warehouse: Warehouse, settings: ServerSettings) -> None:
-        self._warehouse, self._settings = warehouse, settings
+        self.warehouse, self._settings = warehouse, settings
         self._registry: Registry = registry_of(warehouse)
         self._seal: Seal = read_seal(warehouse.folder)
 
     def check_ready(self) -> None:
         """Raises DapuError when the warehouse cannot be reached, or has no registry of today."""
-        with self._warehouse.session("server") as session, session.cursor() as cursor:
+        with self.warehouse.session("server") as session, session.cursor() as cursor:
             check_registry(cursor, self._registry)
 
     def ask(self, asked: Asked, config: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ class Desk:
         parameters = {"thenTask": then_task} if then_task else {}
         secret = {"config": config, "follow": follow}
         request = self._request(asked, _name(subject), parameters, secret)
-        with self._warehouse.session("server") as session, session, session.cursor() as cursor:
+        with self.warehouse.session("server") as session, session, session.cursor() as cursor:
             requests.take_turn(cursor, self._registry, request.task)
             requests.queue(cursor, self._registry, request, self._settings.timeout)
 
@@ -90,7 +90,7 @@ class Desk:
         known = {"catalog": body["catalog"], "schema": self._settings.schema, **parameters}
         request = self._request(asked, _name(sync_id), known, {"config": body["config"]})
         delay = timedelta(seconds=_spread(sync_id) if is_delayed else 0)
-        with self._warehouse.session("server") as session, session, session.cursor() as cursor:
+        with self.warehouse.session("server") as session, session, session.cursor() as cursor:
             requests.take_turn(cursor, self._registry, request.task)
             if self._is_taken(cursor, request, is_scheduled=is_scheduled(asked.started_by)):
                 return
@@ -102,18 +102,18 @@ class Desk:
 
     def cancel(self, sync_id: str, task_id: str) -> None:
         """Cancels a read that waits or runs. What it has committed stays."""
-        with self._warehouse.session("server") as session, session, session.cursor() as cursor:
+        with self.warehouse.session("server") as session, session, session.cursor() as cursor:
             for job in requests.find_reads(cursor, self._registry, sync_id, task_id):
                 agenda.cancel(cursor, self._registry, job)
 
     def due(self) -> int:
         """How many jobs of requests could start now."""
-        with self._warehouse.session("server") as session, session.cursor() as cursor:
+        with self.warehouse.session("server") as session, session.cursor() as cursor:
             return requests.due(cursor, self._registry)
 
     def counts(self) -> tuple[list[tuple[str, str, int]], dict[str, int]]:
         """(command, status, how many) of the requests; and how many jobs have which status."""
-        with self._warehouse.session("server") as session, session.cursor() as cursor:
+        with self.warehouse.session("server") as session, session.cursor() as cursor:
             of_requests = requests.counts(cursor, self._registry)
             return of_requests, agenda.counts(cursor, self._registry)
 

@@ -1,0 +1,84 @@
+"""The pages: which address shows what. What they show is prepared in `dapu.pages`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import HTMLResponse, Response
+from psycopg2.extensions import cursor as Cursor
+
+from dapu.pages.assets import assets_by_hashed_name
+from dapu.pages.frame import Fault, Frame, Reading, render
+from dapu.pages.now import now_page
+from dapu.registry.store import Registry
+from dapu.registry.version import check_registry, registry_of
+from dapu.server.bodies import Refused
+from dapu.warehouse.warehouse import Warehouse
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+_TITLES = {
+    401: "Please log in",
+    403: "This is not allowed",
+    404: "There is no such page",
+    500: "A fault in the warehouse's files",
+    503: "The warehouse does not answer",
+}
+
+
+class Pages:
+    """What the pages of a warehouse need: its registry, read in one snapshot each."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self.registry: Registry = registry_of(warehouse)
+
+    def frame(self, here: str) -> Frame:
+        """What stands around a page."""
+        return Frame(self.warehouse.name, self.warehouse.settings.zone, here)
+
+    @contextmanager
+    def reading(self) -> Iterator[Cursor]:
+        """A cursor on one state of the registry, which cannot be changed by it."""
+        with self.warehouse.session("pages") as session:
+            session.set_session("repeatable read", readonly=True)
+            with session.cursor() as cursor:
+                check_registry(cursor, self.registry)
+                yield cursor
+
+    def show(self, template: str, here: str, prepare: Callable[[Reading], object]) -> HTMLResponse:
+        """A page. prepare: reads what the template shows."""
+        frame = self.frame(here)
+        with self.reading() as cursor:
+            page = prepare(Reading(cursor, self.registry, self.warehouse, frame))
+        return HTMLResponse(render(template, frame, page))
+
+    def fault(self, status: int, error: str) -> str:
+        """The page of a request that is not carried out."""
+        title = _TITLES.get(status, "This does not work")
+        return render("fault.html", self.frame(""), Fault(title, error))
+
+
+def add(app: FastAPI, pages: Pages, guard: list[Any]) -> None:
+    """Adds the pages to the server. guard: what lets a person in."""
+    router = APIRouter(dependencies=guard, include_in_schema=False)
+    _add_now(router, pages)
+    app.include_router(router)
+
+    @app.get("/static/{name}", include_in_schema=False)
+    def static(name: str) -> Response:
+        asset = assets_by_hashed_name().get(name)
+        if asset is None:
+            raise Refused(404, "there is no such file")
+        headers = {"Cache-Control": _FOR_EVER}
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+
+
+def _add_now(router: APIRouter, pages: Pages) -> None:
+    @router.get("/")
+    def now() -> HTMLResponse:
+        return pages.show("now.html", "now", now_page)
