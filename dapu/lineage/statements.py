@@ -12,6 +12,7 @@ from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import Scope, ScopeType, traverse_scope
 
+from dapu.lineage.assignments import assigned, query_of
 from dapu.lineage.facts import Origin, Output, Place, Problem, Read, Use
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what it does not look into
@@ -85,15 +86,23 @@ class SqlText:
             select.set("locks", None)  # `for update of t` names what is there already
         target = _target(statement)
         self._read_tables(statement, target)
-        query = statement if isinstance(statement, exp.Query) else statement.expression
-        if not isinstance(query, exp.Query):
+        query = _query(statement)
+        if query is None:
             return
         outputs = _Query(self, query).outputs()
-        table = self.name(target) if target is not None else None
         if target is None:
             self.outputs = outputs
-        elif table is not None and outputs is not None:
-            self.writes[table] = _as_columns(statement, outputs)
+        elif outputs is not None:
+            self._note_writes(statement, target, outputs)
+
+    def _note_writes(self, statement: exp.Expr, target: exp.Table, outputs: list[Output]) -> None:
+        table = self.name(target)
+        if table is None:
+            return
+        written = self.writes.setdefault(table, [])
+        written += _as_columns(statement, outputs)
+        for column in assigned(statement):
+            self.uses.append(Use(table, column.name, self.place(column.this)))
 
     def _read_tables(self, statement: exp.Expr, target: exp.Table | None) -> None:
         names = {cte.alias for cte in statement.find_all(exp.CTE)}
@@ -107,6 +116,14 @@ class SqlText:
                 self.is_opaque = True
             else:
                 self.reads.append(Read(known, self.place(table.args.get("db") or table.this)))
+
+
+def _query(statement: exp.Expr) -> exp.Query | None:
+    """The query that it is, has, or is as good as."""
+    if isinstance(statement, exp.Query):
+        return statement
+    found = statement.expression
+    return found if isinstance(found, exp.Query) else query_of(statement)
 
 
 def _has_query(statement: exp.Expr) -> bool:

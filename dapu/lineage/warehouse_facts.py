@@ -24,7 +24,7 @@ from dapu.warehouse.connection_kinds import (
 from dapu.warehouse.settings import Settings
 from dapu.warehouse.warehouse import Warehouse
 
-_FORM = 2  # of what is kept; a change of what the facts are makes all of it void
+_FORM = 3  # of what is kept; a change of what the facts are makes all of it void
 _AT_ONCE = 40  # so many tasks are read in less time than processes take to start
 _DIALECTS = {
     "bigquery": "bigquery",

@@ -109,3 +109,43 @@ def test_scripts() -> None:
     for opaque in ("do $$ begin perform 1; end $$", "call p()", "select * from no_schema"):
         assert read(opaque).is_opaque, opaque
     assert not read("vacuum m.x; create index on m.x (a)").is_opaque
+
+
+@pytest.mark.parametrize(
+    ("statement", "columns"),
+    [
+        (
+            "update s.t as x set a = u.b + x.c from s.u as u where u.id = x.id",
+            {"a": ["s.u.b", "s.t.c"]},
+        ),
+        (
+            "with w as (select k, sum(v) as total from s.u group by k)"
+            " update s.t set (a, b) = (w.total, 2) from w join s.v on v.k = w.k where t.id = v.id",
+            {"a": ["s.u.v"], "b": []},
+        ),
+        (
+            "update s.t set (a, b) = (select max(u.x), max(u.y) from s.u where u.id = t.id)",
+            {name: [f"s.u.{of}", "s.u.id", "s.t.id"] for name, of in ("ax", "by")},
+        ),
+        (
+            "merge into s.t using (select id, v as w from s.u) as n on t.id = n.id"
+            " when matched and n.w > 1 then update set v = n.w"
+            " when not matched then insert (id, v) values (n.id, n.w)"
+            " when not matched by source then delete",
+            {"v": ["s.u.v", "s.u.v"], "id": ["s.u.id"]},
+        ),
+        ("insert into s.t (a, b) select x, y from s.u", {"a": ["s.u.x"], "b": ["s.u.y"]}),
+    ],
+)  # fmt: skip
+def test_what_a_change_puts_into_columns(statement: str, columns: dict[str, list[str]]) -> None:
+    found: dict[str, list[str]] = {}
+    for one in read(statement).writes["s.t"]:
+        names = [f"{table}.{column}" for some in one.origins for table, column in some]
+        found.setdefault(one.name, []).extend(names)
+    assert found == columns
+
+
+def test_columns_that_a_change_names_have_their_places() -> None:
+    found = read("update s.t\nset a = u.b from s.u where u.id = t.id").uses
+    places = {f"{one.table}.{one.column}": (one.place.line, one.place.column) for one in found}
+    assert places == {"s.t.a": (2, 5), "s.u.b": (2, 11), "s.u.id": (2, 30), "s.t.id": (2, 37)}
