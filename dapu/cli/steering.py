@@ -13,7 +13,6 @@ import click
 
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
 from dapu.cli.console import say, show_json, stamped
-from dapu.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -44,14 +43,14 @@ def pause(warehouse: Warehouse, route: str | None, wait: bool, minutes: float | 
       dapu pause finances --wait --minutes 55
       dapu pause finances --route erp
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from dapu.components.provenance import who
+    from dapu.components import steering
     from dapu.registry import agenda
 
     if minutes is not None and not wait:
         raise click.UsageError("--minutes goes with --wait")
     line = stamped(warehouse.settings.zone)
     with _transactions(warehouse, "pause") as (cursor, registry):
-        _pause(cursor, registry, route, who())
+        steering.pause(cursor, registry, route, steering.at_the_shell())
         cursor.connection.commit()
         agenda.take_turn(cursor, registry)
         running = _running(cursor, registry, route)
@@ -61,23 +60,6 @@ def pause(warehouse: Warehouse, route: str | None, wait: bool, minutes: float | 
     line(f"{f'route {route} ' if route else ''}paused{still}")
     if wait and running:
         sys.exit(1)
-
-
-def _pause(cursor: Cursor, registry: Registry, route: str | None, who: str) -> None:
-    from dapu.registry import control
-
-    if route is None:
-        control.pause(cursor, registry, who)
-    elif not control.pause_route(cursor, registry, route, who):
-        raise _no_route(cursor, registry, route)
-
-
-def _no_route(cursor: Cursor, registry: Registry, route: str) -> ConfigurationError:
-    from dapu.registry import control
-    from dapu.suggest import nearest
-
-    near = nearest(route, control.routes(cursor, registry))
-    return ConfigurationError(f"there is no route `{route}` in the registry{near}")
 
 
 def _running(cursor: Cursor, registry: Registry, route: str | None) -> list[str]:
@@ -123,16 +105,10 @@ def resume(warehouse: Warehouse, route: str | None) -> None:
       dapu resume finances
       dapu resume finances --route erp
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from dapu.registry import control
+    from dapu.components import steering
 
-    was_paused: bool | None
     with _transactions(warehouse, "resume") as (cursor, registry):
-        if route is None:
-            was_paused = control.resume(cursor, registry)
-        else:
-            was_paused = control.resume_route(cursor, registry, route)
-            if was_paused is None:
-                raise _no_route(cursor, registry, route)
+        was_paused = steering.resume(cursor, registry, route, steering.at_the_shell())
     say("resumed" if was_paused else "it was not paused")
 
 
@@ -147,29 +123,14 @@ def retry(warehouse: Warehouse, job: int, as_json: bool) -> None:
 
     Example: dapu retry finances 1042
     """
-    from dapu.registry import agenda
+    from dapu.components import steering
 
     with _transactions(warehouse, "retry") as (cursor, registry):
-        found = agenda.find(cursor, registry, job)
-        if found is None:
-            raise ConfigurationError(f"there is no job {job}")
-        if found.status == "running":
-            raise ConfigurationError(f"job {job} ({found.task}) is running; cancel it first")
-        number = agenda.add(
-            cursor,
-            registry,
-            found.task,
-            "retry",
-            found.full_load,
-            found.backfill,
-            rebuild=found.rebuild,
-        )
-    if number is None:
-        raise ConfigurationError(f"{found.task} of job {job} is no longer registered")
+        queued = steering.retry_job(cursor, registry, job, steering.at_the_shell())
     if as_json:
-        show_json({"job": number, "task": found.task})
+        show_json({"job": queued.job, "task": queued.task})
     else:
-        say(f"{found.task}: job {number} queued")
+        say(f"{queued.task}: job {queued.job} queued")
 
 
 @click.command("cancel")
@@ -181,19 +142,14 @@ def cancel(warehouse: Warehouse, job: int, as_json: bool) -> None:
 
     Example: dapu cancel finances 1042
     """
-    from dapu.registry import agenda
+    from dapu.components import steering
 
     with _transactions(warehouse, "cancel") as (cursor, registry):
-        cancelled = agenda.cancel(cursor, registry, job)
-        if cancelled is None:
-            found = agenda.find(cursor, registry, job)
-            what = f"job {job} is {found.status} already" if found else f"there is no job {job}"
-            raise ConfigurationError(what)
-    task, was = cancelled
+        done = steering.cancel_job(cursor, registry, job, steering.at_the_shell())
     if as_json:
-        show_json({"job": job, "task": task, "was": was})
+        show_json({"job": job, "task": done.task, "was": done.was})
     else:
-        say(f"{task}: job {job}, which was {was}, is cancelled")
+        say(f"{done.task}: job {job}, which was {done.was}, is cancelled")
 
 
 @contextmanager

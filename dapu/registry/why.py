@@ -40,6 +40,7 @@ class _Readiness(NamedTuple):
     fault: str | None
     cron: str | None
     note: str | None
+    blacklisted_until: datetime | None
     paused_by: str | None
     never_ran: list[str]
     without_table: list[str]
@@ -90,7 +91,8 @@ def _why(task: str, found: _Readiness, job: _Job | None, settings: Settings, now
         return Why(task, *_of_job(job, found, settings))
     if found.reason in (None, "day_part", "cron", "pause"):
         return Why(task, *_of_clock(found, settings, now))
-    return Why(task, str(found.reason), _of_rule(found), None)
+    ends = found.blacklisted_until if found.reason == "blacklisted" else None
+    return Why(task, str(found.reason), _of_rule(found, settings), ends)
 
 
 def _of_clock(found: _Readiness, settings: Settings, now: datetime) -> tuple[str, str, datetime]:
@@ -106,7 +108,9 @@ def _of_clock(found: _Readiness, settings: Settings, now: datetime) -> tuple[str
     return found.reason, said + (f"; override: {found.note}" if found.note else ""), at
 
 
-def _of_rule(found: _Readiness) -> str:
+def _of_rule(found: _Readiness, settings: Settings) -> str:
+    until = found.blacklisted_until
+    ends = _shown(until, settings) if until else "that row is changed"
     failed = f"; of them {', '.join(found.failed)} failed last" if found.failed else ""
     note = f" ({found.note})" if found.note else ""
     return {
@@ -115,7 +119,7 @@ def _of_rule(found: _Readiness) -> str:
         "upgrading": "steps of its `ver/` are being applied, by the Registrar",
         "route_paused": f"its route is paused (by {found.paused_by}), until `dapu resume --route`",
         "route_disabled": "its route.yaml has `disabled: [manager]`",
-        "blacklisted": f"an override has `blacklisted`{note}, until that row is changed",
+        "blacklisted": f"an override has `blacklisted`{note}, until {ends}",
         "on_masters": f"it runs when {_listed(found.masters)} has run next{failed}",
         "master_never_ran": f"{_listed(found.never_ran)} has never run to its end{failed}",
         "no_master_table": f"the table of {_listed(found.without_table)} is not there",

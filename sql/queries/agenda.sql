@@ -139,7 +139,7 @@ with ended as (
     join {registry} t on t.task = d.task and t.on_masters and t.state <> 'faulty'
     join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
     left join {override} o on o.task = t.task
-    where e.status = 'done' and not coalesce(o.blacklisted, false)
+    where e.status = 'done' and not coalesce({is_blacklisted}(o, pg_catalog.now()), false)
     and not exists (  -- a master that has never run; when it has, it will wake them
         select from {dependency} other join {registry} m on m.task = other.master
         where other.task = t.task and other.master <> e.task and m.last_done_at is null)
@@ -281,7 +281,7 @@ returning job, task;
 -- name: readiness
 -- Why the Manager does not queue tasks now, with what a person wants to know of it.
 select f.task, f.reason, f.due_from, f.day_parts, t.fault, t.cron, o.note,
-    coalesce(p.value ->> 'by', r.paused_by),
+    o.blacklisted_until, coalesce(p.value ->> 'by', r.paused_by),
     array(select d.master from {dependency} d join {registry} m on m.task = d.master
         where d.task = t.task and m.last_done_at is null order by d.master),
     array(select d.master from {dependency} d join {registry} m on m.task = d.master

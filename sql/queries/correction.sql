@@ -58,7 +58,7 @@ with recursive below (task) as (
     union
     select d.task from below b join {dependency} d on d.master = b.task
 )
-select t.task, t.state, t.fault, coalesce(o.blacklisted, false),
+select t.task, t.state, t.fault, coalesce({is_blacklisted}(o, pg_catalog.now()), false),
     array(select pg_catalog.jsonb_array_elements_text(
         pg_catalog.jsonb_path_query_array(t.definition::jsonb, '$.actions[*].watermark.column'))),
     pg_catalog.jsonb_array_length(

@@ -12,7 +12,7 @@ select t.task, t.route, t.state, t.fault, t.description, coalesce(running.status
     coalesce(running.tries, waiting.tries, 0) as tries,
     case when running.job is null then waiting.message end as now_message,
     t.last_status, t.last_ended_at, t.last_ended_at - t.last_started_at as took,
-    last.rows, last.message, coalesce(o.blacklisted, false) as blacklisted,
+    last.rows, last.message, coalesce({is_blacklisted}(o, %(now)s), false) as blacklisted,
     array(select distinct c.master from {correction} c where c.task = t.task order by c.master)
         as corrected_masters,
     (select s.state from {seen} s
@@ -31,7 +31,7 @@ select t.task, t.route, t.state, t.fault, t.description, coalesce(running.status
                 where p.key = any (f.day_parts)))
     end as due_since,
     t.late_after,
-    case when not coalesce(o.blacklisted, false)
+    case when not coalesce({is_blacklisted}(o, %(now)s), false)
         then coalesce(t.last_done_at, t.changed_at) + t.fresh_within end as fresh_until,
     runs.endings, runs.seconds
 from {readiness}(%(now)s, %(parts)s::text[]) f

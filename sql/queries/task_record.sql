@@ -6,7 +6,8 @@ select t.definition, t.hash, t.changed_at, t.registered_by, t.git_commit, t.last
     t.last_started_at, t.last_ended_at, t.last_done_at,
     case when o.task is not null then pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
         'pause', o.pause, 'day_parts', o.day_parts, 'timeout', o.timeout,
-        'blacklisted', nullif(o.blacklisted, false), 'note', o.note)) end
+        'blacklisted', nullif({is_blacklisted}(o, pg_catalog.now()), false),
+        'until', case when {is_blacklisted}(o, pg_catalog.now()) then o.blacklisted_until end, 'note', o.note)) end
 from {registry} t left join {override} o on o.task = t.task
 where t.task = %(task)s;
 
