@@ -27,6 +27,7 @@ class NotAccepted(BaseModel):
 _WHY = {
     400: "A parameter or the body is not as it must be",
     401: "No token, or one that is not known",
+    408: "The body did not come within a minute",
     409: "Another read of this sync waits or runs",
     413: "The body is too long",
     503: "The warehouse does not answer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Literal
 
 from fastapi import Request
@@ -11,6 +12,7 @@ from dapu.errors import FaultyText
 from dapu.sources.documents.exact_json import check_characters, parse
 
 LONGEST = 20 << 20  # bytes of a body
+_PATIENCE = 60.0  # seconds for a body to come
 
 
 class Refused(Exception):
@@ -64,7 +66,15 @@ class ReadBody(_Known):
 
 
 async def read_body(request: Request) -> bytes:
-    """The body. Raises Refused for one that is too long, before it is all here."""
+    """The body. Raises Refused for one that is too long, before it is all here, or too slow."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await _whole(request)
+    except TimeoutError:
+        raise Refused(408, f"the body did not come within {_PATIENCE:g} seconds") from None
+
+
+async def _whole(request: Request) -> bytes:
     parts, size = list[bytes](), 0
     async for part in request.stream():
         size += len(part)
@@ -78,7 +88,7 @@ def document(body: bytes, model: type[BaseModel]) -> dict[str, Any]:
     """The object that a body is, with all digits and in its order. Raises Refused."""
     try:
         found = parse(body)
-        _check_texts(found)
+        check_texts(found)
         model.model_validate(found)
     except FaultyText as error:
         raise Refused(400, f"the body {error}") from None
@@ -96,8 +106,8 @@ def first_fault(errors: Any) -> str:
     return f"{place or 'the body'}: {first['msg'].removeprefix('Value error, ')}"
 
 
-def _check_texts(value: Any) -> None:
-    """PostgreSQL holds neither NUL nor half a character."""
+def check_texts(value: Any) -> None:
+    """Raises FaultyText: PostgreSQL holds neither NUL nor half a character."""
     match value:
         case str():
             check_characters(value)
@@ -105,8 +115,8 @@ def _check_texts(value: Any) -> None:
                 raise FaultyText("has a NUL character in a text")
         case dict():
             for key, inner in value.items():
-                _check_texts(key)
-                _check_texts(inner)
+                check_texts(key)
+                check_texts(inner)
         case list():
             for inner in value:
-                _check_texts(inner)
+                check_texts(inner)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from dapu.errors import FaultyText
+from dapu.server.bodies import check_texts
 from dapu.sources.documents.exact_json import parse
 
 _LONGEST = 500  # characters
@@ -15,7 +16,9 @@ _PRINTABLE = r"^[^\x00-\x1f]*$"
 
 def _json_object(text: str) -> str:
     try:
-        if isinstance(parse(text.encode()), dict):
+        found = parse(text.encode())
+        check_texts(found)
+        if isinstance(found, dict):
             return text
     except (FaultyText, RecursionError):
         pass

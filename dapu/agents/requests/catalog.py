@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from dapu.registry.store import Registry
 from dapu.sources.connectors.streams import Casing, Stream, streams_of
 from dapu.statement import TableName
 
+_OF_POSTGRES = re.compile(r"pg_|information_schema$")
 _NAMESPACE, _LEGACY = "${SOURCE_NAMESPACE}", "${LEGACY}"
 STAMP = "_jitsu_timestamp"  # as the callers of such a server know it
 
@@ -58,8 +60,9 @@ def plan_catalog(parameters: ReadParameters, registry: Registry) -> list[StreamP
     for configured in parameters.catalog["streams"]:
         stream = _stream(configured, parameters.casing)
         table = _table(stream, configured, parameters)
-        if table.schema == registry.schema:
-            raise JobError(f"the schema {table.schema} is dapu's own; give another `namespace`")
+        if table.schema == registry.schema or _OF_POSTGRES.match(table.schema):
+            whose = "dapu" if table.schema == registry.schema else "PostgreSQL"
+            raise JobError(f"the schema {table.schema} is {whose}'s own; give another `namespace`")
         options = _loading(stream, configured["sync_mode"], parameters)
         plans.append(StreamPlan(stream, table, options, STAMP if parameters.add_stamp else None))
     return plans

@@ -9,6 +9,7 @@ that was lost, so it is a fault and never passed over.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -20,6 +21,7 @@ from dapu.errors import JobError
 LONGEST_LINE = 50 << 20  # bytes
 _BEGINS_AS_OBJECT = re.compile(rb'\s*\{\s*("|\}|$)')
 _SHOWN = 200  # characters of a broken line
+_MOST_RECORDS = 1 << 63
 
 Level = Literal["error", "warning", "info"]
 Document = dict[str, Any]
@@ -156,10 +158,12 @@ def read_message(line: bytes) -> Message | None:
     kind = found.get("type")
     if kind == "RECORD":
         record = _part(found, "record", line)
-        stream, data = record.get("stream"), record.get("data")
+        stream, data, space = record.get("stream"), record.get("data"), record.get("namespace")
         if stream.__class__ is not str or data.__class__ is not dict:
             raise FaultyMessage(f"a RECORD needs a `stream` and its `data`: {_shown(line)}")
-        return StreamRecord(StreamName(stream, record.get("namespace")), data)
+        if space is not None and space.__class__ is not str:
+            raise FaultyMessage(f"the `namespace` of a RECORD is a text: {_shown(line)}")
+        return StreamRecord(StreamName(stream, space), data)
     if not isinstance(kind, str):
         return Log("info", line.decode("utf-8", "replace").strip())
     reader = _READERS.get(kind)
@@ -177,6 +181,8 @@ def as_document(line: bytes) -> Document | Log | None:
     Raises FaultyMessage for one that is broken.
     """
     if not _BEGINS_AS_OBJECT.match(line):
+        if line.startswith(BOM_UTF8):  # some programs begin their output so
+            return as_document(line.removeprefix(BOM_UTF8))
         return _log_of_line(line)
     try:
         # Of the parsers that were measured the fastest that keeps the digits of numbers and finds
@@ -201,14 +207,14 @@ def _part(message: Document, name: str, line: bytes) -> Document:
 def _state(message: Document) -> State:
     state = message["state"]
     kind: Literal["STREAM", "GLOBAL", "LEGACY"] = state.get("type") or "LEGACY"
-    count = (state.get("sourceStats") or {}).get("recordCount")
+    count = _count((state.get("sourceStats") or {}).get("recordCount"))
     if kind == "STREAM":
         stream = _name(state["stream"]["stream_descriptor"])
-        return State("STREAM", stream, state, None if count is None else int(count))
+        return State("STREAM", stream, state, count)
     if kind not in ("GLOBAL", "LEGACY"):
         raise ValueError(f"the type of state {kind} is unknown")
     state["data" if kind == "LEGACY" else "global"]  # must be there
-    return State(kind, None, state, None if count is None else int(count))
+    return State(kind, None, state, count)
 
 
 def _trace(message: Document) -> Message | None:
@@ -235,16 +241,28 @@ def _trace(message: Document) -> Message | None:
 
 
 def _estimate(estimate: Mapping[str, Any]) -> Estimate:
-    rows = estimate.get("row_estimate")
-    stream = StreamName(estimate["name"], estimate.get("namespace")) if "name" in estimate else None
-    return Estimate(stream, None if rows is None else int(rows))
+    return Estimate(
+        _name(estimate) if "name" in estimate else None, _count(estimate.get("row_estimate"))
+    )
+
+
+def _count(value: Any) -> int | None:
+    """A number of records; some connectors write it as 100.0."""
+    if value is None:
+        return None
+    if not 0 <= value < _MOST_RECORDS:  # 1e999999999 as an int would take the memory
+        raise ValueError(f"{value} is no number of records")
+    return int(value)
 
 
 def _control(message: Document) -> Message:
     control = message["control"]
     if control["type"] != "CONNECTOR_CONFIG":
         raise ValueError(f"the type of control {control['type']} is unknown")
-    return NewConfig(control["connectorConfig"]["config"])
+    config = control["connectorConfig"]["config"]
+    if not isinstance(config, dict):
+        raise TypeError("its `config` is no object")
+    return NewConfig(config)
 
 
 def _log(message: Document) -> Log:
@@ -268,7 +286,8 @@ def _level(word: str) -> Level:
 
 
 def _name(descriptor: Mapping[str, Any]) -> StreamName:
-    return StreamName(str(descriptor["name"]), descriptor.get("namespace"))
+    space = descriptor.get("namespace")
+    return StreamName(str(descriptor["name"]), None if space is None else str(space))
 
 
 def _shown(line: bytes) -> str:

@@ -241,8 +241,10 @@ def test_the_last_read_of_a_sync_outlives_the_agenda(served: Served) -> None:
     assert served.rows("select stream from meta.source_state") == [("Users",)]
 
 
-def test_tables_of_dapu_itself_are_refused(served: Served) -> None:
+def test_tables_of_dapu_and_of_postgresql_are_refused(served: Served) -> None:
     served.read(configured(USERS), namespace="meta")
+    served.read(configured(USERS), namespace="pg_catalog", syncId="other", taskId="t2")
     served.fail_at_once()
     served.work()
     assert "dapu's own" in served.rows(TASKS)[0][3]
+    assert "PostgreSQL's own" in served.rows(TASKS)[1][3]

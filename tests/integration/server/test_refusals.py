@@ -47,6 +47,7 @@ _FAULTY: list[tuple[str, dict[str, str], bytes, str]] = [
     ("/read", READ, _read_body(state="x"), "state"),
     ("/read", SHOP | {"syncId": "s"}, _read_body(), "taskId"),
     ("/read", READ | {"startedBy": "{"}, _read_body(), "startedBy"),
+    ("/read", READ | {"startedBy": '{"by": "\\ud800"}'}, _read_body(), "startedBy"),
     ("/read", READ | {"addMeta": "perhaps"}, _read_body(), "addMeta"),
 ]
 
