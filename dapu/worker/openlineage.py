@@ -19,6 +19,7 @@ from dapu.secrets import redact
 from dapu.version import __version__
 from dapu.warehouse.settings import OpenLineageSettings
 from dapu.warehouse.warehouse import Warehouse
+from dapu.worker.column_lineage import ColumnLineage
 from dapu.worker.job import Outcome
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class OpenLineage:
         registry = registry_of(warehouse)
         with warehouse.session("openlineage") as session, session.cursor() as cursor:
             self._masters = tasks.masters(cursor, registry)
+        self._columns = ColumnLineage(warehouse)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dapu-openlineage")
 
     def __enter__(self) -> OpenLineage:
@@ -103,10 +105,12 @@ class OpenLineage:
 
         of_run: dict[str, Any] = {}
         of_output: dict[str, Any] = {}
+        of_table: dict[str, Any] = {}
         if outcome is not None and state == "FAIL":
             of_run["errorMessage"] = ErrorMessageRunFacet(redact(outcome.message), "SQL")
         if outcome is not None and state == "COMPLETE":
             of_output["outputStatistics"] = OutputStatisticsOutputDatasetFacet(outcome.rows)
+            of_table = self._column_lineage(job.task)
         name = f"{self._place}/{self._database} job {job.number} try {job.tries}"
         return lineage.RunEvent(
             eventType=lineage.RunState(state),
@@ -119,9 +123,29 @@ class OpenLineage:
                 for master in self._masters.get(job.task, [])
             ],
             outputs=[
-                lineage.OutputDataset(self._place, self._table(job.task), of_output),
+                lineage.OutputDataset(
+                    self._place, self._table(job.task), of_output, facets=of_table
+                ),
             ],
         )
+
+    def _column_lineage(self, task: str) -> dict[str, Any]:
+        from openlineage.client.generated.column_lineage_dataset import (
+            ColumnLineageDatasetFacet,
+            Fields,
+            InputField,
+        )
+
+        fields = {
+            name: Fields(
+                [
+                    InputField(self._place, f"{self._database}.{table}", column)
+                    for table, column in origins
+                ]
+            )
+            for name, origins in self._columns.of(task).items()
+        }
+        return {"columnLineage": ColumnLineageDatasetFacet(fields)} if fields else {}
 
     def _table(self, task: str) -> str:
         return f"{self._database}.{task.partition('.')[2]}"

@@ -11,6 +11,12 @@ from tests.support.command import dapu
 from tests.support.components import ROUTE, a_task
 from tests.support.rounds import prepare
 
+_GOOD = """\
+    create schema s;
+    create table s.good (name text);
+    insert into s.good (name) select relname from pg_catalog.pg_class where false;
+    """
+
 
 def test_a_round_as_machines_see_it(make_warehouse: MakeWarehouse, tmp_path: Path) -> None:
     figures = tmp_path / "dapu.prom"
@@ -25,7 +31,7 @@ def test_a_round_as_machines_see_it(make_warehouse: MakeWarehouse, tmp_path: Pat
                 """,
             ".env": "LINEAGE_KEY=very-secret-1",
             **ROUTE,
-            **a_task("r.s.good"),
+            **a_task("r.s.good", {"run.sql": _GOOD}),
             **a_task("r.s.bad", {"run.sql": "select 1 / 0"}, run="{retries: 0}",
                      depends="[r.s.good]"),
         })  # fmt: skip
@@ -65,6 +71,9 @@ def test_a_round_as_machines_see_it(make_warehouse: MakeWarehouse, tmp_path: Pat
         "Bearer very-secret-1",
         "w",
     ]
+    (good,) = events[1]["outputs"]
+    (made_of,) = good["facets"]["columnLineage"]["fields"]["name"]["inputFields"]
+    assert (made_of["name"].endswith(".pg_catalog.pg_class"), made_of["field"]) == (True, "relname")
     assert events[2]["inputs"][0]["name"].endswith(".s.good")
     assert "division by zero" in events[3]["run"]["facets"]["errorMessage"]["message"]
     assert len({one["run"]["runId"] for one in events}) == 2
