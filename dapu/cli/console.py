@@ -7,9 +7,10 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 60  # characters of a value in a table
 _WIDE = 100_000  # columns, where no terminal breaks the lines
+_NESTED = (dict, list, tuple)
 _NUMBER = re.compile(r'"\\u0000([^"]*)"')
 
 
@@ -82,32 +84,78 @@ def silent(_: str) -> None:
 
 def show_json(data: Any) -> None:
     """Data for another program."""
-    click.echo(_json_text(data, indent=2))
+    click.echo(_json_text(data, indent=True))
 
 
-def _json_text(data: Any, **how: Any) -> str:
+def _json_text(data: Any, *, indent: bool = False, ensure_ascii: bool = True) -> str:
+    try:
+        text = _indented(data, "") if indent else _encoder(", ", ensure_ascii).encode(data)
+    except ValueError:  # NaN or infinity
+        return _json_text(_finite(data), indent=indent, ensure_ascii=ensure_ascii)
     # A number of any precision is good JSON, but json writes only those that Python counts with.
-    return _NUMBER.sub(r"\1", json.dumps(_plain(data), **how))
+    return _NUMBER.sub(r"\1", text) if "\\u0000" in text else text
+
+
+@cache
+def _encoder(between: str, ensure_ascii: bool) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        default=_plain, ensure_ascii=ensure_ascii, allow_nan=False, separators=(between, ": ")
+    )
+
+
+def _indented(value: Any, margin: str) -> str:
+    """As json does it with `indent=2`, for which it leaves its C behind: three times as slow."""
+    inner = f"{margin}  "
+    if isinstance(value, dict) and value:
+        if any(isinstance(one, _NESTED) for one in value.values()):
+            text = f",\n{inner}".join(_parts(value, inner))
+        else:
+            text = _encoder(f",\n{inner}", True).encode(value)[1:-1]
+        return f"{{\n{inner}{text}\n{margin}}}"
+    if isinstance(value, list | tuple) and value:
+        items = [_indented(one, inner) for one in value]
+        return f"[\n{inner}" + f",\n{inner}".join(items) + f"\n{margin}]"
+    return _encoder(", ", True).encode(value)
+
+
+def _parts(value: dict[Any, Any], inner: str) -> Iterator[str]:
+    """The pairs; those between two that are nested are written at once."""
+    flat: dict[str, Any] = {}
+    encode = _encoder(f",\n{inner}", True).encode
+    for key, one in value.items():
+        if not isinstance(one, _NESTED):
+            flat[str(key)] = one
+            continue
+        if flat:
+            yield encode(flat)[1:-1]
+            flat = {}
+        yield f"{encode(str(key))}: {_indented(one, inner)}"
+    if flat:
+        yield encode(flat)[1:-1]
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """A value as JSON has it, where json itself knows none."""
     match value:
-        case None | bool() | int():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
         case Decimal():  # the largest have no float
             return f"\0{value}" if value.is_finite() else str(value)
-        case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
         case timedelta():
             return value.total_seconds()
         case datetime():
             return value.isoformat()
     return shown_value(value)
+
+
+def _finite(value: Any) -> Any:
+    """The same, with texts in place of numbers that JSON does not have."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case dict():
+            return {key: _finite(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_finite(one) for one in value]
+    return value
 
 
 def show_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

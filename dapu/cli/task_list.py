@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dapu.cli.arguments import moment
 from dapu.cli.console import has_colours, is_terminal, say, show_json
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dapu.registry.look import Trouble
     from dapu.registry.overview import Overview
     from dapu.registry.store import Registry
+    from dapu.warehouse.settings import Settings
     from dapu.warehouse.warehouse import Warehouse
 
 
@@ -66,16 +67,7 @@ def show_tasks(
                 "paused_routes": routes,
                 "jobs": counts,
                 "override_faults": faults,
-                "tasks": [
-                    row._asdict()
-                    | {
-                        "condition": row.condition(now),
-                        "last_runs": row.runs(),
-                        "late": row.is_late(now),
-                        "next_run_at": row.next_run(settings, now),
-                    }
-                    for row in rows
-                ],
+                "tasks": [_as_json(row, settings, now) for row in rows],
             }
         )
         return
@@ -93,6 +85,17 @@ def show_tasks(
         lines.append(f"The warehouse is paused (by {pause.get('by')}).")
     lines += [f"The route {route} is paused (by {by})." for route, by in routes.items()]
     say("\n".join(lines))
+
+
+def _as_json(row: Overview, settings: Settings, now: datetime) -> dict[str, Any]:
+    known = row._asdict()
+    del known["run_endings"], known["run_seconds"]  # `last_runs` has both
+    return known | {
+        "condition": row.condition(now),
+        "last_runs": row.runs(),
+        "late": row.is_late(now),
+        "next_run_at": row.next_run(settings, now),
+    }
 
 
 def check_tasks(

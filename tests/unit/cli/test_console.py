@@ -17,3 +17,17 @@ def test_numbers_in_documents_are_numbers(capsys: pytest.CaptureFixture[str]) ->
     show_json([document])
     read = json.loads(capsys.readouterr().out, parse_float=Decimal)
     assert read == [{"a": Decimal("1.10"), "b": [Decimal("1E+400"), "NaN"]}]
+
+
+def test_json_is_indented_as_json_itself_does_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is several times as fast for many tasks."""
+    data = {
+        "a": 1, "b": [1, [], {}, {"x": None, "y": True}], "c": {"d": 'é\n"', "e": [["q"], ()]},
+        "g": {}, "f": 1.5,
+    }  # fmt: skip
+    show_json(data)
+    assert capsys.readouterr().out == json.dumps(data, indent=2) + "\n"
+    show_json([Decimal("1.10"), {"x": [float("inf"), Decimal("1e400")]}])
+    assert capsys.readouterr().out == (
+        '[\n  1.10,\n  {\n    "x": [\n      "inf",\n      1E+400\n    ]\n  }\n]\n'
+    )
