@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.streams.states import entries_of
 from dapu.errors import FaultyText
-from dapu.registry import agenda, requests
+from dapu.registry import agenda, requests, workers
 from dapu.registry.requests import Command, Request
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
@@ -107,8 +109,11 @@ class Desk:
                 agenda.cancel(cursor, self._registry, job)
 
     def due(self) -> int:
-        """How many jobs of requests could start now."""
+        """How many jobs of requests could start now, those of dead workers among them."""
         with self.warehouse.session("server") as session, session.cursor() as cursor:
+            # A worker does so too, but where all have died none is started without it.
+            with suppress(psycopg2.errors.UniqueViolation), session:  # a task was queued just now
+                workers.free_jobs_of_the_dead(cursor, self._registry)
             return requests.due(cursor, self._registry)
 
     def counts(self) -> tuple[list[tuple[str, str, int]], dict[str, int]]:

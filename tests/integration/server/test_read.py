@@ -164,6 +164,13 @@ def test_a_read_that_is_tried_again_is_still_running(served: Served) -> None:
     assert "ended with status 1" in error
 
 
+def test_a_read_whose_worker_died_is_due_though_no_other_worker_runs(served: Served) -> None:
+    served.read(configured(USERS))
+    served.rows("update meta.agenda set status = 'running', started_at = now(), worker = 1")
+    assert served.rows(TASKS)[0][1] == "RUNNING"
+    assert served.desk().due() == 1
+
+
 def test_a_read_is_cancelled(served: Served) -> None:
     served.read(configured(USERS))
     assert served.get("/cancel", **SHOP, syncId="s1", taskId="unknown").json() == {"ok": True}
