@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
-from dapu.definitions.folders import ROUTE_FILE, TaskFolder, fingerprint, is_file
+from dapu.definitions.definition_hash import definition_hash
+from dapu.definitions.folders import ROUTE_FILE, TaskFolder, is_file
 from dapu.definitions.models import ActionOptions, Route, Task, task_model
 from dapu.definitions.script import transaction_faults
 from dapu.definitions.sql_placeholders import quoted_names
@@ -58,12 +57,8 @@ class DefinitionReader:
     options: Callable[[Iterable[str]], tuple[type[ActionOptions], ...]]
 
     def hash(self, folder: TaskFolder, route: Route) -> str:
-        """The hash that `read` would give, without reading the definition.
-
-        The hash of the folder's files, a colon, and the hash of what the task inherits.
-        """
-        inherited = json.dumps(self._inherited(route), sort_keys=True, default=str)
-        return f"{fingerprint(folder.path)}:{hashlib.sha256(inherited.encode()).hexdigest()}"
+        """The hash that `read` would give, without reading the definition."""
+        return definition_hash(self.settings, folder, route)
 
     def may_be_auto(self, folder: TaskFolder, route: Route) -> bool:
         """Whether a task has `depends: auto`, so that other tasks decide what it depends on."""
@@ -107,14 +102,6 @@ class DefinitionReader:
         actions = actions if isinstance(actions, list) else []
         named = [a.get("do") for a in actions if isinstance(a, Mapping)]
         return task_model(self.options(str(name) for name in named))
-
-    def _inherited(self, route: Route) -> dict[str, Any]:
-        return {
-            "defaults": [self.settings.defaults, route.defaults],
-            "variables": [self.settings.variables, route.variables],
-            "connection": route.connection,
-            "timezone": self.settings.timezone,
-        }
 
     def _day_part_faults(self, folder: TaskFolder, task: Task, own: Document) -> list[Fault]:
         known = self.settings.day_parts

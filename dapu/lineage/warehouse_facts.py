@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dapu.definitions.definition_hash import definition_hash
 from dapu.definitions.folders import TaskFolder, scan
-from dapu.definitions.models import ActionOptions, Route
-from dapu.definitions.reader import DefinitionReader
+from dapu.definitions.models import Route
 from dapu.errors import FaultyFile
 from dapu.lineage.facts import Facts, from_json
 from dapu.lineage.kept_facts import KeptFacts
@@ -23,6 +23,9 @@ from dapu.warehouse.connection_kinds import (
 )
 from dapu.warehouse.settings import Settings
 from dapu.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from dapu.definitions.reader import DefinitionReader  # which takes time to import
 
 _FORM = 3  # of what is kept; a change of what the facts are makes all of it void
 _AT_ONCE = 40  # so many tasks are read in less time than processes take to start
@@ -95,7 +98,7 @@ def _dialect(connection: Connection) -> str | None:
     return None
 
 
-MakeReader = Callable[[Settings], DefinitionReader]
+MakeReader = Callable[[Settings], "DefinitionReader"]
 
 
 def read_facts(warehouse: Warehouse, make_reader: MakeReader) -> WarehouseFacts:
@@ -104,14 +107,13 @@ def read_facts(warehouse: Warehouse, make_reader: MakeReader) -> WarehouseFacts:
     make_reader: a function of a module, since it is called in other processes too.
     """
     found, dialects = scan(warehouse.folder), dialects_of(warehouse.connections)
-    hasher = DefinitionReader(warehouse.settings, _no_agents)  # which take time to import
     mark = f"{_FORM} {__version__} {json.dumps(dialects, sort_keys=True)}"
     wanted: dict[str, tuple[TaskFolder, Route]] = {}
     hashes: dict[str, str] = {}
     for task, folder in found.tasks.items():
         if folder.route in found.routes:
             wanted[task] = folder, found.routes[folder.route]
-            hashes[task] = hasher.hash(*wanted[task])
+            hashes[task] = definition_hash(warehouse.settings, *wanted[task])
     kept = KeptFacts(warehouse.folder, mark)
     known = kept.read(hashes)
     missing = [one for task, one in wanted.items() if task not in known]
@@ -122,11 +124,6 @@ def read_facts(warehouse: Warehouse, make_reader: MakeReader) -> WarehouseFacts:
     texts = {task: text for task, (_, text) in entries.items()}
     links = {task: Links(*some) for task, (some, _) in entries.items()}
     return WarehouseFacts(_LazyFacts(texts), links, len(missing))
-
-
-def _no_agents(_: Iterable[str]) -> tuple[type[ActionOptions], ...]:
-    """For a reader that makes hashes only."""
-    return ()
 
 
 Wanted = Sequence[tuple[TaskFolder, Route]]
