@@ -63,7 +63,11 @@ def server(
     if not is_enabled(environment):
         say("server: SYNCCTL_SYNCS_ENABLED says that it is not to run")
         return
-    settings = read_server_settings(environment, host, port, schema, runner)
+    settings = read_server_settings(
+        environment, host, port, schema, runner, has_logins=warehouse.settings.server.has_logins
+    )
+    if not (settings.tokens or warehouse.settings.server.has_logins):
+        say("server: no logins are set up: whoever reaches it on this machine may do everything")
     serve(warehouse, settings, processes, say)
 
 

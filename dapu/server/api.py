@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
 from dapu.errors import DapuError
-from dapu.server import answers, metrics, pages
+from dapu.server import access, actions, answers, metrics, pages
+from dapu.server.access import doors
+from dapu.server.access.doors import needs
+from dapu.server.access.people import People
 from dapu.server.bodies import ConfigBody, ReadBody, Refused, document, read_body
 from dapu.server.desk import Asked, Desk, is_scheduled
 from dapu.server.pages import Pages
@@ -48,19 +51,30 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
     )
     shown = Pages(desk.warehouse)
     answers.handle_errors(app, shown.fault)
+    people = People(desk.warehouse.settings.server, tokens, desk.seal)
+    access.protect(app, people)
     app.add_middleware(OneSlash)
-    guard = [Depends(_guard(tokens))]
+    guard = [Depends(_guard(people))]
+    viewer = [Depends(needs("viewer"))]
     _add_health(app, desk)
     _add_commands(app, desk, wake, guard)
     _add_read(app, desk, wake, guard)
-    metrics.add(app, desk, guard)
-    pages.add(app, shown, guard)
+    metrics.add(app, desk, viewer)
+    pages.add(app, shown, viewer)
+    actions.add(app, shown)
+    doors.add(app, shown, people)
     return app
 
 
-def _guard(tokens: Tokens) -> Callable[..., None]:
-    def guard(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> None:
-        if tokens and (given is None or not tokens.know(given.credentials)):
+def _guard(people: People) -> Callable[..., None]:
+    def guard(
+        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    ) -> None:
+        if people.is_open:
+            # Some of what changes is a GET: no other site may send a browser here.
+            if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+                raise Refused(403, "another site asked for this")
+        elif given is None or not people.tokens.know(given.credentials):
             raise Refused(401, "give a known token: Authorization: Bearer …")
 
     return guard

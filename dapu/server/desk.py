@@ -55,7 +55,7 @@ class Desk:
     def __init__(self, warehouse: Warehouse, settings: ServerSettings) -> None:
         self.warehouse, self._settings = warehouse, settings
         self._registry: Registry = registry_of(warehouse)
-        self._seal: Seal = read_seal(warehouse.folder)
+        self.seal: Seal = read_seal(warehouse.folder)
 
     def check_ready(self) -> None:
         """Raises DapuError when the warehouse cannot be reached, or has no registry of today."""
@@ -146,7 +146,7 @@ class Desk:
             asked.sync_id,
             asked.task_id,
             asked.started_by,
-            self._seal.close(dump(dict(secret))),
+            self.seal.close(dump(dict(secret))),
         )
 
     def _follow(self, asked: Asked) -> tuple[dict[str, Any] | None, str | None]:

@@ -15,6 +15,7 @@ from dapu.pages.frame import Fault, Frame, Reading, render
 from dapu.pages.now import now_page
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
+from dapu.server.access.asking import extra
 from dapu.server.bodies import Refused
 from dapu.warehouse.warehouse import Warehouse
 
@@ -39,7 +40,8 @@ class Pages:
 
     def frame(self, here: str) -> Frame:
         """What stands around a page."""
-        return Frame(self.warehouse.name, self.warehouse.settings.zone, here)
+        settings = self.warehouse.settings
+        return Frame(self.warehouse.name, settings.zone, here, extra=extra())
 
     @contextmanager
     def reading(self) -> Iterator[Cursor]:
@@ -56,6 +58,17 @@ class Pages:
         with self.reading() as cursor:
             page = prepare(Reading(cursor, self.registry, self.warehouse, frame))
         return HTMLResponse(render(template, frame, page))
+
+    @contextmanager
+    def writing(self) -> Iterator[Cursor]:
+        """A cursor on the registry, whose changes are committed at the end."""
+        with self.warehouse.session("pages") as session, session, session.cursor() as cursor:
+            check_registry(cursor, self.registry)
+            yield cursor
+
+    def answer(self, template: str, here: str, page: object) -> HTMLResponse:
+        """A page whose content is there."""
+        return HTMLResponse(render(template, self.frame(here), page))
 
     def fault(self, status: int, error: str) -> str:
         """The page of a request that is not carried out."""

@@ -36,6 +36,8 @@ def serve(
         port=settings.port,
         log_level="warning",
         access_log=False,  # its lines would have the addresses of `thenRun`, with their secrets
+        proxy_headers=False,  # of whom the settings name, see `Peer`
+        server_header=False,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_GRACE,
     )

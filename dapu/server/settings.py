@@ -43,17 +43,22 @@ def read_server_settings(
     port: int | None,
     schema: str,
     runner: RunBy = "package",
+    *,
+    has_logins: bool = False,
 ) -> ServerSettings:
     """The settings. host, port: of the command line, over those of the environment.
+
+    has_logins: whether the pages know who asks.
 
     Raises ConfigurationError for a value that cannot be, and where anybody could ask.
     """
     tokens = read_tokens(environment)
-    where = host or ("0.0.0.0" if tokens else LOOPBACK)
-    if not tokens and not _is_loopback(where):
+    is_known = bool(tokens) or has_logins
+    where = host or ("0.0.0.0" if is_known else LOOPBACK)
+    if not is_known and not _is_loopback(where):
         raise ConfigurationError(
-            f"without tokens anybody could ask on {where}: set SYNCCTL_AUTH_TOKENS, or listen on "
-            f"{LOOPBACK}"
+            f"without tokens or logins anybody could ask on {where}: set SYNCCTL_AUTH_TOKENS, or "
+            f"`server: logins` in warehouse.yaml, or listen on {LOOPBACK}"
         )
     token = environment.get("SYNCCTL_CONSOLE_TOKEN")
     secrets.remember(token or "")

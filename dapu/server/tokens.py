@@ -31,11 +31,18 @@ class Tokens:
 
     def know(self, token: str) -> bool:
         """Whether a token is one of them. How long that takes says nothing of how much fits."""
-        found = [hmac.compare_digest(token.encode(), known.encode()) for known in self.plain]
-        found += [
-            self._fits(token, known, secret) for known in self.hashed for secret in self.secrets
+        return self.find(token) is not None
+
+    def find(self, token: str) -> str | None:
+        """The one of them that a token is, as it is known here."""
+        found = [
+            known
+            for known in self.plain
+            if hmac.compare_digest(token.encode(errors="replace"), known.encode())
         ]
-        return any(found)
+        pairs = [(known, secret) for known in self.hashed for secret in self.secrets]
+        found += [known for known, secret in pairs if self._fits(token, known, secret)]
+        return found[0] if found else None
 
     def _fits(self, token: str, known: str, secret: str) -> bool:
         salt, _, stored = known.partition(".")
@@ -44,7 +51,7 @@ class Tokens:
 
 def hash_of(token: str, salt: str, secret: str) -> bytes:
     """The SHA-512 of a token, its salt and the server's secret, one after the other."""
-    return hashlib.sha512((token + salt + secret).encode()).digest()
+    return hashlib.sha512((token + salt + secret).encode(errors="replace")).digest()
 
 
 def read_tokens(environment: Mapping[str, str]) -> Tokens:

@@ -23,6 +23,7 @@ from dapu.errors import FaultyFile
 from dapu.secrets import is_secret_name, remember
 from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.environment import fill_in
+from dapu.warehouse.login_settings import ServerSection
 from dapu.warehouse.yamlfile import Document, Strict, read_document, validate
 
 FILE = "warehouse.yaml"
@@ -233,6 +234,9 @@ class Settings(Strict):
     openlineage: OpenLineageSettings | None = Field(
         None, description="Where each job's events of OpenLineage go (extra `openlineage`)"
     )
+    server: ServerSection = Field(
+        ServerSection.model_validate({}), description="Who may use the pages of `dapu server`"
+    )
     notify: list[Recipient] = Field([], description="Whom to tell when something went wrong")
 
     @field_validator("notify")
@@ -262,6 +266,7 @@ def read_settings(folder: Path, environment: dict[str, str]) -> Settings:
         _refuse_secret_variables(written.get("variables"), document.below("variables"))
         remember(str(values.get("hash_key") or ""))
         _remember_urls(values.get("notify"))
+        _remember_logins(values.get("server"))
         openlineage = values.get("openlineage")
         if isinstance(openlineage, dict):
             remember(str(openlineage.get("api_key") or ""))
@@ -272,6 +277,15 @@ def _remember_urls(recipients: Any) -> None:
     for recipient in recipients if isinstance(recipients, list) else ():
         if isinstance(recipient, dict):
             remember(str(recipient.get("url") or ""))
+
+
+def _remember_logins(server: Any) -> None:
+    if not isinstance(server, dict):
+        return
+    for login in server.get("logins") or ():
+        remember(str(login.get("password") or "") if isinstance(login, dict) else "")
+    oidc = server.get("oidc")
+    remember(str(oidc.get("client_secret") or "") if isinstance(oidc, dict) else "")
 
 
 def _refuse_secret_variables(variables: Any, document: Document) -> None:

@@ -30,7 +30,13 @@ SHOP = {"package": "shop", "version": "1"}
 class Served:
     """What a caller of the server does, and what it finds."""
 
-    def __init__(self, make: MakeWarehouse, database: Database, connector: ScriptedConnector):
+    def __init__(
+        self,
+        make: MakeWarehouse,
+        database: Database,
+        connector: ScriptedConnector,
+        files: dict[str, str] | None = None,
+    ):
         self.database, self.connector = database, connector
         entry = f"- name: shop\n{indent(connector.connection, '  ')}\n"
         self.folder: Path = make(
@@ -39,6 +45,7 @@ class Served:
                 "routes/local/route.yaml": "connection: main",
                 "routes/local/staging/after/task.yaml": "actions: [{do: sql, file: [after.sql]}]",
                 "routes/local/staging/after/after.sql": "select 1",
+                **(files or {}),
             }
         )
         versioner(self.folder)
@@ -51,13 +58,15 @@ class Served:
 
     @contextmanager
     def listening(
-        self, environment: dict[str, str] | None = None, runner: RunBy = "package"
+        self, environment: dict[str, str] | None = None, runner: RunBy = "package", port: int = 0
     ) -> Iterator[None]:
         """The server answers while the block runs. environment: with its variables."""
-        known = environment or ENVIRONMENT
-        settings = read_server_settings(known, None, None, "staging", runner)
+        known = ENVIRONMENT if environment is None else environment
+        settings = read_server_settings(known, None, None, "staging", runner, has_logins=True)
         app = make_app(Desk(open_warehouse(self.folder), settings), settings.tokens, lambda: None)
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, port=port, log_level="error", proxy_headers=False)
+        )
         thread = threading.Thread(target=server.run)
         thread.start()
         while not server.started and thread.is_alive():

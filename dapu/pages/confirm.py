@@ -1,0 +1,28 @@
+"""The page that asks before something is done: what it will do, to how many, to which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ConfirmPage:
+    """What it shows.
+
+    title: of the action. sentence: what it does. lines: some of what it is done to, each with what
+    is to be known of it; of many, `count` says how many. fields: what the form sends back.
+    asks: of what else the form asks: `length`, `note`, `full`. fault: why nothing was done.
+    """
+
+    action: str
+    title: str
+    sentence: str
+    count: int
+    what: str
+    lines: Sequence[tuple[str, str]]
+    fields: Sequence[tuple[str, str]]
+    then: str
+    asks: Sequence[str] = field(default=())
+    is_danger: bool = False
+    fault: str | None = None
