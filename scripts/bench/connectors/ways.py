@@ -76,7 +76,8 @@ class Ways:
     def _pyairbyte(self) -> Measured:
         program = environment(_PEER) / "bin" / "python"
         script = Path(__file__).with_name("pyairbyte_sync.py")
-        words = [str(self._connector), str(self._server.port), json.dumps(_CONFIG)]
+        config, folder = json.dumps(_CONFIG), str(self._folder / "pyairbyte")
+        words = [str(self._connector), str(self._server.port), config, folder]
         measured = run([program, "-W", "ignore", script, *words], env=_OFFLINE)
         self._check("pyairbyte.one")
         return measured

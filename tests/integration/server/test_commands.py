@@ -32,6 +32,11 @@ def test_an_answer_stands_in_the_table_of_its_command(served: Served) -> None:
     assert served.rows(query) == [("shop", "1", "k", "SUCCESS", None)]
     query = "select key, status, catalog, description from meta.source_catalog"
     assert served.rows(query) == [("k", "SUCCESS", {"streams": [USERS]}, None)]
+    query = (
+        "select distinct is_insertable_into, is_updatable from information_schema.views "
+        "where table_schema = 'meta' and table_name ~ '^(source_|task_log)'"
+    )
+    assert served.rows(query) == [("NO", "NO")]  # callers only read
 
 
 def test_what_fails_is_an_answer_too_and_the_next_replaces_it(served: Served) -> None:
