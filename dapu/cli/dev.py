@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import nullcontext
@@ -43,9 +44,17 @@ def dev() -> None:
 @click.option(
     "--since", default="main", metavar="REF", help="Build what differs from this in git (main)."
 )
+@click.option("--at-once", type=click.IntRange(1, 64), help="Build so many at once; all cores.")
 @_CONNECTION
 @AS_JSON
-def up(warehouse: Warehouse, name: str, since: str, connection: str, as_json: bool) -> None:
+def up(
+    warehouse: Warehouse,
+    name: str,
+    since: str,
+    at_once: int | None,
+    connection: str,
+    as_json: bool,
+) -> None:
     """Build the tasks that changed in git, and those that depend on them.
 
     Makes the dev warehouse NAME anew. Production is read and never written. Exit status 1 when a
@@ -57,9 +66,10 @@ def up(warehouse: Warehouse, name: str, since: str, connection: str, as_json: bo
     from dapu.trial import dev
 
     began = time.monotonic()
+    count = at_once or os.cpu_count() or 1
     reporting = nullcontext(Silence()) if as_json else open_reporter(warehouse, by_hand=True)
     with reporting as reporter:
-        made = dev.up(dev.as_role_of(warehouse, connection), name, since, reporter)
+        made = dev.up(dev.as_role_of(warehouse, connection), name, since, reporter, count)
     if as_json:
         show_json(made._asdict())
     elif not made.built:

@@ -28,18 +28,19 @@ from dapu.lineage.graph import LineageGraph
 from dapu.lineage.warehouse_facts import read_facts
 from dapu.loading.table.relation import describe
 from dapu.named_sql import compose, statement
+from dapu.registry.selectors import Selectable, selectable
 from dapu.registry.version import registry_of
 from dapu.statement import LONGEST_NAME, TableName
 from dapu.trial.compare import Differences, Side, compare
+from dapu.trial.dev_build import JobsInOrder, run_in_order
 from dapu.trial.dev_folder import DevNames, can_be_built, dev_folder, write_dev_folder
 from dapu.trial.diff import key_of_rows
 from dapu.warehouse.connections import MAIN, Connections
 from dapu.warehouse.warehouse import Warehouse
 from dapu.warehouse.yamlfile import read_model
-from dapu.worker.worker import Reporter, Worker
+from dapu.worker.worker import Reporter
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")
-_ONE_DAY = 24 * 60  # minutes
 
 
 class DevWarehouse(NamedTuple):
@@ -60,10 +61,12 @@ def as_role_of(warehouse: Warehouse, connection: str) -> Warehouse:
     return replace(warehouse, connections=Connections({**warehouse.connections, MAIN: main}))
 
 
-def up(warehouse: Warehouse, name: str, reference: str, reporter: Reporter) -> DevWarehouse:
+def up(
+    warehouse: Warehouse, name: str, reference: str, reporter: Reporter, at_once: int = 1
+) -> DevWarehouse:
     """Makes a dev warehouse anew.
 
-    reference: what git compares with. Raises DapuError.
+    reference: what git compares with. at_once: so many jobs. Raises DapuError.
     """
     _check_name(name)
     facts = read_facts(warehouse, definition_reader)
@@ -77,7 +80,9 @@ def up(warehouse: Warehouse, name: str, reference: str, reporter: Reporter) -> D
     built_tables = {(one.folder.schema, one.folder.table) for one in definitions}
     views = _make_schemas(dev, names, built_tables)
     return DevWarehouse(
-        [names.schema(schema) for schema in names.tables], _build(dev, names, reporter), views
+        [names.schema(schema) for schema in names.tables],
+        _build(dev, names, reporter, at_once),
+        views,
     )
 
 
@@ -166,7 +171,7 @@ def _mark(warehouse: Warehouse, name: str) -> str:
     return f"dapu dev {name} of {warehouse.name}"
 
 
-def _build(dev: Warehouse, names: DevNames, reporter: Reporter) -> dict[str, str]:
+def _build(dev: Warehouse, names: DevNames, reporter: Reporter, at_once: int) -> dict[str, str]:
     """Runs all tasks of the dev warehouse, in order; returns how each came out."""
     registry = registry_of(dev)
     with dev.session("dev") as session, session, session.cursor() as cursor:
@@ -180,8 +185,22 @@ def _build(dev: Warehouse, names: DevNames, reporter: Reporter) -> dict[str, str
         raise DapuError("\n".join(map(str, done.faults)))
     with dev.session("dev") as session, session, session.cursor() as cursor:
         jobs = queue_selected(cursor, registry, ["*"], full=False)
-    counts = Worker(dev, reporter, _ONE_DAY).run(only=list(jobs))
-    return {task: counts.failing.get(task, "done") for task in jobs.values()}
+        known = selectable(cursor, registry)
+    in_order = _in_order(dev, jobs, known)
+    failing = run_in_order(dev, in_order, min(at_once, max(len(jobs), 1)), reporter)
+    return {task: failing.get(task, "done") for task in jobs.values()}
+
+
+def _in_order(dev: Warehouse, jobs: dict[int, str], known: Iterable[Selectable]) -> JobsInOrder:
+    numbers = {task: job for job, task in jobs.items()}
+    tasks = {one.task: one for one in known}
+    after = {
+        job: {numbers[master] for master in tasks[task].masters if master in numbers}
+        for job, task in jobs.items()
+    }
+    routes = scan(dev.folder).routes
+    limits = {name: one.concurrency for name, one in routes.items() if one.concurrency}
+    return JobsInOrder(after, {job: tasks[task].route for job, task in jobs.items()}, limits)
 
 
 def down(warehouse: Warehouse, name: str) -> list[str]:

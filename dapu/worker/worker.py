@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -102,7 +102,7 @@ class Worker:
         self._begun: set[int] = set()
         self._waits_for: tuple[str | None, datetime | None] = (None, None)
 
-    def run(self, only: Sequence[int] | None = None) -> JobCounts:
+    def run(self, only: Iterable[int] | None = None) -> JobCounts:
         """Takes jobs until the minutes are over, none is left, or it is to stop.
 
         only: the jobs to run, instead of the most urgent ones, in this order; those that follow
@@ -155,7 +155,7 @@ class Worker:
     def _over(self) -> bool:
         return self._stopping.is_set() or time.monotonic() > self._until
 
-    def _work_on(self, connection: _Connection, jobs: Sequence[int]) -> None:
+    def _work_on(self, connection: _Connection, jobs: Iterable[int]) -> None:
         """The jobs in their order, once each; passes over those that cannot start."""
         for job in jobs:
             if self._over():
