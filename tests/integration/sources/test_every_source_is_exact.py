@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 from collections.abc import Callable, Collection
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import psycopg2
 import pyarrow as pa
 import pytest
+from psycopg2.extras import execute_values
 from pyarrow import parquet
 
 from tests.services.mariadb import MariaDB
@@ -23,8 +27,11 @@ from tests.support.maria_shop import Shop
 from tests.support.one_task import OneTask
 
 Values = list[str]
-Give = Callable[[Values, str], None]
-"""Makes a task of rows with one text each, in a column v. Takes more keys of its action."""
+Columns = dict[str, Values]
+"""Texts by column, as many in each."""
+
+Give = Callable[[Columns, str], None]
+"""Makes a task of these columns and n, the number of the row. Takes more keys of its action."""
 
 # One of each kind; all are asked of PostgreSQL itself in tests/integration/rows/test_exactness.py.
 _TYPES = (
@@ -51,102 +58,141 @@ class World:
     def _files(self, action: str) -> None:
         self.task.has(f"driver: files\npath: {self._share.path}", action)
 
-    def csv(self, values: Values, keys: str) -> None:
-        quoted = (value.replace('"', '""') for value in values)
-        self._share.put("a.csv", "n,v\n" + "".join(f'{i},"{v}"\n' for i, v in enumerate(quoted)))
+    def csv(self, columns: Columns, keys: str) -> None:
+        text = StringIO()
+        writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerows([["n", *columns], *numbered(columns)])
+        self._share.put("a.csv", text.getvalue())
         self._files(f"do: file\nfile: a.csv\nescape: none\n{keys}")
 
-    def json_file(self, values: Values, keys: str) -> None:
-        rows = (json.dumps({"n": n, "v": value}) for n, value in enumerate(values))
-        self._share.put("a.ndjson", "\n".join(rows))
+    def json_file(self, columns: Columns, keys: str) -> None:
+        self._share.put("a.ndjson", "\n".join(map(json.dumps, records(columns))))
         self._files(f"do: file\nfile: a.ndjson\n{keys}")
 
-    def parquet(self, values: Values, keys: str) -> None:
-        table = pa.table({"n": range(len(values)), "v": values})
+    def parquet(self, columns: Columns, keys: str) -> None:
+        table = pa.Table.from_pylist(records(columns))
         parquet.write_table(table, self._share.path / "a.parquet")
         self._share.age(self._share.path / "a.parquet")
         self._files(f"do: file\nfile: a.parquet\n{keys}")
 
-    def excel(self, values: Values, keys: str) -> None:
-        self._share.book("a.xlsx", [["n", "v"], *([n, value] for n, value in enumerate(values))])
+    def excel(self, columns: Columns, keys: str) -> None:
+        self._share.book("a.xlsx", [["n", *columns], *map(list, numbered(columns))])
         self._files(f"do: excel\nworkbook: a.xlsx\n{keys}")
 
-    def sqlite(self, values: Values, keys: str) -> None:
-        self._from_sqlite("sqlite", values, keys)
+    def sqlite(self, columns: Columns, keys: str) -> None:
+        self._from_sqlite("sqlite", columns, keys)
 
-    def driver(self, values: Values, keys: str) -> None:
+    def driver(self, columns: Columns, keys: str) -> None:
         """The same by SQLAlchemy, whose rows are Python's."""
-        self._from_sqlite("sqlite+pysqlite", values, keys)
+        self._from_sqlite("sqlite+pysqlite", columns, keys)
 
-    def _from_sqlite(self, driver: str, values: Values, keys: str) -> None:
+    def _from_sqlite(self, driver: str, columns: Columns, keys: str) -> None:
         path = self._share.path / "shop.db"
         path.unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as session, session:
-            session.execute("create table t (n integer, v)")
-            session.executemany("insert into t values (?, ?)", enumerate(values))
+            session.execute(f"create table t (n integer, {', '.join(columns)})")
+            places = ", ".join("?" * (1 + len(columns)))
+            session.executemany(f"insert into t values ({places})", numbered(columns))
         self._query(f"{driver}:///{path}", "t", keys)
 
-    def rest(self, values: Values, keys: str) -> None:
-        self._server.on("/list", [{"n": n, "v": value} for n, value in enumerate(values)])
-        self._rest(keys)
+    def rest(self, columns: Columns, keys: str) -> None:
+        self._server.on("/list", records(columns))
+        self._rest(columns, keys)
 
-    def rest_xml(self, values: Values, keys: str) -> None:
-        items = "".join(
-            f"<i><n>{n}</n><v>{escape(value)}</v></i>" for n, value in enumerate([*values, "", ""])
-        )
+    def rest_xml(self, columns: Columns, keys: str) -> None:
+        padded = {name: [*values, "", ""] for name, values in columns.items()}
+        items = "".join(f"<i>{elements(one)}</i>" for one in records(padded))
         reply = Reply(f"<l>{items}</l>".encode(), headers={"Content-Type": "text/xml"})
         self._server.on("/list", reply)
-        self._rest(f"records: l.i[?v]\n{keys}")
+        self._rest(columns, f"records: l.i[?v0]\n{keys}")
 
-    def _rest(self, keys: str) -> None:
-        action = f"do: rest\npath: list\ncolumns: {{n: n, v: v}}\n{keys}"
+    def _rest(self, columns: Columns, keys: str) -> None:
+        named = ", ".join(f"{name}: {name}" for name in ["n", *columns])
+        action = f"do: rest\npath: list\ncolumns: {{{named}}}\n{keys}"
         self.task.has(f"driver: rest\nurl: {self._server.url}", action)
 
-    def wfs(self, values: Values, keys: str) -> None:
-        self._wfs.properties = {"n": "int", "v": "string"}
-        self._wfs.features = [
-            f"<ms:n>{n}</ms:n><ms:v>{escape(value)}</ms:v>" for n, value in enumerate(values)
-        ]
+    def wfs(self, columns: Columns, keys: str) -> None:
+        self._wfs.properties = {"n": "int"} | dict.fromkeys(columns, "string")
+        self._wfs.features = [elements(one, "ms:") for one in records(columns)]
         self.task.has(self._wfs.connection, f"do: wfs\nlayer: thing\ngeometry: false\n{keys}")
 
-    def postgres(self, values: Values, keys: str) -> None:
-        self.task.execute("drop table if exists public.t; create table public.t (n int, v text)")
+    def postgres(self, columns: Columns, keys: str) -> None:
+        texts = "".join(f", {name} text" for name in columns)
+        self.task.execute(f"drop table if exists public.t; create table public.t (n int{texts})")
         with closing(psycopg2.connect(self.task.database.uri)) as session, session:
-            session.cursor().execute(
-                "insert into public.t select ordinality, v "
-                "from unnest(%s::text[]) with ordinality as u (v)",
-                [values],
-            )
+            execute_values(session.cursor(), "insert into public.t values %s", numbered(columns))
         self._query(self.task.database.uri, "public.t", keys)
 
-    def from_mariadb(self, values: Values, keys: str) -> None:
+    def from_mariadb(self, columns: Columns, keys: str) -> None:
         assert self.mariadb is not None
-        self.mariadb.run("create or replace table t (n int, v varchar(100))")
-        for row in enumerate(values):
-            self.mariadb.run("insert into t values (%s, %s)", values=row)
+        texts = "".join(f", {name} varchar(100)" for name in columns)
+        self.mariadb.run(f"create or replace table t (n int{texts})")
+        places = ", ".join(["%s"] * (1 + len(columns)))
+        for row in numbered(columns):
+            self.mariadb.run(f"insert into t values ({places})", values=row)
         self._query(self.mariadb.url, "t", keys)
 
     def _query(self, url: str, table: str, keys: str) -> None:
-        query = {"extract.sql": f"select n, v from {table} order by n"}
+        query = {"extract.sql": f"select * from {table} order by n"}
         self.task.has(f'url: "{url}"', f"do: database\nquery: extract.sql\n{keys}", query)
+
+
+def numbered(columns: Columns) -> list[tuple[Any, ...]]:
+    """The rows, each with its number before."""
+    return [(n, *row) for n, row in enumerate(zip(*columns.values(), strict=True))]
+
+
+def records(columns: Columns) -> list[dict[str, Any]]:
+    names = ["n", *columns]
+    return [dict(zip(names, row, strict=True)) for row in numbered(columns)]
+
+
+def elements(record: dict[str, Any], prefix: str = "") -> str:
+    return "".join(
+        f"<{prefix}{name}>{escape(str(value))}</{prefix}{name}>" for name, value in record.items()
+    )
 
 
 def check(world: World, give: Give, *, refuses: Collection[str] = ()) -> None:
     """refuses: what it does not take, though PostgreSQL would keep it."""
-    for type_name, (changed, kept) in by_type().items():
-        make(world.task, type_name)
-        give(changed[:1], "")
-        if world.task.outcome().status == "done":  # the column has become a text
-            assert world.task.rows("select rtrim(v) from staging.thing") == [(changed[0].rstrip(),)]
-            continue
-        give([*kept, *changed], "on_bad_value: 'null'")
-        world.task.run()
-        rows = world.task.rows("select v::text from staging.thing order by n")
+    texts = {
+        name: (changed, kept)
+        for name, (changed, kept) in by_type().items()
+        if not widens(world, give, name, changed[0])
+    }
+    if not texts:
+        return
+    names = [f"v{number}" for number in range(len(texts))]
+    make(world.task, dict(zip(names, texts, strict=True)))
+    columns = as_long_as_each_other([[*kept, *changed] for changed, kept in texts.values()])
+    give(dict(zip(names, columns, strict=True)), "on_bad_value: 'null'")
+    world.task.run()
+    for column, (name, (changed, kept)) in zip(names, texts.items(), strict=True):
+        rows = world.task.rows(f"select {column}::text from staging.thing order by n")
         arrived = [text for (text,) in rows]
         for text, found in zip(kept, arrived, strict=False):
-            expected = None if text in refuses else shown(world.task, text, type_name)
-            assert found == expected, (type_name, text)
-        assert dict(zip(changed, arrived[len(kept) :], strict=True)) == dict.fromkeys(changed)
+            expected = None if text in refuses else shown(world.task, text, name)
+            assert found == expected, (name, text)
+        by_text = dict(zip([*kept, *changed], arrived, strict=False))
+        assert {text: by_text[text] for text in changed} == dict.fromkeys(changed)
+
+
+def as_long_as_each_other(columns: list[Values]) -> list[Values]:
+    """Each with its first value again and again at its end."""
+    longest = max(map(len, columns))
+    return [column + column[:1] * (longest - len(column)) for column in columns]
+
+
+def widens(world: World, give: Give, type_name: str, text: str) -> bool:
+    """Whether a column becomes a text for one that it would change; else the job must fail."""
+    make(world.task, {"v0": type_name})
+    give({"v0": [text]}, "")
+    outcome = world.task.outcome()
+    if outcome.status == "done":
+        assert world.task.rows("select rtrim(v0) from staging.thing") == [(text.rstrip(),)]
+    else:
+        assert outcome.status == "failed", outcome
+    return outcome.status == "done"
 
 
 def shown(task: OneTask, text: str, type_name: str) -> str:
@@ -155,10 +201,11 @@ def shown(task: OneTask, text: str, type_name: str) -> str:
         return str((cursor.fetchone() or ("",))[0])
 
 
-def make(task: OneTask, type_name: str) -> None:
+def make(task: OneTask, types: dict[str, str]) -> None:
+    columns = "".join(f", {name} {of_type}" for name, of_type in types.items())
     task.execute(
         "drop schema if exists staging cascade; create schema staging; "
-        f"create table staging.thing (n int, v {type_name})"
+        f"create table staging.thing (n int{columns})"
     )
 
 
@@ -194,7 +241,7 @@ def test_mariadb_is_exact(world: World, mariadb: MariaDB) -> None:
 
 
 def test_a_list_becomes_an_array(task: OneTask, server: MisbehavingServer) -> None:
-    make(task, "text[], ns numeric(5,2)[], days date[]")
+    make(task, {"v": "text[]", "ns": "numeric(5,2)[]", "days": "date[]"})
     records = [
         {"v": ["a,b", None, 'q"\\', "", "NULL"], "ns": [1.20, -3], "days": [["2024-01-01"]]},
         {"v": [], "ns": None, "days": None},
