@@ -141,7 +141,7 @@ class _Comparison:
         order = [*key, *(name for name in self.names if name not in key)]
         side = "g" if kind == "deleted" else "c"
         every = sql.SQL(", ").join(sql.Identifier(side, name) for name in order)
-        self.cursor.execute(_SAMPLES[kind](every), {"most": most})
+        self.cursor.execute(_SAMPLES[kind](every, sql.Literal(most)))
         rows = self.cursor.fetchall()
         if kind != "updated":
             return [self._ordered(row[0]) for row in rows]
@@ -152,9 +152,9 @@ class _Comparison:
 
 
 _SAMPLES = {
-    "inserted": lambda every: compose("trial.inserted", all=every),
-    "updated": lambda every: compose("trial.updated", all=every),
-    "deleted": lambda every: compose("trial.deleted", all=every),
+    "inserted": lambda every, most: compose("trial.inserted", all=every, most=most),
+    "updated": lambda every, most: compose("trial.updated", all=every, most=most),
+    "deleted": lambda every, most: compose("trial.deleted", all=every, most=most),
 }
 
 

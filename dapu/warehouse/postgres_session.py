@@ -47,6 +47,15 @@ _TRIES = 5  # to see a pooler's other session: other clients may come between
 _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?=\s|$)")
 
 
+def _with_values(query: sql.Composable, cursor: Cursor) -> str:
+    """Its text for psycopg2, which takes a percent sign in a name for the place of a value."""
+    if isinstance(query, sql.Composed):
+        return "".join(_with_values(part, cursor) for part in query.seq)
+    text = query.as_string(cursor)
+    is_given = isinstance(query, sql.Identifier | sql.Literal)
+    return text.replace("%", "%%") if is_given else text
+
+
 class _SessionCursor(Cursor):
     """Looks names up in OWN_PATH, unless it runs the SQL of others.
 
@@ -56,6 +65,8 @@ class _SessionCursor(Cursor):
 
     def execute(self, query: Any, values: Any = None) -> None:
         session = session_of(self)
+        if values and isinstance(query, sql.Composable):
+            query = _with_values(query, self)
         if session.runs_others:
             return super().execute(query, values)
         if session.get_transaction_status() == extensions.TRANSACTION_STATUS_INERROR:

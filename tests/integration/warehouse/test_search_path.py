@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.warehouse.postgres_session import OWN_PATH, Session, given_path, reset
@@ -104,3 +105,13 @@ def test_in_autocommit_and_from_a_cursor_of_the_server(session: Session) -> None
     session.autocommit = True
     with session.cursor() as cursor:
         assert [shown(cursor), shown(cursor)] == [OWN_PATH, OWN_PATH]
+
+
+def test_a_percent_sign_in_a_name_is_no_place_of_a_value(session: Session) -> None:
+    name = sql.Identifier("a %(b)s %c")
+    with session.cursor() as cursor:
+        query = sql.SQL("select x.{0}, {1} from (select %(n)s as {0}) as x")
+        cursor.execute(query.format(name, sql.Literal("5 %")), {"n": 7})
+        assert cursor.fetchone() == (7, "5 %")
+        assert cursor.description is not None
+        assert cursor.description[0].name == "a %(b)s %c"
