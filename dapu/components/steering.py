@@ -63,10 +63,9 @@ class JobFilter:
 
 
 class JobCount(NamedTuple):
-    """How many jobs a filter takes, of how many tasks; and the newest."""
+    """How many jobs a filter takes, and the newest."""
 
     jobs: int
-    tasks: int
     newest: int | None
 
 

@@ -81,6 +81,7 @@ def _guard(people: People) -> Callable[..., None]:
 
 
 def _add_health(app: FastAPI, desk: Desk) -> None:
+    @app.get("/healthz", responses={503: {"description": "The warehouse cannot be used"}})
     @app.get("/health", responses={503: {"description": "The warehouse cannot be used"}})
     def health(response: Response) -> dict[str, str]:
         """Whether the warehouse can be reached and is of this version. Needs no token."""

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from dapu.warehouse.warehouse import Warehouse
 from scripts.bench.jobs import processor_seconds, warehouse_of
 
-_FILL = """
+FILL = """
 insert into meta.route (route, connection) select 'r' || i, 'main' from generate_series(0, 9) i;
 insert into meta.registry (task, route, schema_name, table_name, hash, definition, pause, priority,
     retries, retry_wait, timeout, last_status, last_started_at, last_ended_at, last_done_at,
@@ -81,7 +81,7 @@ def main() -> None:
     with warehouse_of(0) as warehouse, warehouse.session("bench") as session:
         session.autocommit = True
         with session.cursor() as cursor:
-            cursor.execute(_FILL, {"tasks": given.tasks})
+            cursor.execute(FILL, {"tasks": given.tasks})
             cursor.execute("vacuum analyze")
         print(f"{given.tasks:,} tasks, {10 * given.tasks:,} jobs")
         print(f"{'command':<44} {'seconds':>8} {'cpu':>6}")

@@ -1,8 +1,8 @@
 -- What operators do to jobs and tasks: each with an event that says who did it.
 
 -- name: count
--- How many jobs a filter takes, of how many tasks, and the newest.
-select pg_catalog.count(*), pg_catalog.count(distinct task), pg_catalog.max(job)
+-- How many jobs a filter takes, and the newest.
+select pg_catalog.count(*), pg_catalog.max(job)
 from {agenda}
 where (%(jobs)s::bigint[] is null or job = any (%(jobs)s))
 and (%(tasks)s::text[] is null or task = any (%(tasks)s))
@@ -49,8 +49,8 @@ select job, task, was from ended order by job;
 -- Queues the tasks of the jobs that a filter takes again, each as its newest of them was, at the
 -- highest priority. The jobs stay as they are, but that one which waits for its next try waits no
 -- longer. What is queued for an operator takes the same way in `agenda.add`.
-with chosen as (
-    select distinct on (task, backfill) job, task, full_load, rebuild, backfill
+with newest as (
+    select pg_catalog.max(job) as job
     from {agenda}
     where (%(jobs)s::bigint[] is null or job = any (%(jobs)s))
     and (%(tasks)s::text[] is null or task = any (%(tasks)s))
@@ -58,7 +58,10 @@ with chosen as (
     and (%(since)s::timestamptz is null or coalesce(ended_at, queued_at) >= %(since)s)
     and (%(until)s::timestamptz is null or coalesce(ended_at, queued_at) < %(until)s)
     and (%(upto)s::bigint is null or job <= %(upto)s)
-    order by task, backfill, job desc
+    group by task, backfill
+), chosen as (
+    select a.job, a.task, a.full_load, a.rebuild, a.backfill
+    from newest n join {agenda} a on a.job = n.job
 ), queued as (
     insert into {agenda} (task, route, priority, cause, full_load, rebuild)
     select t.task, t.route, 1, 'retry', c.full_load, c.rebuild
