@@ -16,6 +16,7 @@ from dapu.pages.confirm import ConfirmPage
 from dapu.server.access.asking import asking
 from dapu.server.access.doors import LoginNeeded
 from dapu.server.access.forms import Form, local
+from dapu.server.answers import NotAccepted
 from dapu.server.bodies import Refused, first_fault
 from dapu.server.pages import Pages
 from dapu.server.what_to_do import ACTIONS, Action, Asked, target_of
@@ -54,7 +55,13 @@ def add(app: FastAPI, pages: Pages) -> None:
         }
     }
 
-    @app.post("/actions/{name}", tags=["actions"], openapi_extra=described, response_model=Done)
+    @app.post(
+        "/actions/{name}",
+        tags=["actions"],
+        openapi_extra=described,
+        response_model=Done,
+        responses={303: {"description": "Done, for a browser"}, 415: {"model": NotAccepted}},
+    )
     def act(request: Request, action: Annotated[Action, Depends(_allowed)], form: Form) -> Any:
         """Does it: an operator's login, or a token. Each is an event that says who did it."""
         asked = _asked(form)

@@ -28,6 +28,7 @@ _WHY = {
     400: "A parameter or the body is not as it must be",
     401: "No token, or one that is not known",
     408: "The body did not come within a minute",
+    403: "The role is not enough, or another site asked for it",
     409: "Another read of this sync waits or runs",
     413: "The body is too long",
     503: "The warehouse does not answer",

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
 from dapu.errors import DapuError
+from dapu.pages.described import described
 from dapu.server import access, actions, answers, metrics, pages
 from dapu.server.access import doors
 from dapu.server.access.doors import needs
@@ -48,6 +49,8 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
         version=__version__,
         description="Has connectors run as jobs of a warehouse's agenda.",
         responses=answers.DOCUMENTED,
+        docs_url=None,  # its page wants scripts of others
+        redoc_url=None,
     )
     shown = Pages(desk.warehouse)
     answers.handle_errors(app, shown.fault)
@@ -63,6 +66,11 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
     pages.add(app, shown, viewer)
     actions.add(app, shown)
     doors.add(app, shown, people)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response:
+        return shown.answer("described.html", "", described(app.openapi()))
+
     return app
 
 
