@@ -239,8 +239,10 @@ def _run_jobs(warehouse: Warehouse, jobs: dict[int, str]) -> None:
     jobs: their tasks, by number.
     """
     from dapu.cli.reporting import open_reporter
+    from dapu.components.notifier import meet
     from dapu.worker.worker import Worker, stop_on_signals
 
+    meet(warehouse)
     with open_reporter(warehouse, by_hand=True) as reporter:
         one = Worker(warehouse, reporter, minutes=_ONE_DAY)
         stop_on_signals(one)

@@ -52,6 +52,7 @@ def send_all(warehouse: Warehouse, collect: timedelta = timedelta(0)) -> list[st
 def send_test(warehouse: Warehouse, name: str | None = None) -> list[tuple[str, str | None]]:
     """Sends a message to each recipient, or the one of a name, past the outbox.
 
+    Who was tried out is told what happens from then on, where the warehouse can be reached.
     Returns each name with what went wrong, or None.
     """
     known = {recipient.name: recipient for recipient in warehouse.settings.notify}
@@ -66,6 +67,8 @@ def send_test(warehouse: Warehouse, name: str | None = None) -> list[tuple[str, 
             results.append((recipient.name, None))
         except DapuError as error:
             results.append((recipient.name, str(error)))
+    with suppress(DapuError, psycopg2.Error):
+        meet(warehouse)
     return results
 
 
@@ -79,8 +82,10 @@ def note_late(cursor: Cursor, registry: Registry, tasks: list[Overview], at: dat
             notices.add(cursor, registry, "late", task.task, None, text, occasion=since)
 
 
-def _meet(warehouse: Warehouse) -> None:
+def meet(warehouse: Warehouse) -> None:
     """Recipients that are new are told what happens from now on."""
+    if not warehouse.settings.notify:
+        return
     registry = registry_of(warehouse)
     with warehouse.session("notify") as session, session, session.cursor() as cursor:
         check_registry(cursor, registry)
@@ -101,7 +106,7 @@ class Notifier:
 
     def __enter__(self) -> Notifier:
         if self._warehouse.settings.notify:
-            _meet(self._warehouse)
+            meet(self._warehouse)
             self._thread.start()
         return self
 

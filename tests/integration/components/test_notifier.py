@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as PgSession
 
-from dapu.components.notifier import Notifier, send_all
+from dapu.components.notifier import Notifier, send_all, send_test
 from dapu.warehouse.warehouse import open_warehouse
 from tests.conftest import MakeWarehouse
 from tests.services.misbehaving_http import MisbehavingServer, Reply
@@ -51,7 +51,6 @@ def folder(make_warehouse: MakeWarehouse, server: MisbehavingServer, told: Path)
         **a_task("r.s.good"),
     })  # fmt: skip
     prepare(folder)
-    assert send_all(open_warehouse(folder)) == []  # who is new is told what happens from now on
     return folder
 
 
@@ -68,6 +67,10 @@ def test_a_storm_is_one_message_and_each_notice_is_sent_once(
 ) -> None:
     server.on("/SECRETPATH", Reply("", status=200))
     warehouse = open_warehouse(folder)
+    # Who is new is told what happens from now on.
+    assert send_test(warehouse) == [("web", None), ("program", None)]
+    server.asked.clear()
+    told.unlink()
     run_due(folder)
     assert send_all(warehouse, collect=timedelta(minutes=5)) == []  # it waits for more
     assert server.asked == []
@@ -103,6 +106,7 @@ def test_what_is_not_taken_is_tried_again_and_no_secret_is_shown(
     connection: PgSession,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    assert send_all(open_warehouse(folder)) == []
     server.on("/SECRETPATH", Reply("SECRETPATH is wrong", status=500))
     run_due(folder)
     done = here(capsys, "notify", folder)
@@ -124,6 +128,7 @@ def test_what_is_not_taken_is_tried_again_and_no_secret_is_shown(
 def test_a_sender_that_is_killed_loses_nothing(
     folder: Path, server: MisbehavingServer, told: Path, connection: PgSession
 ) -> None:
+    assert send_all(open_warehouse(folder)) == []
     run_due(folder)
     # Between the collecting and the sending: nothing has left.
     rows(connection, "insert into meta.message (recipient) values ('program')")
