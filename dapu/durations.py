@@ -6,7 +6,8 @@ Without pydantic, for commands that read no definition; its field is in `duratio
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 _UNITS = {
@@ -77,3 +78,24 @@ def write_duration(value: timedelta) -> str:
         if seconds and seconds % length == 0:
             return f"{seconds / length:.0f} {unit}" + ("" if seconds == length else "s")
     return f"{seconds:g} seconds"
+
+
+def moment(text: str, zone: tzinfo) -> datetime:
+    """`yesterday`, `today`, a length of time before now, or a time in a zone.
+
+    Raises ValueError, with examples in its text, for anything else.
+    """
+    now = datetime.now(zone)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    words = {"today": midnight, "yesterday": midnight - timedelta(days=1)}
+    if text in words:
+        return words[text]
+    with suppress(ValueError):
+        return now - parse_duration(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no time; write, for example, `yesterday`, `2 hours` or `2024-05-01 14:30`"
+        ) from None
+    return at if at.tzinfo else at.replace(tzinfo=zone)

@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.shell_completion import CompletionItem
 
+from dapu import durations
 from dapu.cli import completion
-from dapu.durations import parse_duration
 
 if TYPE_CHECKING:
     from dapu.warehouse.warehouse import Warehouse
 
 
 def moment(text: str, zone: tzinfo) -> datetime:
-    """`yesterday`, `today`, a length of time before now, or a time in a zone.
-
-    Raises UsageError for anything else.
-    """
-    now = datetime.now(zone)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    words = {"today": midnight, "yesterday": midnight - timedelta(days=1)}
-    if text in words:
-        return words[text]
-    with suppress(ValueError):
-        return now - parse_duration(text)
+    """See `dapu.durations.moment`. Raises UsageError."""
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(
-            f"--since {text!r} is no time; write, for example, `yesterday`, `2 hours` or "
-            "`2024-05-01 14:30`"
-        ) from None
-    return at if at.tzinfo else at.replace(tzinfo=zone)
+        return durations.moment(text, zone)
+    except ValueError as error:
+        raise click.UsageError(f"--since {error}") from None
 
 
 _FILE = "warehouse.yaml"  # dapu.warehouse.settings has it too, and takes long to import

@@ -115,7 +115,7 @@ def _page(pages: Pages, cursor: Cursor, action: Action, asked: Asked) -> Confirm
     target = target_of(cursor, pages.registry, pages.warehouse.settings.zone, action, asked)
     shown = action.preview(cursor, pages.registry, target, _SHOWN)
     fields = [
-        *asked.fields(),
+        *target.fields(),
         *([("upto", str(shown.upto))] if shown.upto and not asked.upto else []),
     ]
     what = {"job": "Jobs", "task": "Tasks", "place": ""}[action.kind]

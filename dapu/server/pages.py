@@ -15,8 +15,9 @@ from dapu.pages.frame import Fault, Frame, Reading, render
 from dapu.pages.now import now_page
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
-from dapu.server.access.asking import extra
+from dapu.server.access.asking import now_asking
 from dapu.server.bodies import Refused
+from dapu.server.buttons import buttons
 from dapu.warehouse.warehouse import Warehouse
 
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -41,7 +42,7 @@ class Pages:
     def frame(self, here: str) -> Frame:
         """What stands around a page."""
         settings = self.warehouse.settings
-        return Frame(self.warehouse.name, settings.zone, here, extra=extra())
+        return Frame(self.warehouse.name, settings.zone, here, extra=_extra())
 
     @contextmanager
     def reading(self) -> Iterator[Cursor]:
@@ -74,6 +75,20 @@ class Pages:
         """The page of a request that is not carried out."""
         title = _TITLES.get(status, "This does not work")
         return render("fault.html", self.frame(""), Fault(title, error))
+
+
+def _extra() -> dict[str, Any]:
+    """Who looks, what is to be said once, and what may be done from here."""
+    found = now_asking()
+    if found is None:
+        return {}
+    person = found.person
+    return {
+        "person": person,
+        "said": found.said,
+        "csrf": found.csrf,
+        "buttons": buttons(found.request, person),
+    }
 
 
 def add(app: FastAPI, pages: Pages, guard: list[Any]) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dapu.components import steering
 from dapu.components.steering import STATUSES, JobFilter, Operator
+from dapu.durations import moment
 from dapu.errors import ConfigurationError
 from dapu.registry.selectors import select, selectable
 from dapu.registry.store import Registry
@@ -31,27 +32,17 @@ class Asked(BaseModel):
     job: list[int] = Field([], max_length=1000, description="Jobs by their numbers")
     select: Text = Field("", description="Tasks by selectors, with blanks between: `tag:nightly`")
     status: list[Status] = Field([], description="Jobs that are so")
-    since: datetime | None = Field(
-        None, description="Jobs that ended, or were queued, from then on"
+    since: Text = Field(
+        "",
+        description="Jobs that ended, or were queued, from then on: a time, `yesterday`, `2 hours`",
     )
-    until: datetime | None = Field(None, description="And before then")
+    until: Text = Field("", description="And before then")
     upto: int | None = Field(None, description="Jobs up to this number, which a preview showed")
     route: Text | None = Field(None, description="Of a pause; without it the whole warehouse")
     length: Duration | None = Field(None, description="Of a blacklist; without it for good")
     note: Text | None = Field(None, description="Why, for the next operator")
     full: bool = Field(False, description="Read everything, whatever the watermark")
     next: Text = Field("", description="The page that comes after, for browsers")
-
-    def fields(self) -> list[tuple[str, str]]:
-        """What a form sends back of it."""
-        given = self.model_dump(
-            mode="json", exclude_defaults=True, exclude={"length", "note", "full", "next"}
-        )
-        return [
-            (key, str(one))
-            for key, value in given.items()
-            for one in (value if isinstance(value, list) else [value])
-        ]
 
 
 @dataclass(frozen=True)
@@ -61,6 +52,18 @@ class Target:
     jobs: JobFilter
     tasks: Sequence[str]
     asked: Asked
+
+    def fields(self) -> list[tuple[str, str]]:
+        """What a form sends back of what was asked; its times as they are now."""
+        of_form = {"length", "note", "full", "next", "since", "until"}
+        given = self.asked.model_dump(mode="json", exclude_defaults=True, exclude=of_form)
+        times = {"since": self.jobs.since, "until": self.jobs.until}
+        given |= {key: at.isoformat() for key, at in times.items() if at}
+        return [
+            (key, str(one))
+            for key, value in given.items()
+            for one in (value if isinstance(value, list) else [value])
+        ]
 
 
 class Preview(NamedTuple):
@@ -122,15 +125,18 @@ def target_of(
         asked.job or None,
         tasks or (None if not asked.select else []),
         statuses,
-        _local(asked.since, zone),
-        _local(asked.until, zone),
+        _moment(asked.since, zone),
+        _moment(asked.until, zone),
         asked.upto,
     )
     return Target(jobs, tasks, asked)
 
 
-def _local(at: datetime | None, zone: tzinfo) -> datetime | None:
-    return at.replace(tzinfo=zone) if at is not None and at.tzinfo is None else at
+def _moment(text: str, zone: tzinfo) -> datetime | None:
+    try:
+        return moment(text, zone) if text else None
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _run(cursor: Cursor, registry: Registry, target: Target, by: Operator) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
@@ -63,10 +63,6 @@ def asking() -> Asking:
     return found
 
 
-def extra() -> dict[str, Any]:
-    """What a page's frame knows of who looks; nothing outside of a request."""
-    found = _asking.get()
-    if found is None:
-        return {}
-    return {"person": found.person, "is_open": found.people.is_open, "said": found.said(),
-            "csrf": found.csrf}  # fmt: skip
+def now_asking() -> Asking | None:
+    """The same; None outside of a request."""
+    return _asking.get()

@@ -117,9 +117,11 @@ def test_logins_roles_and_actions(make_served: MakeServed, logins: str) -> None:
         forbidden = ann.submit("/actions/clear-watermark", csrf=csrf, task=TASK)
         assert (forbidden.status_code, "admin" in forbidden.text) == (403, True)
 
+        start = ann.page("/").text
+        assert "/actions/pause?next=%2F" in start  # by role, and by the page's address
         vic = Browser(served)
         vic.log_in("vic", "vic-password")
-        assert vic.page("/").status_code == 200
+        assert "/actions/" not in vic.page("/").text
         assert vic.page(path).status_code == 403
         assert vic.submit("/actions/pause", csrf=vic.csrf("/")).status_code == 403
 

@@ -1,0 +1,55 @@
+"""What may be done from a page: by its address, and by who looks at it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from starlette.requests import HTTPConnection
+
+from dapu.server.access.people import Person
+from dapu.server.what_to_do import ACTIONS
+
+_OF_TASK = ("run", "blacklist", "unblacklist", "clear-watermark")
+_OF_JOBS = ("retry", "cancel")
+_TASK = re.compile(r"/tasks/([^/]+\.[^/]+\.[^/]+)")
+_JOB = re.compile(r"/jobs/(\d+)")
+
+
+class Button(NamedTuple):
+    """A link to the page that asks before something is done."""
+
+    title: str
+    address: str
+    is_danger: bool
+
+
+def buttons(request: HTTPConnection, person: Person | None) -> list[Button]:
+    """Those of the page that is asked for, which the person may use."""
+    names, given, word = _offers(request)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    query = urlencode({**given, "next": here})
+    return [
+        Button(f"{action.title}{word}", f"/actions/{name}?{query}", action.is_danger)
+        for name in names
+        if person and person.may((action := ACTIONS[name]).role)
+    ]
+
+
+def _offers(request: HTTPConnection) -> tuple[tuple[str, ...], dict[str, str], str]:
+    """The actions, to what, and what is to be read behind their titles."""
+    path, asked = request.url.path, request.query_params
+    if path == "/":
+        return ("pause", "resume"), {}, ""
+    if match := _TASK.fullmatch(path):
+        return _OF_TASK, {"task": match[1]}, ""
+    if match := _JOB.fullmatch(path):
+        return _OF_JOBS, {"job": match[1]}, ""
+    if path == "/jobs" and any(asked.get(key) for key in ("task", "status", "since")):
+        given = {"select": asked.get("task", ""), "status": asked.get("status", "")}
+        given["since"] = asked.get("since", "")
+        return _OF_JOBS, {key: value for key, value in given.items() if value}, " all of these"
+    if path == "/tasks" and asked.get("q") and not asked.get("state"):
+        return _OF_TASK, {"select": asked["q"]}, " (all of these)"
+    return (), {}, ""
