@@ -68,6 +68,10 @@ cast(convert({column} using utf8mb4) as binary);
 -- name: postgresql_text
 {column}::text collate "C";
 
+-- name: postgresql_padded
+-- With the blanks at its end, which a cast of `char(n)` to text leaves out.
+case when {column} is not null then pg_catalog.concat({column}) end collate "C";
+
 -- name: mysql_float
 cast(quote({column} * 1e0) as binary);
 

@@ -38,20 +38,20 @@ from pg_temp.dapu_came as c full join pg_temp.dapu_gone as g
 on c.dapu_key = g.dapu_key and c.dapu_number = g.dapu_number;
 
 -- name: inserted
-select pg_catalog.to_jsonb(c) - 'dapu_key' - 'dapu_number' from pg_temp.dapu_came as c
+select pg_catalog.to_jsonb(c.*) - 'dapu_key' - 'dapu_number' from pg_temp.dapu_came as c
 where not exists (select from pg_temp.dapu_gone as g
     where c.dapu_key = g.dapu_key and c.dapu_number = g.dapu_number)
 order by {all} limit {most};
 
 -- name: deleted
-select pg_catalog.to_jsonb(g) - 'dapu_key' - 'dapu_number' from pg_temp.dapu_gone as g
+select pg_catalog.to_jsonb(g.*) - 'dapu_key' - 'dapu_number' from pg_temp.dapu_gone as g
 where not exists (select from pg_temp.dapu_came as c
     where c.dapu_key = g.dapu_key and c.dapu_number = g.dapu_number)
 order by {all} limit {most};
 
 -- name: updated
-select pg_catalog.to_jsonb(g) - 'dapu_key' - 'dapu_number',
-    pg_catalog.to_jsonb(c) - 'dapu_key' - 'dapu_number'
+select pg_catalog.to_jsonb(g.*) - 'dapu_key' - 'dapu_number',
+    pg_catalog.to_jsonb(c.*) - 'dapu_key' - 'dapu_number'
 from pg_temp.dapu_came as c join pg_temp.dapu_gone as g
 on c.dapu_key = g.dapu_key and c.dapu_number = g.dapu_number
 order by {all} limit {most};

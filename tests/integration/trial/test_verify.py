@@ -164,3 +164,29 @@ def test_what_cannot_be_compared_by_hashes(
     reason = found.found.why_every_row if found.found else found.row.message
     assert reason == why or (reason and why and why in reason)
     shop.close()
+
+
+def test_texts_of_the_same_look_are_not_taken_for_the_same(
+    task: OneTask, tmp_path: Path, database: Database, request: pytest.FixtureRequest
+) -> None:
+    """Blanks that a cast leaves out, and a number's text that is not the one which was loaded."""
+    shop = Shop("postgresql", tmp_path, database, request)
+    shop.run("create table padded as select 1 as id, 'ab'::char(5) as c, 1.50::real as r")
+    task.has(f"url: {shop.url}", ACTION, {"q.sql": "select * from padded"})
+    task.make_table("id int primary key, c text, r text")
+    task.run()
+    assert verified(task).row.verdict == "same"
+    task.execute("update staging.thing set c = rtrim(c)")
+    row = verified(task).row
+    assert row.columns == ["c"], row.message
+    shop.session.close()
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("create table item (id integer, n)")
+        other.execute("insert into item values (1, 2.0)")
+    task.has(f"url: sqlite:///{tmp_path}/other.db", ACTION, {"q.sql": "select * from item"})
+    task.execute("drop table staging.thing; create table staging.thing (id bigint, n text)")
+    task.run(full=True)
+    assert verified(task).row.verdict == "same"
+    task.execute("update staging.thing set n = '2'")
+    assert verified(task).row.columns == ["n"]
+    other.close()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dapu.rows.types import is_exactly_comparable, is_integer, is_number, is_text
+from dapu.rows.types import is_exactly_comparable, is_integer, is_number, is_padded, is_text
 from dapu.sources.databases.blocks.hashes import Block, BlockSource
 from dapu.sources.databases.blocks.key import Range
 from dapu.sources.databases.fragments import fragment
@@ -104,6 +104,8 @@ def _alike(name: str, pair: Pair) -> str:
     """A value, or its text where equal ones may not be the same, as 1.0 and 1.00 of `numeric`."""
     if is_integer(pair.source) and is_integer(pair.table):
         return f"{name}::bigint"
+    if is_padded(pair.source) != is_padded(pair.table):
+        return fragment("blocks.postgresql_padded", column=name)
     if is_text(pair.source) or is_text(pair.table) or pair.source != pair.table:
         return fragment("blocks.postgresql_text", column=name)
     return name if is_exactly_comparable(pair.table) else f"{name}::text"
@@ -122,11 +124,13 @@ def _of_postgresql(name: str, pair: Pair) -> str:
 
 
 def _of_mysql(name: str, pair: Pair) -> str:
+    is_float = pair.source in ("real", "double precision")
     if not pair.is_plain:
-        return fragment("blocks.mysql_common_text", column=name)
+        value = fragment("mysql.floating", value=name) if is_float else name
+        return fragment("blocks.mysql_common_text", column=value)
     if pair.source == "bytea":
         return fragment("blocks.mysql_common_bytes", column=name)
-    if pair.source in ("real", "double precision"):
+    if is_float:
         return fragment("blocks.mysql_common_float", column=name)
     if pair.source.startswith(_TIMES):
         return fragment("blocks.mysql_common_time", column=name)

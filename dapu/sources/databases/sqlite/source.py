@@ -233,7 +233,7 @@ def _text(value: Any) -> bytes:
         return b""
     if isinstance(value, str):  # a blob
         return _LIKE_NONE
-    text = value if isinstance(value, bytes) else _plain(value)
+    text = value if isinstance(value, bytes) else repr(value).encode()
     return b"%d:%b" % (len(text), text)
 
 
