@@ -34,6 +34,7 @@ def _blank(match: re.Match[str]) -> str:
 
 
 LONGEST_NAME = 63  # bytes of a name, PostgreSQL's NAMEDATALEN - 1
+THIS = "this"  # what a template calls the table of its task
 
 
 @dataclass(frozen=True)

@@ -249,6 +249,8 @@ def _run_jobs(warehouse: Warehouse, jobs: dict[int, str]) -> None:
         counts = one.run(only=list(jobs))
     if counts.failing or (counts.jobs and not is_terminal()):
         _show_counts(warehouse, counts)
+    if counts.endings["done"] == len(jobs):
+        return
     left = _not_done(warehouse, list(jobs))
     if left and not counts.jobs - counts.endings["done"]:
         task, others = jobs[left[0]], len(left) - 1

@@ -20,7 +20,7 @@ class GivenTable(Strict):
     """A table of the source whose columns have types."""
 
     columns: dict[str, str] = Field(description="Types, as the source has them, by column")
-    rows: list[Row] = Field(default_factory=list, description="Its rows")
+    rows: list[Row] = Field([], description="Its rows")
 
 
 Tables = dict[str, list[Row] | GivenTable]
@@ -34,9 +34,9 @@ class Given(Strict):
         description="What the query returns; or the source's tables by name, of which the query "
         "then reads",
     )
-    table: list[Row] = Field(default_factory=list, description="Rows of the task's own table")
+    table: list[Row] = Field([], description="Rows of the task's own table")
     tables: dict[str, list[Row]] = Field(
-        default_factory=dict, description="Rows of other tables of the warehouse: `staging.sale`"
+        {}, description="Rows of other tables of the warehouse: `staging.sale`"
     )
 
 
@@ -45,7 +45,7 @@ class Expected(Strict):
 
     rows: list[Row] | None = Field(None, description="All rows of the task's table")
     tables: dict[str, list[Row]] = Field(
-        default_factory=dict, description="All rows of other tables of the warehouse"
+        {}, description="All rows of other tables of the warehouse"
     )
     rejects: int | list[Row] | None = Field(
         None, description="How many rows are rejected, or the rows as they were read"
@@ -74,7 +74,7 @@ class CaseFile(Round):
     """A test, and the runs that follow it with what it left."""
 
     description: str | None = Field(None, description="What it shows, for people")
-    then: list[Round] = Field(default_factory=list, description="Further runs, in this order")
+    then: list[Round] = Field([], description="Further runs, in this order")
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,7 @@ class Run(Strict):
         description="The least time between the end of one run and the next; default 23 hours, "
         "or none where `cron` is given or what it depends on wakes it",
     )
-    when: list[str] | str = Field(
-        default_factory=list, description="Parts of the day, from warehouse.yaml"
-    )
+    when: list[str] | str = Field([], description="Parts of the day, from warehouse.yaml")
     cron: Annotated[str, AfterValidator(_readable_cron)] | None = Field(
         None, description="Cron expression in the warehouse's time zone, instead of `when`"
     )
@@ -166,13 +164,11 @@ class Task(Strict):
         "active", description="Only an active task is registered and run"
     )
     depends: Masters = Field(
-        default_factory=list,
+        [],
         description="Ids (route.schema.table) of the tasks whose tables this one reads; `auto`: "
         "those that its SQL reads",
     )
-    tags: list[str] = Field(
-        default_factory=list, description="Names for several tasks together: `tag:NAME`"
-    )
+    tags: list[str] = Field([], description="Names for several tasks together: `tag:NAME`")
     run: Run = Field(
         default_factory=Run, description="When it runs, how urgently, and how often it is tried"
     )
@@ -182,15 +178,11 @@ class Task(Strict):
     actions: list[SerializeAsAny[ActionOptions]] = Field(
         min_length=1, description="What it does, in this order and in one transaction"
     )
-    checks: list[Check] = Field(
-        default_factory=list, description="What must hold before anything is committed"
-    )
+    checks: list[Check] = Field([], description="What must hold before anything is committed")
     upgrade: Upgrade = Field(
         default_factory=Upgrade, description="What the steps in ver/ do to the data"
     )
-    variables: dict[str, Any] = Field(
-        default_factory=dict, description="Names for the SQL templates"
-    )
+    variables: dict[str, Any] = Field({}, description="Names for the SQL templates")
 
     @field_validator("actions")
     @classmethod
@@ -272,9 +264,7 @@ class Route(Strict):
     defaults: dict[str, Any] = Field(
         {}, description="Keys of task.yaml, for the tasks of this route; over the warehouse's"
     )
-    variables: dict[str, Any] = Field(
-        default_factory=dict, description="Names for the SQL files of its tasks"
-    )
+    variables: dict[str, Any] = Field({}, description="Names for the SQL files of its tasks")
 
 
 @cache

@@ -14,9 +14,9 @@ from typing import Any
 
 from dapu.definitions.script import transaction_faults
 from dapu.definitions.sql_placeholders import quoted_names, settled
-from dapu.definitions.templates import THIS, parse_template
+from dapu.definitions.templates import parse_template
 from dapu.errors import Fault, FaultyFile
-from dapu.statement import Statement
+from dapu.statement import THIS, Statement
 from dapu.warehouse.yamlfile import read_text
 
 _FILE = re.compile(r"(\d{1,6})_.+\.sql")

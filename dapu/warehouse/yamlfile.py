@@ -23,7 +23,8 @@ _TABS = "; the line begins with a tab: indent with spaces"
 class Strict(BaseModel):
     """A model that takes no keys but its own and cannot be changed afterwards."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # A model is built when it is first used: a command uses few of those that it imports.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class _Loader(yaml.CSafeLoader):

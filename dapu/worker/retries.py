@@ -7,7 +7,6 @@ wrong word in it cannot, one that met a lock can. Where nothing says so, it is t
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterator
 
 from dapu.errors import ConfigurationError, WrongBackfill
@@ -35,6 +34,8 @@ def can_be_mended(error: BaseException, *, is_backfill: bool = False) -> bool:
 
     is_backfill: whether it reads a range that an operator gave, whose ends a source may refuse.
     """
+    import ssl  # takes longer than the other imports together
+
     for cause in _causes(error):
         if isinstance(cause, WrongBackfill | ConfigurationError | ssl.SSLCertVerificationError):
             return False

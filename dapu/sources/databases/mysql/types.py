@@ -17,7 +17,12 @@ from dapu.sources.databases.expected_type import base, declared_type, size
 from dapu.sources.databases.fragments import fragment
 from dapu.sources.databases.mysql.protocol import Described
 
-_UTF8 = {"utf8mb4", "utf8mb3", "utf8", "ascii"}
+_TEXT_FORMS = {
+    **dict.fromkeys(("utf8mb4", "utf8mb3", "utf8", "ascii"), "mysql.utf8"),
+    # Each of its 256 bytes is a character: what cp1252 leaves open is U+0081 and so on.
+    "latin1": "mysql.converted",
+}
+"""By character set; of the others not each byte is a character."""
 _INTEGERS = {
     T.TINY: ("smallint", "smallint"),
     T.SHORT: ("smallint", "integer"),
@@ -107,7 +112,7 @@ def _string_form(field: Described, own_type: str | None) -> tuple[str, str]:
     if field.charset == "binary":
         return "bytea", "mysql.bytes"
     pg_type = _OWN.get(own_type or "", "text")
-    return pg_type, "mysql.utf8" if field.charset in _UTF8 else "mysql.other_charset"
+    return pg_type, _TEXT_FORMS.get(field.charset, "mysql.other_charset")
 
 
 def _text(form: str, value: str, field: Described) -> str:
