@@ -188,6 +188,11 @@ def clear_watermarks(
     return [task for (task,) in rows]
 
 
+def watermarks(cursor: Cursor, registry: Registry, tasks: Sequence[str]) -> dict[str, str]:
+    """How far tasks have read their sources, in words; without those that have no watermark."""
+    return dict(registry.rows(cursor, "steering.watermarks", tasks=list(tasks)))
+
+
 def pause(cursor: Cursor, registry: Registry, route: str | None, by: Operator) -> None:
     """Nothing is queued or started from now on: of a route, or (None) at all.
 

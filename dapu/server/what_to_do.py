@@ -98,7 +98,9 @@ class Action:
         if self.kind == "place":
             return Preview(1, [])
         if self.kind == "task":
-            return Preview(len(target.tasks), [(task, "") for task in target.tasks[:most]])
+            shown = target.tasks[:most]
+            marks = steering.watermarks(cursor, registry, shown) if self.is_danger else {}
+            return Preview(len(target.tasks), [(task, marks.get(task, "")) for task in shown])
         found = steering.count(cursor, registry, target.jobs)
         first = steering.first(cursor, registry, target.jobs, most)
         lines = [(f"{one.job} {one.task}", f"{one.status}: {one.message or ''}") for one in first]
@@ -238,7 +240,7 @@ ACTIONS = {
             "operator",
             "task",
             "Neither the Manager nor a master queues them, until the time is over. What waits or "
-            "runs already goes on, and `dapu run` still works.",
+            "runs already goes on, and by hand they can still be run.",
             _blacklist,
             asks=("length", "note"),
         ),
@@ -256,9 +258,9 @@ ACTIONS = {
             "admin",
             "task",
             "They forget how far they have read their sources: the next run reads everything, "
-            "which may take long. With `load: append` rows that are in the table already come a "
-            "second time; with `merge`, `replace`, `snapshot` and `history` none does. Nothing is "
-            "deleted now.",
+            "which may take long. Where rows are appended, those that are in the table already "
+            "come a second time; where they are merged, replaced or kept as history, none does. "
+            "Nothing is deleted now.",
             _clear,
             is_danger=True,
         ),

@@ -176,6 +176,11 @@ with of_tasks as (
 )
 select task from of_tasks order by task;
 
+-- name: watermarks
+-- How far tasks have read their sources.
+select task, 'has read up to ' || pg_catalog.string_agg(column_name || ' ' || value, ', ' order by source)
+from {watermark} where task = any (%(tasks)s) group by task;
+
 -- name: log
 -- Something that belongs to no job, with who did it.
 insert into {event} (level, message, data) values (%(level)s, %(message)s, %(data)s);

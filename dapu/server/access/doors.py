@@ -136,6 +136,8 @@ def _fits(people: People, name: str, password: str) -> bool:
 def _add_oidc(app: FastAPI, pages: Pages, people: People, provider: Provider) -> None:
     @app.get("/login/oidc", include_in_schema=False)
     async def oidc(request: Request, next: str = "/") -> Response:  # noqa: A002 - see above
+        for key in [key for key in request.session if key.startswith("_state_")]:
+            del request.session[key]  # of logins that were begun and left: a cookie has 4 kB
         request.session["then"] = local(next)
         return await provider.send(request)
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from dapu.errors import FaultyText
 from dapu.server.access.asking import asking
+from dapu.server.access.people import brings_token
 from dapu.server.bodies import Refused
 from dapu.sources.documents.exact_json import check_characters
 
@@ -27,7 +28,7 @@ async def read_form(request: Request) -> dict[str, list[str]]:
     if body and request.headers.get("content-type", "").partition(";")[0].strip() != _TYPE:
         raise Refused(415, f"send a form: {_TYPE}")
     fields = _fields(body)
-    if "authorization" not in request.headers:
+    if not brings_token(request.headers):
         given = (fields.pop("csrf", None) or [""])[0]
         if not hmac.compare_digest(given.encode(), asking().csrf().encode()):
             raise Refused(403, "the form is not of this session: load the page again")

@@ -10,6 +10,8 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import PlainTextResponse
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from dapu.server.access.people import brings_token
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +32,7 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 class Peer:
@@ -112,11 +115,11 @@ class SameSite:
 
     def _fault(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)
-        if "authorization" in headers:
-            return None
         host = headers.get("host", "")
-        if self._people.is_open and urlsplit(f"//{host}").hostname not in _LOCAL:
+        if self._people.is_open and not _is_local(headers, host):
             return "without logins the server answers to localhost only"
+        if brings_token(headers):
+            return None
         is_cross = headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")
         is_navigation = headers.get("sec-fetch-mode") == "navigate"
         is_read = scope["method"] in ("GET", "HEAD", "OPTIONS")
@@ -129,3 +132,12 @@ class SameSite:
 
     def _origins(self, scope: Scope, host: str) -> list[str | None]:
         return [self._people.section.url, f"{scope.get('scheme', 'http')}://{host}"]
+
+
+def _is_local(headers: Headers, host: str) -> bool:
+    """Whether this machine is asked by its own name, and not by a proxy for others."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    return name in _LOCAL and not any(one in headers for one in _OF_PROXIES)

@@ -21,6 +21,14 @@ _RANKS: dict[Role, int] = {"viewer": 1, "operator": 2, "admin": 3}
 _SHORT = 12  # characters of a checksum
 
 
+def brings_token(headers: Mapping[str, str]) -> bool:
+    """Whether a request says by itself who sent it.
+
+    No browser does that for another site; `Basic`, which a proxy may want, it would add by itself.
+    """
+    return headers.get("authorization", "").lower().startswith("bearer ")
+
+
 @dataclass(frozen=True)
 class Person:
     """Who asks. way: `login`, `oidc`, `proxy`, `token`, or `no login`, where there is none."""
@@ -52,7 +60,7 @@ class People:
 
     def who(self, request: HTTPConnection) -> Person | None:
         """Who sent a request; None when that is not known."""
-        if "authorization" in request.headers:
+        if brings_token(request.headers):
             return self._by_token(request.headers["authorization"])
         if self.is_open:
             return Person("anybody", "admin", "no login")
@@ -82,8 +90,7 @@ class People:
         return f"token {self.seal.checksum(f'token {stored}')[:_SHORT]}"
 
     def _by_token(self, header: str) -> Person | None:
-        scheme, _, token = header.partition(" ")
-        stored = self.tokens.find(token.strip()) if scheme.lower() == "bearer" else None
+        stored = self.tokens.find(header.partition(" ")[2].strip())
         return None if stored is None else Person(self.token_name(stored), "admin", "token")
 
     def _by_session(self, session: Mapping[str, Any]) -> Person | None:

@@ -202,9 +202,24 @@ def test_a_proxy_says_who_it_is_and_nobody_else_can(make_served: MakeServed) -> 
         group = {"X-Remote-User": "x", "X-Remote-Groups": "sales, data"}
         page = f"/actions/clear-watermark?task={TASK}"
         assert browser.page(page, headers=group).status_code == 200
-        # Another person's form does not hold, in the same session.
         assert "Strict-Transport-Security" in answer.headers
+        # The form of one person does not hold for another in the same session, nor does a
+        # password that a browser adds by itself make it one of a script.
+        _check_forms(browser, ann, group)
     assert not _is_believed(make_served, section.replace("127.0.0.1", "10.0.0.5"))
+
+
+def _check_forms(browser: Browser, ann: dict[str, str], other: dict[str, str]) -> None:
+    page = browser.page("/actions/pause", headers=ann)
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found
+    browser.headers["Cookie"] = page.headers["Set-Cookie"].partition(";")[0]  # not over TLS here
+    for headers, csrf, status in (
+        (other, found[1], 403),
+        (ann | {"Authorization": "Basic eDp4"}, "", 403),
+        (ann, found[1], 303),
+    ):
+        assert browser.submit("/actions/pause", headers, csrf=csrf).status_code == status
 
 
 def _is_believed(make_served: MakeServed, section: str) -> bool:
@@ -224,6 +239,8 @@ def test_without_logins_it_is_open_to_this_machine_alone(make_served: MakeServed
         assert page.status_code == 200
         assert "anybody" in page.text
         assert browser.page("/", headers={"Host": "evil.example:3043"}).status_code == 403
+        forwarded = {"X-Forwarded-For": "10.0.0.9"}  # by a proxy that lets everybody in
+        assert browser.page("/", headers=forwarded).status_code == 403
         crossed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
         assert browser.page("/cancel?syncId=a&taskId=b", headers=crossed).status_code == 403
         assert browser.submit("/actions/pause").status_code == 403
