@@ -20,7 +20,7 @@ _HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 def _hash(text: SecretStr) -> SecretStr:
     if not _HASH.fullmatch(text.get_secret_value()):
-        raise ValueError("is not a hash; `dapu hash-password` makes one")
+        raise ValueError("is not a hash; `dapu password` makes one")
     return text
 
 
@@ -45,7 +45,7 @@ class Login(Strict):
     """A person with a name and a password."""
 
     name: str = Field(min_length=1, max_length=100, description="Of the person, as in events")
-    password: Hash = Field(description="A hash, which `dapu hash-password` makes")
+    password: Hash = Field(description="A hash, which `dapu password` makes")
     role: Role = Field("viewer", description="What the person may do")
 
 

@@ -33,7 +33,7 @@ def test_the_completion_of_words_can_be_printed() -> None:
     done = dapu(environment={"_DAPU_COMPLETE": "bash_source"})
     assert done.status == 0
     assert "complete -o nosort" in done.out
-    words = {"_DAPU_COMPLETE": "bash_complete", "COMP_WORDS": "dapu ve", "COMP_CWORD": "1"}
+    words = {"_DAPU_COMPLETE": "bash_complete", "COMP_WORDS": "dapu vers", "COMP_CWORD": "1"}
     assert dapu(environment=words).out == "plain,versioner\n"
 
 

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from tests.services.execute_afes import AFE_SCHEMA, make_afe, make_long_afe
-from tests.services.serving import serving
+from tests.services.serving import Server, serving
 
 KEY_ID, KEY_SECRET = "key-1", "s3cret-of-the-key"
 
@@ -170,17 +170,10 @@ def running_execute() -> Iterator[ExecuteServer]:
     class Handler(_Handler):
         server_state = execute
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     execute.url = f"http://127.0.0.1:{server.server_port}"
     with serving(server):
         yield execute
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, *arguments: Any) -> None:
-        """A client that goes away is no news."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(*arguments)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -17,12 +17,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.services import scripted_connector
+from tests.services.serving import Server
 
 TOKEN = "a-token-of-the-cluster"
 NAMESPACE = "etl"
@@ -61,7 +62,7 @@ class FakeKubernetes:
     @contextmanager
     def running(self) -> Iterator[FakeKubernetes]:
         """It answers while the block runs."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        server = Server(("127.0.0.1", 0), _Handler)
         server.cluster = self  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, args=(_LOOK,), daemon=True).start()
         cluster = {"server": f"http://127.0.0.1:{server.server_port}"}
