@@ -14,15 +14,16 @@ from urllib.parse import quote, urlencode
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.agents.requests.catalog import ReadParameters, plan_catalog
 from dapu.agents.streams.states import entries_of
-from dapu.errors import FaultyText
+from dapu.errors import FaultyText, JobError
 from dapu.registry import agenda, requests, workers
 from dapu.registry.requests import Command, Request
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
 from dapu.server.bodies import Refused
 from dapu.server.settings import ServerSettings
-from dapu.sources.connectors.messages import StreamName
+from dapu.sources.connectors.messages import stream_name
 from dapu.sources.documents.exact_json import dump, parse
 from dapu.warehouse.seal import Seal, read_seal
 from dapu.warehouse.warehouse import Warehouse
@@ -85,11 +86,15 @@ class Desk:
         """Queues a read. A scheduled one is dropped when the sync is read already.
 
         full: from the beginning. is_delayed: it is scheduled, and starts within a minute.
-        Raises Refused when another read of the sync waits or runs.
+        Raises Refused for what cannot be read so, and when another read of the sync waits or runs.
         """
         sync_id = str(asked.sync_id)
         states = None if full else _states(body)
         known = {"catalog": body["catalog"], "schema": self._settings.schema, **parameters}
+        try:
+            plan_catalog(ReadParameters.of_request(known), self._registry)
+        except JobError as error:
+            raise Refused(400, str(error)) from None
         request = self._request(asked, _name(sync_id), known, {"config": body["config"]})
         delay = timedelta(seconds=_spread(sync_id) if is_delayed else 0)
         with self.warehouse.session("server") as session, session, session.cursor() as cursor:
@@ -184,7 +189,7 @@ def _states(body: Mapping[str, Any]) -> dict[str, Any] | None:
     if body.get("state") is None:
         return None
     streams = [one["stream"] for one in body["catalog"]["streams"]]
-    names = [StreamName(one["name"], one.get("namespace")) for one in streams]
+    names = [stream_name(one["name"], one.get("namespace")) for one in streams]
     try:
         return entries_of(body["state"], names)
     except FaultyText as error:

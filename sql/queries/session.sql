@@ -32,3 +32,7 @@ select pg_catalog.set_config('search_path', pg_catalog.current_setting('dapu.pat
 
 -- name: cancel
 select pg_catalog.pg_cancel_backend(%(backend)s);
+
+-- name: has_written
+-- Whether the open transaction has changed anything.
+select pg_catalog.pg_current_xact_id_if_assigned() is not null;

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from dapu.agents.streams.plan import StreamPlan
+from dapu.agents.streams.plan import StreamPlan, check_tables
 from dapu.errors import JobError
 from dapu.loading.options import LoadOptions
 from dapu.registry.store import Registry
@@ -54,18 +54,31 @@ class ReadParameters:
 def plan_catalog(parameters: ReadParameters, registry: Registry) -> list[StreamPlan]:
     """The plan of a configured catalog.
 
-    Raises JobError for a stream that cannot be understood, or whose table is dapu's own.
+    Raises JobError for a stream that cannot be understood, and for a table that is dapu's own or
+    another stream's.
     """
     plans = []
     for configured in parameters.catalog["streams"]:
-        stream = _stream(configured, parameters.casing)
-        table = _table(stream, configured, parameters)
-        if table.schema == registry.schema or _OF_POSTGRES.match(table.schema):
-            whose = "dapu" if table.schema == registry.schema else "PostgreSQL"
-            raise JobError(f"the schema {table.schema} is {whose}'s own; give another `namespace`")
-        options = _loading(stream, configured["sync_mode"], parameters)
-        plans.append(StreamPlan(stream, table, options, STAMP if parameters.add_stamp else None))
+        try:
+            plan = _plan(configured, parameters)
+            plan.columns()
+        except (TypeError, ValueError, AttributeError) as error:  # its schema may have anything
+            name = configured["stream"]["name"]
+            raise JobError(f"the stream {name} cannot be understood: {error}") from None
+        schema = plan.table.schema
+        if schema == registry.schema or _OF_POSTGRES.match(schema):
+            whose = "dapu" if schema == registry.schema else "PostgreSQL"
+            raise JobError(f"the schema {schema} is {whose}'s own; give another `namespace`")
+        plans.append(plan)
+    check_tables(plans)
     return plans
+
+
+def _plan(configured: Mapping[str, Any], parameters: ReadParameters) -> StreamPlan:
+    stream = _stream(configured, parameters.casing)
+    table = _table(stream, configured, parameters)
+    options = _loading(stream, configured["sync_mode"], parameters)
+    return StreamPlan(stream, table, options, STAMP if parameters.add_stamp else None)
 
 
 def _stream(configured: Mapping[str, Any], casing: Casing) -> Stream:

@@ -13,10 +13,13 @@ from typing import Literal
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.agents.streams.early import RECORDS, SOON, EarlyLoad
 from dapu.agents.streams.plan import StreamPlan
 from dapu.errors import JobError
 from dapu.loading.load import Scope, load
 from dapu.loading.options import LoadOptions
+from dapu.loading.result import LoadResult
+from dapu.rows.rows import CopyRows
 from dapu.sources.connectors.messages import Document, State, StreamRecord
 from dapu.sources.connectors.records import RecordSpool
 from dapu.sources.connectors.streams import Stream
@@ -66,6 +69,7 @@ class Delivery:
     bytes: int = 0
     """Of the rows that were committed, as COPY's text."""
 
+    _early: EarlyLoad | None = None
     _is_refused: bool = False
     _since_state: int = 0
     _kept_at: float = field(default_factory=time.monotonic)
@@ -169,20 +173,39 @@ class Delivery:
         replaces = not self._has_begun and self.replaces_table
         if not self.spool.count and not replaces and (self.exists or self._has_begun):
             return
-        options = self.options.model_copy(update={"load": "replace"}) if replaces else self.options
-        scope: Scope = "full" if self.starts_anew else "incremental"
-        rows, steps = self.spool.rows(), self.has_steps
-        result = load(
-            cursor,
-            self.table,
-            rows,
-            options,
-            has_steps=steps,
-            scope=scope,
-            hash_key=self.hash_key,
-        )
+        early, self._early = self._early, None
+        result = early.finish() if early else None
+        if result is None:
+            result = self._load(cursor, self.spool.rows())
         self._has_begun = True
         self.notes += [note for note in result.notes if note not in self.notes]
+
+    def _load(self, cursor: Cursor, rows: CopyRows) -> LoadResult:
+        replaces = not self._has_begun and self.replaces_table
+        options = self.options.model_copy(update={"load": "replace"}) if replaces else self.options
+        scope: Scope = "full" if self.starts_anew else "incremental"
+        where, steps = (cursor, self.table, rows, options), self.has_steps
+        return load(*where, has_steps=steps, scope=scope, hash_key=self.hash_key)
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether just now so many records came that a load is worth beginning before the end."""
+        return (
+            self.spool.count == RECORDS
+            and self.waits_for_end
+            and time.monotonic() - self._kept_at < SOON
+        )
+
+    def begin_load(self, cursor: Cursor) -> None:
+        """Loads beside what else comes. The session is in use until `load` or `end_load`."""
+        self._early = EarlyLoad(cursor, self.spool, self._load)
+        self._early.start()
+
+    def end_load(self) -> None:
+        """Takes back a load that began early, if there is one: the stream is not complete."""
+        if self._early is not None:
+            self._early.abandon()
+            self._early = None
 
     @property
     def replaces_table(self) -> bool:

@@ -64,7 +64,16 @@ def plan_streams(
         except ValidationError as error:
             raise JobError(f"the stream {stream.name}: {error.errors()[0]['msg']}") from None
         plans.append(StreamPlan(stream, TableName(of_task.schema, table), loading))
+    check_tables(plans)
     return plans
+
+
+def check_tables(plans: Sequence[StreamPlan]) -> None:
+    """Raises JobError where two streams would go into one table."""
+    tables = [plan.table for plan in plans]
+    for table in tables:
+        if tables.count(table) > 1:
+            raise JobError(f"two streams would go into {table}: give one another `table`")
 
 
 def _check_hidden(stream: Stream, names: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Context
 from dapu.agents.streams.delivery import Delivery
+from dapu.agents.streams.early import is_new
 from dapu.agents.streams.log import ConnectorLog
 from dapu.agents.streams.options import ConnectorOptions
 from dapu.agents.streams.plan import StreamPlan, plan_streams
@@ -47,7 +48,7 @@ def read_streams(context: Context, options: ConnectorOptions) -> LoadResult:
     name = options.connection or context.action.connection
     connector = open_connector(context.warehouse, name, ConnectorLog(context.note), options.do)
     with context.stoppable(connector.stop), ExitStack() as stack:
-        plans = plan_streams(options, context.table, connector.discover())
+        plans = plan_streams(options, context.table, connector.streams())
         return StreamReading(context, plans, connector, stack).run()
 
 
@@ -77,6 +78,7 @@ class StreamReading:
                     for message in messages:
                         self._take(cursor, message)
                 self._complete()
+                self._end_early_loads()
             except (JobError, psycopg2.Error) as failure:
                 error = self._failure(failure)
             self._keep_the_rest(cursor, is_whole=error is None)
@@ -87,10 +89,6 @@ class StreamReading:
         for plan in self._plans:
             self._deliveries[plan.stream.name] = self._delivery(cursor, plan)
         every = list(self._deliveries.values())
-        tables = [delivery.table for delivery in every]
-        for table in tables:
-            if tables.count(table) > 1:
-                raise JobError(f"two streams would go into {table}: give one another `table`")
         existing = {one.stream.name for one in every if one.exists}
         self._states.begin(every, existing)
         states = self._states.to_send(every, existing)
@@ -108,7 +106,9 @@ class StreamReading:
         self._stack.callback(spool.close)
         has_steps = self._context.action.has_steps and table == self._context.table
         exists, hash_key = relation is not None, self._context.hash_key
-        return Delivery(plan, spool, has_steps, exists, hash_key)
+        delivery = Delivery(plan, spool, has_steps, exists, hash_key)
+        self._stack.callback(delivery.end_load)
+        return delivery
 
     def _catalog(self) -> Document:
         """The configured catalog: which streams are read, and how."""
@@ -136,6 +136,8 @@ class StreamReading:
                 delivery.take(message)
                 if delivery.overflows:
                     self._keep(cursor, [delivery])
+                elif delivery.is_fast and self._has_session(cursor):
+                    delivery.begin_load(cursor)
             case State():
                 self._take_state(cursor, message)
             case StreamStatus():
@@ -143,6 +145,10 @@ class StreamReading:
             case ConnectorFailure() if message.stream is not None:
                 delivery = self._of(message.stream)
                 delivery.error = delivery.error or message.message
+
+    def _has_session(self, cursor: Cursor) -> bool:
+        """Whether nothing but one stream is to be written in the transaction."""
+        return len(self._deliveries) == 1 and is_new(cursor)
 
     def _take_state(self, cursor: Cursor, state: State) -> None:
         if state.stream is not None:
@@ -183,6 +189,12 @@ class StreamReading:
                 delivery.is_complete = True
             elif not delivery.is_complete:
                 delivery.error = "the connector ended without reporting that it is complete"
+
+    def _end_early_loads(self) -> None:
+        """The reading has ended: what is not complete is not loaded."""
+        for delivery in self._deliveries.values():
+            if not delivery.can_load:
+                delivery.end_load()
 
     def _keep_the_rest(self, cursor: Cursor, *, is_whole: bool) -> None:
         """At the end: all rows where all went well, else what the states stand for.
@@ -234,6 +246,7 @@ class StreamReading:
     def _failure(self, failure: JobError | psycopg2.Error) -> JobError:
         """What ended the reading. Raises it anew where nothing more is to be kept."""
         context = self._context
+        self._end_early_loads()
         if context.session.closed:
             raise failure
         context.session.rollback()

@@ -12,7 +12,7 @@ from typing import Any
 
 from dapu.agents.streams.delivery import Delivery
 from dapu.errors import FaultyText
-from dapu.sources.connectors.messages import Document, StreamName
+from dapu.sources.connectors.messages import Document, StreamName, stream_name
 from dapu.sources.documents.exact_json import dump, parse
 
 _ALL = "all streams"  # under which a state of all streams together is kept
@@ -130,4 +130,4 @@ def _take_out(state: Document, stream: StreamName) -> bool:
 
 def _stream_of(part: Mapping[str, Any]) -> StreamName:
     descriptor = part.get("stream_descriptor") or {}
-    return StreamName(str(descriptor.get("name")), descriptor.get("namespace"))
+    return stream_name(descriptor.get("name"), descriptor.get("namespace"))

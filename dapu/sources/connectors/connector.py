@@ -58,7 +58,21 @@ class Connector:
 
     def discover(self) -> dict[StreamName, Stream]:
         """The streams that it has."""
-        return streams_of(self._ask("discover", {"config": self._config()}, Catalog).streams)
+        return streams_of(self._discovered())
+
+    def streams(self) -> dict[StreamName, Stream]:
+        """The streams that it has, to read them: a manifest that says all of them is not run."""
+        kept = self.runner.catalog
+        if kept is None:
+            return self.discover()
+        found = kept.read()
+        if found is None:
+            found = self._discovered()
+            kept.write(found)
+        return streams_of(found)
+
+    def _discovered(self) -> list[Document]:
+        return self._ask("discover", {"config": self._config()}, Catalog).streams
 
     @contextmanager
     def read(self, catalog: Document, state: Sequence[Document]) -> Iterator[Iterator[Message]]:

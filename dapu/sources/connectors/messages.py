@@ -48,6 +48,11 @@ class StreamName(NamedTuple):
         return self.name if self.namespace is None else f"{self.namespace}.{self.name}"
 
 
+def stream_name(name: Any, space: Any) -> StreamName:
+    """The name of a stream as a document has it: an empty namespace is none."""
+    return StreamName(str(name), str(space) if space else None)
+
+
 class StreamRecord(NamedTuple):
     """One row of a stream: numbers are int or Decimal."""
 
@@ -163,7 +168,7 @@ def read_message(line: bytes) -> Message | None:
             raise FaultyMessage(f"a RECORD needs a `stream` and its `data`: {_shown(line)}")
         if space is not None and space.__class__ is not str:
             raise FaultyMessage(f"the `namespace` of a RECORD is a text: {_shown(line)}")
-        return StreamRecord(StreamName(stream, space), data)
+        return StreamRecord(StreamName(stream, space or None), data)
     if not isinstance(kind, str):
         return Log("info", line.decode("utf-8", "replace").strip())
     reader = _READERS.get(kind)
@@ -286,8 +291,7 @@ def _level(word: str) -> Level:
 
 
 def _name(descriptor: Mapping[str, Any]) -> StreamName:
-    space = descriptor.get("namespace")
-    return StreamName(str(descriptor["name"]), None if space is None else str(space))
+    return stream_name(descriptor["name"], descriptor.get("namespace"))
 
 
 def _shown(line: bytes) -> str:

@@ -7,10 +7,12 @@ connector: about 6 µs a record of ten columns.
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, BinaryIO
 
 from dapu.rows.exactness import exactness, remarked
@@ -94,6 +96,19 @@ class RecordSpool:
         """The records that are kept, to be loaded once."""
         return CopyRows(self.columns, "text", self._write, origin=RowOrigin(self._locate))
 
+    def rows_so_far(self, is_over: Callable[[], bool]) -> CopyRows:
+        """The records that are kept and those that will come, read beside `add`.
+
+        is_over: waits a little for more; whether none will come after what was flushed.
+        """
+        self._file.rollover()
+        write = partial(_follow, self._file.fileno(), is_over)
+        return CopyRows(self.columns, "text", write, origin=RowOrigin(self._locate))
+
+    def flush(self) -> None:
+        """All records stand in the file that `rows_so_far` reads."""
+        self._file.flush()
+
     def mark(self) -> None:
         """Remembers that a state stands for the records so far."""
         self._mark = (self.count, self._file.tell())
@@ -134,6 +149,15 @@ class RecordSpool:
 
     def _spool(self) -> tempfile.SpooledTemporaryFile[bytes]:
         return tempfile.SpooledTemporaryFile(max_size=self._in_memory)
+
+
+def _follow(descriptor: int, is_over: Callable[[], bool], file: BinaryIO) -> None:
+    place, was_last = 0, False
+    while not was_last:
+        was_last = is_over()
+        while block := os.pread(descriptor, _BLOCK, place):
+            file.write(block)
+            place += len(block)
 
 
 _TEXTS: dict[type, Callable[[Any], str]] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from dapu.sources.connectors.kept_catalog import KeptCatalog
 from dapu.sources.connectors.prepared import Prepared
 from dapu.sources.connectors.secret_file import secret_files
 
@@ -21,6 +22,7 @@ class Runner:
     command: its first words. injected: keys that its configuration gets beside the user's.
     spec: what it wants in its configuration, where the program is not asked for it.
     folder: where it looks for the schemas that the manifest of a package names.
+    catalog: where its streams are kept, if they do not depend on its configuration.
     debug: whether it logs all that it does.
     """
 
@@ -28,6 +30,7 @@ class Runner:
     injected: Mapping[str, Any] = field(default_factory=dict)
     spec: Mapping[str, Any] | None = None
     folder: Path | None = None
+    catalog: KeptCatalog | None = None
     debug: bool = False
 
     @contextmanager

@@ -9,6 +9,7 @@ from dapu.sources.connectors import manifest
 from dapu.sources.connectors.config import KEPT
 from dapu.sources.connectors.docker import DockerRunner
 from dapu.sources.connectors.environments import environment_of, program_of
+from dapu.sources.connectors.kept_catalog import catalog_of
 from dapu.sources.connectors.kubernetes import kubernetes_runner
 from dapu.sources.connectors.runner import Runner
 from dapu.warehouse.connection_kinds import ConnectorConnection
@@ -58,7 +59,8 @@ def _of_manifest(connection: ConnectorConnection, folder: Path, kept: Path) -> R
     program = str(program_of(place, manifest.PROGRAM))
     injected = {manifest.INJECTED: document}
     texts = path.parent if connection.manifest is True else None
-    return Runner([program], injected, manifest.spec_of(document), texts)
+    catalog = catalog_of(document, place.parent)
+    return Runner([program], injected, manifest.spec_of(document), texts, catalog)
 
 
 def _program(name: str, folder: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from dapu.errors import JobError
 from dapu.rows.column_names import column_name, column_names, kept_names, shortened_name
 from dapu.rows.rows import Column
-from dapu.sources.connectors.messages import Document, StreamName
+from dapu.sources.connectors.messages import Document, StreamName, stream_name
 from dapu.suggest import nearest
 
 Casing = Literal["lower", "keep"]
@@ -147,7 +147,7 @@ def column_type(schema: Any) -> str:
 def _stream(document: Document) -> Stream:
     schema = document["json_schema"]
     return Stream(
-        StreamName(document["name"], document.get("namespace")),
+        stream_name(document["name"], document.get("namespace")),
         dict(schema.get("properties") or {}),
         document.get("source_defined_primary_key") or [],
         document.get("default_cursor_field") or [],

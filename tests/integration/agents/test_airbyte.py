@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dapu.agents.streams.early import EarlyLoad
 from tests.conftest import Database, MakeWarehouse
 from tests.services.scripted_connector import (
     ScriptedConnector,
@@ -122,6 +123,38 @@ def test_a_full_refresh_replaces_the_table_when_it_is_complete(
     connector.says(DONE)
     task.run()
     assert task.rows() == []
+
+
+def test_a_load_that_began_early_gives_what_it_gives_at_the_end(
+    task: OneTask, connector: ScriptedConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = list[object]()
+    finish = EarlyLoad.finish
+
+    def noted(self: EarlyLoad) -> object:
+        results.append(result := finish(self))
+        return result
+
+    monkeypatch.setattr("dapu.agents.streams.delivery.RECORDS", 2)
+    monkeypatch.setattr(EarlyLoad, "finish", noted)
+    task.has(connector.connection, "do: airbyte\nstream: users\nload: replace")
+    for name in ("Ann", "Bob"):  # makes the table, and replaces it
+        connector.says(*(record("users", id=n, name=name) for n in range(4)), DONE)
+        task.run()
+        assert task.rows() == [(n, name) for n in range(4)]
+    assert all(results)
+    assert len(results) == 2
+    for end in ("exit 1", state("users", 1)):  # not said to be complete
+        connector.says("repeat 0 5", status("users", "STARTED"), end)
+        task.fails()
+    connector.says(*(record("users", id=n, name="\0a"[n < 3 :]) for n in range(4)), DONE)
+    assert "record 4" in task.fails()
+    monkeypatch.setattr("dapu.agents.streams.early._LONGEST", -1)
+    connector.says("repeat 0 3", DONE)
+    task.run()
+    assert len(results) == 4
+    assert not any(results[2:])
+    assert len(task.rows()) == 3
 
 
 def test_of_a_connector_that_dies_what_its_states_stand_for_is_kept(

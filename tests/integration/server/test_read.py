@@ -119,6 +119,7 @@ def test_two_servers_at_once_start_one_sync_once(served: Served) -> None:
     ready, answers = threading.Barrier(len(desks)), list[str]()
     body = {"config": {}, "catalog": {"streams": [configured(USERS)]}}
     how = {"namespace": "", "tableNamePrefix": "", "toSameCase": False, "addMeta": False}
+    how |= {"deduplicate": True, "debug": False}
 
     def ask(number: int) -> None:
         asked = Asked("read", "shop", "1", None, "s1", f"t{number}")
@@ -162,6 +163,12 @@ def test_a_read_that_is_tried_again_is_still_running(served: Served) -> None:
     assert (overall, description["Users"]["status"]) == ("RUNNING", "RUNNING")
     assert description["Users"]["events"] == 1
     assert "ended with status 1" in error
+    served.connector.says(BOB, state("Users", 2), DONE)
+    served.rows("update meta.agenda set not_before = now()")
+    served.work()
+    [(_, overall, description, error)] = served.rows(TASKS)
+    assert (overall, error) == ("SUCCESS", None)
+    assert description["Users"] == {"events": 2, "bytes": 12, "status": "SUCCESS"}
 
 
 def test_a_read_whose_worker_died_is_due_though_no_other_worker_runs(served: Served) -> None:
@@ -246,12 +253,3 @@ def test_the_last_read_of_a_sync_outlives_the_agenda(served: Served) -> None:
     clean(open_warehouse(served.folder))
     assert [row[:2] for row in served.rows(TASKS)] == [("t2", "SUCCESS")]
     assert served.rows("select stream from meta.source_state") == [("Users",)]
-
-
-def test_tables_of_dapu_and_of_postgresql_are_refused(served: Served) -> None:
-    served.read(configured(USERS), namespace="meta")
-    served.read(configured(USERS), namespace="pg_catalog", syncId="other", taskId="t2")
-    served.fail_at_once()
-    served.work()
-    assert "dapu's own" in served.rows(TASKS)[0][3]
-    assert "PostgreSQL's own" in served.rows(TASKS)[1][3]

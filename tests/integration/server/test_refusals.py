@@ -44,6 +44,8 @@ _FAULTY: list[tuple[str, dict[str, str], bytes, str]] = [
     ("/read", READ, _read_body(catalog={"streams": []}), "catalog.streams"),
     ("/read", READ, _read_body(catalog={"streams": [{}]}), "catalog.streams.0.stream"),
     ("/read", READ, _read_body(state=[{"type": "STREAM"}]), "state"),
+    ("/read", READ | {"namespace": "meta"}, _read_body(), "dapu's own"),
+    ("/read", READ | {"namespace": "pg_catalog"}, _read_body(), "PostgreSQL's own"),
     ("/read", READ, _read_body(state="x"), "state"),
     ("/read", SHOP | {"syncId": "s"}, _read_body(), "taskId"),
     ("/read", READ | {"startedBy": "{"}, _read_body(), "startedBy"),

@@ -95,3 +95,25 @@ def test_a_key_inside_another_value_is_refused() -> None:
     with pytest.raises(JobError, match="deduplicate=false"):
         planned(more=nested)
     assert planned(more=nested, deduplicate=False).options.load == "append"
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        {"json_schema": {"properties": ["id"]}},
+        {"json_schema": {"properties": {"id": {"type": 5}}}},
+        {"json_schema": {"properties": {"id": {"type": "integer", "minimum": "low"}}}},
+        {"source_defined_primary_key": 5},
+    ],
+)
+def test_a_stream_that_cannot_be_understood_is_named(faulty: dict[str, Any]) -> None:
+    with pytest.raises(JobError, match="Users"):
+        planned(more={"stream": USERS | faulty})
+
+
+def test_two_streams_for_one_table_are_refused() -> None:
+    one = {"stream": USERS, "sync_mode": "full_refresh"}
+    other = {"stream": USERS | {"namespace": "us"}, "sync_mode": "full_refresh"}
+    parameters = USUAL | {"catalog": {"streams": [one, other]}}
+    with pytest.raises(JobError, match="two streams"):
+        plan_catalog(ReadParameters.of_request(parameters), Registry())

@@ -17,12 +17,24 @@ from dapu.sources.connectors.messages import (
 )
 
 _RECORD = {"stream": "users", "data": {"id": 1}}
+_DESCRIPTOR = {"name": "users", "namespace": ""}
+_STATUS = {"stream_descriptor": _DESCRIPTOR, "status": "COMPLETE"}
 _STREAM = {"stream_descriptor": {"name": "users"}, "stream_state": {}}
 
 
 def test_a_mark_of_the_byte_order_does_not_make_a_message_a_line_of_the_log() -> None:
     line = json.dumps({"type": "RECORD", "record": _RECORD}).encode()
     assert read_message(BOM_UTF8 + line) == StreamRecord(StreamName("users"), {"id": 1})
+
+
+def test_an_empty_namespace_is_none() -> None:
+    for kind, content in (
+        ("record", _RECORD | {"namespace": ""}),
+        ("state", {"type": "STREAM", "stream": {"stream_descriptor": _DESCRIPTOR}}),
+        ("trace", {"type": "STREAM_STATUS", "stream_status": _STATUS}),
+    ):
+        found: Any = read_message(json.dumps({"type": kind.upper(), kind: content}).encode())
+        assert found.stream == StreamName("users")
 
 
 @pytest.mark.parametrize(("written", "count"), [("100.0", 100), ("0", 0), ("null", None)])

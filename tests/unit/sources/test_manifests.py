@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dapu.errors import FaultyFile, JobError
+from dapu.sources.connectors.kept_catalog import catalog_of
 from dapu.sources.connectors.manifest import (
     cdk_of,
     custom_components,
@@ -88,6 +89,52 @@ def test_code_beside_a_manifest_is_found_wherever_it_is_named(tmp_path: Path) ->
     path = tmp_path / "manifest.yaml"
     path.write_text("streams: [{retriever: {requester: {class_name: source_thing.components.A}}}]")
     assert custom_components(read_manifest(path)) == ["source_thing.components.A"]
+
+
+SAYS_ALL = """
+streams: ["#/definitions/users", {$ref: "#/definitions/users", name: others}]
+definitions:
+  users:
+    type: DeclarativeStream
+    name: users
+    incremental_sync: {cursor_field: "{{ parameters['at'] }}"}
+    schema_loader: {$ref: "#/definitions/loader"}
+  loader: {type: InlineSchemaLoader, schema: {properties: {name: {type: string}}}}
+"""
+
+
+def test_a_catalog_that_is_all_in_the_manifest_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(SAYS_ALL)
+    kept = catalog_of(read_manifest(path), tmp_path)
+    assert kept is not None
+    assert kept.read() is None
+    kept.write([{"name": "users"}])
+    assert kept.read() == [{"name": "users"}]
+    kept.file.write_text('[{"name')
+    assert kept.read() is None
+    path.write_text(SAYS_ALL.replace("string", "integer"))
+    other = catalog_of(read_manifest(path), tmp_path)
+    assert other is not None
+    assert other.file != kept.file
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("parameters['at']", "config['at']"),
+        ("InlineSchemaLoader", "DynamicSchemaLoader"),
+        ("type: DeclarativeStream", "type: StateDelegatingStream"),
+        ('schema_loader: {$ref: "#/definitions/loader"}', ""),
+        ("#/definitions/loader", "#/definitions/missing"),
+        ("#/definitions/loader", "#/definitions/users/schema_loader"),
+        ("definitions:", "dynamic_streams: [{}]\ndefinitions:"),
+    ],
+)
+def test_a_catalog_that_depends_on_more_is_asked_for(tmp_path: Path, part: str, other: str) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text(SAYS_ALL.replace(part, other, 1))
+    assert catalog_of(read_manifest(path), tmp_path) is None
 
 
 def test_a_manifest_of_older_words_has_the_last_cdk_that_knows_them() -> None:
