@@ -28,11 +28,9 @@ def make_reader(settings: Settings) -> DefinitionReader:
 
 def open_graph(warehouse: Warehouse) -> LineageGraph:
     """The lineage of all tasks, from their files."""
-    from dapu.lineage.graph import LineageGraph
-    from dapu.lineage.warehouse_facts import read_facts
+    from dapu.lineage.kept_graph import read_graph
 
-    facts = read_facts(warehouse, make_reader)
-    return LineageGraph(facts.tasks, facts.links)
+    return read_graph(warehouse, make_reader)
 
 
 def find_task(graph: LineageGraph, name: str) -> str:

@@ -97,17 +97,32 @@ class LineageGraph:
 
     def upstream(self, task: str) -> list[Neighbour]:
         """All that a task reads, directly or not, the nearest first."""
-        above: dict[str, list[Step]] = {}
-        for edge in self.edges:
-            above.setdefault(table_of(edge.task), []).append((edge.table, edge.by))
-        return self._walk(table_of(task), above)
+        return self._walk(table_of(task), self.reads)
 
     def downstream(self, task: str) -> list[Neighbour]:
         """All that reads a task's table, directly or not, the nearest first."""
-        below: dict[str, list[Step]] = {}
+        return self._walk(table_of(task), self.read_by)
+
+    @cached_property
+    def reads(self) -> dict[str, list[Step]]:
+        """The tables that the task of each table reads."""
+        found: dict[str, list[Step]] = {}
         for edge in self.edges:
-            below.setdefault(edge.table, []).append((table_of(edge.task), edge.by))
-        return self._walk(table_of(task), below)
+            found.setdefault(table_of(edge.task), []).append((edge.table, edge.by))
+        return found
+
+    @cached_property
+    def read_by(self) -> dict[str, list[Step]]:
+        """The tables whose tasks read each table."""
+        found: dict[str, list[Step]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.table, []).append((table_of(edge.task), edge.by))
+        return found
+
+    def prepare(self) -> None:
+        """Works out now what the first question would wait for."""
+        for name in ("reads", "read_by", "by_table", "_column_readers"):
+            getattr(self, name)
 
     def _walk(self, start: str, neighbours: Mapping[str, list[Step]]) -> list[Neighbour]:
         found: list[Neighbour] = []

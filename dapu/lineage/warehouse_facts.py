@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dapu.definitions.definition_hash import definition_hash
@@ -161,7 +163,9 @@ def _read_all(reading: _Reading, wanted: Wanted) -> dict[str, Any]:
     from dapu.lineage import task_facts  # noqa: F401 - once, before the processes are there
 
     found: dict[str, Any] = {}
-    with ProcessPoolExecutor(count) as pool:
+    # A copy of a process with threads, as a server is, may find a lock that nobody will release.
+    context = get_context("forkserver" if threading.active_count() > 1 else None)
+    with ProcessPoolExecutor(count, context) as pool:
         for some in pool.map(reading.read, [wanted[start::count] for start in range(count)]):
             found |= some
     return found

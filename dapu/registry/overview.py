@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -110,6 +111,12 @@ class Overview(NamedTuple):
         if self.reason not in ("day_part", "cron", "pause"):
             return None
         return next_in(self.day_parts, self.due_from, settings)
+
+
+def sorted_tasks(tasks: Sequence[Overview], at: datetime) -> list[Overview]:
+    """Those that need somebody first."""
+    ranks = {word: rank for rank, word in enumerate(CONDITIONS)}
+    return sorted(tasks, key=lambda one: (ranks[one.condition(at)], one.task))
 
 
 def overview(

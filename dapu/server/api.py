@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from dapu.errors import DapuError
 from dapu.pages.described import described
-from dapu.server import access, actions, answers, metrics, pages
+from dapu.server import access, actions, answers, metrics, pages, table_pages
 from dapu.server.access import doors
 from dapu.server.access.doors import needs
 from dapu.server.access.people import People
@@ -64,6 +64,7 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
     _add_read(app, desk, wake, guard)
     metrics.add(app, desk, viewer)
     pages.add(app, shown, viewer)
+    table_pages.add(app, shown, viewer)
     actions.add(app, shown)
     doors.add(app, shown, people)
 

@@ -1,0 +1,52 @@
+"""What is expensive to read for ten thousand tasks, kept for a moment and read anew beside it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+import psycopg2
+
+from dapu.errors import DapuError
+
+Value = TypeVar("Value")
+_QUICK = 0.05  # seconds; what takes no longer is read whenever it is asked for
+
+
+class Kept(Generic[Value]):
+    """A value that is at most `seconds` old, or is being read anew while it is shown once more.
+
+    read: takes how long it takes. oldest: what is older is not shown, but waited for.
+    """
+
+    def __init__(self, read: Callable[[], Value], seconds: float, oldest: float) -> None:
+        self._read, self._seconds, self._oldest = read, seconds, oldest
+        self._lock = threading.Lock()
+        self._value: tuple[Value, float, float] | None = None  # with when, and how long it took
+
+    def get(self) -> Value:
+        """The value."""
+        kept = self._value
+        now = time.monotonic()
+        if kept is None or now - kept[1] > self._oldest or kept[2] < _QUICK:
+            return self._renew(now)
+        if now - kept[1] > self._seconds and not self._lock.locked():
+            threading.Thread(target=self._renew_quietly, args=(now,), daemon=True).start()
+        return kept[0]
+
+    def _renew_quietly(self, asked: float) -> None:
+        """Who waits for no answer has no use for an error; the next one who does gets it."""
+        with suppress(DapuError, psycopg2.Error):
+            self._renew(asked)
+
+    def _renew(self, asked: float) -> Value:
+        """Reads it, but for what another thread has read since it was asked for."""
+        with self._lock:
+            if self._value is None or self._value[1] < asked:
+                began = time.monotonic()
+                value = self._read()
+                self._value = (value, began, time.monotonic() - began)
+            return self._value[0]
