@@ -38,8 +38,9 @@ from scripts.bench.servers import (
 from tests.services.mariadb import missing_programs, running_mariadb
 
 _FASTER = {"sling": 3.0, "dlt": 6.0, "dlt, its files not compressed": 6.0}
-_JOB, _PROCESS = "dapu replace: the job", "dapu replace: `dapu run` as a whole"
-_FIRST, _FIRST_PROCESS = "dapu first load: the job", "dapu first load: `dapu run` as a whole"
+_PROCESS, _JOB = "dapu replace, `dapu run` as a whole", "dapu replace, the job in it"
+_FIRST_PROCESS, _FIRST = "dapu first load, `dapu run` as a whole", "dapu first load, the job in it"
+_FIRST_GOAL = 1.15  # x pipe, for the load that makes its table
 _REPLACE = {"load": "replace", "key": ["l_id"]}
 
 
@@ -91,8 +92,8 @@ class Bench:
             self.places.postgres.execute(WAREHOUSE, f"drop table if exists {name}")
         self._settle()
         job = self.warehouse.run(task, "--full")  # a file too that did not change
-        table.add(job_name, job.seconds, job.memory)
         table.add(process_name, job.process.seconds, job.memory)
+        table.add(job_name, job.seconds, job.memory)
         self._check(name)
 
     def _peer(self, source: Source, table: Table, peer: str) -> None:
@@ -127,8 +128,9 @@ def report(source: Source, table: Table) -> str:
     lines = [("way", "s", "each run", "x pipe", "x dapu", "memory", "goal")]
     for name, series in table.items():
         goal, beside_dapu = "", ""
-        if name == _JOB and source.goal is not None:
-            goal = f"{verdict(series.median / raw, source.goal)} (x pipe)"
+        if name in (_PROCESS, _FIRST_PROCESS):
+            wanted = source.goal if name == _PROCESS else _FIRST_GOAL
+            goal = f"{verdict(series.median / raw, wanted)} (x pipe)"
         elif not name.startswith("dapu") and name != source.raw:
             beside_dapu = f"{series.median / whole:.2f}"
             if name in _FASTER:

@@ -35,14 +35,14 @@ class Source:
     """A source with the rows in it.
 
     pipe: the plainest way to bring them into an empty table that has its primary key already;
-    raw: what that way is. goal: how much longer dapu may take.
+    raw: what that way is. goal: what `dapu run` as a whole may take, by the pipe's time.
     connection: as it stands in connections.yaml. action: what reads it, where that is no query.
     """
 
     name: str
     title: str
     raw: str
-    goal: float | None
+    goal: float
     pipe: Callable[[], Measured]
     connection: Mapping[str, Any]
     peer: PeerSource
@@ -68,7 +68,7 @@ class Places:
             "postgres",
             f"PostgreSQL {server.version()}",
             "psql COPY binary | psql COPY",
-            1.05,
+            0.90,
             lambda: run_pipe(read, write),
             postgres_connection(server, SOURCE),
             PeerSource(
@@ -93,7 +93,7 @@ class Places:
             "mariadb",
             f"MariaDB {version.partition('-')[0]}",
             "mariadb --quick -B | psql COPY",
-            1.15,
+            1.00,
             lambda: run_pipe(read, write),
             {"url": url},
             PeerSource("mariadb", _sling(plain, SOURCE), url, (plain, f"{SOURCE}.{TABLE}")),
@@ -107,7 +107,7 @@ class Places:
             "sqlite",
             f"SQLite {sqlite3.sqlite_version}",
             "psql \\copy of the rows as CSV",
-            1.15,
+            1.10,
             lambda: run(command),
             {"url": f"sqlite:///{self.sqlite}"},
             PeerSource(
@@ -127,7 +127,7 @@ class Places:
             "csv",
             "CSV file",
             "psql \\copy",
-            None,
+            1.10,
             lambda: run(command),
             {"driver": "files", "path": str(file.parent)},
             PeerSource(
