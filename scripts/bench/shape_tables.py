@@ -44,7 +44,7 @@ class Shape:
         return [
             f"create table {self.name} ({', '.join(self.columns)}, primary key (id))",
             f"insert into {self.name} select {', '.join(self.values)} "
-            f"from generate_series(1, {rows}) i",
+            f"from generate_series(1::bigint, {rows}::bigint) i",
         ]
 
     def target(self, table: str) -> list[str]:
