@@ -15,6 +15,7 @@ from datetime import datetime
 import click
 
 from dapu.cli import (
+    alive,
     baseline,
     components,
     connectors,
@@ -24,6 +25,7 @@ from dapu.cli import (
     execute,
     gatekeeper,
     generate,
+    graph,
     lineage,
     logs,
     mcp,
@@ -86,6 +88,7 @@ for module in (
     baseline,
     gatekeeper,
     run,
+    alive,
     status,
     why,
     trial,
@@ -93,6 +96,7 @@ for module in (
     test,
     validate,
     lineage,
+    graph,
     dev,
     logs,
     top,

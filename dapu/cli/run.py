@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from dapu.cli.arguments import AS_JSON, SOME_TASKS, WAREHOUSE
 from dapu.cli.console import complain, is_terminal, stamped
+from dapu.cli.cores import ProcessCount
 from dapu.errors import ConfigurationError, DapuError, Fault
 from dapu.text import counted
 
@@ -30,16 +32,28 @@ _ENDINGS = {"waiting": "to be tried again"}
     type=click.FloatRange(min=0, min_open=True),
     help="Take no new job after so many minutes (27).",
 )
-@click.option("--processes", type=click.IntRange(1, 64), help="Run so many workers at once (1).")
-def worker(warehouse: Warehouse, minutes: float | None, processes: int | None) -> None:
+@click.option(
+    "--processes",
+    type=ProcessCount(),
+    metavar="N",
+    help="Run so many workers at once (1); `cores`: as many as it may use.",
+)
+@click.option(
+    "--stay", is_flag=True, help="Wait for jobs when none is left: for systemd and Kubernetes."
+)
+def worker(warehouse: Warehouse, minutes: float | None, processes: int | None, stay: bool) -> None:
     """Run the jobs that are queued, the most urgent first.
 
-    Ends when its minutes are over or nothing is left. SIGTERM lets the job in hand end for some
+    Ends when its minutes are over or nothing is left; with --stay, when it is stopped or the
+    --minutes that were given are over. SIGTERM lets the job in hand end for some
     seconds and then gives it back; Ctrl-C gives it back at once. Exit status 1 when the last job
     of a task failed, also when it will be tried again.
 
-    Example: dapu worker finances --processes 4
-    """
+    \b
+    Examples:
+      dapu worker finances --processes 4
+      dapu worker finances --processes cores --stay
+    """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.cli.reporting import open_reporter
     from dapu.components.metrics import write_metrics
     from dapu.components.notifier import Notifier
@@ -47,15 +61,16 @@ def worker(warehouse: Warehouse, minutes: float | None, processes: int | None) -
     from dapu.worker.worker import Worker, stop_on_signals
 
     settings = warehouse.settings.worker
-    time, count = minutes or settings.minutes, processes or settings.processes
+    time = minutes or (math.inf if stay else settings.minutes)
+    count = processes or settings.processes
     with (
         open_reporter(warehouse) as reporter,
         Notifier(warehouse, lambda fault: reporter.note("warning", "", fault)),
     ):
         if count > 1:
-            counts = run_processes(warehouse.folder, count, time, reporter)
+            counts = run_processes(warehouse.folder, count, time, reporter, stays=stay)
         else:
-            one = Worker(warehouse, reporter, time)
+            one = Worker(warehouse, reporter, time, stays=stay)
             stop_on_signals(one)
             counts = one.run()
     try:

@@ -85,6 +85,17 @@ class FoundJob(NamedTuple):
     rebuild: bool
 
 
+class JobState(NamedTuple):
+    """A job as who waits for it sees it. may_start: its time has come, and it is not yet taken."""
+
+    job: int
+    task: str
+    status: str
+    rows: int | None
+    message: str | None
+    may_start: bool
+
+
 class Outlook(NamedTuple):
     """What a worker without a job may wait for.
 
@@ -314,6 +325,23 @@ def find(cursor: Cursor, registry: Registry, job: int) -> FoundJob | None:
     """A job by its number."""
     row = registry.row(cursor, "agenda.job", job=job)
     return None if row is None else FoundJob(*row)
+
+
+def does_already(
+    cursor: Cursor, registry: Registry, task: str, since: datetime, *, full: bool, done: bool
+) -> int | None:
+    """The job that started after a time, and after its masters; None where it is to be queued.
+
+    full: only one that reads everything. done: it may have ended well, too.
+    """
+    values = {"task": task, "since": since, "full": full, "done": done}
+    row = registry.row(cursor, "agenda.does_already", **values)
+    return None if row is None else int(row[0])
+
+
+def states(cursor: Cursor, registry: Registry, jobs: Sequence[int]) -> list[JobState]:
+    """How jobs are now; without those that were pruned."""
+    return [JobState(*row) for row in registry.rows(cursor, "agenda.states", jobs=list(jobs))]
 
 
 def running(cursor: Cursor, registry: Registry) -> list[tuple[int, str]]:

@@ -126,6 +126,14 @@ def log(
     return [LoggedEvent(*row) for row in reversed(rows)]
 
 
+def of_jobs(
+    cursor: Cursor, registry: Registry, jobs: Sequence[int], seen: Sequence[int], most: int
+) -> list[LoggedEvent]:
+    """Events of jobs, the oldest first. seen: numbers of events to leave out."""
+    values = {"jobs": list(jobs), "seen": list(seen), "most": most}
+    return [LoggedEvent(*row) for row in registry.rows(cursor, "event.of_jobs", **values)]
+
+
 def now(cursor: Cursor) -> datetime:
     """The time by the clock that events go by."""
     cursor.execute(statement("event.now"))

@@ -37,6 +37,13 @@ def enrol(cursor: Cursor, registry: Registry) -> int:
     return number
 
 
+def alive_here(cursor: Cursor, registry: Registry) -> int:
+    """How many workers of this machine, or container, are alive."""
+    values = {"registry": registry.worker_lock_class, "host": platform.node()}
+    row = registry.row(cursor, "worker.alive_on", **values)
+    return int(row[0]) if row else 0
+
+
 def leave(
     cursor: Cursor, registry: Registry, worker: int, ending: Literal["done", "stopped"], jobs: int
 ) -> None:

@@ -32,15 +32,19 @@ from dapu.worker.job import Outcome
 from dapu.worker.worker import GRACE, JobCounts, Reporter, Worker, stop_on_signals
 
 
-def run_processes(folder: Path, count: int, minutes: float, reporter: Reporter) -> JobCounts:
+def run_processes(
+    folder: Path, count: int, minutes: float, reporter: Reporter, *, stays: bool = False
+) -> JobCounts:
     """Runs `count` workers, each a process of its own; returns what they did together.
+
+    stays: see `Worker`.
 
     SIGTERM and Ctrl-C stop each of them as they stop a single worker. Raises DapuError when a
     worker cannot start or go on, with what it says.
     """
     # Children inherit that; a terminal sends Ctrl-C to all, and they shall have it from here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    children = [_start(folder, number, minutes) for number in range(1, count + 1)]
+    children = [_start(folder, number, minutes, stays) for number in range(1, count + 1)]
     _pass_signals_on(children)
     counts = _listen(children, reporter)
     for child in children:
@@ -69,11 +73,11 @@ class _Child:
             self.pipe.send(grace)
 
 
-def _start(folder: Path, number: int, minutes: float) -> _Child:
+def _start(folder: Path, number: int, minutes: float, stays: bool) -> _Child:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     name = f"worker {number}"
-    process = context.Process(target=_work, args=(folder, minutes, theirs), name=name)
+    process = context.Process(target=_work, args=(folder, minutes, stays, theirs), name=name)
     process.start()
     theirs.close()
     return _Child(process, ours)
@@ -148,11 +152,11 @@ class _Relay:
             self._pipe.send(message)
 
 
-def _work(folder: Path, minutes: float, pipe: Connection) -> None:
+def _work(folder: Path, minutes: float, stays: bool, pipe: Connection) -> None:
     """One child: a worker until it has done, or is to stop."""
     relay = _Relay(pipe)
     try:
-        worker = Worker(open_warehouse(folder), relay, minutes)
+        worker = Worker(open_warehouse(folder), relay, minutes, stays=stays)
         stop_on_signals(worker, signal.SIGTERM)
         _stop_when_asked(worker, pipe)
         worker.run()

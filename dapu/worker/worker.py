@@ -89,10 +89,15 @@ class _Lost:
 
 
 class Worker:
-    """One worker process."""
+    """One worker process.
 
-    def __init__(self, warehouse: Warehouse, reporter: Reporter, minutes: float) -> None:
-        self._warehouse, self._reporter = warehouse, reporter
+    stays: it waits for jobs until its minutes are over, also when nothing is left.
+    """
+
+    def __init__(
+        self, warehouse: Warehouse, reporter: Reporter, minutes: float, *, stays: bool = False
+    ) -> None:
+        self._warehouse, self._reporter, self._stays = warehouse, reporter, stays
         self._until = time.monotonic() + minutes * 60
         self._stopping = threading.Event()
         self._watch: Watch | None = None
@@ -215,13 +220,13 @@ class Worker:
         self._reporter.ended(job, outcome)
 
     def _wait(self, connection: _Connection) -> bool:
-        """Waits until a job may be there; False when there is nothing to wait for."""
+        """Waits until a job may be there; False when it has nothing to wait for."""
         running, task, at, seconds = connection.outlook()
         in_time = seconds is not None and time.monotonic() + seconds < self._until
-        if not running and not in_time:
+        if not (running or in_time or self._stays):
             connection.wake_others()
             return False
-        if not running and self._waits_for != (task, at):
+        if not running and at is not None and self._waits_for != (task, at):
             self._waits_for = (task, at)
             self._reporter.note("info", task or "", f"waits for its next try at {at:%H:%M:%S}")
         longest = _POLL if running else _LOOK_FOR_DEAD

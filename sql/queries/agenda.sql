@@ -337,6 +337,18 @@ join {route} r on r.route = a.route
 where a.task = any (%(tasks)s) and a.status in ('running', 'waiting') and a.backfill is null
 order by a.task, a.status;
 
+-- name: does_already
+-- The newest job of a task that does, or did, what is asked for: it started after a time, and after
+-- the task's masters were last done.
+select a.job from {agenda} a
+where a.task = %(task)s and a.backfill is null and a.started_at >= %(since)s
+and (a.status = 'running' or a.status = 'done' and %(done)s)
+and (a.full_load or not %(full)s)
+and not exists (
+    select from {dependency} d join {registry} m on m.task = d.master
+    where d.task = a.task and m.last_done_at > a.started_at)
+order by a.job desc limit 1;
+
 -- name: add
 -- Queues one task for an operator; a job that is waiting already takes the new wishes, and where
 -- that is to follow none it follows none.
@@ -381,6 +393,11 @@ returning a.task, before.status;
 
 -- name: job
 select task, status, full_load, backfill, rows, message, rebuild from {agenda} where job = %(job)s;
+
+-- name: states
+-- How jobs are now, for who watches them; and whether a waiting one may start by the clock.
+select job, task, status, rows, message, status = 'waiting' and not_before <= pg_catalog.now()
+from {agenda} where job = any (%(jobs)s) order by job;
 
 -- name: running
 select a.job, a.task, a.worker, a.started_at from {agenda} a where a.status = 'running' order by job;

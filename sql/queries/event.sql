@@ -20,6 +20,12 @@ and (%(after)s::timestamptz is null or at > %(after)s)
 and event <> all (%(seen)s::bigint[])
 order by event desc limit %(most)s;
 
+-- name: of_jobs
+-- Events of jobs but for those that were seen, the oldest first.
+select event, at, level, task, job, action, message, data from {event}
+where job = any (%(jobs)s) and event <> all (%(seen)s::bigint[])
+order by event limit %(most)s;
+
 -- name: now
 select pg_catalog.clock_timestamp();
 

@@ -30,6 +30,14 @@ and not exists (
     and l.database = (select oid from pg_database where datname = pg_catalog.current_database())
     and l.classid = %(registry)s and l.objid = w.worker::oid and l.objsubid = 2);
 
+-- name: alive_on
+-- How many workers of a machine hold their lock.
+select pg_catalog.count(*) from {worker} w
+join pg_locks l on l.locktype = 'advisory' and l.granted
+    and l.database = (select oid from pg_database where datname = pg_catalog.current_database())
+    and l.classid = %(registry)s and l.objid = w.worker::oid and l.objsubid = 2
+where w.ended_at is null and w.host = %(host)s;
+
 -- name: is_served
 -- Without `track_activities` nothing says that the server waits.
 select exists (

@@ -174,3 +174,23 @@ def test_children_end_when_their_parent_is_killed(
         ("done",),
         ("waiting",),
     ]
+
+
+def test_workers_that_stay_wait_for_jobs_and_show_that_they_live(
+    make_warehouse: MakeWarehouse, connection: PgSession
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t", {"run.sql": "select 1"})})
+    prepare(folder)
+    assert dapu("alive", folder).status == 1
+    done = "select count(*) from meta.agenda where status = 'done'"
+    alive = "select count(*) from meta.worker where ended_at is null"
+    with running("worker", folder, "--processes", "2", "--stay") as workers:
+        wait_until(lambda: one(connection, alive) == 2)
+        found = dapu("alive", folder)
+        assert (found.status, found.out.split()[0]) == (0, "2")
+        manager(folder)  # after they found nothing
+        wait_until(lambda: one(connection, done) == 1)
+        assert workers.poll() is None
+        workers.send_signal(signal.SIGTERM)
+        assert workers.wait(60) == 0
+    assert dapu("alive", folder).status == 1
