@@ -8,11 +8,14 @@ needs nothing but Python, so that it starts at once.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+_CDK = "6.61.6"  # the version that runs a manifest whose connection names none
 
 
 def stream(name: str, columns: dict[str, Any], key: str | None = "id", **more: Any) -> Any:
@@ -80,6 +83,16 @@ class ScriptedConnector:
         """The keys of its connection beside `name`."""
         command = json.dumps([sys.executable, __file__, str(self._folder)])
         return f"driver: connector\ncommand: {command}\nsilence: 20 seconds"
+
+    def stands_for_cdk(self, warehouse: Path) -> None:
+        """Manifests of a warehouse directory are run by this instead of airbyte-cdk."""
+        place = warehouse / ".dapu/connectors" / f"airbyte-cdk-{_CDK}"
+        (place / "bin").mkdir(parents=True)
+        program = place / "bin/source-declarative-manifest"
+        words = shlex.join([sys.executable, __file__, str(self._folder)])
+        program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        program.chmod(0o755)
+        (place / "ready").touch()
 
     def has(self, *streams: Any) -> None:
         """Its catalog."""

@@ -125,6 +125,23 @@ def test_a_full_refresh_replaces_the_table_when_it_is_complete(
     assert task.rows() == []
 
 
+def test_a_manifest_that_says_all_its_streams_is_asked_for_them_once(
+    task: OneTask, connector: ScriptedConnector
+) -> None:
+    loader = "{type: InlineSchemaLoader, schema: {properties: {}}}"
+    task.has("driver: connector\nmanifest: shop.yaml", "do: airbyte\nstream: users")
+    connector.stands_for_cdk(task.folder)
+    manifest = task.folder / "shop.yaml"
+    manifest.write_text(f"streams: [{{name: users, schema_loader: {loader}}}]")
+    connector.says(record("users", id=1, name="Ann"), DONE)
+    task.run()
+    connector.has()
+    task.run()
+    assert task.rows() == [(1, "Ann")]
+    manifest.write_text(f"streams: [{{name: users, schema_loader: {loader}}}]\nversion: 2")
+    assert "no stream users" in task.fails()
+
+
 def test_a_load_that_began_early_gives_what_it_gives_at_the_end(
     task: OneTask, connector: ScriptedConnector, monkeypatch: pytest.MonkeyPatch
 ) -> None:

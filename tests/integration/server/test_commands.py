@@ -9,9 +9,9 @@ import pytest
 
 from tests.services.fake_docker import FakeDocker
 from tests.services.misbehaving_http import MisbehavingServer, Reply
-from tests.services.scripted_connector import stream
+from tests.services.scripted_connector import record, status, stream
 from tests.support.components import registrar
-from tests.support.served import SHOP, Served
+from tests.support.served import SHOP, Served, configured
 
 USERS = stream("users", {"id": "integer"})
 
@@ -95,6 +95,41 @@ def test_an_address_follows_once_the_answer_is_there(
     assert "answers 404" in error
 
 
+MANIFEST = """\
+type: DeclarativeSource
+streams:
+- type: DeclarativeStream
+  name: users
+  schema_loader: {type: InlineSchemaLoader, schema: {properties: {id: {type: integer}}}}
+spec: {type: Spec, connection_specification: {properties: {token: {type: string}}}}
+"""
+
+
+def test_a_manifest_answers_all_requests(served: Served) -> None:
+    served.connector.stands_for_cdk(served.folder)
+    served.connector.has(USERS)
+    served.connector.says(record("users", id=1), status("users", "COMPLETE"))
+    (served.folder / "crm.yaml").write_text(MANIFEST)
+    with (served.folder / "connections.yaml").open("a") as file:
+        file.write("- {name: crm, driver: connector, manifest: crm.yaml}\n")
+    crm = {"package": "crm", "version": "1"}
+    served.get("/spec", **crm)
+    served.post("/check", {"token": "hidden-word-1"}, **crm, storageKey="k")
+    served.post("/discover", {"token": "hidden-word-1"}, **crm, storageKey="k")
+    served.read(configured(USERS, "full_refresh"), **crm)
+    served.work()
+    [(specs, error)] = served.rows("select specs, error from meta.source_spec")
+    assert error is None
+    assert specs["connectionSpecification"] == {"properties": {"token": {"type": "string"}}}
+    assert served.rows("select status from meta.source_check") == [("SUCCESS",)]
+    assert served.rows("select catalog from meta.source_catalog") == [({"streams": [USERS]},)]
+    assert served.rows("select status from meta.source_task") == [("SUCCESS",)]
+    assert served.rows("select id from staging.users") == [(1,)]
+    given = served.connector.was_given("config")
+    assert given["password"] == "hidden-word-1"
+    assert given["__injected_declarative_manifest"]["streams"][0]["name"] == "users"
+
+
 def test_images_run_where_the_server_is_to_run_them(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,10 +137,15 @@ def test_images_run_where_the_server_is_to_run_them(
     monkeypatch.setenv("PATH", f"{docker.folder}{os.pathsep}{os.environ['PATH']}")
     with served.listening(runner="docker"):
         served.get("/spec", package="airbyte/source-faker", version="6.2.10")
+        served.get("/spec", package="airbyte/source-faker")  # a tag that moves
         served.post("/check", {}, package="-it", storageKey="k")
         served.work()
-    assert [run["image"] for run in docker.runs] == ["airbyte/source-faker:6.2.10"]
-    assert served.rows("select error from meta.source_spec") == [(None,)]
+    pulls = {run["image"]: run["flags"]["--pull"] for run in docker.runs}
+    assert pulls == {
+        "airbyte/source-faker:6.2.10": ["missing"],
+        "airbyte/source-faker:latest": ["always"],
+    }
+    assert served.rows("select error from meta.source_spec") == [(None,), (None,)]
     [(why,)] = served.rows("select description from meta.source_check")
     assert "not the name and the tag of an image" in why
 

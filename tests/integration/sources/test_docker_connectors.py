@@ -94,6 +94,20 @@ def test_a_silent_image_is_ended_with_its_container(
     assert docker.left() == []
 
 
+def test_an_image_that_does_wrong_leaves_nothing_behind(
+    task: OneTask, docker: FakeDocker, connector: ScriptedConnector
+) -> None:
+    for lines, words in (
+        ([record("users", id=1), '> {"type": "RECORD", "rec'], "broken message"),
+        ([record("strangers", id=1)], "not asked for"),
+        ([record("users", id="x"), DONE], "record 1"),
+        ([record("users", id=1), "stderr out of memory", "exit 137"], "out of memory"),
+    ):
+        connector.says("> Pulling from airbyte/source-faker", *lines)
+        assert words in task.fails()
+        assert docker.left() == []
+
+
 def test_nothing_is_left_when_dapu_is_killed(
     task: OneTask, docker: FakeDocker, connector: ScriptedConnector
 ) -> None:
