@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from dapu.errors import ConfigurationError, DapuError
 from dapu.secrets import redact
@@ -71,7 +72,8 @@ def handle_errors(app: FastAPI, page: Callable[[int, str], str]) -> None:
 
     def other(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return answer(request, error.status_code, str(error.detail), error.headers)
+        headers = {"Allow": _methods(app, request)} if error.status_code == 405 else error.headers
+        return answer(request, error.status_code, str(error.detail), headers)
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, faulty)
@@ -83,6 +85,12 @@ def handle_errors(app: FastAPI, page: Callable[[int, str], str]) -> None:
 def _answer(status: int, error: str, headers: Any = None) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else headers
     return JSONResponse(NotAccepted(error=error).model_dump(), status, headers=headers)
+
+
+def _methods(app: FastAPI, request: Request) -> str:
+    """What may be done at a path; Starlette names only the first endpoint that has it."""
+    here = [one for one in app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({name for one in here for name in getattr(one, "methods", ())}))
 
 
 def _in_place(schema: Any, known: dict[str, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from dapu.errors import FaultyText
 from dapu.server.bodies import check_texts
@@ -32,8 +32,9 @@ def _unless_empty(default: Any) -> BeforeValidator:
 
 Text = Annotated[str, Field(max_length=_LONGEST, pattern=_PRINTABLE)]
 Name = Annotated[Text, Field(min_length=1)]
-Off = Annotated[bool, _unless_empty(default=False)]
-On = Annotated[bool, _unless_empty(default=True)]
+_Switch = WithJsonSchema({"anyOf": [{"type": "boolean"}, {"const": ""}]})
+Off = Annotated[bool, _unless_empty(default=False), _Switch]
+On = Annotated[bool, _unless_empty(default=True), _Switch]
 _Json = Annotated[str, Field(max_length=10_000, pattern=_PRINTABLE), AfterValidator(_json_object)]
 StartedBy = Annotated[_Json | None, _unless_empty(default=None)]
 

@@ -17,12 +17,12 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from scripts.connectors.stage import Stage, a_stage
-from tests.services.serving import serving
+from tests.services.serving import Server, serving
 
 _MANIFEST = """\
 version: 6.0.0
@@ -68,12 +68,14 @@ def _json(value: Any) -> bytes:
 
 _ANSWERS: Mapping[str, Answer] = {
     "good": Answer(_json(_GOOD)),
-    "garbage": Answer(b"<html>\x00\xff the service is down", ("users",)),
+    # airbyte-cdk takes what is not JSON for an answer without records.
+    "garbage": Answer(b"<html>\x00\xff the service is down"),
+    "good again": Answer(_json(_GOOD)),
     "a number": Answer(b"17", ("users",)),
     "another type": Answer(_json([{"id": "x"}]), ("users", "record 1", "x")),
     "a type inside another": Answer(_json([{"id": {"a": 1}}]), ("users", "record 1")),
-    "errors": Answer(b"{}", ("500",), status=500),
-    "no right to it": Answer(b"{}", ("403",), status=403),
+    "errors": Answer(b"{}", ("Internal server error",), status=500),
+    "no right to it": Answer(b"{}", ("Forbidden",), status=403),
     "half": Answer(_json(_GOOD), ("users",), missing=1000),
     "silence": Answer(b"", ("silent",), waits=60),
     "40 MB in a value": Answer(_json([{"id": 1, "name": "x" * (40 << 20)}])),
@@ -87,7 +89,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, required=True, help="where connectors are installed")
     given = parser.parse_args()
     now = ["good"]
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(now))
+    server = Server(("127.0.0.1", 0), _handler(now))
     server.daemon_threads = True  # one of them is silent
     with tempfile.TemporaryDirectory(prefix="dapu-") as name, serving(server):
         folder = Path(name)

@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extensions import connection as PgSession
 
 from dapu.agents.installed import known_agents
-from dapu.agents.streams import delivery
+from dapu.agents.streams import delivery, early
 from dapu.cli.main import main
 from dapu.components.registrar import register
 from dapu.components.versioner import bring_up_to_date
@@ -26,7 +26,9 @@ from dapu.warehouse.warehouse import open_warehouse
 from tests.services.postgres import Postgres, running_postgres
 
 _LOG = "worker.log"
-_ROWS = 1_000  # between two commits, instead of 100,000: more moments at which a kill can do harm
+# Between two commits, instead of 100,000, and before a load begins early, instead of 50,000: so
+# there are more moments at which a kill can do harm.
+_ROWS = 1_000
 
 # Workers are forked from a process that has read their code already: it takes longer than a job.
 _FORKS = get_context("forkserver")
@@ -109,7 +111,7 @@ def a_stage(folder: Path, connections: str, tasks: dict[str, str]) -> Iterator[S
 
 def _work(folder: Path) -> None:
     """`dapu worker`, in a process that was forked for it."""
-    delivery.ROWS = _ROWS
+    delivery.ROWS = early.RECORDS = _ROWS
     log = os.open(folder / _LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from psycopg2.extensions import cursor as Cursor
 
-from dapu.agents.streams.early import RECORDS, SOON, EarlyLoad
+from dapu.agents.streams import early
 from dapu.agents.streams.plan import StreamPlan
 from dapu.errors import JobError
 from dapu.loading.load import Scope, load
@@ -69,7 +69,7 @@ class Delivery:
     bytes: int = 0
     """Of the rows that were committed, as COPY's text."""
 
-    _early: EarlyLoad | None = None
+    _early: early.EarlyLoad | None = None
     _is_refused: bool = False
     _since_state: int = 0
     _kept_at: float = field(default_factory=time.monotonic)
@@ -173,8 +173,8 @@ class Delivery:
         replaces = not self._has_begun and self.replaces_table
         if not self.spool.count and not replaces and (self.exists or self._has_begun):
             return
-        early, self._early = self._early, None
-        result = early.finish() if early else None
+        begun, self._early = self._early, None
+        result = begun.finish() if begun else None
         if result is None:
             result = self._load(cursor, self.spool.rows())
         self._has_begun = True
@@ -191,14 +191,14 @@ class Delivery:
     def is_fast(self) -> bool:
         """Whether just now so many records came that a load is worth beginning before the end."""
         return (
-            self.spool.count == RECORDS
+            self.spool.count == early.RECORDS
             and self.waits_for_end
-            and time.monotonic() - self._kept_at < SOON
+            and time.monotonic() - self._kept_at < early.SOON
         )
 
     def begin_load(self, cursor: Cursor) -> None:
         """Loads beside what else comes. The session is in use until `load` or `end_load`."""
-        self._early = EarlyLoad(cursor, self.spool, self._load)
+        self._early = early.EarlyLoad(cursor, self.spool, self._load)
         self._early.start()
 
     def end_load(self) -> None:

@@ -20,6 +20,8 @@ from dapu.errors import JobError
 
 LONGEST_LINE = 50 << 20  # bytes
 _BEGINS_AS_OBJECT = re.compile(rb'\s*\{\s*("|\}|$)')
+# What airbyte-cdk has its users read of most errors: the other text says what it was.
+_SAYS_NOTHING = "Something went wrong in the connector"
 _SHOWN = 200  # characters of a broken line
 _MOST_RECORDS = 1 << 63
 
@@ -227,9 +229,10 @@ def _trace(message: Document) -> Message | None:
     match trace["type"]:
         case "ERROR":
             error = trace["error"]
-            # What a user is to read says nothing in many connectors; then the other text does.
-            text = str(error.get("message") or error.get("internal_message") or "no reason given")
             more = error.get("internal_message")
+            text = str(error.get("message") or "")
+            if not text or text.startswith(_SAYS_NOTHING):
+                text = str(more or text or "no reason given")
             stream = error.get("stream_descriptor")
             kind = str(error.get("failure_type") or "system_error")
             return ConnectorFailure(

@@ -152,7 +152,7 @@ def test_a_load_that_began_early_gives_what_it_gives_at_the_end(
         results.append(result := finish(self))
         return result
 
-    monkeypatch.setattr("dapu.agents.streams.delivery.RECORDS", 2)
+    monkeypatch.setattr("dapu.agents.streams.early.RECORDS", 2)
     monkeypatch.setattr(EarlyLoad, "finish", noted)
     task.has(connector.connection, "do: airbyte\nstream: users\nload: replace")
     for name in ("Ann", "Bob"):  # makes the table, and replaces it

@@ -74,6 +74,8 @@ def test_other_paths_and_methods_are_refused_in_the_same_form(served: Served) ->
     answer = requests.get(f"{served.url}/read", timeout=20)
     assert (answer.status_code, answer.json()["ok"]) == (405, False)
     assert served.get("//health").status_code == 200
+    allowed = requests.options(f"{served.url}/actions/run", timeout=20).headers["Allow"]
+    assert allowed == "GET, POST"
 
 
 def test_without_its_registry_the_server_is_not_healthy(served: Served) -> None:

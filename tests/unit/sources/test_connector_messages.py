@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dapu.sources.connectors.messages import (
+    ConnectorFailure,
     FaultyMessage,
     State,
     StreamName,
@@ -35,6 +36,28 @@ def test_an_empty_namespace_is_none() -> None:
     ):
         found: Any = read_message(json.dumps({"type": kind.upper(), kind: content}).encode())
         assert found.stream == StreamName("users")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"message": "no such user", "internal_message": "HTTP 404"}, "no such user"),
+        (
+            {
+                "message": "Something went wrong in the connector. See the logs for more details.",
+                "internal_message": "HTTP 500",
+            },
+            "HTTP 500",
+        ),
+        ({"internal_message": "HTTP 500"}, "HTTP 500"),
+        ({}, "no reason given"),
+    ],
+)
+def test_why_a_connector_failed(error: dict[str, str], said: str) -> None:
+    trace = {"type": "TRACE", "trace": {"type": "ERROR", "error": error}}
+    assert read_message(json.dumps(trace).encode()) == ConnectorFailure(
+        said, details=error.get("internal_message")
+    )
 
 
 @pytest.mark.parametrize(("written", "count"), [("100.0", 100), ("0", 0), ("null", None)])
