@@ -122,8 +122,7 @@ def check_tasks(
 def _rows(
     cursor: Cursor, registry: Registry, warehouse: Warehouse, chosen: Chosen, now: datetime
 ) -> list[Overview]:
-    from dapu.cli.task_table import sorted_tasks
-    from dapu.registry.overview import FAILED, overview
+    from dapu.registry.overview import FAILED, overview, sorted_tasks
     from dapu.registry.selectors import select, selectable
 
     settings = warehouse.settings

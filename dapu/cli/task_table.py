@@ -15,7 +15,7 @@ from unicodedata import east_asian_width
 import click
 
 from dapu.durations import show_duration
-from dapu.registry.overview import CONDITIONS, FAILED, Overview
+from dapu.registry.overview import FAILED, Overview
 from dapu.warehouse.settings import Settings
 
 _LEAST_MESSAGE = 16  # characters; with fewer it says nothing
@@ -61,12 +61,6 @@ _COLUMNS = (
     _Column("rows", 5, right=True),
     _Column("next run", 3),
 )
-
-
-def sorted_tasks(tasks: Sequence[Overview], at: datetime) -> list[Overview]:
-    """Those that need somebody first."""
-    ranks = {word: rank for rank, word in enumerate(CONDITIONS)}
-    return sorted(tasks, key=lambda one: (ranks[one.condition(at)], one.task))
 
 
 def task_table(

@@ -13,6 +13,7 @@ import psycopg2
 from dapu.errors import DapuError
 
 Value = TypeVar("Value")
+_REST = 20  # times as long as the last reading took, it is shown before it is read anew
 _QUICK = 0.05  # seconds; what takes no longer is read whenever it is asked for
 
 
@@ -33,7 +34,7 @@ class Kept(Generic[Value]):
         now = time.monotonic()
         if kept is None or now - kept[1] > self._oldest or kept[2] < _QUICK:
             return self._renew(now)
-        if now - kept[1] > self._seconds and not self._lock.locked():
+        if now - kept[1] > max(self._seconds, _REST * kept[2]) and not self._lock.locked():
             threading.Thread(target=self._renew_quietly, args=(now,), daemon=True).start()
         return kept[0]
 

@@ -107,11 +107,13 @@ def log(
     after: datetime | None,
     most: int | None,
     seen: Sequence[int] = (),
+    *,
+    before: int | None = None,
 ) -> list[LoggedEvent]:
     """Events, the newest last.
 
     tasks, job: those that they belong to; None for all. level: of this weight and above.
-    seen: numbers of events to leave out.
+    seen: numbers of events to leave out. before: only those with a lower number.
     """
     rows = registry.rows(
         cursor,
@@ -122,6 +124,7 @@ def log(
         after=after,
         most=most,
         seen=list(seen),
+        before=before,
     )
     return [LoggedEvent(*row) for row in reversed(rows)]
 

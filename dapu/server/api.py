@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from dapu.errors import DapuError
 from dapu.pages.described import described
-from dapu.server import access, actions, answers, metrics, pages, table_pages
+from dapu.server import access, actions, answers, metrics, pages, reading, table_pages
 from dapu.server.access import doors
 from dapu.server.access.doors import needs
 from dapu.server.access.people import People
@@ -63,7 +63,8 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
     _add_commands(app, desk, wake, guard)
     _add_read(app, desk, wake, guard)
     metrics.add(app, desk, viewer)
-    pages.add(app, shown, viewer)
+    app.include_router(reading.router_of(shown, viewer))
+    pages.add_assets(app)
     table_pages.add(app, shown, viewer)
     actions.add(app, shown)
     doors.add(app, shown, people)

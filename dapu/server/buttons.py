@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import HTTPConnection
 
+from dapu.pages.all_tasks import is_selectors
 from dapu.server.access.people import Person
 from dapu.server.what_to_do import ACTIONS
 
@@ -50,6 +51,6 @@ def _offers(request: HTTPConnection) -> tuple[tuple[str, ...], dict[str, str], s
         given = {"select": asked.get("task", ""), "status": asked.get("status", "")}
         given["since"] = asked.get("since", "")
         return _OF_JOBS, {key: value for key, value in given.items() if value}, " all of these"
-    if path == "/tasks" and asked.get("q") and not asked.get("state"):
+    if path == "/tasks" and is_selectors(asked.get("q", "")) and not asked.get("state"):
         return _OF_TASK, {"select": asked["q"]}, " (all of these)"
     return (), {}, ""

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 from psycopg2.extensions import cursor as Cursor
 
 from dapu.pages.assets import assets_by_hashed_name
 from dapu.pages.frame import Fault, Frame, Reading, render
-from dapu.pages.now import now_page
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
 from dapu.server.access.asking import now_asking
@@ -91,11 +90,8 @@ def _extra() -> dict[str, Any]:
     }
 
 
-def add(app: FastAPI, pages: Pages, guard: list[Any]) -> None:
-    """Adds the pages to the server. guard: what lets a person in."""
-    router = APIRouter(dependencies=guard, include_in_schema=False)
-    _add_now(router, pages)
-    app.include_router(router)
+def add_assets(app: FastAPI) -> None:
+    """Adds the files that pages name; anybody may have them."""
 
     @app.get("/static/{name}", include_in_schema=False)
     def static(name: str) -> Response:
@@ -104,9 +100,3 @@ def add(app: FastAPI, pages: Pages, guard: list[Any]) -> None:
             raise Refused(404, "there is no such file")
         headers = {"Cache-Control": _FOR_EVER}
         return Response(asset.content, media_type=asset.media_type, headers=headers)
-
-
-def _add_now(router: APIRouter, pages: Pages) -> None:
-    @router.get("/")
-    def now() -> HTMLResponse:
-        return pages.show("now.html", "now", now_page)

@@ -11,12 +11,13 @@ where task = %(task)s order by event desc limit %(most)s;
 
 -- name: log
 -- Events of tasks (null: of all), of a job and of a weight, after a time, but for those that were
--- seen; the newest first.
+-- seen, and before one (null: all); the newest first.
 select event, at, level, task, job, action, message, data from {event}
 where (%(tasks)s::text[] is null or task = any (%(tasks)s))
 and (%(job)s::bigint is null or job = %(job)s)
 and level = any (%(levels)s)
 and (%(after)s::timestamptz is null or at > %(after)s)
+and (%(before)s::bigint is null or event < %(before)s)
 and event <> all (%(seen)s::bigint[])
 order by event desc limit %(most)s;
 

@@ -12,8 +12,8 @@ import pytest
 
 from dapu.cli.arguments import moment
 from dapu.cli.console import has_colours
-from dapu.cli.task_table import sorted_tasks, strip, task_table
-from dapu.registry.overview import Overview
+from dapu.cli.task_table import strip, task_table
+from dapu.registry.overview import Overview, sorted_tasks
 from dapu.warehouse.clock import day_part_starts
 from dapu.warehouse.settings import Settings
 

@@ -1,0 +1,110 @@
+"""A task's page: why it does not run, how its runs went, what it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from dapu.pages.frame import Reading
+from dapu.pages.strip import Chart, charts_of
+from dapu.pages.tables import Table, table_of
+from dapu.registry import agenda, corrections, read_ranges
+from dapu.registry.agenda import PastJob
+from dapu.registry.events import Event, events_of_task
+from dapu.registry.overview import FAILED, Overview, overview
+from dapu.registry.task_record import TaskRecord, record_of
+from dapu.registry.why import Why, why
+from dapu.warehouse.yamlfile import as_yaml
+
+_RUNS, _EVENTS, _LISTED = 60, 15, 12
+
+
+class CheckResult(NamedTuple):
+    """What a check found last. fault: None where it passed."""
+
+    check: str
+    job: int
+    at: Any
+    fault: str | None
+    rows: int | None
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """All of it. runs: the newest first; source: the files of the definition's folder."""
+
+    overview: Overview
+    condition: str
+    why: Why
+    record: TaskRecord
+    definition: str
+    jobs: list[PastJob]
+    charts: list[Chart]
+    events: list[Event]
+    checks: list[CheckResult]
+    ranges: list[read_ranges.ReadRange]
+    gaps: list[read_ranges.Gap]
+    missed: list[corrections.Correction]
+    table: Table | None
+    usual: timedelta | None
+    files: list[tuple[str, str]]
+
+    @property
+    def tone(self) -> str:
+        """The class of the sentence that says why: red, yellow or calm."""
+        if self.condition in FAILED:
+            return "bad"
+        return "" if self.condition == "late" else "calm"
+
+
+def task_page(reading: Reading, task: str) -> TaskPage | None:
+    """Reads it; None when there is no such task."""
+    cursor, registry, settings = reading.cursor, reading.registry, reading.warehouse.settings
+    now = reading.frame.at
+    reason = why(cursor, registry, settings, task, now)
+    record = record_of(cursor, registry, task)
+    if reason is None or record is None:
+        return None
+    (known,) = overview(cursor, registry, settings, now, task)
+    jobs = agenda.history(cursor, registry, task, _RUNS)
+    ranges = read_ranges.of_task(cursor, registry, task)
+    return TaskPage(
+        known,
+        known.condition(now),
+        reason,
+        record,
+        as_yaml(record.registered.definition),
+        jobs[:_LISTED],
+        charts_of(jobs),
+        events_of_task(cursor, registry, task, _EVENTS),
+        [CheckResult(*row) for row in registry.rows(cursor, "page.checks", task=task)],
+        ranges,
+        read_ranges.gaps(ranges),
+        corrections.open_ones(cursor, registry, task),
+        table_of(cursor, task),
+        usual_time(jobs),
+        files_of(reading, task),
+    )
+
+
+def usual_time(jobs: list[PastJob]) -> timedelta | None:
+    """The median of what runs took that were done."""
+    took = sorted(
+        job.ended_at - job.started_at
+        for job in jobs
+        if job.status == "done" and job.started_at and job.ended_at
+    )
+    return took[len(took) // 2] if took else None
+
+
+def files_of(reading: Reading, task: str) -> list[tuple[str, str]]:
+    """The SQL files of a task's folder, as they are now."""
+    folder = reading.warehouse.folder / "routes" / "/".join(task.split(".", 2))
+    if not folder.resolve().is_relative_to(reading.warehouse.folder):
+        return []
+    return [
+        (path.name, path.read_text("utf-8", errors="replace"))
+        for path in sorted(folder.glob("*.sql"))
+        if path.is_file()
+    ]

@@ -1,0 +1,162 @@
+"""The pages that only read: which address shows what."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from dapu.errors import ConfigurationError, DapuError
+from dapu.pages.all_tasks import AllTasks, read_all_tasks
+from dapu.pages.catalogue import CataloguePage, catalogue_page, catalogue_table
+from dapu.pages.frame import Reading, render
+from dapu.pages.jobs import Filter, events_page, job_page, jobs_page
+from dapu.pages.kept import Kept
+from dapu.pages.now import NowPage, now_page
+from dapu.pages.rendered import rendered_page
+from dapu.pages.task import task_page
+from dapu.pages.tasks import tasks_page
+from dapu.server.bodies import Refused
+from dapu.server.pages import Pages
+
+_BIGINT = 2**63 - 1
+_TICK = 2.0  # seconds between looks for what is new
+_LONGEST = 600.0  # seconds of a stream; the browser then asks anew
+Text = Annotated[str, Query(max_length=500)]
+Number = Annotated[int | None, Query(ge=0, le=_BIGINT)]
+
+
+class _Known:
+    """What several pages need of all tasks."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._tasks = Kept(self._read_tasks, 3, 60)
+
+    def tasks(self) -> AllTasks:
+        """All tasks, at most a few seconds old."""
+        return self._tasks.get()
+
+    def _read_tasks(self) -> AllTasks:
+        with self._pages.reading() as cursor:
+            return read_all_tasks(cursor, self._pages.registry, self._pages.warehouse.settings)
+
+
+def router_of(pages: Pages, guard: list[Any]) -> APIRouter:
+    """The addresses. guard: what lets a person in."""
+    router = APIRouter(dependencies=guard, include_in_schema=False)
+    known = _Known(pages)
+    _add_now(router, pages, known)
+    _add_tasks(router, pages, known)
+    _add_jobs(router, pages)
+    _add_catalogue(router, pages, known)
+    return router
+
+
+def _found(page: Any, what: str) -> Any:
+    if page is None:
+        raise Refused(404, f"there is no {what}")
+    return page
+
+
+def _add_now(router: APIRouter, pages: Pages, known: _Known) -> None:
+    @router.get("/")
+    def now() -> HTMLResponse:
+        tasks = known.tasks()
+        return pages.show("now.html", "now", lambda reading: now_page(reading, tasks))
+
+    @router.get("/live")
+    async def live(request: Request) -> StreamingResponse:
+        def look() -> str:
+            frame = pages.frame("now")
+            tasks = known.tasks()
+            with pages.reading() as cursor:
+                reading = Reading(cursor, pages.registry, pages.warehouse, frame)
+                page: NowPage = now_page(reading, tasks)
+            return render("now_live.html", frame, page)
+
+        async def events() -> AsyncIterator[str]:
+            until, shown = time.monotonic() + _LONGEST, ""
+            while time.monotonic() < until and not await request.is_disconnected():
+                try:
+                    html = await run_in_threadpool(look)
+                except DapuError:
+                    return  # the browser asks again, and then sees the page that says why
+                if html != shown:
+                    shown = html
+                    lines = "".join(f"data: {line}\n" for line in html.splitlines())
+                    yield f"event: now\n{lines}\n"
+                await asyncio.sleep(_TICK)
+
+        headers = {"X-Accel-Buffering": "no"}
+        return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+
+
+def _add_tasks(router: APIRouter, pages: Pages, known: _Known) -> None:
+    @router.get("/tasks")
+    def tasks(q: Text = "", state: Text = "", after: Text = "") -> HTMLResponse:
+        settings = pages.warehouse.settings
+        page = tasks_page(known.tasks(), settings, q, state, after)
+        return pages.answer("tasks.html", "tasks", page)
+
+    @router.get("/tasks/{task}")
+    def task(task: str) -> HTMLResponse:
+        return pages.show(
+            "task_page.html",
+            "tasks",
+            lambda reading: _found(task_page(reading, task), f"task `{task}`"),
+        )
+
+    @router.get("/tasks/{task}/sql")
+    def sql(task: str) -> HTMLResponse:
+        return pages.answer("rendered.html", "tasks", rendered_page(pages.warehouse, task))
+
+
+def _add_jobs(router: APIRouter, pages: Pages) -> None:
+    @router.get("/jobs")
+    def jobs(
+        task: Text = "", status: Text = "", since: Text = "", before: Number = None
+    ) -> HTMLResponse:
+        asked = Filter(task, status, since, before)
+        return pages.show("jobs.html", "jobs", lambda reading: jobs_page(reading, asked))
+
+    @router.get("/jobs/{job}")
+    def job(job: int) -> HTMLResponse:
+        if not 0 <= job <= _BIGINT:
+            raise Refused(404, f"there is no job {job}")
+        return pages.show(
+            "job.html", "jobs", lambda reading: _found(job_page(reading, job), f"job {job}")
+        )
+
+    @router.get("/events")
+    def events(
+        task: Text = "", status: Text = "", since: Text = "", before: Number = None
+    ) -> HTMLResponse:
+        asked = Filter(task, status, since, before)
+        return pages.show("events.html", "events", lambda reading: events_page(reading, asked))
+
+
+def _add_catalogue(router: APIRouter, pages: Pages, known: _Known) -> None:
+    @router.get("/catalogue")
+    def catalogue(q: Text = "", after: Text = "") -> HTMLResponse:
+        try:
+            page = catalogue_page(known.tasks(), q, after)
+        except ConfigurationError as error:
+            page = CataloguePage([], 0, q, None, str(error))
+        return pages.answer("catalogue.html", "catalogue", page)
+
+    @router.get("/catalogue/{task}")
+    def table(task: str) -> HTMLResponse:
+        tasks = known.tasks()
+        return pages.show(
+            "catalogue_table.html",
+            "catalogue",
+            lambda reading: _found(
+                catalogue_table(reading.cursor, reading.registry, tasks, task), f"table of `{task}`"
+            ),
+        )
