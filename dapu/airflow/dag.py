@@ -17,10 +17,7 @@ def table_asset(warehouse: str, table: str, **extra: Any) -> Asset:
 
     warehouse: `name:` of its warehouse.yaml, else its folder's name.
     """
-    schema, _, name = table.partition(".")
-    return Asset(
-        name=f"{warehouse}.{table}", uri=f"dapu://{warehouse}/{schema}/{name}", extra=extra
-    )
+    return Asset(f"{warehouse}.{table}", extra=extra)
 
 
 class DapuDag(DAG):

@@ -196,11 +196,11 @@ def free_port() -> int:
 
 @contextmanager
 def running_airflow(
-    cache: Path, tasks: int, *, executor: str, options: str = "", more: str = ""
+    cache: Path, tasks: int, *, executor: str, options: str = "", more: str = "", broker: str = ""
 ) -> Iterator[tuple[Airflow, Path]]:
     """Airflow and a warehouse directory; the DAGs `dapu` and `idle` are there.
 
-    options: of DapuDag. more: SQL of each task.
+    options: of DapuDag. more: SQL of each task. broker: of Celery.
     """
     with ExitStack() as ending:
         home = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="dapu-airflow-")))
@@ -217,7 +217,9 @@ def running_airflow(
         graph = str(folder / "graph.json")
         (dags / "idle.py").write_text("# airflow DAG\n" + _IDLE.format(graph=graph))
         port = free_port()
-        airflow = Airflow(home, cache, server, _environment(home, server, port, executor), port)
+        environment = _environment(home, server, port, executor)
+        environment["AIRFLOW__CELERY__BROKER_URL"] = broker
+        airflow = Airflow(home, cache, server, environment, port)
         ending.callback(airflow.stop)
         run = [str(cache / "bin" / "airflow"), "db", "migrate"]
         subprocess.run(run, env=dict(airflow.environment), check=True, capture_output=True)
@@ -259,7 +261,10 @@ def _environment(home: Path, server: Postgres, port: int, executor: str) -> dict
         "API__WORKERS": "1",
         "API_AUTH__JWT_SECRET": "of-this-run-alone" * 4,
         "WORKERS__EXECUTION_API_TIMEOUT": "60",
-        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "CELERY__RESULT_BACKEND": f"db+postgresql://{where}",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+        "SCHEDULER__TASK_QUEUED_TIMEOUT": "40",
+        "SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
