@@ -8,6 +8,7 @@ import click
 
 from dapu.cli.arguments import WAREHOUSE
 from dapu.errors import ConfigurationError
+from dapu.warehouse.connections import MAIN
 
 if TYPE_CHECKING:
     from dapu.warehouse.warehouse import Warehouse
@@ -32,7 +33,7 @@ def mcp(warehouse: Warehouse, connection: str | None) -> None:
       dapu mcp finances --connection reader
     """  # noqa: D301 - click's mark for lines that stay as they are
     if connection is not None:
-        warehouse.connections.named(connection)
+        _check_reader(warehouse, connection)
     try:
         from dapu.mcp.server import make_server
     except ImportError:
@@ -40,6 +41,15 @@ def mcp(warehouse: Warehouse, connection: str | None) -> None:
             "`dapu mcp` needs another package; install it with: pip install 'dapu[mcp]'"
         ) from None
     make_server(warehouse.folder, connection).run()
+
+
+def _check_reader(warehouse: Warehouse, connection: str) -> None:
+    """Raises ConfigurationError for a connection that is none of a role that may only read."""
+    if connection == MAIN:
+        raise ConfigurationError(
+            f"--connection {MAIN}: that role writes; name a connection with one that may only read"
+        )
+    warehouse.entered_by(connection)
 
 
 COMMANDS = (mcp,)

@@ -13,6 +13,7 @@ from dapu.cli.console import say, show_json, show_table
 from dapu.cli.task_list import Chosen, check_tasks, show_tasks
 from dapu.cli.task_page import show_task
 from dapu.errors import ConfigurationError
+from dapu.named_sql import compose, statement
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -92,7 +93,8 @@ def query(
         entered.session("query") as session,
         session.cursor() as cursor,
     ):
-        session.set_session(readonly=True)
+        cursor.execute(statement("session.only_reads"))
+        session.commit()
         if connection is None:  # another role need not see the registry
             check_registry(cursor, registry_of(warehouse), needed=False)
         names, rows = _ask(cursor, text, limit)
@@ -106,26 +108,31 @@ def query(
 
 
 def _ask(cursor: Cursor, text: str, limit: int | None) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns and rows of a query; with a limit the server is asked for no more."""
+    """The columns and rows of a query; with a limit it is one, whose other rows do not come."""
     import psycopg2
+    from psycopg2 import sql
 
     from dapu.rows.python_values import read_exactly
     from dapu.warehouse.postgres_session import given_path
 
     try:
         with given_path(cursor):
-            if limit is not None:
-                cursor = cursor.connection.cursor("dapu_query")
             read_exactly(cursor)
-            cursor.execute(text)
-            rows: list[tuple[Any, ...]] = []
-            if limit is not None:
-                rows = cursor.fetchmany(limit)
-            elif cursor.description is not None:
-                rows = cursor.fetchall()
+            if limit is None:
+                cursor.execute(text)
+            else:
+                cursor.execute(statement("session.query_to_open"), {"query": text})
+                cursor.execute(statement("session.open_query"))
+                cursor.execute(compose("session.fetch_query", most=sql.Literal(limit)))
+            rows = [] if cursor.description is None else cursor.fetchall()
             return [column.name for column in cursor.description or ()], rows
+    except psycopg2.errors.InvalidCursorDefinition:
+        raise ConfigurationError(
+            "the query fails: with a limit it is one that gives rows"
+        ) from None
     except psycopg2.Error as error:
-        raise ConfigurationError(f"the query fails: {str(error).strip()}") from None
+        said = str(error).partition("\nQUERY:")[0].partition("\nCONTEXT:")[0]
+        raise ConfigurationError(f"the query fails: {said.strip()}") from None
 
 
 def _with_fraction(value: Any) -> Any:

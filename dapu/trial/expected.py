@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
@@ -52,7 +53,13 @@ def _of_table(cursor: Cursor, table: TableName, rows: Sequence[Row]) -> list[str
     types = {column.name: column.type for column in relation.columns}
     texts = sql.SQL(", ").join(_as_text(name, types[name]) for name in names)
     text = compose("case.differing", table=table.identifier, columns=texts)
-    cursor.execute(text, {"rows": as_json(rows), "most": _MOST})
+    try:
+        cursor.execute(text, {"rows": as_json(rows), "most": _MOST})
+    except psycopg2.DataError as error:
+        said = error.diag.message_primary
+        raise ConfigurationError(
+            f"{table}: a value is expected that its column cannot have: {said}"
+        ) from None
     return [_line(table, names, side, row) for side, row in cursor.fetchall()]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.agents.incremental.key_sweep import SWEPT
 from dapu.definitions.case_file import Case, Expected, Round
 from dapu.definitions.models import ActionOptions
 from dapu.errors import DapuError
@@ -78,6 +80,11 @@ def _run_round(
 
 
 def _let_a_day_pass(cursor: Cursor, trial: Trial) -> None:
+    for entries in trial.memory.source_state.values():
+        if SWEPT in entries:
+            entries[SWEPT] = (
+                datetime.fromisoformat(entries[SWEPT]) - timedelta(days=1)
+            ).isoformat()
     for options in trial.task.actions:
         if isinstance(options, LoadOptions) and options.load == "history":
             if describe(cursor, trial.table) is not None:

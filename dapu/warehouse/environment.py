@@ -20,6 +20,8 @@ from dapu.warehouse.external_secrets import Kind, read_secret, run_ahead
 from dapu.warehouse.yamlfile import Document, read_text
 
 _NAME = re.compile(r"\$\{(?:(file|cmd):(?!-)([^}]*)|(\w+)(?::-([^}]*))?)\}")
+# `${X:1:2}` and `${X:?}` are a shell's, as in a command of `notify`.
+_OTHER_KIND = re.compile(r"\$\{(?!(?:file|cmd):)(\w+:)[A-Za-z/~.]")
 _COMMAND = re.compile(r"\$\{cmd:(?!-)([^}]*)\}")
 # `//${USER}:${PASSWORD}@`, but no further than the host's name.
 _USER_IN_URL = re.compile(r"(?<=://)(?:\$\{[^}]*\}|[^\s/?#@])*@")
@@ -171,6 +173,11 @@ class _Filling:
     folder: Path = Path()
 
     def replace(self, text: str) -> str:
+        if other := _OTHER_KIND.search(text):
+            self.missing.append(
+                f"`${{{other[1]}…}}` is none of `${{NAME}}`, `${{NAME:-default}}`, "
+                "`${file:PATH}` and `${cmd:COMMAND}`"
+            )
         encoded = _USER_IN_URL.sub(
             lambda user: _NAME.sub(lambda name: quote(self._value(name), safe=""), user[0]), text
         )
@@ -187,6 +194,8 @@ class _Filling:
         kind, text, name, default = match.groups()
         if kind is not None:
             return self._secret("file" if kind == "file" else "cmd", text)
+        if default and "${" in default:
+            self.missing.append(f"the default of {name} cannot have `${{` in it: name it in .env")
         known = self.environment
         if name in known and (known[name] or default is None):
             return known[name]

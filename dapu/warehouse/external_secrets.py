@@ -27,7 +27,11 @@ def read_secret(kind: Kind, text: str, folder: Path) -> str:
     """
     if not text.strip():
         raise FaultyText("names no file" if kind == "file" else "names no command")
+    if "${" in text:
+        raise FaultyText(f"`{text}` cannot have `${{` in it")
     value = _read_file(folder / Path(text).expanduser()) if kind == "file" else _run(text, folder)
+    if isinstance(value, FaultyText):
+        raise value
     for part in (value, *value.splitlines()):
         remember(part)
     return value
@@ -36,8 +40,9 @@ def read_secret(kind: Kind, text: str, folder: Path) -> str:
 def run_ahead(commands: Iterable[str], folder: Path) -> None:
     """Runs several commands side by side; what they print is there when it is asked for."""
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        for running in [threads.submit(_run, one, folder) for one in dict.fromkeys(commands)]:
-            running.exception()  # it is reported where the command stands
+        for command in dict.fromkeys(commands):
+            if command.strip() and "${" not in command:  # that is reported where it stands
+                threads.submit(_run, command, folder)
 
 
 def _read_file(path: Path) -> str:
@@ -49,7 +54,15 @@ def _read_file(path: Path) -> str:
 
 
 @cache
-def _run(command: str, folder: Path) -> str:
+def _run(command: str, folder: Path) -> str | FaultyText:
+    """What the command prints, or what is wrong: one that fails is not run again either."""
+    try:
+        return _output(command, folder)
+    except FaultyText as error:
+        return error
+
+
+def _output(command: str, folder: Path) -> str:
     shown = f"the command `{command}`"
     try:
         done = subprocess.run(
@@ -63,7 +76,8 @@ def _run(command: str, folder: Path) -> str:
     except subprocess.TimeoutExpired:
         raise FaultyText(f"{shown} took longer than {PATIENCE:g} seconds") from None
     except ValueError as error:
-        raise FaultyText(f"{shown} is not a command line: {error}") from None
+        cut = ": a command cannot have a `}`" if "{" in command else ""
+        raise FaultyText(f"{shown} is not a command line: {error}{cut}") from None
     except OSError as error:
         raise FaultyText(f"{shown} cannot be run: {error.strerror}") from None
     if done.returncode:
@@ -77,9 +91,11 @@ def _decoded(content: bytes, what: str) -> str:
     if len(content) > _LARGEST:
         raise FaultyText(f"{what} gives more than {_LARGEST:,} bytes, which is no secret")
     try:
-        value = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+        value = content.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise FaultyText(f"{what} does not give UTF-8 text") from None
     if not value:
         raise FaultyText(f"{what} gives nothing")
+    if "\0" in value:
+        raise FaultyText(f"{what} gives bytes that are zero, which no text has")
     return value

@@ -64,7 +64,7 @@ class Warehouse:
         except psycopg2.Error as error:
             main = self.connections[MAIN]
             raise DatabaseUnreachable(
-                f"the warehouse's database does not answer ({MAIN} in {FILE}: {main}): "
+                f"the warehouse's database does not answer ({main.name} in {FILE}: {main}): "
                 f"{redact(str(error)).strip()}"
             ) from None
         if session.server_version < OLDEST_POSTGRES:

@@ -36,3 +36,24 @@ select pg_catalog.pg_cancel_backend(%(backend)s);
 -- name: has_written
 -- Whether the open transaction has changed anything.
 select pg_catalog.pg_current_xact_id_if_assigned() is not null;
+
+-- name: only_reads
+-- Transactions to come, too: a query may end the one that it is in.
+select pg_catalog.set_config('default_transaction_read_only', 'on', false);
+
+-- name: query_to_open
+select pg_catalog.set_config('dapu.query', %(query)s, true);
+
+-- name: open_query
+-- The text of others is one query, or the server refuses it; with `declare` it would run what
+-- stands behind a `;`.
+do $dapu$
+declare
+    opened refcursor := 'dapu_query';
+begin
+    open opened for execute pg_catalog.current_setting('dapu.query');
+end
+$dapu$;
+
+-- name: fetch_query
+fetch forward {most} from dapu_query;

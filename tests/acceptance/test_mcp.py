@@ -12,8 +12,10 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from psycopg2.extensions import connection as PgSession
 
+from dapu.errors import DapuError
+from dapu.mcp import commands
 from tests.conftest import Database, MakeWarehouse
-from tests.support.command import DAPU
+from tests.support.command import DAPU, dapu
 from tests.support.components import ROUTE, a_task, registrar, rows
 
 
@@ -55,7 +57,7 @@ def test_an_assistant_sees_and_changes_nothing(
     connections = f"{database.connections_yaml()}\n{reader}\n"
     folder = make_warehouse({**ROUTE, "connections.yaml": connections, **a_task("r.s.t")})
     registrar(folder)
-    tools, status, why, files, missing, few, refused, option = asked(
+    tools, status, why, files, missing, few, refused, option, zero, much = asked(
         folder,
         ("status", {}),
         ("why", {"tasks": ["r.s.t"]}),
@@ -64,6 +66,8 @@ def test_an_assistant_sees_and_changes_nothing(
         ("query", {"sql": "table mart.sale", "limit": 3}),
         ("query", {"sql": "reset role; delete from mart.sale returning id"}),
         ("why", {"tasks": ["--help"]}),
+        ("query", {"sql": "select '\0'"}),
+        ("query", {"sql": "select repeat('x', 2000000) as x"}),
     )
     assert "query" in {tool.name for tool in tools.tools}
     assert all(tool.annotations.read_only_hint for tool in tools.tools)
@@ -74,4 +78,29 @@ def test_an_assistant_sees_and_changes_nothing(
     assert few == [{"id": 1}, {"id": 2}, {"id": 3}]
     assert "fails" in refused
     assert "--help" in option
+    assert "cannot be asked" in zero
+    assert "ask for less" in much
     assert rows(connection, "select count(*) from mart.sale") == [(500,)]
+
+
+def test_a_query_that_takes_too_long_ends_on_the_server_too(
+    make_warehouse: MakeWarehouse,
+    database: Database,
+    reader: str,
+    connection: PgSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connections = f"{database.connections_yaml()}\n{reader}\n"
+    folder = make_warehouse({**ROUTE, "connections.yaml": connections})
+    monkeypatch.setattr(commands, "_WITHIN", 2.0)
+    asking = commands.answer(folder, "query", ["select pg_sleep(600)"], "--limit=1")
+    with pytest.raises(DapuError, match="not ended in 2 seconds"):
+        asyncio.run(asking)
+    sleeps = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> "
+    assert rows(connection, f"{sleeps} pg_backend_pid() and state = 'active'") == [(0,)]
+
+
+def test_the_role_that_writes_is_refused(make_warehouse: MakeWarehouse) -> None:
+    done = dapu("mcp", make_warehouse(), "--connection", "main")
+    assert done.status == 2
+    assert "that role writes" in done.err

@@ -18,7 +18,7 @@ from dapu.rows.rows import Rows
 from dapu.sources.databases.source import Source
 from dapu.sources.databases.subquery import only
 
-_SWEPT = "keys swept at"
+SWEPT = "keys swept at"  # in the state of a source: when, in ISO 8601
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Sweep:
 
     def run(self, cursor: Cursor, source: Source) -> Removed:
         """Removes them when it is time to look; returns how many."""
-        last = self.context.state_before.entries.get(_SWEPT)
+        last = self.context.state_before.entries.get(SWEPT)
         now = datetime.now(UTC)
         if last is not None and now - datetime.fromisoformat(last) < self.sweep.every:
             return Removed()
@@ -51,7 +51,7 @@ class Sweep:
             )
             mark = self.sweep.mark
             removed = remove_missing(cursor, table, target, checked.rows, self._key, mark=mark)
-        self.context.state_after.entries[_SWEPT] = now.isoformat()
+        self.context.state_after.entries[SWEPT] = now.isoformat()
         return removed
 
     @property

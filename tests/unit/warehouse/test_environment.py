@@ -185,6 +185,12 @@ def test_a_secret_may_stand_in_a_file_or_be_printed_by_a_command(tmp_path: Path)
         ("${cmd:sh -c 'echo hidden-1; echo not found >&2; exit 3'}", "status 3: not found"),
         ("${cmd:sleep 9}", "took longer than 0.1 seconds"),
         ("${cmd:pass 'show}", "not a command line"),
+        ("${cmd:awk '{print}' x}", "cannot have a `}`"),
+        ("${file:zero}", "bytes that are zero"),
+        ("${cmd:echo ${HOME}}", "cannot have `${`"),
+        ("${file:${HOME}/pw}", "cannot have `${`"),
+        ("${P:-${file:pw}}", "the default of P cannot have `${`"),
+        ("${env:HOME}", "`${env:…}` is none of"),
     ],
 )
 def test_what_is_wrong_with_a_secret_is_said_with_its_line_and_without_it(
@@ -194,6 +200,7 @@ def test_what_is_wrong_with_a_secret_is_said_with_its_line_and_without_it(
         monkeypatch.setattr("dapu.warehouse.external_secrets.PATIENCE", 0.1)
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    (tmp_path / "zero").write_bytes(b"hidden-2\0")
     path = tmp_path / "connections.yaml"
     document = Document(path, f'a: 1\npassword: "{text}"\n')
     with pytest.raises(FaultyFile) as caught:
@@ -201,3 +208,21 @@ def test_what_is_wrong_with_a_secret_is_said_with_its_line_and_without_it(
     [fault] = caught.value.faults
     assert (fault.line, words in fault.message) == (2, True), fault.message
     assert "hidden-1" not in fault.message.replace(text, "").replace(text[6:-1], "")
+
+
+def test_a_command_that_fails_is_not_run_again(tmp_path: Path) -> None:
+    document = Document(tmp_path / "connections.yaml", "a: ${cmd:sh -c 'echo >>runs; exit 1'}\n")
+    for _ in range(2):
+        with pytest.raises(FaultyFile, match="status 1"):
+            fill_in(document.parse(), {}, document)
+    assert (tmp_path / "runs").read_text() == "\n"
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("hidden-3\r\n", encoding="utf-8-sig", newline="")
+    document = Document(tmp_path / "connections.yaml", "a: ${file:pw}\n")
+    assert fill_in(document.parse(), {}, document) == {"a": "hidden-3"}
+
+
+def test_what_is_a_shell_s_stays_as_it_is() -> None:
+    assert fill('a: "${X:1:2} ${X:?} ${X:+y}"') == {"a": "${X:1:2} ${X:?} ${X:+y}"}
