@@ -56,6 +56,9 @@ TASKS: dict[str, str] = {
     **loading("m.s.merged", "load: merge, key: [id]"),
     **loading("m.s.ended", "load: history, key: [id]"),
     **loading("m.s.gone", "load: snapshot, key: [id], deletes: soft"),
+    **loading(
+        "l.s.swept", "load: merge, key: [id], watermark: {column: id}, deletes: {every: 1 day}"
+    ),
     **loading("m.s.refused", "on_bad_value: reject"),
     **loading(
         "l.s.fresh",
@@ -99,7 +102,14 @@ CASES: dict[str, str] = {
         expect: {rows: [{id: 1}, {id: 2}]}
         then:
           - given: {source: [{id: 2, name: b, price: 2}]}
-            expect: {rows: [{id: 1, name: a}, {id: 2, name: b}]}
+            expect: {rows: [{id: 1, name: a, _deleted_at: now}, {id: 2, name: b, _deleted_at: null}]}
+        """),
+    **case("l.s.swept", "a_day_later", """
+        given: {source: {item: [{id: 1, name: a, price: 1}, {id: 2, name: b, price: 2}]}}
+        expect: {rows: [{id: 1}, {id: 2}]}
+        then:
+          - given: {source: {item: [{id: 2, name: b, price: 2}]}}
+            expect: {rows: [{id: 2}]}
         """),
     **case("m.s.merged", "nothing_new", """
         given: {source: [{id: 1, name: a, price: 1}]}
@@ -202,6 +212,10 @@ FAILING: dict[str, tuple[str, str]] = {
     "fails": ("{given: {source: [{id: x}]}, expect: {rows: []}}", "the run fails: "),
     "key": ("{given: {sources: []}, expect: {rows: []}}", "unknown key `sources`"),
     "nothing": ("{expect: {}}", "say what is expected"),
+    "value": (
+        "{given: {source: [{id: 1}]}, expect: {rows: [{id: one}]}}",
+        "expected that its column cannot have",
+    ),
     "rejects": ("{given: {source: [{id: 1}]}, expect: {rejects: 2}}", "0 rows, where 2 are"),
 }  # fmt: skip
 
