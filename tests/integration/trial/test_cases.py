@@ -102,7 +102,7 @@ CASES: dict[str, str] = {
         expect: {rows: [{id: 1}, {id: 2}]}
         then:
           - given: {source: [{id: 2, name: b, price: 2}]}
-            expect: {rows: [{id: 1, name: a, _deleted_at: now}, {id: 2, name: b, _deleted_at: null}]}
+            expect: {rows: [{id: 1, name: a, _deleted_at: now}, {id: 2, name: b, _deleted_at: }]}
         """),
     **case("l.s.swept", "a_day_later", """
         given: {source: {item: [{id: 1, name: a, price: 1}, {id: 2, name: b, price: 2}]}}
@@ -212,7 +212,7 @@ FAILING: dict[str, tuple[str, str]] = {
     "fails": ("{given: {source: [{id: x}]}, expect: {rows: []}}", "the run fails: "),
     "key": ("{given: {sources: []}, expect: {rows: []}}", "unknown key `sources`"),
     "nothing": ("{expect: {}}", "say what is expected"),
-    "value": (
+    "no value": (
         "{given: {source: [{id: 1}]}, expect: {rows: [{id: one}]}}",
         "expected that its column cannot have",
     ),
