@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 @click.group("docs")
 def docs() -> None:
-    """Write the catalogue of tables as a web site.
-
-    Example: dapu docs build finances /var/www/finances
-    """
+    """Write the catalogue of tables as a web site."""
 
 
 @docs.command("build")
@@ -28,16 +25,18 @@ def docs() -> None:
 def build(warehouse: Warehouse, out: Path) -> None:
     """Write the catalogue into the folder OUT.
 
-    Tables, columns, comments, freshness and checks, as they are now: HTML files without scripts,
-    for any web server or to be opened in place. Files that it wrote before are replaced.
+    Tables, columns, comments, owners, freshness, checks and lineage, as they are now: HTML files
+    without scripts, for any web server, or to be opened in place. What it wrote before is replaced.
 
     \b
     Examples:
       dapu docs build finances /var/www/finances
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from dapu.agents.installed import definition_reader
     from dapu.pages.site import build as build_site
 
-    build_site(warehouse, out, say)
+    number = build_site(warehouse, definition_reader, out)
+    say(f"{out / 'index.html'}: {number:,} tables")
 
 
 COMMANDS = (docs,)

@@ -12,6 +12,8 @@ from dapu.lineage.warehouse_facts import MakeReader, read_facts
 from dapu.warehouse.warehouse import Warehouse
 
 _FRESH = 20.0  # seconds in which files are not looked at again
+_SHARE = 20  # and so many times as long as that takes
+_OLD = 3600.0  # seconds after which the last graph is not shown when a newer one comes soon
 
 
 def read_graph(warehouse: Warehouse, make_reader: MakeReader) -> LineageGraph:
@@ -27,25 +29,26 @@ class KeptGraph:
         self._warehouse, self._make_reader = warehouse, make_reader
         self._lock = threading.Lock()
         self._reading: Future[LineageGraph] | None = None
-        self._began = 0.0
-        self._graph: LineageGraph | None = None
+        self._began, self._next = 0.0, 0.0
+        self._kept: tuple[LineageGraph, float] | None = None  # with when it was begun
 
     def get(self, patience: float) -> LineageGraph | None:
-        """The graph: of now, if reading takes no longer than `patience` seconds, else the last one.
+        """The graph: the one that was read last, but that an old one is waited for.
 
-        None while the first one is being read. Raises DapuError for a faulty warehouse.
+        patience: seconds to wait. None while the first one is being read. Raises DapuError for a
+        faulty warehouse.
         """
-        reading = self._start()
+        reading, kept = self._start(), self._kept
+        is_old = kept is None or time.monotonic() - kept[1] > _OLD
         try:
-            self._graph = reading.result(patience)
+            return reading.result(patience if is_old else 0)
         except StillReading:
-            return self._graph
-        return self._graph
+            return kept[0] if kept else None
 
     def _start(self) -> Future[LineageGraph]:
         with self._lock:
             now = time.monotonic()
-            if self._reading is None or (self._reading.done() and now - self._began > _FRESH):
+            if self._reading is None or (self._reading.done() and now > self._next):
                 self._reading, self._began = Future(), now
                 threading.Thread(target=self._read, args=(self._reading,), daemon=True).start()
             return self._reading
@@ -54,6 +57,11 @@ class KeptGraph:
         try:
             graph = read_graph(self._warehouse, self._make_reader)
             graph.prepare()
-            reading.set_result(graph)
         except BaseException as error:  # noqa: BLE001 - for who asked
+            self._next = time.monotonic() + _FRESH
             reading.set_exception(error)
+        else:
+            now = time.monotonic()
+            self._next = now + max(_FRESH, _SHARE * (now - self._began))
+            self._kept = graph, self._began
+            reading.set_result(graph)

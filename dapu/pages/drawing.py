@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 _COLUMNS = 6  # that fit on a wide screen
 _BELOW = 2  # of them below the table, where there are any
 _ROWS = 8  # boxes in a column
-_WIDTH, _HEIGHT = 180, 44  # of a box, in pixels
-_ACROSS, _DOWN = 44, 12  # between boxes
+_WIDTH, _HEIGHT = 168, 44  # of a box, in pixels
+_ACROSS, _DOWN = 38, 12  # between boxes
 _EDGE = 3  # around all, for the mark of what has the focus
-_TABLE, _SCHEMA = 23, 15  # characters that fit
+_TABLE, _SCHEMA = 19, 12  # characters that fit
 
 
 class Box(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -40,27 +41,35 @@ class Table:
     owner: str
     rows: int | None
     size: int
-    columns: list[TableColumn]
-    rejected: list[RejectedRow]
+    columns: list[TableColumn] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+
+def tables_of(
+    cursor: Cursor, names: Sequence[str], *, with_columns: bool = True
+) -> dict[str, Table]:
+    """Tables by `schema.table`; without those that do not exist, and without rejected rows."""
+    parts = [name.split(".", 1) for name in names]
+    values = {"schemas": [one[0] for one in parts], "tables": [one[1] for one in parts]}
+    cursor.execute(statement("page.tables"), values)
+    found = {f"{schema}.{name}": Table(*row) for schema, name, *row in cursor.fetchall()}
+    if with_columns:
+        cursor.execute(statement("page.columns"), values)
+        for schema, name, *column in cursor.fetchall():
+            if f"{schema}.{name}" in found:
+                found[f"{schema}.{name}"].columns.append(TableColumn(*column))
+    return found
 
 
 def table_of(cursor: Cursor, task: str) -> Table | None:
     """The table of a task; None where there is none."""
     _, schema, name = task.split(".", 2)
-    place = {"schema": schema, "table": name}
-    cursor.execute(statement("page.table"), place)
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    cursor.execute(statement("page.columns"), place)
-    columns = [TableColumn(*one) for one in cursor.fetchall()]
-    comment, owner, rows, size = row
-    return Table(comment, owner, rows, size, columns, _rejected(cursor, schema, name))
+    found = tables_of(cursor, [f"{schema}.{name}"]).get(f"{schema}.{name}")
+    return found and replace(found, rejected=_rejected(cursor, schema, name))
 
 
 def _rejected(cursor: Cursor, schema: str, name: str) -> list[RejectedRow]:
-    cursor.execute(statement("page.table"), {"schema": schema, "table": name + SUFFIX})
-    if cursor.fetchone() is None:
+    if not tables_of(cursor, [f"{schema}.{name}{SUFFIX}"], with_columns=False):
         return []
     beside = sql.Identifier(schema, name + SUFFIX)
     cursor.execute(compose("page.rejected", rejected=beside, most=sql.Literal(_REJECTED)))

@@ -78,7 +78,7 @@ def task_page(reading: Reading, task: str) -> TaskPage | None:
         jobs[:_LISTED],
         charts_of(jobs),
         events_of_task(cursor, registry, task, _EVENTS),
-        [CheckResult(*row) for row in registry.rows(cursor, "page.checks", task=task)],
+        [CheckResult(*row) for _, *row in registry.rows(cursor, "page.checks", tasks=[task])],
         ranges,
         read_ranges.gaps(ranges),
         corrections.open_ones(cursor, registry, task),

@@ -17,6 +17,7 @@ from dapu.warehouse.clock import day_parts_at
 from dapu.warehouse.settings import Settings
 
 _MINUTES_OF_A_DAY = 24 * 60
+_NAMED = 10  # tasks in a sentence
 
 
 class Why(NamedTuple):
@@ -111,7 +112,7 @@ def _of_clock(found: _Readiness, settings: Settings, now: datetime) -> tuple[str
 def _of_rule(found: _Readiness, settings: Settings) -> str:
     until = found.blacklisted_until
     ends = _shown(until, settings) if until else "that row is changed"
-    failed = f"; of them {', '.join(found.failed)} failed last" if found.failed else ""
+    failed = f"; of them {_listed(found.failed)} failed last" if found.failed else ""
     note = f" ({found.note})" if found.note else ""
     return {
         "paused": f"the warehouse is paused (by {found.paused_by}), until `dapu resume`",
@@ -185,4 +186,5 @@ def _shown(at: datetime, settings: Settings) -> str:
 
 
 def _listed(tasks: list[str]) -> str:
-    return ", ".join(tasks)
+    more = len(tasks) - _NAMED
+    return ", ".join(tasks[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")

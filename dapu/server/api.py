@@ -18,6 +18,7 @@ from dapu.server.access.doors import needs
 from dapu.server.access.people import People
 from dapu.server.bodies import ConfigBody, ReadBody, Refused, document, read_body
 from dapu.server.desk import Asked, Desk, is_scheduled
+from dapu.server.known import Known
 from dapu.server.pages import Pages
 from dapu.server.parameters import CancelQuery, CheckQuery, DiscoverQuery, ReadQuery, SpecQuery
 from dapu.server.paths import OneSlash
@@ -63,9 +64,10 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
     _add_commands(app, desk, wake, guard)
     _add_read(app, desk, wake, guard)
     metrics.add(app, desk, viewer)
-    app.include_router(reading.router_of(shown, viewer))
+    known = Known(shown)
+    app.include_router(reading.router_of(shown, known, viewer))
     pages.add_assets(app)
-    table_pages.add(app, shown, viewer)
+    table_pages.add(app, shown, known, viewer)
     actions.add(app, shown)
     doors.add(app, shown, people)
 

@@ -11,17 +11,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from dapu.errors import ConfigurationError, DapuError
-from dapu.pages.all_tasks import AllTasks, read_all_tasks
-from dapu.pages.catalogue import CataloguePage, catalogue_page, catalogue_table
+from dapu.errors import DapuError
 from dapu.pages.frame import Reading, render
 from dapu.pages.jobs import Filter, events_page, job_page, jobs_page
-from dapu.pages.kept import Kept
 from dapu.pages.now import NowPage, now_page
 from dapu.pages.rendered import rendered_page
 from dapu.pages.task import task_page
 from dapu.pages.tasks import tasks_page
 from dapu.server.bodies import Refused
+from dapu.server.known import Known
 from dapu.server.pages import Pages
 
 _BIGINT = 2**63 - 1
@@ -31,30 +29,12 @@ Text = Annotated[str, Query(max_length=500)]
 Number = Annotated[int | None, Query(ge=0, le=_BIGINT)]
 
 
-class _Known:
-    """What several pages need of all tasks."""
-
-    def __init__(self, pages: Pages) -> None:
-        self._pages = pages
-        self._tasks = Kept(self._read_tasks, 3, 60)
-
-    def tasks(self) -> AllTasks:
-        """All tasks, at most a few seconds old."""
-        return self._tasks.get()
-
-    def _read_tasks(self) -> AllTasks:
-        with self._pages.reading() as cursor:
-            return read_all_tasks(cursor, self._pages.registry, self._pages.warehouse.settings)
-
-
-def router_of(pages: Pages, guard: list[Any]) -> APIRouter:
+def router_of(pages: Pages, known: Known, guard: list[Any]) -> APIRouter:
     """The addresses. guard: what lets a person in."""
     router = APIRouter(dependencies=guard, include_in_schema=False)
-    known = _Known(pages)
     _add_now(router, pages, known)
     _add_tasks(router, pages, known)
     _add_jobs(router, pages)
-    _add_catalogue(router, pages, known)
     return router
 
 
@@ -64,7 +44,7 @@ def _found(page: Any, what: str) -> Any:
     return page
 
 
-def _add_now(router: APIRouter, pages: Pages, known: _Known) -> None:
+def _add_now(router: APIRouter, pages: Pages, known: Known) -> None:
     @router.get("/")
     def now() -> HTMLResponse:
         tasks = known.tasks()
@@ -97,7 +77,7 @@ def _add_now(router: APIRouter, pages: Pages, known: _Known) -> None:
         return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
 
 
-def _add_tasks(router: APIRouter, pages: Pages, known: _Known) -> None:
+def _add_tasks(router: APIRouter, pages: Pages, known: Known) -> None:
     @router.get("/tasks")
     def tasks(q: Text = "", state: Text = "", after: Text = "") -> HTMLResponse:
         settings = pages.warehouse.settings
@@ -139,24 +119,3 @@ def _add_jobs(router: APIRouter, pages: Pages) -> None:
     ) -> HTMLResponse:
         asked = Filter(task, status, since, before)
         return pages.show("events.html", "events", lambda reading: events_page(reading, asked))
-
-
-def _add_catalogue(router: APIRouter, pages: Pages, known: _Known) -> None:
-    @router.get("/catalogue")
-    def catalogue(q: Text = "", after: Text = "") -> HTMLResponse:
-        try:
-            page = catalogue_page(known.tasks(), q, after)
-        except ConfigurationError as error:
-            page = CataloguePage([], 0, q, None, str(error))
-        return pages.answer("catalogue.html", "catalogue", page)
-
-    @router.get("/catalogue/{task}")
-    def table(task: str) -> HTMLResponse:
-        tasks = known.tasks()
-        return pages.show(
-            "catalogue_table.html",
-            "catalogue",
-            lambda reading: _found(
-                catalogue_table(reading.cursor, reading.registry, tasks, task), f"table of `{task}`"
-            ),
-        )

@@ -7,40 +7,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from dapu.agents.installed import definition_reader
 from dapu.errors import ConfigurationError
-from dapu.lineage.kept_graph import KeptGraph
-from dapu.pages.all_tasks import AllTasks, read_all_tasks
-from dapu.pages.kept import Kept
+from dapu.pages.catalogue import CataloguePage, catalogue_page, catalogue_tables
+from dapu.pages.frame import Reading
 from dapu.pages.lineage import LineageStart, lineage_page, lineage_start
 from dapu.server.bodies import Refused
+from dapu.server.known import Known
 from dapu.server.pages import Pages
 
 _PATIENCE = 2.0  # seconds for SQL that was never read
 Text = Annotated[str, Query(max_length=500)]
 
 
-class Known:
-    """What several pages need of all tasks; at most a few seconds old."""
-
-    def __init__(self, pages: Pages) -> None:
-        self._pages = pages
-        self._tasks = Kept(self._read_tasks, seconds=3, oldest=60)
-        self.graph = KeptGraph(pages.warehouse, definition_reader)
-
-    def tasks(self) -> AllTasks:
-        """All tasks."""
-        return self._tasks.get()
-
-    def _read_tasks(self) -> AllTasks:
-        with self._pages.reading() as cursor:
-            return read_all_tasks(cursor, self._pages.registry, self._pages.warehouse.settings)
-
-
-def add(app: FastAPI, pages: Pages, guard: list[Any]) -> None:
+def add(app: FastAPI, pages: Pages, known: Known, guard: list[Any]) -> None:
     """Adds them to the server. guard: what lets a person in."""
     router = APIRouter(dependencies=guard, include_in_schema=False)
-    _add_lineage(router, pages, Known(pages))
+    _add_lineage(router, pages, known)
+    _add_catalogue(router, pages, known)
     app.include_router(router)
 
 
@@ -66,6 +49,30 @@ def _add_lineage(router: APIRouter, pages: Pages, known: Known) -> None:
             "lineage",
             lambda reading: found(lineage_page(reading, graph, tasks, task, column), task),
         )
+
+
+def _add_catalogue(router: APIRouter, pages: Pages, known: Known) -> None:
+    @router.get("/catalogue")
+    def catalogue(q: Text = "", after: Text = "") -> HTMLResponse:
+        tasks = known.tasks()
+
+        def prepare(reading: Reading) -> CataloguePage:
+            try:
+                return catalogue_page(reading.cursor, tasks, q, after)
+            except ConfigurationError as error:
+                return CataloguePage([], 0, q, None, str(error))
+
+        return pages.show("catalogue.html", "catalogue", prepare)
+
+    @router.get("/catalogue/{task}")
+    def table(task: str) -> HTMLResponse:
+        graph, tasks = known.graph.get(_PATIENCE), known.tasks()
+
+        def prepare(reading: Reading) -> object:
+            cursor, registry = reading.cursor, reading.registry
+            return found(next(catalogue_tables(cursor, registry, tasks, graph, [task]), None), task)
+
+        return pages.show("catalogue_table.html", "catalogue", prepare)
 
 
 def found(page: object, task: str) -> object:

@@ -27,24 +27,36 @@ select pg_catalog.count(*), pg_catalog.min(queued_at) from {agenda} where status
 select worker, host, started_at, jobs from {worker} where ended_at is null order by worker;
 
 -- name: checks
--- What each check of a task found last.
-select distinct on (c."check") c."check", c.job, c.at, c.fault, c.count
-from {checked} c where c.task = %(task)s order by c."check", c.number desc;
+-- What each check of tasks found last.
+select distinct on (c.task, c."check") c.task, c."check", c.job, c.at, c.fault, c.count
+from {checked} c where c.task = any (%(tasks)s) order by c.task, c."check", c.number desc;
 
--- name: table
--- A table as the database has it: its comment, its owner, about how many rows, and its size.
-select pg_catalog.obj_description(c.oid, 'pg_class'), pg_catalog.pg_get_userbyid(c.relowner),
-    nullif(c.reltuples, -1)::bigint, pg_catalog.pg_total_relation_size(c.oid)
-from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where n.nspname = %(schema)s and c.relname = %(table)s;
+-- name: tables
+-- Tables as the database has them: comment, owner, about how many rows by the statistics, and size
+-- with indexes. The names of schemas and of tables come in two lists, in one order.
+select w.schema, w.name, pg_catalog.obj_description(c.oid, 'pg_class'),
+    pg_catalog.pg_get_userbyid(c.relowner), nullif(c.reltuples, -1)::bigint,
+    pg_catalog.pg_total_relation_size(c.oid)
+from rows from (pg_catalog.unnest(%(schemas)s::text[]), pg_catalog.unnest(%(tables)s::text[])) w (schema, name)
+join pg_catalog.pg_namespace n on n.nspname = w.schema
+join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name
+    and c.relkind in ('r', 'p', 'v', 'm', 'f');
 
 -- name: columns
-select a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+-- Their columns, in their order.
+select w.schema, w.name, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
     pg_catalog.col_description(c.oid, a.attnum)
-from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+from rows from (pg_catalog.unnest(%(schemas)s::text[]), pg_catalog.unnest(%(tables)s::text[])) w (schema, name)
+join pg_catalog.pg_namespace n on n.nspname = w.schema
+join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name
+    and c.relkind in ('r', 'p', 'v', 'm', 'f')
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-where n.nspname = %(schema)s and c.relname = %(table)s order by a.attnum;
+order by w.schema, w.name, a.attnum;
 
 -- name: rejected
 -- The newest rows that a table could not take.
 select rejected_at, reason, record::text from {rejected} order by rejected_at desc limit {most};
+
+-- name: definitions
+-- What task.yaml says, as it was registered.
+select task, definition from {registry} where task = any (%(tasks)s);
