@@ -100,4 +100,10 @@ def test_what_takes_long_is_shown_once_more_while_it_is_read_anew() -> None:
 
 
 def test_no_name_leads_out_of_the_site() -> None:
-    assert file_name("a.b.../../c") == "a.b...~2F..~2Fc.html"
+    assert file_name("erp.staging.sale") == "erp.staging.sale.html"
+    names = [
+        file_name(name) for name in ("a.b.../../c", "a.b...-..-c", "a.b.C", "a.b.c", "x" * 300)
+    ]
+    assert not any("/" in name or name.startswith(".") for name in names)
+    assert len({name.lower() for name in names}) == len(names)  # also where case makes no file
+    assert max(map(len, names)) < 200
