@@ -163,6 +163,11 @@ class JobPage:
     is_same_definition: bool
     files: list[tuple[str, str]]
 
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        """The actions that would change nothing now."""
+        return frozenset({"retry" if self.job.status in ("waiting", "running") else "cancel"})
+
 
 def job_page(reading: Reading, number: int) -> JobPage | None:
     """Reads it; None when there is no such job."""

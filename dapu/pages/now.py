@@ -69,6 +69,11 @@ class NowPage:
     total: int
     conditions: dict[str, str]
 
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        """The actions that would change nothing now."""
+        return frozenset({"resume" if self.paused_by is None else "pause"})
+
 
 def now_page(reading: Reading, known: AllTasks) -> NowPage:
     """Reads it."""

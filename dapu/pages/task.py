@@ -57,6 +57,11 @@ class TaskPage:
             return "bad"
         return "" if self.condition == "late" else "calm"
 
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        """The actions that would change nothing now."""
+        return frozenset({"blacklist" if self.overview.blacklisted else "unblacklist"})
+
 
 def task_page(reading: Reading, task: str) -> TaskPage | None:
     """Reads it; None when there is no such task."""

@@ -26,15 +26,19 @@ class Button(NamedTuple):
     is_danger: bool
 
 
-def buttons(request: HTTPConnection, person: Person | None) -> list[Button]:
-    """Those of the page that is asked for, which the person may use."""
+def buttons(request: HTTPConnection, person: Person | None, page: object) -> list[Button]:
+    """Those of the page that is asked for, which the person may use and which would do something.
+
+    page: what it shows; its `idle_actions`, if it has them, would change nothing now.
+    """
     names, given, word = _offers(request)
+    idle: frozenset[str] = getattr(page, "idle_actions", frozenset())
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     query = urlencode({**given, "next": here})
     return [
         Button(f"{action.title}{word}", f"/actions/{name}?{query}", action.is_danger)
         for name in names
-        if person and person.may((action := ACTIONS[name]).role)
+        if name not in idle and person and person.may((action := ACTIONS[name]).role)
     ]
 
 

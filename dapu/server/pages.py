@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -86,7 +87,7 @@ def _extra() -> dict[str, Any]:
         "person": person,
         "said": found.said,
         "csrf": found.csrf,
-        "buttons": buttons(found.request, person),
+        "buttons": partial(buttons, found.request, person),
     }
 
 
