@@ -33,6 +33,7 @@ def init(directory: Path) -> None:
     say(f"{directory} is made. Now:")
     for command in ("versioner", "registrar", "manager", "worker", "status"):
         say(f"  dapu {command} {directory}")
+    say(f"And all of it as pages: dapu server {directory}")
 
 
 @click.command("conf-prep")

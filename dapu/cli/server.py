@@ -1,4 +1,4 @@
-"""`dapu server`: others have connectors run over HTTP."""
+"""`dapu server`: pages of the warehouse, and others have connectors run over HTTP."""
 
 from __future__ import annotations
 
@@ -39,14 +39,15 @@ def server(
     runner: Literal["package", "docker", "kubernetes"],
     processes: int,
 ) -> None:
-    """Listen for requests to run connectors.
+    """Show the warehouse as pages, and run connectors for others.
 
-    Takes /spec, /check, /discover, /read and /cancel as the sync controller of Jitsu does. Each
+    The pages say how tasks are, why one does not run, what a table is made of. Beside them it
+    takes /spec, /check, /discover, /read and /cancel as the sync controller of Jitsu does: each
     becomes a job of the agenda, which any worker runs. Needs dapu[server].
 
     \b
     Examples:
-      dapu server finances
+      dapu server finances          then open http://127.0.0.1:3043
       SYNCCTL_AUTH_TOKENS=... dapu server finances --port 8080
     """  # noqa: D301 - click's mark for lines that stay as they are
     try:

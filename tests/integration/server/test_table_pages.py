@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -84,6 +85,26 @@ def test_a_table_says_what_above_it_failed_and_what_it_is_made_of(served: Served
         assert listed.index("mart.sales") < listed.index("staging.sale")
         assert "does not exist yet" in _text(served.get("/catalogue/local.mart.sales").text)
         assert "names no" not in _text(served.get("/catalogue", q="zzz").text)
+
+
+def test_every_link_of_every_page_leads_somewhere(served: Served) -> None:
+    seen, left = set[str](), ["/"]
+    with served.listening():
+        while left:
+            address = left.pop()
+            answer = served.get(address)
+            assert answer.status_code == 200, (address, answer.text)
+            if "text/html" not in answer.headers["content-type"]:
+                continue
+            assert HOSTILE not in answer.text, address
+            found = {unescape(one).partition("#")[0] for one in _HREF.findall(answer.text)}
+            new = {one for one in found if one.startswith("/")} - seen
+            seen |= new
+            left += new
+    paths = {re.sub(r"\d+", "1", one.partition("?")[0]) for one in seen}
+    assert paths >= {"/tasks", "/jobs", "/jobs/1", "/events", "/lineage", "/catalogue"}
+    assert paths >= {"/tasks/local.staging.shop", "/catalogue/local.mart.sales"}
+    assert not {"/actions/resume", "/actions/unblacklist"} & paths  # nothing to resume or end
 
 
 def test_the_catalogue_as_files_leads_nowhere_that_is_not_there(
