@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @click.group("docs")
 def docs() -> None:
-    """Write the catalogue of tables as a web site."""
+    """Write the catalogue of tables as a web site.
+
+    Example: dapu docs build finances /var/www/finances
+    """
 
 
 @docs.command("build")

@@ -16,8 +16,9 @@ def test_the_commands_that_init_names_load_a_table(empty: Path) -> None:
 
     made = run("init", "first")
     assert made.status == 0, made.text
-    title, *commands = made.out.splitlines()
+    title, *commands, last = made.out.splitlines()
     assert title == "first is made. Now:"
+    assert last.endswith(": dapu server first")
     assert commands == [
         f"  dapu {name} first" for name in ("versioner", "registrar", "manager", "worker", "status")
     ]
