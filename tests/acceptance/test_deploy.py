@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from dapu.cli.main import cli
+from tests.services import unavailable
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MANIFESTS = [
@@ -77,9 +78,10 @@ def commands(text: str) -> list[list[str]]:
     return [one.split() for one in re.findall(r"\bdapu ([a-z][^;\"\n]*)", text)]
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("kubernetes"), reason="needs dapu[kubernetes]")
 @pytest.mark.parametrize(("file", "document"), MANIFESTS)
 def test_manifests_have_the_keys_of_kubernetes(file: str, document: dict[str, Any]) -> None:
+    if not importlib.util.find_spec("kubernetes"):
+        unavailable("the client of Kubernetes is not installed (dapu[kubernetes])")
     assert unknown(document, f"V1{document['kind']}", file) == []
 
 
@@ -115,8 +117,10 @@ def test_units_start_commands_that_exist() -> None:
     }
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@pytest.mark.systemd
 def test_systemd_reads_the_units(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        unavailable("systemd-analyze is not installed (Debian's systemd)")
     for unit in UNITS:
         text = unit.read_text().replace("/opt/dapu/bin/dapu", "/bin/true")
         (tmp_path / unit.name.replace("@", "@finances")).write_text(text)
@@ -125,8 +129,9 @@ def test_systemd_reads_the_units(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
 def test_kustomize_puts_them_together() -> None:
+    if not shutil.which("kubectl"):  # that of Debian 12 does not know the file's keys
+        unavailable("kubectl 1.22 or newer is not installed")
     command = ["kubectl", "kustomize", str(DEPLOY / "kubernetes")]
     made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     documents = [one for one in yaml.safe_load_all(made) if one["kind"] != "Secret"]

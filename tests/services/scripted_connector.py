@@ -16,6 +16,15 @@ from pathlib import Path
 from typing import Any
 
 _CDK = "6.61.6"  # the version that runs a manifest whose connection names none
+IMAGE = """\
+driver: connector
+image: airbyte/source-faker
+version: 6.2.10
+memory: 512m
+cpus: 1.5
+config: {password: hidden-word-1, count: 1.10}
+"""
+"""The keys of a connection whose connector is an image."""
 
 
 def stream(name: str, columns: dict[str, Any], key: str | None = "id", **more: Any) -> Any:

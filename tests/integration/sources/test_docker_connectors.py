@@ -12,19 +12,11 @@ from dapu.errors import FaultyFile
 from dapu.warehouse.warehouse import open_warehouse
 from tests.conftest import Database, MakeWarehouse
 from tests.services.fake_docker import FakeDocker
-from tests.services.scripted_connector import ScriptedConnector, record, state, status
+from tests.services.scripted_connector import IMAGE, ScriptedConnector, record, state, status
 from tests.support.command import running, wait_until
 from tests.support.one_task import TASK, OneTask
 from tests.support.rounds import prepare
 
-CONNECTION = """\
-driver: connector
-image: airbyte/source-faker
-version: 6.2.10
-memory: 512m
-cpus: 1.5
-config: {password: hidden-word-1, count: 1.10}
-"""
 DONE = status("users", "COMPLETE")
 
 
@@ -40,7 +32,7 @@ def docker(
 @pytest.fixture
 def task(make_warehouse: MakeWarehouse, database: Database, docker: FakeDocker) -> OneTask:
     found = OneTask(make_warehouse, database)
-    found.has(CONNECTION, "do: airbyte\nstream: users")
+    found.has(IMAGE, "do: airbyte\nstream: users")
     return found
 
 
@@ -79,7 +71,7 @@ def test_a_moved_tag_is_fetched_again(
 ) -> None:
     connector.says(DONE)
     task.run()
-    task.has(CONNECTION.replace("6.2.10", "latest"), "do: airbyte\nstream: users")
+    task.has(IMAGE.replace("6.2.10", "latest"), "do: airbyte\nstream: users")
     task.run()
     pulls = [run["flags"]["--pull"] for run in docker.runs]
     assert (pulls[0], pulls[-1]) == (["missing"], ["always"])
@@ -88,7 +80,7 @@ def test_a_moved_tag_is_fetched_again(
 def test_a_silent_image_is_ended_with_its_container(
     task: OneTask, docker: FakeDocker, connector: ScriptedConnector
 ) -> None:
-    task.has(f"{CONNECTION}silence: 1 second", "do: airbyte\nstream: users")
+    task.has(f"{IMAGE}silence: 1 second", "do: airbyte\nstream: users")
     connector.says("sleep 600")
     assert "silent" in task.fails()
     assert docker.left() == []
@@ -131,7 +123,7 @@ def test_nothing_is_left_when_dapu_is_killed(
 def test_what_docker_would_take_for_something_else_is_refused(
     task: OneTask, key: str, value: str, words: str
 ) -> None:
-    old = next(line for line in CONNECTION.splitlines() if line.startswith(f"{key}: "))
-    task.has(CONNECTION.replace(old, f"{key}: {value}"), "do: airbyte\nstream: users")
+    old = next(line for line in IMAGE.splitlines() if line.startswith(f"{key}: "))
+    task.has(IMAGE.replace(old, f"{key}: {value}"), "do: airbyte\nstream: users")
     with pytest.raises(FaultyFile, match=words):
         open_warehouse(task.folder)

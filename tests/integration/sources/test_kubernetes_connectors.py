@@ -15,19 +15,11 @@ from dapu.sources.connectors import pod_program
 from dapu.sources.connectors.pod_order import ALIVE, CREATOR, PodOrder
 from tests.conftest import Database, MakeWarehouse
 from tests.services.fake_kubernetes import NAMESPACE, FakeKubernetes
-from tests.services.scripted_connector import ScriptedConnector, record, state, status
+from tests.services.scripted_connector import IMAGE, ScriptedConnector, record, state, status
 from tests.support.command import running, wait_until
 from tests.support.one_task import TASK, OneTask
 from tests.support.rounds import prepare
 
-CONNECTION = """\
-driver: connector
-image: airbyte/source-faker
-version: 6.2.10
-memory: 512m
-cpus: 1.5
-config: {password: hidden-word-1, count: 1.10}
-"""
 DONE = status("users", "COMPLETE")
 ROW = record("users", id=1)
 
@@ -82,7 +74,7 @@ def test_a_task_reads_and_continues_from_pods_of_which_nothing_is_left(
     connector: ScriptedConnector,
 ) -> None:
     task = OneTask(make_warehouse, database)
-    task.has(CONNECTION + cluster.connection, "do: airbyte\nstream: users")
+    task.has(IMAGE + cluster.connection, "do: airbyte\nstream: users")
     connector.says(ROW, state("users", 1), DONE)
     task.run()
     connector.says(record("users", id=2), state("users", 2), DONE)
@@ -100,7 +92,7 @@ def test_nothing_is_left_when_dapu_is_killed(
     connector: ScriptedConnector,
 ) -> None:
     task = OneTask(make_warehouse, database)
-    task.has(CONNECTION + cluster.connection, "do: airbyte\nstream: users")
+    task.has(IMAGE + cluster.connection, "do: airbyte\nstream: users")
     connector.says("sleep 600")
     prepare(task.folder)
     with running("run", task.folder, TASK) as process:
