@@ -93,6 +93,11 @@ def is_number(type_name: str) -> bool:
     return _parse(type_name)[0] in _NUMBERS
 
 
+def is_float(type_name: str) -> bool:
+    """Whether values of a type are binary floating-point numbers."""
+    return _parse(type_name)[0] in ("real", "double precision")
+
+
 def is_text(type_name: str) -> bool:
     """Whether values of a type are texts."""
     return _parse(type_name)[0] in _STRINGS

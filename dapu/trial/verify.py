@@ -165,12 +165,14 @@ class _Comparison:
         known = {one.name: one.type for one in self.relation.columns}
         names = [one.name for one in columns if one.name in known]
         self._check(columns, known, found)
-        pairs = [
-            Pair(c.name, self._type(c, known), known[c.name]) for c in columns if c.name in known
-        ]
         dialect = dialect_of(
             self.trial.warehouse, self.options.connection or self.context.action.connection
         )
+        pairs = [
+            Pair(one.name, self._type(one, known, dialect), known[one.name])
+            for one in columns
+            if one.name in known
+        ]
         key = BlockKey(self.key[0], dialect, self._order(pairs, dialect))
         found.why_every_row = self._why_every_row(key, pairs)
         ranges: Sequence[Range] = [_EVERY_ROW]
@@ -215,11 +217,11 @@ class _Comparison:
             raise CannotVerify(f"the source does not give {', '.join(lost)} of the key")
         found.not_compared = [name for name in known if name not in given]
 
-    def _type(self, column: Column, known: dict[str, str]) -> str:
+    def _type(self, column: Column, known: dict[str, str], dialect: str) -> str:
         """What the source says its values are; of one that says nothing they may be anything."""
-        if not self.source.typed_by_values:
+        if not self.source.typed_by_values or dialect == "duckdb":
             return column.type
-        return known[column.name] if "SQLite" in self.source.description else "text"
+        return known[column.name] if dialect == "sqlite" else "text"
 
     def _order(self, pairs: Sequence[Pair], dialect: str) -> Any:
         pair = next(one for one in pairs if one.name == self.key[0])
@@ -235,6 +237,11 @@ class _Comparison:
             return f"the hashes of {key.dialect} cannot be compared with PostgreSQL's"
         if key.order == "none":
             return f"the key column {key.name} has another order in the source than in the table"
+        documents = [pair.name for pair in pairs if pair.source == "jsonb"]
+        if key.dialect == "duckdb" and documents:
+            return (
+                f"DuckDB writes lists, structs and JSON otherwise than PostgreSQL: {documents[0]}"
+            )
         if key.dialect == "sqlite" and len(pairs) > _MOST_ARGUMENTS:
             return f"a function of SQLite takes no more than {_MOST_ARGUMENTS} columns"
         return self._why_other_bytes(key.dialect)

@@ -152,7 +152,7 @@ select block, pg_catalog.count(*), pg_catalog.sum(h::numeric)::text from (
 group by block;
 
 -- name: common_postgresql
--- The 60 bits that MySQL and SQLite make of the same text.
+-- The 60 bits that the other databases make of the same text.
 select block, pg_catalog.count(*), pg_catalog.sum(h)::text from (
     select {number} as block, ('x0' || pg_catalog.substr(pg_catalog.md5(
         pg_catalog.concat_ws('|', {columns})), 1, 15))::bit(64)::bigint as h from (
@@ -179,11 +179,58 @@ select block, count(*), dapu_digest(h) from (
 ) dapu_query where {range} limit -1 offset 0) dapu_hashes
 group by block;
 
+-- name: duckdb
+select block, count(*), cast(coalesce(sum(h), 0) as varchar) from (
+    select {number} as block,
+        cast('0x' || substr(md5(concat_ws('|', {columns})), 1, 15) as bigint) as h
+    from (
+{query}
+) dapu_query where {range}) dapu_hashes
+group by block;
+
+-- name: duckdb_key
+encode(cast({column} as varchar));
+
+-- name: duckdb_plain
+coalesce(cast({column} as varchar), '');
+
+-- name: duckdb_text
+coalesce(strlen(cast({column} as varchar)) || ':' || cast({column} as varchar), '');
+
+-- name: duckdb_bytes
+coalesce(lower(hex({column})), 'null');
+
+-- name: duckdb_boolean
+coalesce(cast(cast({column} as integer) as varchar), '');
+
+-- name: duckdb_float
+-- The bits: the shortest text of a number is not written alike.
+coalesce(case when isnan({column}) then 'NaN'
+    else cast(cast(cast({column} as double) as bit) as varchar) end, '');
+
+-- name: duckdb_time
+-- Years before the first have `(BC)` behind the day, not at the end.
+coalesce(regexp_replace(cast({column} as varchar), ' [(]BC[)](.*)', '\1 BC'), '');
+
+-- name: duckdb_moment
+coalesce(case when isfinite({column})
+    then regexp_replace(cast(timezone('UTC', {column}) as varchar), ' [(]BC[)](.*)', '\1 BC')
+    else cast({column} as varchar) end, '');
+
+-- name: duckdb_fraction
+coalesce(replace(regexp_replace(cast({column} as varchar), '([.][0-9]*[1-9])0+([^0-9]|$)',
+    '\1\2'), 'month', 'mon'), '');
+
 -- name: common_postgresql_plain
 coalesce({column}::text, '');
 
 -- name: common_postgresql_short
 coalesce(pg_catalog.trim_scale({column})::text, '');
+
+-- name: common_postgresql_float
+-- The bits.
+coalesce(case when {column} = 'NaN' then 'NaN' else ('x' || pg_catalog.encode(
+    pg_catalog.float8send({column}::double precision), 'hex'))::bit(64)::text end, '');
 
 -- name: common_postgresql_boolean
 coalesce({column}::int::text, '');

@@ -6,6 +6,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from tests.conftest import Database
 
 IN_BLOCKS = """
@@ -18,6 +20,32 @@ IN_BLOCKS = """
 """An action whose table has the key `k`."""
 
 
+class _DuckDB:
+    """A file that is open only for a statement: in one process none may write while one reads."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._found: list[tuple[Any, ...]] = []
+
+    def cursor(self) -> _DuckDB:
+        return self
+
+    def execute(self, statement: str) -> None:
+        if statement not in ("begin", "commit"):
+            with duckdb.connect(str(self._file)) as session:
+                self._found = session.execute(statement).fetchall()
+
+    def executemany(self, statement: str, rows: list[Any]) -> None:
+        with duckdb.connect(str(self._file)) as session:
+            session.executemany(statement, rows)
+
+    def fetchone(self) -> tuple[Any, ...]:
+        return self._found[0]
+
+    def close(self) -> None:
+        """It is closed."""
+
+
 class Shop:
     """A source database of one of several kinds."""
 
@@ -26,6 +54,9 @@ class Shop:
         if kind == "sqlite":
             self.url = f"sqlite:///{folder}/shop.db"
             self.session: Any = sqlite3.connect(folder / "shop.db", isolation_level=None)
+        elif kind == "duckdb":
+            self.url = f"duckdb:///{folder}/shop.duckdb"
+            self.session = _DuckDB(folder / "shop.duckdb")
         elif kind == "postgresql":
             self.url = f"postgresql://{database.server.username}@/{database.name}" + (
                 f"?host={database.server.socket_directory}"

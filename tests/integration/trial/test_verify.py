@@ -37,7 +37,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("kind", ["postgresql", "sqlite", "mysql"])
+@pytest.mark.parametrize("kind", ["postgresql", "sqlite", "mysql", "duckdb"])
 def test_only_the_rows_around_a_difference_are_read(
     kind: str, task: OneTask, tmp_path: Path, database: Database, request: pytest.FixtureRequest
 ) -> None:

@@ -1,8 +1,8 @@
 """Blocks whose hashes can be compared with those of the table: both hash the same of each value.
 
-Two PostgreSQLs hash the values themselves. MySQL, MariaDB and SQLite write each value as PostgreSQL
-does, and both hash the text. Where they write it differently the hashes differ, and the rows are
-read: a value's form may cost bytes, but never hide a difference.
+Two PostgreSQLs hash the values themselves. MySQL, MariaDB, SQLite and DuckDB write each value as
+PostgreSQL does, and both hash the text. Where they write it differently the hashes differ, and the
+rows are read: a value's form may cost bytes, but never hide a difference.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dapu.rows.types import is_exactly_comparable, is_integer, is_number, is_padded, is_text
+from dapu.rows.types import (
+    is_exactly_comparable,
+    is_float,
+    is_integer,
+    is_number,
+    is_padded,
+    is_text,
+)
+from dapu.sources.databases.blocks.duckdb_form import duckdb_form
 from dapu.sources.databases.blocks.hashes import Block, BlockSource
 from dapu.sources.databases.blocks.key import Range
 from dapu.sources.databases.fragments import fragment
@@ -21,7 +29,7 @@ _TIMES = ("timestamp", "time", "interval")
 _PLAIN = ("boolean", "date", "uuid", *_TIMES)
 """Types beside numbers and bytes in whose texts no `|` stands."""
 
-COMPARABLE = ("postgresql", "mysql", "mariadb", "sqlite")
+COMPARABLE = ("postgresql", "mysql", "mariadb", "sqlite", "duckdb")
 """The databases, by SQLAlchemy's names, whose hashes can be compared with those of the table."""
 
 
@@ -37,6 +45,11 @@ class Pair:
     def is_plain(self) -> bool:
         """Whether no text of it can be taken for two columns, on either side."""
         return all(_is_plain(one) for one in (self.source, self.table))
+
+    @property
+    def are_floats(self) -> bool:
+        """Whether both sides have the same bits of a number."""
+        return is_float(self.source) and is_float(self.table)
 
 
 @dataclass(frozen=True)
@@ -72,13 +85,20 @@ class CommonForm(BlockSource):
             return _alike(name, pair)
         match self.key.dialect:
             case "postgresql":
-                if self.other == "sqlite" and pair.table.startswith("numeric"):
-                    # A number of SQLite has no zeros behind the point.
-                    return fragment("blocks.common_postgresql_short", column=name)
-                return _of_postgresql(name, pair)
+                return self._of_table(name, pair)
             case "sqlite":
                 return fragment("blocks.sqlite_column", column=name)
+            case "duckdb":
+                return duckdb_form(name, pair.source, is_plain=pair.is_plain, bits=pair.are_floats)
         return _of_mysql(name, pair)
+
+    def _of_table(self, name: str, pair: Pair) -> str:
+        if self.other == "sqlite" and pair.table.startswith("numeric"):
+            # A number of SQLite has no zeros behind the point.
+            return fragment("blocks.common_postgresql_short", column=name)
+        if self.other == "duckdb" and pair.are_floats:
+            return fragment("blocks.common_postgresql_float", column=name)
+        return _of_postgresql(name, pair)
 
 
 _STATEMENTS = {
@@ -86,6 +106,7 @@ _STATEMENTS = {
     "mysql": "blocks.mysql_common",
     "mariadb": "blocks.mysql_common",
     "sqlite": "blocks.sqlite_common",
+    "duckdb": "blocks.duckdb",
 }
 
 
@@ -124,13 +145,12 @@ def _of_postgresql(name: str, pair: Pair) -> str:
 
 
 def _of_mysql(name: str, pair: Pair) -> str:
-    is_float = pair.source in ("real", "double precision")
     if not pair.is_plain:
-        value = fragment("mysql.floating", value=name) if is_float else name
+        value = fragment("mysql.floating", value=name) if is_float(pair.source) else name
         return fragment("blocks.mysql_common_text", column=value)
     if pair.source == "bytea":
         return fragment("blocks.mysql_common_bytes", column=name)
-    if is_float:
+    if is_float(pair.source):
         return fragment("blocks.mysql_common_float", column=name)
     if pair.source.startswith(_TIMES):
         return fragment("blocks.mysql_common_time", column=name)

@@ -25,10 +25,12 @@ _STATEMENTS = {
     "mysql": "blocks.mysql",
     "mariadb": "blocks.mysql",
     "sqlite": "blocks.sqlite",
+    "duckdb": "blocks.duckdb",
     "mssql": "blocks.mssql",
     "oracle": "blocks.oracle",
 }
 _LOWS = {"postgresql": "blocks.lows_postgresql", "mssql": "blocks.lows_mssql"}  # others: lows
+_IN_ONE_PASS = ("postgresql", "duckdb")
 SIZE = 8_000  # rows; a block with more than twice as many is cut
 _MOST_ARGUMENTS = 100  # of a function of SQLite; before 3.48 it took 127
 
@@ -93,9 +95,9 @@ class BlockSource:
         if self.key.dialect not in _STATEMENTS:
             raise JobError(
                 f"`changes: blocks` has no hash for {self.key.dialect}; it has for PostgreSQL, "
-                "MariaDB, MySQL, SQLite, SQL Server and Oracle"
+                "MariaDB, MySQL, SQLite, DuckDB, SQL Server and Oracle"
             )
-        if self.key.dialect == "postgresql" or self.key.is_text:
+        if self.key.dialect in _IN_ONE_PASS or self.key.is_text:
             return self._hashed(Range(None, None), lows)
         # An index finds the rows of a range; they are of no use to it as texts.
         ranges = [Range(low, high) for low, high in zip([None, *lows], [*lows, None], strict=True)]
@@ -155,6 +157,8 @@ class BlockSource:
             case "mssql":
                 pairs = zip(quoted, self.columns, strict=True)
                 return ", ".join(_mssql_form(name, column.type) for name, column in pairs)
+            case "duckdb":
+                return _joined(quoted, "blocks.duckdb_text", ", ")
         return _joined(quoted, "blocks.oracle_column", " || '|' || ")
 
 

@@ -22,6 +22,7 @@ _BYTES_OF_TEXTS = {
     "mysql": "blocks.mysql_key",
     "mariadb": "blocks.mysql_key",
     "sqlite": "blocks.sqlite_key",
+    "duckdb": "blocks.duckdb_key",
 }
 
 
@@ -75,9 +76,9 @@ class BlockKey:
         if self.order == "none" or not isinstance(found, int | float | Decimal | date):
             raise JobError(
                 f"`changes: blocks` needs a key whose first column ({self.name}) is a number, a "
-                "date or a timestamp, and in the table too; with PostgreSQL, MariaDB, MySQL and "
-                "SQLite it may be a text or a uuid, if it is one in the table too (and `char(n)` "
-                "in both or in none). Others have another order in each database. It has "
+                "date or a timestamp, and in the table too; with PostgreSQL, MariaDB, MySQL, "
+                "SQLite and DuckDB it may be a text or a uuid, if it is one in the table too (and "
+                "`char(n)` in both or in none). Others have another order in each database. It has "
                 f"{found!r}"
             )
         return found

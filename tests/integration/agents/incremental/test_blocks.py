@@ -32,7 +32,7 @@ FILES = {
 FILL = "insert into item select n, 'item ' || n, n / 7.0 from numbers where n <= 1000"
 
 
-@pytest.fixture(params=["postgresql", "sqlite", "mysql"])
+@pytest.fixture(params=["postgresql", "sqlite", "mysql", "duckdb"])
 def shop(request: pytest.FixtureRequest, tmp_path: Path, database: Database) -> Any:
     shop = Shop(request.param, tmp_path, database, request)
     yield shop
@@ -169,6 +169,9 @@ CHANGES = {
     },
     "mysql": {"v float": ("16777215", "16777216"), "v double": ("0.1", "0.10000000000000002")},
     "sqlite": {"v real": ("0.1", "0.10000000000000002")},
+    "duckdb": {"v double": ("0.1", "0.10000000000000002"),
+               "v varchar collate nocase": ("'a'", "'A'"),
+               "v varchar[]": ("['a, b']", "['a', 'b']"), "v blob": ("'a'", "'\\x00a'")},
 }  # fmt: skip
 
 
@@ -192,7 +195,12 @@ def test_a_change_that_the_source_takes_for_none_is_seen(
 
 
 def test_a_key_that_others_order_otherwise_is_reported(folder: Path, shop: Shop) -> None:
-    keys = {"postgresql": "int4send(id)", "sqlite": "cast(id as blob)", "mysql": "sec_to_time(id)"}
+    keys = {
+        "postgresql": "int4send(id)",
+        "sqlite": "cast(id as blob)",
+        "mysql": "sec_to_time(id)",
+        "duckdb": "to_days(id)",
+    }
     query = folder / "routes/shop/staging/item/extract.sql"
     query.write_text(f"select {keys[shop.kind]} as id, name from item")
     shop.run(FILL)

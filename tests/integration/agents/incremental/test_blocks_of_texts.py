@@ -22,10 +22,11 @@ TYPES = {
     "postgresql": "varchar(60)",
     "mysql": "varchar(60) character set utf8mb4 collate utf8mb4_general_ci",
     "sqlite": "text collate nocase",
+    "duckdb": "varchar collate nocase",
 }
 
 
-@pytest.fixture(params=["postgresql", "sqlite", "mysql"])
+@pytest.fixture(params=["postgresql", "sqlite", "mysql", "duckdb"])
 def shop(request: pytest.FixtureRequest, tmp_path: Path, database: Database) -> Any:
     shop = Shop(request.param, tmp_path, database, request)
     yield shop
@@ -45,7 +46,7 @@ def has_texts(shop: Shop, task: OneTask) -> None:
 
 def put(shop: Shop, rows: dict[str, str]) -> None:
     """Makes these the rows of the source's table."""
-    mark = "?" if shop.kind == "sqlite" else "%s"
+    mark = "?" if shop.kind in ("sqlite", "duckdb") else "%s"
     shop.run("begin")
     shop.run("delete from thing")
     shop.session.cursor().executemany(
