@@ -8,6 +8,7 @@ import click
 
 from dapu.cli.arguments import WAREHOUSE
 from dapu.errors import ConfigurationError
+from dapu.named_sql import statement
 from dapu.warehouse.connections import MAIN
 
 if TYPE_CHECKING:
@@ -44,12 +45,20 @@ def mcp(warehouse: Warehouse, connection: str | None) -> None:
 
 
 def _check_reader(warehouse: Warehouse, connection: str) -> None:
-    """Raises ConfigurationError for a connection that is none of a role that may only read."""
+    """Raises ConfigurationError for a connection whose role may do more than read."""
     if connection == MAIN:
         raise ConfigurationError(
             f"--connection {MAIN}: that role writes; name a connection with one that may only read"
         )
-    warehouse.entered_by(connection)
+    with warehouse.entered_by(connection).session("mcp") as session, session.cursor() as cursor:
+        cursor.execute(statement("session.more_than_reading"))
+        found = cursor.fetchone()
+    if found is not None:
+        role, why = found
+        raise ConfigurationError(
+            f"--connection {connection}: its role {role} {why}; name a connection with a role that "
+            "may only read"
+        )
 
 
 COMMANDS = (mcp,)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -36,13 +37,26 @@ def psql(warehouse: Warehouse, arguments: tuple[str, ...]) -> None:
     program = shutil.which("psql")
     if program is not None:
         environment = os.environ | ({"PGPASSWORD": password} if password else {})
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # psql ends a query with it
-        done = subprocess.run([program, "-d", address, *arguments], env=environment, check=False)
-        sys.exit(done.returncode)
+        sys.exit(_status_of([program, "-d", address, *arguments], environment))
     say(f"psql is not installed; the address, without the password: {address}")
     if is_embedded(warehouse):
         say("The server runs until Ctrl-C.")
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         signal.pause()
+
+
+def _status_of(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs a program that has the terminal; its exit status, as a shell gives it.
+
+    It does not outlive this process, whose embedded server it may use.
+    """
+    # A handler rather than SIG_IGN, which the program would inherit.
+    signal.signal(signal.SIGINT, lambda *_: None)  # psql ends a query with it
+    process = subprocess.Popen(command, env=environment)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: process.send_signal(number))
+    status = process.wait()
+    return status if status >= 0 else 128 - status
 
 
 def address_of(warehouse: Warehouse) -> tuple[str, str | None]:

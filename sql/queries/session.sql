@@ -57,3 +57,26 @@ $dapu$;
 
 -- name: fetch_query
 fetch forward {most} from dapu_query;
+
+-- name: more_than_reading
+-- Why the session's role may do more than read: of itself, by a role that it may become, or in a
+-- table. Those of PostgreSQL that write, or read files of the server, are known by their names.
+select role, why from (
+    select 1 as place, session_user as role, case when r.rolname = session_user then 'is a superuser'
+        else 'may become ' || r.rolname || ', a superuser' end as why
+    from pg_catalog.pg_roles as r
+    where r.rolsuper and pg_catalog.pg_has_role(session_user, r.oid, 'member')
+    union all
+    select 2, session_user, 'is a member of ' || r.rolname
+    from pg_catalog.pg_roles as r
+    where r.rolname in ('pg_write_all_data', 'pg_write_server_files', 'pg_read_server_files',
+        'pg_execute_server_program') and pg_catalog.pg_has_role(session_user, r.oid, 'member')
+    union all
+    select 3, session_user, 'may write ' || c.oid::pg_catalog.regclass::text
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v', 'f') and n.nspname <> 'information_schema'
+        and n.nspname not like 'pg\_%%'
+        and pg_catalog.has_table_privilege(session_user, c.oid, 'insert, update, delete, truncate')
+) as found
+order by place, why limit 1;

@@ -104,3 +104,29 @@ def test_the_role_that_writes_is_refused(make_warehouse: MakeWarehouse) -> None:
     done = dapu("mcp", make_warehouse(), "--connection", "main")
     assert done.status == 2
     assert "that role writes" in done.err
+
+
+@pytest.mark.parametrize(
+    ("grant", "why"),
+    [
+        ("alter role {name} superuser", "is a superuser"),
+        ("grant pg_read_server_files to {name}", "is a member of pg_read_server_files"),
+        ("grant update on mart.sale to {name}", "may write mart.sale"),
+        ("alter table mart.sale owner to {name}", "may write mart.sale"),
+    ],
+)
+def test_so_is_another_that_may_write(
+    make_warehouse: MakeWarehouse,
+    database: Database,
+    reader: str,
+    connection: PgSession,
+    grant: str,
+    why: str,
+) -> None:
+    folder = make_warehouse(
+        {**ROUTE, "connections.yaml": f"{database.connections_yaml()}\n{reader}\n"}
+    )
+    rows(connection, grant.format(name=f"{database.name}_reader"))
+    done = dapu("mcp", folder, "--connection", "reader")
+    assert done.status == 2
+    assert why in done.err

@@ -27,7 +27,7 @@ _OTHERS = {"task.yaml", "watermark."}
 _NOT_POSTGRESQL = re.compile(
     r"(mysql|sqlite|execute_mssql|execute_databricks|execute_snowflake|execute_sqlite|abi_snowflake"
     r"|casts)\."
-    r"|blocks\.(lows(_mssql)?|(mysql|sqlite|mssql|oracle)(_\w+)?)$|subquery\.|generate\.has_nulls$"
+    r"|blocks\.(lows(_mssql)?|(mysql|sqlite|mssql|oracle|duckdb)(_\w+)?)$|subquery\.|generate\.has_nulls$"
 )
 # What the grammar itself knows, and PostgreSQL looks up in pg_catalog only; and names of types.
 _WORDS = {
