@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import re
-import subprocess
 import warnings
 from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from dapu.bounded_command import run_bounded
 from dapu.errors import ConfigurationError, DapuError
 from dapu.registry.notices import Notice
 from dapu.secrets import HIDDEN, redact
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import apprise
 
 PATIENCE = 60  # seconds for a command
+_KEPT = 1 << 16  # bytes of what it prints
 _SHOWN = 10  # notices of a message
 _LONGEST = 300  # characters of what one says
 _SEPARATORS = re.compile(r"[/:@?&=+,;]+")
@@ -63,24 +64,18 @@ def send(to: Recipient, title: str, text: str, data: dict[str, Any]) -> None:
 
 
 def _run(to: Recipient, data: dict[str, Any]) -> None:
+    message = json.dumps(data, default=str, ensure_ascii=False).encode()
     try:
-        done = subprocess.run(
-            to.command or [],
-            input=json.dumps(data, default=str, ensure_ascii=False),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=PATIENCE,
-        )
-    except subprocess.TimeoutExpired:
+        done = run_bounded(to.command or [], seconds=PATIENCE, most=_KEPT, given=message)
+    except TimeoutError:
         raise DapuError(f"{to.name}: its command took longer than {PATIENCE} seconds") from None
     except OSError as error:
         raise DapuError(f"{to.name}: its command cannot be run: {error.strerror}") from None
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
+    if done.status:
+        text = (done.error.strip() or done.out.strip()).decode(errors="replace")
+        said = text.rpartition("\n")[2]
         why = f": {redact(said)[:_LONGEST]}" if said else ""
-        raise DapuError(f"{to.name}: its command ended with status {done.returncode}{why}")
+        raise DapuError(f"{to.name}: its command ended with status {done.status}{why}")
 
 
 def _call(to: Recipient, title: str, text: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from dapu.bounded_command import run_bounded
 from dapu.errors import FaultyText
 from dapu.secrets import redact, remember
 
@@ -17,6 +17,7 @@ Kind = Literal["file", "cmd"]
 PATIENCE = 30.0  # seconds for a command
 _AT_ONCE = 8  # commands
 _LARGEST = 1 << 20  # bytes; more is no secret
+_SHOWN = 300  # characters of what a command says
 
 
 def read_secret(kind: Kind, text: str, folder: Path) -> str:
@@ -65,30 +66,29 @@ def _run(command: str, folder: Path) -> str | FaultyText:
 def _output(command: str, folder: Path) -> str:
     shown = f"the command `{command}`"
     try:
-        done = subprocess.run(
-            shlex.split(command),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=PATIENCE,
-            cwd=folder,
-        )
-    except subprocess.TimeoutExpired:
-        raise FaultyText(f"{shown} took longer than {PATIENCE:g} seconds") from None
+        words = shlex.split(command)
     except ValueError as error:
         cut = ": a command cannot have a `}`" if "{" in command else ""
         raise FaultyText(f"{shown} is not a command line: {error}{cut}") from None
-    except OSError as error:
-        raise FaultyText(f"{shown} cannot be run: {error.strerror}") from None
-    if done.returncode:
-        said = redact(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
-        why = f": {said}" if said else ""
-        raise FaultyText(f"{shown} ended with status {done.returncode}{why}")
-    return _decoded(done.stdout, shown)
+    try:
+        done = run_bounded(words, seconds=PATIENCE, most=_LARGEST, folder=folder)
+    except TimeoutError:
+        raise FaultyText(f"{shown} took longer than {PATIENCE:g} seconds") from None
+    except (OSError, ValueError) as error:
+        raise FaultyText(f"{shown} cannot be run: {_why(error)}") from None
+    if done.status:
+        said = redact(done.error.decode(errors="replace").strip().rpartition("\n")[2])
+        why = f": {said[:_SHOWN]}" if said else ""
+        raise FaultyText(f"{shown} ended with status {done.status}{why}")
+    return _decoded(done.out, shown, is_cut=done.is_cut)
 
 
-def _decoded(content: bytes, what: str) -> str:
-    if len(content) > _LARGEST:
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _decoded(content: bytes, what: str, *, is_cut: bool = False) -> str:
+    if is_cut or len(content) > _LARGEST:
         raise FaultyText(f"{what} gives more than {_LARGEST:,} bytes, which is no secret")
     try:
         value = content.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")

@@ -184,6 +184,8 @@ def test_a_secret_may_stand_in_a_file_or_be_printed_by_a_command(tmp_path: Path)
         ("${cmd:no-such-program x}", "`no-such-program x` cannot be run"),
         ("${cmd:sh -c 'echo hidden-1; echo not found >&2; exit 3'}", "status 3: not found"),
         ("${cmd:sleep 9}", "took longer than 0.1 seconds"),
+        ("${cmd:head -c 2000000 /dev/zero}", "more than 1,048,576 bytes"),
+        ("${cmd:sh -c 'sleep 3 & echo x'}", "took longer than 0.1 seconds"),
         ("${cmd:pass 'show}", "not a command line"),
         ("${cmd:awk '{print}' x}", "cannot have a `}`"),
         ("${file:zero}", "bytes that are zero"),
