@@ -177,7 +177,7 @@ def fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
     for name, file in sorted(_files(str(path), "")):
         digest.update(f"{name}\0".encode())
-        with open(file, "rb") as content:  # noqa: PTH123 - three times as fast as a Path
+        with open(file, "rb", buffering=0) as content:  # noqa: PTH123 - thrice as fast as a Path
             digest.update(hashlib.sha256(content.read()).digest())
     return digest.hexdigest()
 

@@ -156,14 +156,17 @@ def claim_after_commit(cursor: Cursor, registry: Registry, worker: int) -> Claim
 
 
 def _claimed(row: tuple[Any, ...], worker: int) -> Claim:
-    *of_job, digest, definition, connection, marks, source_state = row
+    *of_job, digest, definition, connection, marks, seen = row
+    source_state: dict[str, dict[str, Any]] = {}
+    for source, item, state in seen or ():
+        source_state.setdefault(source, {})[item] = state
     return Claim(
         Job(*of_job)._replace(worker=worker),
         digest,
         definition,
         connection,
         watermarks={of: watermarks.restore(*parts) for of, parts in (marks or {}).items()},
-        source_state=source_state or {},
+        source_state=source_state,
     )
 
 
@@ -210,13 +213,13 @@ def finish(
     What the job set or left behind in its session is reset.
     last_event: logged in the same transaction. after_commit: something is to run after it.
     """
-    wakes = status == "done" and job.is_master
+    turn = registry.lock_key("finish")
     row = registry.prepared(
         cursor,
         "agenda.finish",
-        after=["agenda.take_turn"] if wakes else [],
+        after=["agenda.take_turn"] if status == "done" and job.is_master else [],
         first=session_of(cursor).reset_with_next(),
-        key=registry.lock_key("finish"),
+        key=turn,
         job=job.number,
         worker=worker,
         status=status,
@@ -227,6 +230,10 @@ def finish(
         data=last_event and last_event.data,
         after_commit=after_commit,
     )
+    if status == "done" and row == (True,):
+        registry.prepared(
+            cursor, "agenda.wake", after=["agenda.take_turn"], key=turn, job=job.number
+        )
     return row is not None
 
 

@@ -1,14 +1,14 @@
 """Connections to PostgreSQL: what is set in each of them, and what stands in between.
 
-Settings are made once the connection is there, not at its start: a pooler drops or refuses those
-of the start. A connection whose other side vanished without a word is known to be dead after half
+Settings are asked for at a connection's start, where they are what `reset all` goes back to, and
+made once it is there: a pooler drops or refuses those of the start. A connection whose other side vanished without a word is known to be dead after half
 a minute, on both sides.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Literal
@@ -44,6 +44,8 @@ OWN_PATH = "pg_catalog, pg_temp"
 _PLAIN = re.compile(r"[\w/+:.-]+")
 _CANCEL_WITHIN = 5  # seconds
 _TRIES = 5  # to see a pooler's other session: other clients may come between
+# What PgBouncer says of settings, and a server whose system cannot do `_CHECK`.
+_REFUSED_AT_START = re.compile("startup parameter|client_connection_check_interval")
 _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?=\s|$)")
 
 
@@ -92,12 +94,14 @@ class Session(extensions.connection):
     """A connection whose settings are known.
 
     keywords: of libpq, for another like it. settings: what was set in it, by name.
+    not_from_start: the names among them that `reset all` loses.
     backend: the process that serves it; behind a pooler another than it got at its start.
     given_path: the search_path that the role, the database or `options` give.
     """
 
     keywords: dict[str, Any]
     settings: dict[str, str]
+    not_from_start: Collection[str]
     backend: int
     given_path: str
     runs_others: bool = True  # whether what is executed now is the SQL of others
@@ -142,8 +146,9 @@ class Session(extensions.connection):
 
     @cached_property
     def _resetting(self) -> str:
-        plain = {k: v for k, v in self.settings.items() if _PLAIN.fullmatch(v)}
-        others = {k: v for k, v in self.settings.items() if k not in plain}
+        lost = {k: v for k, v in self.settings.items() if k in self.not_from_start}
+        plain = {k: v for k, v in lost.items() if _PLAIN.fullmatch(v)}
+        others = {k: v for k, v in lost.items() if k not in plain}
         with self.cursor() as cursor:
             texts = [statement("server.reset_session")]
             for name, value in plain.items():  # half the time of `set_up`
@@ -191,9 +196,7 @@ def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> 
     chosen, rest = _read_options(str(wanted.pop("options", "")))
     if rest:
         wanted["options"] = rest
-    session: Session = psycopg2.connect(
-        connection_factory=Session, cursor_factory=_SessionCursor, **wanted
-    )
+    session = _start(wanted, None if settings is None else {**chosen, **settings})
     try:
         session.keywords, session.settings = wanted, chosen
         _begin(session, chosen.get("search_path"))
@@ -205,6 +208,29 @@ def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> 
         session.close()
         raise
     return session
+
+
+def _start(keywords: dict[str, Any], settings: Mapping[str, str] | None) -> Session:
+    made = {"connection_factory": Session, "cursor_factory": _SessionCursor}
+    if settings is not None:
+        # The path is set later: first it shows what the role and the database give.
+        asked = {**settings, **_CHECK, "search_path": None}
+        options = [str(keywords.get("options", "")), *map(_option, asked.items())]
+        try:
+            started: Session = psycopg2.connect(
+                **{**keywords, **made, "options": " ".join(filter(None, options))}
+            )
+            return started
+        except psycopg2.OperationalError as error:
+            if not _REFUSED_AT_START.search(str(error)):
+                raise
+    plain: Session = psycopg2.connect(**keywords, **made)
+    return plain
+
+
+def _option(setting: tuple[str, str | None]) -> str:
+    name, value = setting
+    return "" if value is None else f"-c {name}=" + re.sub(r"([\\\s])", r"\\\1", value)
 
 
 def _with_dsn_read(keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,6 +269,9 @@ def _prepare(session: Session, settings: dict[str, str]) -> None:
                 raise
             session.settings = settings
             cursor.execute(statement("session.set_up"), session.set_up_values)
+        changed = [name for name, was_so in cursor if not was_so]
+    # What a pooler's session has may be what its last client set.
+    session.not_from_start = session.settings if session.is_pooled else changed
     session.autocommit = False
 
 

@@ -42,9 +42,8 @@ returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeo
     (select pg_catalog.jsonb_object_agg(m.source,
         pg_catalog.jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
-    (select pg_catalog.jsonb_object_agg(s.source, s.items) from (
-        select x.source, pg_catalog.jsonb_object_agg(x.item, x.state) as items
-        from {seen} x where x.task = a.task group by x.source) s);
+    (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(s.source, s.item, s.state))
+        from {seen} s where s.task = a.task);
 
 -- name: claim_job
 -- The same for one job that an operator wants to run now: neither a pause, nor its masters, nor
@@ -67,9 +66,8 @@ returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause,
     (select pg_catalog.jsonb_object_agg(m.source,
         pg_catalog.jsonb_build_array(m.column_name, m.kind, m.value))
         from {watermark} m where m.task = a.task),
-    (select pg_catalog.jsonb_object_agg(s.source, s.items) from (
-        select x.source, pg_catalog.jsonb_object_agg(x.item, x.state) as items
-        from {seen} x where x.task = a.task group by x.source) s);
+    (select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(s.source, s.item, s.state))
+        from {seen} s where s.task = a.task);
 
 -- name: hindrance
 -- What keeps a job from being started by an operator: its status, the state of its task with the
@@ -109,16 +107,16 @@ select job from {agenda}
 where job = %(job)s and status = 'running' and worker = %(worker)s for share;
 
 -- name: finish
--- Ends a job that is still the worker's own, notes it at the task, queues the tasks that depend on
--- it (when their own pauses are over), and logs its last event. Runs in the job's transaction.
--- Returns the job, or nothing when it was taken away. A backfill is not the
--- task's run, and after one that was skipped the task is due as after a change.
+-- Ends a job that is still the worker's own, notes it at the task, and logs its last event. Runs in
+-- the job's transaction. Returns whether other tasks depend on its, or nothing when it was taken
+-- away. A backfill is not the task's run, and after one that was skipped the task is due as after a
+-- change.
 with ended as (
     update {agenda} a set
         status = %(status)s, ended_at = pg_catalog.clock_timestamp(), rows = %(rows)s,
         message = %(message)s, backend = null, after_commit = %(after_commit)s::text
     where a.job = %(job)s and a.status = 'running' and a.worker = %(worker)s
-    returning a.job, a.task, a.status, a.priority, a.started_at, a.ended_at, a.backfill
+    returning a.job, a.task, a.status, a.started_at, a.ended_at, a.backfill
 ), noted as (
     update {registry} t set
         last_job = e.job, last_status = e.status, last_started_at = e.started_at,
@@ -130,26 +128,31 @@ with ended as (
     insert into {event} (job, task, level, action, message, data)
     select e.job, e.task, 'info', %(action)s::integer, %(event)s::text, %(data)s::jsonb
     from ended e where %(event)s is not null
-), woken as (
-    insert into {agenda} (task, route, priority, cause, not_before)
-    select t.task, t.route, e.priority + 1, 'master',
-        greatest(pg_catalog.now(), t.last_ended_at + coalesce(o.pause, t.pause))
-    from ended e
-    join {dependency} d on d.master = e.task
-    join {registry} t on t.task = d.task and t.on_masters and t.state <> 'faulty'
-    join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
-    left join {override} o on o.task = t.task
-    where e.status = 'done' and not coalesce({is_blacklisted}(o, pg_catalog.now()), false)
-    and not exists (  -- a master that has never run; when it has, it will wake them
-        select from {dependency} other join {registry} m on m.task = other.master
-        where other.task = t.task and other.master <> e.task and m.last_done_at is null)
-    and not exists (  -- a job that is to follow this one stands for it
-        select from {agenda} x
-        where x.task = t.task and x.status = 'waiting' and e.job = any (x.after))
-    order by t.task  -- always in this order, so that no two insert them crosswise
-    on conflict (task) where status = 'waiting' and backfill is null do nothing
 )
-select job from ended;
+select exists (select from {dependency} d where d.master = e.task) from ended e;
+
+-- name: wake
+-- Queues the tasks that depend on that of a job which is done, for when their own pauses are over.
+-- Most tasks are no masters, and what is not asked takes no time. In the same transaction as
+-- `finish`.
+insert into {agenda} (task, route, priority, cause, not_before)
+select t.task, t.route, e.priority + 1, 'master',
+    greatest(pg_catalog.now(), t.last_ended_at + coalesce(o.pause, t.pause))
+from {agenda} e
+join {dependency} d on d.master = e.task
+join {registry} t on t.task = d.task and t.on_masters and t.state <> 'faulty'
+join {route} r on r.route = t.route and not 'manager' = any (r.disabled)
+left join {override} o on o.task = t.task
+where e.job = %(job)s and not coalesce({is_blacklisted}(o, pg_catalog.now()), false)
+and not exists (  -- a master that has never run; when it has, it will wake them
+    select from {dependency} other join {registry} m on m.task = other.master
+    where other.task = t.task and other.master <> e.task and m.last_done_at is null)
+and not exists (  -- a job that is to follow this one stands for it
+    select from {agenda} x
+    where x.task = t.task and x.status = 'waiting' and e.job = any (x.after))
+order by t.task  -- always in this order, so that no two insert them crosswise
+on conflict (task) where status = 'waiting' and backfill is null do nothing
+returning job;
 
 -- name: give_back
 -- A job that was not to be ended here goes back to the queue; the try does not count. Where the

@@ -6,8 +6,10 @@
 select pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path');
 
 -- name: set_up
--- An `unnest` of several arrays is the parser's own, by this name alone.
-select pg_catalog.set_config(setting.name, setting.value, %(in_transaction)s)
+-- An `unnest` of several arrays is the parser's own, by this name alone. Returns of each setting
+-- whether it was so before.
+select setting.name, pg_catalog.current_setting(setting.name, true)
+    is not distinct from pg_catalog.set_config(setting.name, setting.value, %(in_transaction)s)
 from unnest(%(names)s::pg_catalog.text[], %(values)s::pg_catalog.text[])
     as setting (name, value);
 
