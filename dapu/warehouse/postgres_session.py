@@ -1,8 +1,8 @@
 """Connections to PostgreSQL: what is set in each of them, and what stands in between.
 
 Settings are asked for at a connection's start, where they are what `reset all` goes back to, and
-made once it is there: a pooler drops or refuses those of the start. A connection whose other side vanished without a word is known to be dead after half
-a minute, on both sides.
+made once it is there: a pooler drops or refuses those of the start. A connection whose other side
+vanished without a word is known to be dead after half a minute, on both sides.
 """
 
 from __future__ import annotations
@@ -211,21 +211,23 @@ def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> 
 
 
 def _start(keywords: dict[str, Any], settings: Mapping[str, str] | None) -> Session:
-    made = {"connection_factory": Session, "cursor_factory": _SessionCursor}
     if settings is not None:
         # The path is set later: first it shows what the role and the database give.
         asked = {**settings, **_CHECK, "search_path": None}
         options = [str(keywords.get("options", "")), *map(_option, asked.items())]
         try:
-            started: Session = psycopg2.connect(
-                **{**keywords, **made, "options": " ".join(filter(None, options))}
-            )
-            return started
+            return _open({**keywords, "options": " ".join(filter(None, options))})
         except psycopg2.OperationalError as error:
             if not _REFUSED_AT_START.search(str(error)):
                 raise
-    plain: Session = psycopg2.connect(**keywords, **made)
-    return plain
+    return _open(keywords)
+
+
+def _open(keywords: dict[str, Any]) -> Session:
+    session: Session = psycopg2.connect(
+        connection_factory=Session, cursor_factory=_SessionCursor, **keywords
+    )
+    return session
 
 
 def _option(setting: tuple[str, str | None]) -> str:
