@@ -107,11 +107,14 @@ select pg_catalog.pg_get_viewdef(%(oid)s::oid);
 analyze {table};
 
 -- name: smaller_sample
--- For a table whose autovacuum comes within a minute, with the full sample. Gives the setting as it
--- was; no row when there is no autovacuum.
+-- For a table whose autovacuum comes within a minute, with the full sample. Its time grows with the
+-- columns, which is why many columns make the sample smaller still. Gives the setting as it was; no
+-- row when there is no autovacuum.
 select pg_catalog.current_setting('default_statistics_target'),
-    pg_catalog.set_config('default_statistics_target',
-        least(pg_catalog.current_setting('default_statistics_target')::integer, 20)::text, true)
+    pg_catalog.set_config('default_statistics_target', least(
+        pg_catalog.current_setting('default_statistics_target')::integer, 20, greatest(5, 640 / (
+            select nullif(pg_catalog.count(*), 0) from pg_attribute
+            where attrelid = %(table)s::regclass and attnum > 0 and not attisdropped)))::text, true)
 where pg_catalog.current_setting('autovacuum')::boolean and pg_catalog.current_setting('track_counts')::boolean
 and not exists (
     select from pg_class c cross join pg_catalog.pg_options_to_table(c.reloptions) as o
