@@ -122,9 +122,9 @@ def add_key(cursor: Cursor, table: sql.Composable, key: Sequence[str]) -> None:
 def analyze(cursor: Cursor, table: sql.Composable) -> None:
     """Gathers statistics of a new table, so that the next query on it is planned well.
 
-    Where autovacuum will soon do it again, a fifth of the rows it looks at are enough until then, and
-    fewer for many columns: the full sample takes as long as a tenth of a load of a million rows of 16
-    columns, and longer than the whole load of 100,000 rows of 300.
+    Where autovacuum will soon do it again, a fifth of the rows it looks at are enough until then,
+    and fewer for many columns: the full sample takes as long as a tenth of a load of a million rows
+    of 16 columns, and longer than the whole load of 100,000 rows of 300.
     """
     cursor.execute(statement("table.smaller_sample"), {"table": table.as_string(cursor)})
     usual = cursor.fetchone()
