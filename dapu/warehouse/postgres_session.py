@@ -44,8 +44,6 @@ OWN_PATH = "pg_catalog, pg_temp"
 _PLAIN = re.compile(r"[\w/+:.-]+")
 _CANCEL_WITHIN = 5  # seconds
 _TRIES = 5  # to see a pooler's other session: other clients may come between
-# What PgBouncer says of settings, and a server whose system cannot do `_CHECK`.
-_REFUSED_AT_START = re.compile("startup parameter|client_connection_check_interval")
 _OPTION = re.compile(r"(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)(?=\s|$)")
 
 
@@ -218,7 +216,8 @@ def _start(keywords: dict[str, Any], settings: Mapping[str, str] | None) -> Sess
         try:
             return _open({**keywords, "options": " ".join(filter(None, options))})
         except psycopg2.OperationalError as error:
-            if not _REFUSED_AT_START.search(str(error)):
+            # PgBouncer's words, or those of a server whose system cannot do `_CHECK`.
+            if not any(word in str(error) for word in ("startup parameter", *_CHECK)):
                 raise
     return _open(keywords)
 
