@@ -91,6 +91,8 @@ class Case:
 
     def read(self) -> Sequence[Round]:
         """Its runs. Raises FaultyFile."""
+        if self.path.suffix != ".yaml":
+            raise FaultyFile([Fault(self.path, 1, f"is to be called {self.path.stem}.yaml")])
         file = read_model(CaseFile, self.path)
         return [Round(given=file.given, full=file.full, expect=file.expect), *file.then]
 
@@ -100,7 +102,8 @@ def cases_of(folders: Iterable[TaskFolder]) -> list[Case]:
     return [
         Case(folder.id, path)
         for folder in folders
-        for path in sorted((folder.path / TESTS).glob("*.yaml"))
+        for path in sorted((folder.path / TESTS).glob("*.y*ml"))
+        if path.suffix in (".yaml", ".yml")
     ]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, model_validator
 
+from dapu.statement import PASSED_OVER
 from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.yamlfile import Strict
 
@@ -36,6 +38,33 @@ def _plain(values: list[Any]) -> list[Any]:
     return values
 
 
+def _one_condition(text: str) -> str:
+    """It stands in brackets in a query, which it may not leave."""
+    bare = PASSED_OVER.sub(_as_it_is_read, text)
+    depth = 0
+    for character in bare:
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            raise ValueError("closes a bracket that it does not open")
+    if depth:
+        raise ValueError("does not close each bracket that it opens")
+    if re.search(r"['\"]|/\*|\$\w*\$", bare):
+        raise ValueError("does not close a quote or a comment")
+    if ";" in bare:
+        raise ValueError("is one condition, and has no `;`")
+    if not bare.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _as_it_is_read(match: re.Match[str]) -> str:
+    """Comments as space, texts and names as something; no template, nor names of MySQL."""
+    if match[0][0] in "{`":
+        return match[0]
+    return " " if match[0].startswith(("--", "/*")) else "x"
+
+
+Condition = Annotated[str, AfterValidator(_one_condition)]
 OneColumn = AfterValidator(_one_column)
 Values = Annotated[list[Any], Field(min_length=1), AfterValidator(_plain)]
 ColumnName = Annotated[str, Field(pattern=r"^[^.]+\.[^.]+\.[^.]+$")]
@@ -75,7 +104,7 @@ class Check(Strict):
         description="A column, and the one that has each of its values: "
         "`{customer_id: staging.customer.id}`",
     )
-    expression: str | None = Field(
+    expression: Condition | None = Field(
         None, description="A condition in SQL that is false for no row: `amount >= 0`"
     )
     row_count: RowCount | None = Field(None, description="How many rows the table holds")
@@ -85,7 +114,7 @@ class Check(Strict):
         "`{changed_at: 26 hours}`",
     )
     sql: str | None = Field(None, description="A SQL file; the check passes when it returns no row")
-    where: str | None = Field(
+    where: Condition | None = Field(
         None, description="A condition in SQL: the check looks at these rows alone; not for `sql`"
     )
     severity: Literal["fail", "warn"] = Field(

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.definitions.checks import Check, RowCount
 from dapu.definitions.models import Task
-from dapu.errors import JobError
+from dapu.errors import ConfigurationError, JobError
 from dapu.named_sql import compose
 from dapu.registry import checked
 from dapu.registry.store import Registry
@@ -59,7 +59,8 @@ class Checking:
     def run(self) -> list[str]:
         """Runs them in their order; returns the warnings.
 
-        Raises JobError for the first that fails, with up to 20 offending rows in its data.
+        Raises JobError for the first that fails, with up to 20 offending rows in its data, and for
+        one that cannot be run; ConfigurationError where a later try could not run it either.
         """
         warnings, keys = [], _keys_of(self.task)
         for check in self.task.checks:
@@ -103,11 +104,24 @@ def _ask(
     except psycopg2.errors.QueryCanceled:
         raise
     except psycopg2.Error as error:
-        why = error.diag.message_primary
-        raise JobError(f"the check `{check.label}` cannot be run: {why}") from error
+        raise _refusal(check, error) from error
     if cursor.description is None:
         raise JobError(f"the check `{check.label}` is not a query: it must give the offending rows")
     return [column.name for column in cursor.description], cursor.fetchmany(MOST_ROWS + 1)
+
+
+def _refusal(check: Check, error: psycopg2.Error) -> JobError | ConfigurationError:
+    """Why a check cannot be run; a value in its own text that is none of its type stays so."""
+    diag = error.diag
+    why = f"the check `{check.label}` cannot be run: {diag.message_primary}"
+    is_of_text = diag.statement_position is not None
+    is_value = (error.pgcode or "").startswith("22") or error.pgcode == "42883"
+    if is_of_text and is_value and check.accepted_values is not None:
+        ((name, _),) = check.accepted_values.items()
+        return ConfigurationError(f"{why}; give values of the type that the column {name} has")
+    if is_of_text and (error.pgcode or "").startswith("22"):
+        return ConfigurationError(why)
+    return JobError(why)
 
 
 def _finding(names: list[str], rows: list[tuple[Any, ...]], keys: Collection[str]) -> Finding:

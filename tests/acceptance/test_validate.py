@@ -11,8 +11,8 @@ import yaml
 
 from tests.acceptance.conftest import TASKS
 from tests.conftest import MakeWarehouse
-from tests.support.command import here
-from tests.support.components import write
+from tests.support.command import dapu, here
+from tests.support.components import ROUTE, a_task, write
 
 STARTER = Path(__file__).parents[2] / "definitions"
 
@@ -60,3 +60,12 @@ def test_grants_are_checked_and_have_a_schema(
     done = here(capsys, "validate", folder)
     assert done.status == 1
     assert f"{folder}/grants.yaml:1: groups.readers: unknown key `read`" in done.err
+
+
+def test_a_test_of_another_suffix_is_reported(make_warehouse: MakeWarehouse) -> None:
+    """Else it would be passed over, and its task taken for tested."""
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t"), "routes/r/s/t/tests/first.yml": "{}"})
+    for command in ("validate", "test"):
+        done = dapu(command, folder)
+        assert done.status != 0
+        assert "first.yml:1: is to be called first.yaml" in done.out + done.err

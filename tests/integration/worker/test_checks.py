@@ -217,6 +217,25 @@ def test_what_does_not_hold_is_shown(make_warehouse: MakeWarehouse, connection: 
     assert [row for (row,) in rows(connection, found)] == list(FAILS.values())
 
 
+@pytest.mark.parametrize(
+    ("check", "why"),
+    [
+        ("accepted_values: {id: [one]}", "give values of the type that the column id has"),
+        ("accepted_values: {status: [1]}", "give values of the type that the column status has"),
+        ("{expression: \"id > 'one'\"}", "invalid input syntax for type integer"),
+    ],
+)
+def test_values_of_another_type_are_not_tried_again(
+    make_warehouse: MakeWarehouse, check: str, why: str
+) -> None:
+    folder = orders(make_warehouse, f"[{check}]")
+    task = folder / "routes/r/s/t/task.yaml"
+    task.write_text(task.read_text().replace("retries: 0", "retries: 3"))
+    outcome = run_task(folder, TASK)
+    assert outcome.status == "failed"
+    assert why in outcome.message
+
+
 def test_a_condition_that_is_false_for_a_row_fails(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:
