@@ -8,8 +8,6 @@ import click
 
 from dapu.cli.arguments import WAREHOUSE
 from dapu.errors import ConfigurationError
-from dapu.named_sql import statement
-from dapu.warehouse.connections import MAIN
 
 if TYPE_CHECKING:
     from dapu.warehouse.warehouse import Warehouse
@@ -46,6 +44,9 @@ def mcp(warehouse: Warehouse, connection: str | None) -> None:
 
 def _check_reader(warehouse: Warehouse, connection: str) -> None:
     """Raises ConfigurationError for a connection whose role may do more than read."""
+    from dapu.named_sql import statement
+    from dapu.warehouse.connections import MAIN
+
     if connection == MAIN:
         raise ConfigurationError(
             f"--connection {MAIN}: that role writes; name a connection with one that may only read"

@@ -27,6 +27,10 @@ def test_json_is_indented_as_json_itself_does_it(capsys: pytest.CaptureFixture[s
     }  # fmt: skip
     show_json(data)
     assert capsys.readouterr().out == json.dumps(data, indent=2) + "\n"
+    show_json({"many": [{"n": [n]} for n in range(101)]})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == '    {"n": [0]},'
+    assert len(lines) == 101 + 4
     show_json([Decimal("1.10"), {"x": [float("inf"), Decimal("1e400")]}])
     assert capsys.readouterr().out == (
         '[\n  1.10,\n  {\n    "x": [\n      "inf",\n      1E+400\n    ]\n  }\n]\n'
