@@ -77,11 +77,11 @@ class DatabaseUnreachable(DapuError):
 
 
 class StepFault(DapuError):
-    """A step in ver/ that cannot be applied."""
+    """A step in ver/ that cannot be applied. sql: its statement that failed, and the line of it."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, sql: tuple[str, int] | None = None) -> None:
         super().__init__(str(fault))
-        self.fault = fault
+        self.fault, self.sql = fault, sql
 
 
 class JobError(DapuError):

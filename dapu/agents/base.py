@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from psycopg2.extensions import connection as PgSession
 
+from dapu.agents.sent import Sent
 from dapu.definitions.models import ActionOptions
 from dapu.definitions.sql_placeholders import settled
 from dapu.definitions.templates import read_template
@@ -149,6 +150,10 @@ class Context:
     state_after: SourceState = field(default_factory=SourceState)
     """What the agent changes of it: kept when the job is committed. What it does not set stays."""
 
+    sent: Sent = field(default_factory=Sent)
+    """The SQL that was sent: `sql` notes what it renders; who sends that inside of another
+    statement notes it as well. It is shown where the job fails."""
+
     @property
     def scope(self) -> Scope:
         """What an agent reads that goes by `backfill` and the watermark."""
@@ -171,7 +176,9 @@ class Context:
         names = dict(action.variables) | {"task": action.task, "this": self.table}
         template = read_template(action.folder / file)
         text = template.render(names | {"watermark": None} | values)
-        return settled(template.path, template.text, text)
+        statement = settled(template.path, template.text, text)
+        self.sent.render(file, statement)
+        return statement
 
     @contextmanager
     def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:

@@ -289,7 +289,8 @@ class _FilesRun:
             ):
                 raise
             reason = cause.diag.message_primary or str(cause)
-            raise JobError(str(Fault(self._context.action.folder / file, 1, reason))) from error
+            line = self._context.sent.line_of(cause)
+            raise JobError(str(Fault(self._context.action.folder / file, line, reason))) from error
         self._cursor.execute(compose("table.drop", table=table))
 
     def _hidden(self, result: QueryRows, read: set[str], spool: IO[bytes]) -> Rows:

@@ -91,7 +91,8 @@ class TransformAgent(Agent[TransformOptions]):
                 raise
             except psycopg2.Error as error:
                 reason = error.diag.message_primary or str(error)
-                fault = Fault(context.action.folder / options.query, 1, reason)
+                line = context.sent.line_of(error)
+                fault = Fault(context.action.folder / options.query, line, reason)
                 raise JobError(str(fault)) from error
 
     def statements(self, context: Context, options: TransformOptions) -> dict[str, Statement]:

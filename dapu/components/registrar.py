@@ -25,7 +25,17 @@ from dapu.errors import DapuError, Fault, StepFault
 from dapu.lineage.depends_auto import fill_in_depends
 from dapu.loading.table.relation import make_schema
 from dapu.named_sql import statement
-from dapu.registry import agenda, blocks, migrations, read_ranges, source_state, tasks, watermarks
+from dapu.registry import (
+    agenda,
+    blocks,
+    events,
+    migrations,
+    read_ranges,
+    source_state,
+    tasks,
+    watermarks,
+)
+from dapu.registry.failed_at import FailedAt
 from dapu.registry.migrations import Applied
 from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
@@ -206,9 +216,18 @@ class _RegistrarRound:
             result.faults.append(error.fault)
             with self._transaction() as cursor:
                 tasks.set_faults(cursor, self.registry, {task: redact(str(error))})
+                self._log(cursor, upgrade, error)
             return
         with self._transaction() as cursor:
             tasks.set_state(cursor, self.registry, [task], "ready")
+
+    def _log(self, cursor: Cursor, upgrade: _Upgrade, error: StepFault) -> None:
+        """An event of the task, with the statement that failed."""
+        folder, (sql_text, line) = upgrade.definition.folder, error.sql or (None, None)
+        file = error.fault.file
+        shown = str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else None
+        where = FailedAt((), shown, error.fault.line, sql_text, line)
+        events.add(cursor, self.registry, "error", str(error), task=folder.id, data=where.data())
 
     def _prepare(self, upgrade: _Upgrade) -> None:
         folder = upgrade.definition.folder

@@ -145,7 +145,8 @@ def _execute(cursor: Cursor, step: MigrationStep, names: Mapping[str, Any]) -> N
             except psycopg2.Error as error:
                 if cursor.connection.closed:
                     raise
-                raise StepFault(fault_in_statement(step.path, part, error)) from error
+                fault = fault_in_statement(step.path, part, error)
+                raise StepFault(fault, (part.text, fault.line - part.line + 1)) from error
     # Who a step became, and what it set, is not for the next one, nor for dapu.
     reset(cursor)
 

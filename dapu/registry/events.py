@@ -93,6 +93,21 @@ class EventLog:
                 self.registry.run(cursor, "event.add", **values, **event._asdict())
 
 
+def add(
+    cursor: Cursor,
+    registry: Registry,
+    level: Level,
+    message: str,
+    *,
+    task: str,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Stores an event of a task in the open transaction; secrets in it are replaced."""
+    event = storable_event(None, message, data)
+    values = {"job": None, "task": task, "level": level}
+    registry.run(cursor, "event.add", **values, **event._asdict())
+
+
 def events_of_task(cursor: Cursor, registry: Registry, task: str, most: int) -> list[Event]:
     """The newest events of a task, newest first."""
     return [Event(*row) for row in registry.rows(cursor, "event.of_task", task=task, most=most)]

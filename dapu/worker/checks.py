@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.agents.sent import Sent
 from dapu.definitions.checks import Check, RowCount
 from dapu.definitions.models import Task
 from dapu.errors import ConfigurationError, JobError
@@ -45,6 +46,7 @@ class Checking:
 
     query: makes the statement of a `sql` check. warn: logs a warning, with data that stay in the
     registry: other columns than keys may be what nobody is to read in a log or a mail of cron.
+    sent: gets what is sent.
     """
 
     cursor: Cursor
@@ -55,6 +57,7 @@ class Checking:
     table: TableName
     query: Callable[[str], Statement]
     warn: Callable[[str, dict[str, Any]], None]
+    sent: Sent = field(default_factory=Sent)
 
     def run(self) -> list[str]:
         """Runs them in their order; returns the warnings.
@@ -63,14 +66,15 @@ class Checking:
         one that cannot be run; ConfigurationError where a later try could not run it either.
         """
         warnings, keys = [], _keys_of(self.task)
-        for check in self.task.checks:
+        for number, check in enumerate(self.task.checks):
+            self.sent.definition = ("checks", number)
             found = self._find(check, keys)
             if found.fault:
                 message = f"the check `{check.label}` failed: {found.fault}"
                 data = {"check": f"`{check.label}`", "rows": found.rows}
                 if check.severity == "fail":
                     raise JobError(message, data)
-                self.warn(message, data)
+                self.warn(message, data | self.sent.failed_at(JobError(message)).data())
                 warnings.append(message)
             checked.add(
                 self.cursor,
@@ -88,6 +92,7 @@ class Checking:
         if check.row_count is not None and check.row_count.usual is not None:
             usual = checked.counts(self.cursor, self.registry, self.name, check.label)
         query = self.query(check.sql).composed() if check.sql else _query(self.table, check)
+        self.sent.send(check.sql, query.as_string(self.cursor))
         with given_path(self.cursor):
             names, rows = _ask(self.cursor, check, query)
         if check.row_count is not None:

@@ -58,6 +58,7 @@ class JobRunner(Workplace):
         """
         job, started = claim.job, time.monotonic()
         self.watch.begin(job, self.session)
+        job_run: JobRun | None = None
         try:
             job_run = JobRun(self, claim)
             if job.after_commit is not None:
@@ -77,7 +78,7 @@ class JobRunner(Workplace):
                 raise psycopg2.OperationalError(str(first_cause(error))) from error
             with self.watch.awaits(self.session):
                 self.session.rollback()
-            return self._failed(job, error)
+            return self._failed(job, error, job_run)
         finally:
             self.watch.end()
 
@@ -97,11 +98,14 @@ class JobRunner(Workplace):
             job_run.run_outside()
         except Exception as error:  # noqa: BLE001 - as in `run`
             message, data = explain(error, job.task)
+            data = (data or {}) | job_run.failed_at(error).data()
             fault = storable(self.watch.reason or message, LONGEST)
             is_left = self.watch.given_back or type(error) in _AT_ONCE
         if fault is not None:
             level: Level = "warning" if is_left else "error"
-            self.events.write(level, fault, task=job.task, job=job.number, data=data)
+            self.events.write(
+                level, fault, task=job.task, job=job.number, action=job_run.action, data=data
+            )
         if not is_left:
             said = f"; after its commit {fault}" if fault else ""
             with self.session, self.session.cursor() as cursor:
@@ -115,10 +119,13 @@ class JobRunner(Workplace):
         """
         return replace(self, worker=worker)._failed(job, JobError(why))
 
-    def _failed(self, job: Job, error: BaseException) -> Outcome:
+    def _failed(self, job: Job, error: BaseException, job_run: JobRun | None = None) -> Outcome:
+        """job_run: None where nothing is known of how far it came."""
         message, data = explain(error, job.task)
         if self.watch.reason is not None:
             message, data = self.watch.reason, None
+        if job_run is not None and type(error) not in _AT_ONCE:
+            data = (data or {}) | job_run.failed_at(error).data()
         message = storable(message, LONGEST)
         while True:
             try:
@@ -134,7 +141,10 @@ class JobRunner(Workplace):
         level: Level = "error" if outcome.status in ("failed", "waiting") else "warning"
         try:
             with self.watch.awaits(self.events.session):
-                self.events.write(level, outcome.message, task=job.task, job=job.number, data=data)
+                action = job_run.action if job_run else None
+                self.events.write(
+                    level, outcome.message, task=job.task, job=job.number, action=action, data=data
+                )
         except psycopg2.Error:
             if self.events.session.closed:
                 raise

@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.base import Action, Context, RunningJob
 from dapu.agents.installed import Agents
+from dapu.agents.sent import Sent
 from dapu.definitions.models import ActionOptions, Task
 from dapu.definitions.reader import DefinitionReader
 from dapu.errors import JobInterrupted
@@ -19,6 +20,7 @@ from dapu.loading.table.rebuild import rebuilt
 from dapu.registry import agenda, read_ranges, source_state, watermarks
 from dapu.registry.agenda import AfterCommit, Claim
 from dapu.registry.events import EventLog, StorableEvent, storable_event
+from dapu.registry.failed_at import FailedAt
 from dapu.registry.store import Registry
 from dapu.statement import TableName
 from dapu.warehouse.postgres_session import Session, given_path
@@ -64,6 +66,9 @@ class JobRun:
         self._sources: list[str] = []
         self._task: Task
         self._changed = False
+        self._sent = Sent()
+        self.action: int | None = None
+        """The action that runs, or that failed; None where none does."""
         self.outside: list[Position] = []
         """The actions that are to run after the commit."""
 
@@ -123,13 +128,14 @@ class JobRun:
             for position, options in self.outside:
                 result = not_run(options)
                 if runs_now(options, changed=self._changed):
-                    context = replace(self._context(self._task, position), session=session)
+                    context = replace(self._begin(self._task, position), session=session)
                     result = runner.agents[options.do]().run(context, options)
                 results.append(result)
                 self._note(position)(f"{options.do}: {result}", result.data)
         return results
 
     def _check(self, cursor: Cursor, task: Task) -> list[str]:
+        self.action, self._sent = None, Sent()
         context, job = self._context(task, len(task.actions)), self._job
 
         def warn(message: str, data: dict[str, Any]) -> None:
@@ -137,13 +143,13 @@ class JobRun:
 
         registry = self._runner.registry
         of_job = (cursor, registry, job.number, job.task, task)
-        return Checking(*of_job, self._table, context.sql, warn).run()
+        return Checking(*of_job, self._table, context.sql, warn, self._sent).run()
 
     def _act(self, cursor: Cursor, task: Task, position: int, options: ActionOptions) -> LoadResult:
         if not runs_now(options, changed=self._changed):
             return not_run(options)
         runner, job = self._runner, self._job
-        context = self._context(task, position)
+        context = self._begin(task, position)
         if not job.full_load:
             memory = Memory(self._claim.watermarks, self._claim.source_state)
             where = (self._table, memory, self._sources, context.action.source)
@@ -192,6 +198,15 @@ class JobRun:
             read_ranges.forget_others(cursor, registry, task, self._sources)
             source_state.forget_others(cursor, registry, task, kept)
 
+    def failed_at(self, error: BaseException) -> FailedAt:
+        """Where an error stopped it."""
+        return self._sent.failed_at(error)
+
+    def _begin(self, task: Task, position: int) -> Context:
+        """For an action that begins now."""
+        self.action, self._sent = position, Sent(("actions", position - 1))
+        return self._context(task, position)
+
     def _context(self, task: Task, position: int) -> Context:
         runner, job = self._runner, self._job
         return Context(
@@ -216,6 +231,7 @@ class JobRun:
             ),
             full=job.full_load,
             backfill=job.backfill,
+            sent=self._sent,
         )
 
     def _note(self, position: int) -> Callable[..., None]:

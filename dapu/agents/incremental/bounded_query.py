@@ -37,11 +37,11 @@ def bounded_query(
         # The source compares: what `initial` is there, only it knows.
         query = between(query, watermark.column, watermark.initial, None, source.quote)
     from_low = between(query, watermark.column, low, None, source.quote)
-    highest_now = _highest(source, from_low, watermark.column)
+    highest_now = _highest(context, file, source, from_low, watermark.column)
     if last is None and watermark.initial is not None:
         like = highest_now
         if like is None:
-            like = _highest(source, query, watermark.column)
+            like = _highest(context, file, source, query, watermark.column)
         _check_initial(watermark, like)
     if highest_now is not None:
         to_text(highest_now, watermark.column)  # refuses what has no order
@@ -53,7 +53,9 @@ def bounded_query(
     if high is not None and _is_later(high, last, watermark):
         context.state_after.watermark = Watermark(watermark.column, high)
     slack = source.time_slack
-    return between(query, watermark.column, low, high, source.quote, nulls=nulls, slack=slack)
+    bounded = between(query, watermark.column, low, high, source.quote, nulls=nulls, slack=slack)
+    context.sent.send(file, bounded)
+    return bounded
 
 
 def _check_initial(watermark: WatermarkOptions, like: Any) -> None:
@@ -96,8 +98,10 @@ def _is_later(high: Any, last: Watermark | None, watermark: WatermarkOptions) ->
         ) from None
 
 
-def _highest(source: Queryable, query: Statement, column: str) -> Any:
-    return source.value(highest(query, column, source.quote, source.own_schema))
+def _highest(context: Context, file: str, source: Queryable, query: Statement, column: str) -> Any:
+    asked = highest(query, column, source.quote, source.own_schema)
+    context.sent.send(file, asked)
+    return source.value(asked)
 
 
 def _backfill_query(
@@ -109,8 +113,10 @@ def _backfill_query(
         like = context.state_before.watermark.value
     else:
         whole = context.sql(file, watermark=watermark.initial)
-        like = _highest(source, whole, column)
+        like = _highest(context, file, source, whole, column)
     low, high = backfill_bounds(context, like, column)
     query = context.sql(file, watermark=low)
     slack = source.time_slack
-    return between(query, column, low, high, source.quote, nulls=False, slack=slack)
+    bounded = between(query, column, low, high, source.quote, nulls=False, slack=slack)
+    context.sent.send(file, bounded)
+    return bounded
