@@ -63,6 +63,7 @@ class SqlAgent(Agent[SqlOptions]):
             for file in options.sql_files():
                 text = context.sql(file).composed().as_string(cursor)
                 for part in split(text):  # for the server does not say which of several failed
+                    context.sent.send(file, part.text, part.line)
                     try:
                         cursor.execute(part.text)
                     except psycopg2.errors.QueryCanceled:

@@ -14,6 +14,7 @@ import click
 
 from dapu.cli.arguments import ALL_OR_SOME_TASKS, AS_JSON, SINCE, WAREHOUSE, moment
 from dapu.cli.console import has_colours, say
+from dapu.cli.failed_sql import show_failed_at
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -47,7 +48,8 @@ def logs(
 ) -> None:
     """Show what happened, of all tasks or of TASK.
 
-    The newest events come last. With --json each is a line.
+    The newest events come last. With --json each is a line. With --job an error has the SQL as it
+    was sent.
 
     \b
     Examples:
@@ -63,7 +65,8 @@ def logs(
         session.autocommit = True
         check_registry(cursor, registry)
         for event in _events(cursor, registry, warehouse, selectors, follow=follow, **only):
-            _show(event, warehouse.settings.zone, as_json=as_json)
+            in_full = only["job"] is not None
+            _show(event, warehouse.settings.zone, as_json=as_json, in_full=in_full)
 
 
 def _events(
@@ -99,7 +102,7 @@ def _events(
         seen = {number: at for number, at in seen.items() if at > since_then}
 
 
-def _show(event: LoggedEvent, zone: tzinfo, *, as_json: bool) -> None:
+def _show(event: LoggedEvent, zone: tzinfo, *, as_json: bool, in_full: bool) -> None:
     if as_json:
         say(json.dumps(event._asdict(), default=str, ensure_ascii=False))
         return
@@ -108,6 +111,8 @@ def _show(event: LoggedEvent, zone: tzinfo, *, as_json: bool) -> None:
         parts[1] = click.style(parts[1], fg=_COLOURS[event.level])
     of = [event.task, event.job and f"job {event.job}", event.action and f"action {event.action}"]
     say(" ".join([*parts, ", ".join(str(one) for one in of if one)]) + f": {event.message}")
+    if in_full:
+        show_failed_at(event.data)
 
 
 COMMANDS = (logs,)

@@ -190,10 +190,14 @@ def _show_definition(registered: Registered) -> None:
 
 def _show_details(data: list[dict[str, Any]]) -> None:
     """What a check found, or where a fault is, as the newest job's events have it."""
+    from dapu.cli.failed_sql import show_failed_at
+    from dapu.registry.failed_at import failed_at
+
     offending = next((one["rows"] for one in data if "rows" in one), None)
     if offending:
         say("Offending rows:")
         show_table(list(offending[0]), [list(row.values()) for row in offending])
+    show_failed_at(next((one for one in data if failed_at(one)), None))
     trace = next((one["traceback"] for one in data if "traceback" in one), None)
     if trace:
         say(trace)

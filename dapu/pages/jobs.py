@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from dapu.durations import moment
 from dapu.errors import ConfigurationError
+from dapu.pages.failure import Detail, Failure, details_of, failure_of, files_of
 from dapu.pages.frame import Reading
-from dapu.pages.task import files_of
 from dapu.registry import events
 from dapu.registry.events import LoggedEvent
 from dapu.registry.selectors import is_one_task, select, selectable
@@ -137,15 +136,6 @@ class JobFacts(NamedTuple):
     not_before: datetime
 
 
-class Detail(NamedTuple):
-    """Something that an event has beside its sentence: a text, or rows with these columns."""
-
-    name: str
-    text: str
-    columns: list[str]
-    rows: list[list[str]]
-
-
 class JobEvent(NamedTuple):
     """An event of the job, with its details."""
 
@@ -155,11 +145,11 @@ class JobEvent(NamedTuple):
 
 @dataclass(frozen=True)
 class JobPage:
-    """The job. action: of the definition, at which it failed; files: those of its task with SQL."""
+    """The job. failure: of its last error in full; files: those of its task with SQL."""
 
     job: JobFacts
     events: list[JobEvent]
-    action: str | None
+    failure: Failure | None
     is_same_definition: bool
     files: list[tuple[str, str]]
 
@@ -178,35 +168,20 @@ def job_page(reading: Reading, number: int) -> JobPage | None:
     job = JobFacts(*row)
     found = events.log(cursor, registry, None, number, "info", None, 200)
     record = record_of(cursor, registry, job.task)
-    failed = next((one.action for one in reversed(found) if one.level == "error"), None)
-    actions = record.registered.definition.get("actions", []) if record else []
-    action = None
-    if failed is not None and 0 < failed <= len(actions):
-        action = json.dumps(actions[failed - 1], indent=2, ensure_ascii=False)
+    is_same = record is not None and record.registered.hash == job.hash
+    last = next((one for one in reversed(found) if one.level == "error"), None)
+    failure = None
+    if last is not None and job.status != "done":
+        failure = failure_of(reading, job.task, last.data, job.hash or "")
+    has_ended_badly = job.status in ("failed", "lost", "waiting")
     return JobPage(
         job,
-        [JobEvent(one, details_of(one.data or {})) for one in found],
-        action,
-        record is not None and record.registered.hash == job.hash,
-        files_of(reading, job.task) if job.status in ("failed", "lost", "waiting") else [],
+        [JobEvent(one, [] if one is last and failure else _details(one)) for one in found],
+        failure,
+        is_same,
+        files_of(reading, job.task) if has_ended_badly and not (failure and failure.sql) else [],
     )
 
 
-def details_of(data: dict[str, Any]) -> list[Detail]:
-    """The details of an event, each with its name."""
-    return [_detail(name.replace("_", " "), value) for name, value in data.items()]
-
-
-def _detail(name: str, value: Any) -> Detail:
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-        columns = list(value[0])
-        return Detail(
-            name, "", columns, [[_text(row.get(key)) for key in columns] for row in value]
-        )
-    return Detail(name, _text(value), [], [])
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+def _details(event: LoggedEvent) -> list[Detail]:
+    return details_of(event.data or {})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from dapu.pages.failure import Failure, failure_of, files_of
 from dapu.pages.frame import Reading
 from dapu.pages.strip import Chart, charts_of
 from dapu.pages.tables import Table, table_of
@@ -32,7 +33,7 @@ class CheckResult(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskPage:
-    """All of it. runs: the newest first; source: the files of the definition's folder."""
+    """All of it. jobs: the newest first. failure: of a step in ver/, which is no job's."""
 
     overview: Overview
     condition: str
@@ -49,6 +50,7 @@ class TaskPage:
     table: Table | None
     usual: timedelta | None
     files: list[tuple[str, str]]
+    failure: Failure | None
 
     @property
     def tone(self) -> str:
@@ -73,16 +75,18 @@ def task_page(reading: Reading, task: str) -> TaskPage | None:
         return None
     (known,) = overview(cursor, registry, settings, now, task)
     jobs = agenda.history(cursor, registry, task, _RUNS)
+    events = events_of_task(cursor, registry, task, _EVENTS)
+    condition = known.condition(now)
     ranges = read_ranges.of_task(cursor, registry, task)
     return TaskPage(
         known,
-        known.condition(now),
+        condition,
         reason,
         record,
         as_yaml(record.registered.definition),
         jobs[:_LISTED],
         charts_of(jobs),
-        events_of_task(cursor, registry, task, _EVENTS),
+        events,
         [CheckResult(*row) for _, *row in registry.rows(cursor, "page.checks", tasks=[task])],
         ranges,
         read_ranges.gaps(ranges),
@@ -90,7 +94,13 @@ def task_page(reading: Reading, task: str) -> TaskPage | None:
         table_of(cursor, task),
         usual_time(jobs),
         files_of(reading, task),
+        _failed_step(reading, task, events) if condition == "faulty" else None,
     )
+
+
+def _failed_step(reading: Reading, task: str, events: list[Event]) -> Failure | None:
+    newest = next((one for one in events if one.level == "error" and one.job is None), None)
+    return newest and failure_of(reading, task, newest.data, None)
 
 
 def usual_time(jobs: list[PastJob]) -> timedelta | None:
@@ -101,15 +111,3 @@ def usual_time(jobs: list[PastJob]) -> timedelta | None:
         if job.status == "done" and job.started_at and job.ended_at
     )
     return took[len(took) // 2] if took else None
-
-
-def files_of(reading: Reading, task: str) -> list[tuple[str, str]]:
-    """The SQL files of a task's folder, as they are now."""
-    folder = reading.warehouse.folder / "routes" / "/".join(task.split(".", 2))
-    if not folder.resolve().is_relative_to(reading.warehouse.folder):
-        return []
-    return [
-        (path.name, path.read_text("utf-8", errors="replace"))
-        for path in sorted(folder.glob("*.sql"))
-        if path.is_file()
-    ]

@@ -87,6 +87,20 @@ def test_a_table_says_what_above_it_failed_and_what_it_is_made_of(served: Served
         assert "names no" not in _text(served.get("/catalogue", q="zzz").text)
 
 
+def test_a_failed_job_has_its_error_in_full(served: Served) -> None:
+    with served.listening():
+        job = served.rows("select max(job) from meta.agenda where status = 'failed'")[0][0]
+        page = served.get(f"/jobs/{job}").text
+        text = _text(page)
+        assert "division by zero" in text
+        assert "q.sql" in text
+        assert '<mark data-line="2">' in page  # of task.yaml: where the action stands
+        assert "select 1 as shop_id, 1 / 0 as size" in text[text.index("SQL as it was sent") :]
+        definition = served.folder / "routes/local/staging/shop/task.yaml"
+        definition.write_text(definition.read_text() + "tags: [new]\n")
+        assert "have changed since" in _text(served.get(f"/jobs/{job}").text)
+
+
 def test_every_link_of_every_page_leads_somewhere(served: Served) -> None:
     seen, left = set[str](), ["/"]
     with served.listening():

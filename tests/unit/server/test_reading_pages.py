@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dapu.pages.all_tasks import AllTasks
+from dapu.pages.failure import details_of
 from dapu.pages.frame import Frame, render
-from dapu.pages.jobs import details_of
 from dapu.pages.kept import Kept
 from dapu.pages.site import file_name
 from dapu.pages.strip import strip_of
