@@ -11,7 +11,6 @@ import psycopg2
 from dapu.registry.failed_at import FailedAt
 from dapu.statement import Statement
 
-
 _DEEPEST = 20  # causes of causes that are looked at
 
 

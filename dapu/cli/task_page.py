@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dapu.registry.why import Why
     from dapu.warehouse.warehouse import Warehouse
 
-_JOBS, _EVENTS = 10, 30
+_JOBS, _EVENTS, _CHANGES = 10, 30, 10
 _SHORT_HASH = 8  # characters, as git shows them
 _CLOCK = ("due", "day_part", "cron", "pause", "not_before")  # reasons that end by themselves
 
@@ -27,7 +27,7 @@ def show_task(
     cursor: Cursor, registry: Registry, warehouse: Warehouse, task: str, as_json: bool
 ) -> None:
     """Prints the page. Raises ConfigurationError for a task that does not exist."""
-    from dapu.registry import agenda, corrections, read_ranges, tasks
+    from dapu.registry import agenda, corrections, read_ranges, schema_changes, tasks
     from dapu.registry.events import events_of_task
     from dapu.registry.overview import overview as overview_of
     from dapu.registry.task_record import record_of
@@ -44,6 +44,7 @@ def show_task(
     overview = overview_of(cursor, registry, settings, now, task)[0]
     ranges = read_ranges.of_task(cursor, registry, task)
     missed = corrections.open_ones(cursor, registry, task)
+    changes = schema_changes.of_task(cursor, registry, task, _CHANGES)
     jobs = agenda.history(cursor, registry, task, _JOBS)
     events = events_of_task(cursor, registry, task, _EVENTS)
     if as_json:
@@ -56,6 +57,7 @@ def show_task(
                 "ranges_read": [one._asdict() for one in ranges],
                 "ranges_missing": [gap._asdict() for gap in read_ranges.gaps(ranges)],
                 "corrections": [{**one._asdict(), "command": one.command} for one in missed],
+                "schema_changes": [change._asdict() for change in changes],
                 "jobs": [job._asdict() for job in jobs],
                 "events": [event._asdict() for event in events],
             }
@@ -68,6 +70,9 @@ def show_task(
         say(f"{name}: {text}")
     for one in missed:
         say(f"not read again: {one}")
+    for change in changes:
+        if change.job is not None:
+            say(f"changed: {change.change} (job {change.job}, {_at(change.at, settings.zone)})")
     _show_definition(record.registered)
     show_table(
         ("job", "status", "cause", "try", "started", "ended", "rows", "definition", "message"),

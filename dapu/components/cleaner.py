@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dapu.registry import agenda, checked, events, notices, requests, workers
+from dapu.registry import agenda, checked, events, notices, requests, schema_changes, workers
 from dapu.registry.version import check_registry, registry_of
 from dapu.warehouse.warehouse import Warehouse
 
@@ -25,6 +25,7 @@ def clean(warehouse: Warehouse) -> Pruned:
         requests.prune(cursor, registry, keep.agenda)
         notices.prune(cursor, registry, keep.events)
         checked.prune(cursor, registry, keep.events)
+        schema_changes.prune(cursor, registry, keep.events)
         return Pruned(
             events=events.prune(cursor, registry, keep.events),
             jobs=agenda.prune(cursor, registry, keep.agenda),

@@ -69,7 +69,7 @@ def load(
     policy = options.change_policy(has_steps)
     if relation is None:
         check_key(name, options.key or [], rows.columns)
-    key, changes = key_of(options.key, relation, rows.columns), list[str]()
+    key, changes, hints = key_of(options.key, relation, rows.columns), list[str](), list[str]()
     with naming_refused_values(name, row_finder(rows), key):
         if relation is not None and is_table(relation):
             fail_on_bad_value, columns = options.on_bad_value == "fail", rows.columns
@@ -87,13 +87,13 @@ def load(
                 rows = read_first(cursor, rows)  # nobody is to wait for the source
             changes = evolution.make()
             if evolution.adds and scope != "full":
-                changes.append("rows that were read before get its values with `dapu run --full`")
+                hints.append("rows that were read before get its values with `dapu run --full`")
             if evolution.alters:  # the one time that what was described is no longer so
                 relation = describe(cursor, name)
         fitting = _fitting(rows, relation, options)
         checked = apply_value_policy(cursor, name, relation, fitting, options, key_range)
         result = _run(cursor, name, relation, checked.rows, options, scope, keep_equal, key_range)
-    notes = (*result.notes, *changes, *checked.notes)
+    notes = (*result.notes, *changes, *hints, *checked.notes)
     given = tuple(column.name for column in rows.columns)
     kept = _kept(relation, given) if policy.removed == "keep" else ()
     return with_changes(

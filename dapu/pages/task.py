@@ -10,15 +10,16 @@ from dapu.pages.failure import Failure, failure_of, files_of
 from dapu.pages.frame import Reading
 from dapu.pages.strip import Chart, charts_of
 from dapu.pages.tables import Table, table_of
-from dapu.registry import agenda, corrections, read_ranges
+from dapu.registry import agenda, corrections, read_ranges, schema_changes
 from dapu.registry.agenda import PastJob
 from dapu.registry.events import Event, events_of_task
 from dapu.registry.overview import FAILED, Overview, overview
+from dapu.registry.schema_changes import SchemaChange
 from dapu.registry.task_record import TaskRecord, record_of
 from dapu.registry.why import Why, why
 from dapu.warehouse.yamlfile import as_yaml
 
-_RUNS, _EVENTS, _LISTED = 60, 15, 12
+_RUNS, _EVENTS, _LISTED, _CHANGES = 60, 15, 12, 30
 
 
 class CheckResult(NamedTuple):
@@ -48,6 +49,7 @@ class TaskPage:
     gaps: list[read_ranges.Gap]
     missed: list[corrections.Correction]
     table: Table | None
+    changes: list[SchemaChange]
     usual: timedelta | None
     files: list[tuple[str, str]]
     failure: Failure | None
@@ -92,6 +94,7 @@ def task_page(reading: Reading, task: str) -> TaskPage | None:
         read_ranges.gaps(ranges),
         corrections.open_ones(cursor, registry, task),
         table_of(cursor, task),
+        schema_changes.of_task(cursor, registry, task, _CHANGES),
         usual_time(jobs),
         files_of(reading, task),
         _failed_step(reading, task, events) if condition == "faulty" else None,

@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.definitions.models import Task
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
-from dapu.registry import notices
+from dapu.registry import notices, schema_changes
 from dapu.registry.agenda import Job
 from dapu.registry.store import Registry
 from dapu.warehouse.settings import Settings
@@ -23,14 +23,18 @@ def note_findings(
     settings: Settings,
     results: Sequence[LoadResult],
 ) -> None:
-    """Writes notices in the job's transaction, of what somebody wants to be told.
+    """Notes how the table changed, and writes notices of what somebody wants to be told.
+
+    All is in the job's transaction.
 
     results: one for each action. That a job failed, or that its task recovered, is no finding of
     its own: whoever ends it notes that.
     """
+    changes = [change for result in results for change in result.schema_changes]
+    schema_changes.add(cursor, registry, job.task, job.number, changes)
     wanted = {kind for recipient in settings.notify for kind in recipient.on}
     found = {
-        "schema changed": [change for result in results for change in result.schema_changes],
+        "schema changed": changes,
         "rows rejected": _rejected(task, results) if "rows rejected" in wanted else [],
         "row count unusual": [],
     }

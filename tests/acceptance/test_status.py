@@ -40,7 +40,8 @@ def test_status_of_a_task_shows_jobs_events_and_offending_rows(
     assert done.status == 0
     assert re.search(r"\n +\d+ +failed +manager +1 ", done.out)
     assert "Offending rows:" in done.out
-    offending = done.out.partition("Offending rows:")[2]
+    offending, _, sent = done.out.partition("Offending rows:")[2].partition("SQL as it was sent")
+    assert "1  select" in sent
     assert re.findall(r"\d+", offending) == [str(number) for number in range(1, 21)]
 
 

@@ -71,6 +71,8 @@ def test_what_rows_that_were_read_lack_in_a_new_column_is_reported(
     told = run(folder).message
     assert "size (integer) is added, rows that were read before get its values with `dapu" in told
     assert source("select size from staging.sale order by id") == [(None,), (7,)]
+    changed = source("select change, job from meta.schema_change")
+    assert changed == [("the new column size (integer) is added", 2)]
     run(folder, full=True)
     assert source("select size from staging.sale order by id") == [(7,), (7,)]
 
