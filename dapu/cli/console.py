@@ -144,12 +144,12 @@ def _parts(value: dict[Any, Any], inner: str) -> Iterator[str]:
 def _plain(value: Any) -> Any:
     """A value as JSON has it, where json itself knows none."""
     match value:
+        case datetime():
+            return value.isoformat()
         case Decimal():  # the largest have no float
             return f"\0{value}" if value.is_finite() else str(value)
         case timedelta():
             return value.total_seconds()
-        case datetime():
-            return value.isoformat()
     return shown_value(value)
 
 
