@@ -13,7 +13,6 @@ from dapu.cli.console import say, show_json, show_table
 from dapu.cli.task_list import Chosen, check_tasks, show_tasks
 from dapu.cli.task_page import show_task
 from dapu.errors import ConfigurationError
-from dapu.named_sql import compose, statement
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -84,6 +83,7 @@ def query(
       dapu query finances 'table staging.invoice' --limit 20 --connection reader
     """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.cli.interrupts import statements_stopped_by_ctrl_c
+    from dapu.named_sql import statement
     from dapu.registry.version import check_registry, registry_of
 
     text = sys.stdin.read() if sql == "-" else sql
@@ -112,6 +112,7 @@ def _ask(cursor: Cursor, text: str, limit: int | None) -> tuple[list[str], list[
     import psycopg2
     from psycopg2 import sql
 
+    from dapu.named_sql import compose, statement
     from dapu.rows.python_values import read_exactly
     from dapu.warehouse.postgres_session import given_path
 

@@ -62,6 +62,13 @@ def test_nothing_is_imported_before_it_is_used() -> None:
     assert said.stdout.split() == ["dapu.version"]
 
 
+def test_a_command_imports_what_it_needs_when_it_runs() -> None:
+    code = "import dapu.cli, sys; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"logging.handlers", "pydantic", "psycopg2", "pyarrow", "sqlalchemy", "yaml"}
+    assert heavy.isdisjoint(said.stdout.split())
+
+
 def test_the_example_agent_uses_nothing_else() -> None:
     text = (_ROOT / "docs/example-agent/dapu_calendar.py").read_text("utf-8")
     assert re.findall(r"^(?:from|import) (dapu[\w.]*)", text, re.MULTILINE) == ["dapu"]
