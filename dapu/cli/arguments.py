@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -85,7 +87,27 @@ class _WarehouseDirectory(click.ParamType["Warehouse"]):
 
 
 class CommandGroup(click.Group):
-    """Commands whose DIR may be left out within a warehouse directory."""
+    """Commands whose DIR may be left out within a warehouse directory.
+
+    modules: the names of commands, by their module, which is imported for the first of them.
+    """
+
+    def __init__(self, *given: Any, modules: Mapping[str, str] | None = None, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._module_of = {
+            name: one for one, names in (modules or {}).items() for name in names.split()
+        }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See `click.Group`."""
+        return sorted({*super().list_commands(ctx), *self._module_of})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See `click.Group`."""
+        if cmd_name not in self.commands and cmd_name in self._module_of:
+            for command in import_module(self._module_of[cmd_name]).COMMANDS:
+                self.add_command(command)
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

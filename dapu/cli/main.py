@@ -1,7 +1,7 @@
 """The `dapu` command: its subcommands, and how it ends.
 
-What a command needs is imported when it runs, so that `dapu --help` and the completion of words
-answer at once.
+A command's module is imported when the command is asked for, and what it needs when it runs, so
+that `dapu --version`, `dapu --help` and the completion of words answer at once.
 """
 
 from __future__ import annotations
@@ -9,43 +9,10 @@ from __future__ import annotations
 import errno
 import gc
 import sys
-import traceback
 from datetime import datetime
 
 import click
 
-from dapu.cli import (
-    alive,
-    baseline,
-    components,
-    connectors,
-    convert,
-    dev,
-    discover,
-    docs,
-    execute,
-    gatekeeper,
-    generate,
-    graph,
-    lineage,
-    logs,
-    mcp,
-    notify,
-    password,
-    project,
-    psql,
-    run,
-    server,
-    status,
-    steering,
-    test,
-    top,
-    trial,
-    validate,
-    verify,
-    views,
-    why,
-)
 from dapu.cli.arguments import COMPONENTS, CommandGroup
 from dapu.cli.console import complain, is_terminal
 from dapu.errors import DapuError
@@ -54,6 +21,38 @@ from dapu.version import __version__
 from dapu.warehouse.logs import log, logs_to_stderr
 
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_MODULES = {
+    "dapu.cli.project": "init conf-prep",
+    "dapu.cli.psql": "psql",
+    "dapu.cli.components": "versioner registrar manager cleaner",
+    "dapu.cli.baseline": "baseline",
+    "dapu.cli.gatekeeper": "gatekeeper",
+    "dapu.cli.run": "worker run",
+    "dapu.cli.alive": "alive",
+    "dapu.cli.status": "status query schema",
+    "dapu.cli.why": "why",
+    "dapu.cli.trial": "render preview diff",
+    "dapu.cli.verify": "verify",
+    "dapu.cli.test": "test",
+    "dapu.cli.validate": "validate",
+    "dapu.cli.lineage": "lineage impact",
+    "dapu.cli.graph": "graph",
+    "dapu.cli.dev": "dev",
+    "dapu.cli.logs": "logs",
+    "dapu.cli.top": "top",
+    "dapu.cli.notify": "notify",
+    "dapu.cli.discover": "discover",
+    "dapu.cli.generate": "generate new",
+    "dapu.cli.password": "password",
+    "dapu.cli.connectors": "connectors",
+    "dapu.cli.convert": "convert",
+    "dapu.cli.server": "server",
+    "dapu.cli.docs": "docs",
+    "dapu.cli.mcp": "mcp",
+    "dapu.cli.steering": "pause resume retry cancel",
+    "dapu.cli.execute": "execute",
+    "dapu.cli.views": "views",
+}
 _EPILOG = """
 A warehouse directory is the first argument of every command; within one it may be left out.
 
@@ -75,47 +74,14 @@ Completion of tasks, routes and columns, in ~/.bashrc (or zsh_source, fish_sourc
 
 
 @click.group(
-    cls=CommandGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=CommandGroup,
+    modules=_MODULES,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="dapu")
 def cli() -> None:
     """Definition-driven ELT for PostgreSQL warehouses."""
-
-
-for module in (
-    project,
-    psql,
-    components,
-    baseline,
-    gatekeeper,
-    run,
-    alive,
-    status,
-    why,
-    trial,
-    verify,
-    test,
-    validate,
-    lineage,
-    graph,
-    dev,
-    logs,
-    top,
-    notify,
-    discover,
-    generate,
-    password,
-    connectors,
-    convert,
-    server,
-    docs,
-    mcp,
-    steering,
-    execute,
-    views,
-):
-    for command in module.COMMANDS:
-        cli.add_command(command)
 
 
 def main() -> None:
@@ -148,6 +114,8 @@ def _explain(error: Exception) -> None:
     elif isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
         _complain(f"dapu: the output cannot be written: {error.strerror}")
     else:
+        import traceback
+
         _complain(redact("".join(traceback.format_exception(error))))
         _complain("dapu: this is a fault in dapu itself; please report it with the lines above")
 

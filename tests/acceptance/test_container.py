@@ -10,6 +10,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -67,6 +68,7 @@ def test_its_commands_exist(service: str) -> None:
         shlex.split(line)[1:] for line in command[0].splitlines()]  # fmt: skip
     assert lines
     for first, *rest in lines:
-        found = cli.commands[first]
+        found = cli.get_command(click.Context(cli), first)
+        assert found is not None
         names = getattr(found, "commands", None)
         assert names is None or rest[0] in names
