@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -45,17 +43,6 @@ class Chosen:
         )
 
 
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Thousands of objects that all stay: to look for garbage among them takes a tenth longer."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-@_no_collections()
 def show_tasks(
     cursor: Cursor, registry: Registry, warehouse: Warehouse, chosen: Chosen, as_json: bool
 ) -> None:
