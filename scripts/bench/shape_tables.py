@@ -57,7 +57,7 @@ class Shape:
         return [*made, *(f"create index on {table} ({column})" for column in self.indexes)]
 
 
-def _numbered(declared: str, value: str, count: int) -> tuple[list[str], list[str]]:
+def numbered(declared: str, value: str, count: int) -> tuple[list[str], list[str]]:
     """So many columns of a kind. value: with {n} for the number of the column."""
     numbers = range(1, count + 1)
     columns = [f"{declared.split(maxsplit=1)[0][0]}{n} {declared}" for n in numbers]
@@ -65,10 +65,10 @@ def _numbered(declared: str, value: str, count: int) -> tuple[list[str], list[st
 
 
 _ID, _I = ["id bigint"], ["i"]
-_INTEGERS = _numbered("int", "(i + {n}) % 100000", 150)
-_NUMERICS = _numbered("numeric(15,2)", "(i * {n} % 1000000) / 100.0", 75)
-_TEXTS = _numbered("text", "'text ' || (i * {n} % 5000)", 74)
-_NULLS = _numbered("int", "case when (i + {n}) % 20 = 0 then i end", 40)
+_INTEGERS = numbered("int", "(i + {n}) % 100000", 150)
+_NUMERICS = numbered("numeric(15,2)", "(i * {n} % 1000000) / 100.0", 75)
+_TEXTS = numbered("text", "'text ' || (i * {n} % 5000)", 74)
+_NULLS = numbered("int", "case when (i + {n}) % 20 = 0 then i end", 40)
 _SALE = (
     ["customer int", "amount numeric(15,2)", "sold_on date", "region text", "note text"],
     [
