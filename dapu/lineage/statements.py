@@ -12,7 +12,13 @@ from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import Scope, ScopeType, traverse_scope
 
-from dapu.lineage.assignments import assigned, query_of
+from dapu.lineage.assignments import (
+    assigned,
+    conflict_query,
+    inserted_columns,
+    query_of,
+    target_of,
+)
 from dapu.lineage.facts import Origin, Output, Place, Problem, Read, Use
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what it does not look into
@@ -84,23 +90,26 @@ class SqlText:
             return
         for select in list(statement.find_all(exp.Select)):
             select.set("locks", None)  # `for update of t` names what is there already
-        target = _target(statement)
+        target = target_of(statement)
         self._read_tables(statement, target)
         query = _query(statement)
-        if query is None:
-            return
-        outputs = _Query(self, query).outputs()
-        if target is None:
-            self.outputs = outputs
-        elif outputs is not None:
-            self._note_writes(statement, target, outputs)
+        if query is not None:
+            outputs = _Query(self, query).outputs()
+            if target is None:
+                self.outputs = outputs
+            elif outputs is not None:
+                self._note_writes(statement, target, _as_columns(statement, outputs))
+        instead = conflict_query(statement)
+        if instead is not None and target is not None:
+            outputs = _Query(self, instead).outputs()
+            self._note_writes(statement, target, outputs or [])
+            self.uses = list(dict.fromkeys(self.uses))  # the query that inserts is in both
 
     def _note_writes(self, statement: exp.Expr, target: exp.Table, outputs: list[Output]) -> None:
         table = self.name(target)
         if table is None:
             return
-        written = self.writes.setdefault(table, [])
-        written += _as_columns(statement, outputs)
+        self.writes.setdefault(table, []).extend(outputs)
         for column in assigned(statement):
             self.uses.append(Use(table, column.name, self.place(column.this)))
 
@@ -123,7 +132,13 @@ def _query(statement: exp.Expr) -> exp.Query | None:
     if isinstance(statement, exp.Query):
         return statement
     found = statement.expression
-    return found if isinstance(found, exp.Query) else query_of(statement)
+    if not isinstance(found, exp.Query):
+        return query_of(statement)
+    before = statement.args.get("with_")
+    if before is not None and found.args.get("with_") is None:  # `with x as (…) insert …`
+        found = found.copy()
+        found.set("with_", before.copy())
+    return found
 
 
 def _has_query(statement: exp.Expr) -> bool:
@@ -137,22 +152,11 @@ def _is_plain_ddl(statement: exp.Expr) -> bool:
     return str(statement.args.get("kind")).lower() in ("index", "table", "schema", "sequence")
 
 
-def _target(statement: exp.Expr) -> exp.Table | None:
-    """The table that a statement writes."""
-    kinds = (exp.Insert, exp.Create, exp.Update, exp.Delete, exp.Merge)
-    if not isinstance(statement, kinds):
-        return None
-    found = statement.this
-    found = found.this if isinstance(found, exp.Schema) else found
-    return found if isinstance(found, exp.Table) else None
-
-
 def _as_columns(statement: exp.Expr, outputs: list[Output]) -> list[Output]:
     """The outputs under the names of `insert into t (a, b)`."""
-    if isinstance(statement.this, exp.Schema) and all(one.name != "*" for one in outputs):
-        names = [column.name for column in statement.this.expressions]
-        if len(names) == len(outputs):
-            return [Output(name, one.origins) for name, one in zip(names, outputs, strict=True)]
+    names = inserted_columns(statement)
+    if len(names) == len(outputs) and all(one.name != "*" for one in outputs):
+        return [Output(name, one.origins) for name, one in zip(names, outputs, strict=True)]
     return outputs
 
 

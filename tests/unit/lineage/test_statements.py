@@ -134,6 +134,21 @@ def test_scripts() -> None:
             " when not matched by source then delete",
             {"v": ["s.u.v", "s.u.v"], "id": ["s.u.id"]},
         ),
+        (
+            "insert into s.t as old (id, a) select u.id, max(u.v) from s.u group by u.id"
+            " on conflict (id) do update set a = old.a + excluded.a, (b, c) = (excluded.id, now())"
+            " where excluded.a > old.a",
+            {"id": ["s.u.id"], "a": ["s.u.v", "s.t.a", "s.u.v"], "b": ["s.u.id"], "c": []},
+        ),
+        (
+            "with w as (select k, v from s.u) insert into s.t (id, a) select k, v from w"
+            " on conflict (id) do update set a = excluded.a",
+            {"id": ["s.u.k"], "a": ["s.u.v", "s.u.v"]},
+        ),
+        (
+            "insert into s.t (id) values (1) on conflict (id) do update set a = t.b + excluded.id",
+            {"a": ["s.t.b"]},
+        ),
         ("insert into s.t (a, b) select x, y from s.u", {"a": ["s.u.x"], "b": ["s.u.y"]}),
     ],
 )  # fmt: skip
@@ -143,6 +158,14 @@ def test_what_a_change_puts_into_columns(statement: str, columns: dict[str, list
         names = [f"{table}.{column}" for some in one.origins for table, column in some]
         found.setdefault(one.name, []).extend(names)
     assert found == columns
+
+
+def test_a_query_that_inserts_is_looked_at_once() -> None:
+    found = read(
+        "insert into s.t (id)\nselect x from s.u\non conflict (id) do update set y = excluded.id"
+    )
+    used = [(one.table, one.column, one.place.line) for one in found.uses]
+    assert sorted(used) == [("s.t", "y", 3), ("s.u", "x", 2), ("s.u", "x", 3)]
 
 
 def test_columns_that_a_change_names_have_their_places() -> None:
