@@ -7,7 +7,6 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from dapu.cli.console import say, show_json, show_table
-from dapu.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -32,15 +31,13 @@ def show_task(
     from dapu.registry.overview import overview as overview_of
     from dapu.registry.task_record import record_of
     from dapu.registry.why import why
-    from dapu.suggest import nearest
 
     settings = warehouse.settings
     now = datetime.now(UTC)
     reason = why(cursor, registry, settings, task, now)
     record = record_of(cursor, registry, task)
     if record is None or reason is None:
-        known = tasks.names(cursor, registry)
-        raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
+        raise tasks.unknown_task(task, tasks.names(cursor, registry))
     overview = overview_of(cursor, registry, settings, now, task)[0]
     ranges = read_ranges.of_task(cursor, registry, task)
     missed = corrections.open_ones(cursor, registry, task)

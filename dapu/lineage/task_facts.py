@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlglot import exp
 
-from dapu.definitions.models import ActionOptions, Route
+from dapu.definitions.checks import Check
+from dapu.definitions.folders import TASK_FILE
+from dapu.definitions.models import AUTO, ActionOptions, Route
 from dapu.definitions.reader import Definition
 from dapu.definitions.steps import read_steps
 from dapu.definitions.templates import read_template
@@ -50,13 +52,14 @@ class _TaskReading:
         for check in task.checks:
             if check.sql:
                 self._read_file(check.sql, _POSTGRES, MAIN, _names_of(None))
+        related = [] if task.depends == AUTO else list(_related(task.checks, self._table))
         outputs, is_complete = self._outputs()
         return Facts(
             self._definition.folder.id,
             list(task.depends),
             [one for text in self._texts for one in text.problems],
-            _known(one for text in self._texts for one in text.reads),
-            _known(one for text in self._texts for one in text.uses),
+            [*_known(one for text in self._texts for one in text.reads), *map(_read_of, related)],
+            [*_known(one for text in self._texts for one in text.uses), *related],
             outputs,
             is_complete,
             self._is_whole and not any(text.is_opaque or text.problems for text in self._texts),
@@ -173,3 +176,19 @@ def _move(found: SqlText, template: str) -> None:
     found.problems = [Problem(moved(one.place), one.message) for one in found.problems]
     found.reads = [Read(one.table, moved(one.place)) for one in found.reads]
     found.uses = [Use(one.table, one.column, moved(one.place)) for one in found.uses]
+
+
+def _related(checks: Iterable[Check], own: str) -> Iterator[Use]:
+    """The columns of others that `relationships` checks look at.
+
+    With `depends: auto` they are not looked for: the SQL of the other may read this table.
+    """
+    for check in checks:
+        for column in (check.relationships or {}).values():
+            table, _, name = column.rpartition(".")
+            if table != own:
+                yield Use(table, name, Place(TASK_FILE, 1, 1))
+
+
+def _read_of(use: Use) -> Read:
+    return Read(use.table, use.place)

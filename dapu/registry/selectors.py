@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import ConfigurationError
 from dapu.registry.store import Registry
+from dapu.registry.tasks import unknown_task
 from dapu.suggest import nearest
 
 
@@ -119,7 +120,7 @@ def _named(selector: str, tasks: Mapping[str, Selectable]) -> set[str]:
         every = sorted({tag for one in tasks.values() for tag in one.tags})
         names = every if kind == "tag" else sorted({one.route for one in tasks.values()})
         raise ConfigurationError(f"`{selector}` names no task{nearest(wanted, names)}")
-    raise ConfigurationError(f"there is no task `{body}`{nearest(body, tasks)}")
+    raise unknown_task(body, tasks)
 
 
 def _has_name(one: Selectable, pattern: str) -> bool:

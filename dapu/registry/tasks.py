@@ -154,11 +154,19 @@ def names(cursor: Cursor, registry: Registry) -> list[str]:
     return [row[0] for row in registry.rows(cursor, "task.names")]
 
 
+def unknown_task(task: str, known: Collection[str]) -> ConfigurationError:
+    """What to raise for a task that is not in the registry, though its files may be there."""
+    return ConfigurationError(
+        f"there is no task `{task}`{nearest(task, known)} (new ones are known after "
+        "`dapu registrar`)"
+    )
+
+
 def check_known(cursor: Cursor, registry: Registry, task: str) -> None:
     """Raises ConfigurationError when there is no such task."""
     known = names(cursor, registry)
     if task not in known:
-        raise ConfigurationError(f"there is no task `{task}`{nearest(task, known)}")
+        raise unknown_task(task, known)
 
 
 def faulty_overrides(cursor: Cursor, registry: Registry, day_parts: Iterable[str]) -> list[str]:

@@ -114,6 +114,7 @@ def _of_rule(found: _Readiness, settings: Settings) -> str:
     ends = _shown(until, settings) if until else "that row is changed"
     failed = f"; of them {_listed(found.failed)} failed last" if found.failed else ""
     note = f" ({found.note})" if found.note else ""
+    has, its = ("has", "its") if len(found.never_ran) == 1 else ("have", "their")
     return {
         "paused": f"the warehouse is paused (by {found.paused_by}), until `dapu resume`",
         "faulty": f"its definition has a fault: {found.fault}",
@@ -121,8 +122,8 @@ def _of_rule(found: _Readiness, settings: Settings) -> str:
         "route_paused": f"its route is paused (by {found.paused_by}), until `dapu resume --route`",
         "route_disabled": "its route.yaml has `disabled: [manager]`",
         "blacklisted": f"an override has `blacklisted`{note}, until {ends}",
-        "on_masters": f"it runs when {_listed(found.masters)} has run next{failed}",
-        "master_never_ran": f"{_listed(found.never_ran)} has never run to its end{failed}",
+        "on_masters": f"it runs when {_one_of(found.masters)} has run next{failed}",
+        "master_never_ran": f"{_listed(found.never_ran)} {has} never run to {its} end{failed}",
         "no_master_table": f"the table of {_listed(found.without_table)} is not there",
     }[str(found.reason)]
 
@@ -183,6 +184,10 @@ def next_in(parts: Sequence[str], at: datetime, settings: Settings) -> datetime:
 
 def _shown(at: datetime, settings: Settings) -> str:
     return f"{at.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _one_of(tasks: list[str]) -> str:
+    return _listed(tasks) if len(tasks) == 1 else f"one of {_listed(tasks)}"
 
 
 def _listed(tasks: list[str]) -> str:

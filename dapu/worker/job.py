@@ -62,12 +62,14 @@ class JobRunner(Workplace):
         try:
             job_run = JobRun(self, claim)
             if job.after_commit is not None:
-                rows, message = 0, "what runs after its commit"
+                rows, message, more = 0, "what runs after its commit", ""
             else:
-                rows, message = job_run.run()
+                rows, message, more = job_run.run()
             fault = self._afterwards(job_run, job)
             took = show_duration(timedelta(seconds=time.monotonic() - started))
-            message = f"{message} in {took}" + (f"; after its commit {fault}" if fault else "")
+            message = f"{message} in {took}{more}" + (
+                f"; after its commit {fault}" if fault else ""
+            )
             return Outcome("done", rows, message, fault)
         except KeyboardInterrupt:
             raise

@@ -72,8 +72,8 @@ class JobRun:
         self.outside: list[Position] = []
         """The actions that are to run after the commit."""
 
-    def run(self) -> tuple[int, str]:
-        """Returns the number of rows and the outcome in a line."""
+    def run(self) -> tuple[int, str, str]:
+        """Returns the number of rows, the outcome in a line, and what else is to be known."""
         runner = self._runner
         task = self._restore()
         inside = positions(task.actions, outside=False)
@@ -90,10 +90,11 @@ class JobRun:
             of_job = (cursor, runner.registry, self._job, task)
             note_past_change(*of_job, results)
             note_findings(*of_job, runner.warehouse.settings, results)
-            said = [*map(str, results), *warnings, *still_missing(*of_job)]
-            rows, message = sum(result.rows for result in results), "; ".join(said)
-            self._commit_end(cursor, rows, message, event)
-        return rows, message
+            done = "; ".join(map(str, results))
+            more = "".join(f"; {one}" for one in [*warnings, *still_missing(*of_job)])
+            rows = sum(result.rows for result in results)
+            self._commit_end(cursor, rows, done + more, event)
+        return rows, done, more
 
     def take_over(self, how: AfterCommit) -> None:
         """Another worker did the job, and what runs after its commit is left. Raises JobError."""

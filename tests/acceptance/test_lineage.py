@@ -129,6 +129,17 @@ def test_validate_finds_what_is_certain_and_notes_the_rest(
     }
 
 
+def test_a_check_looks_at_another_table_too(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So its task is not superfluous in `depends`; and a column of it may be wrong."""
+    for column, status in (("city", 0), ("citty", 1)):
+        check = f"depends: [own.mart.day]\nchecks: [{{relationships: {{a: mart.day.{column}}}}}]"
+        write(folder, _task("mart.related", "do: transform", "select 1 as a", check))
+        said = json.loads(here(capsys, "validate", folder, "--json").out)
+        assert (len(said["faults"]), said["notes"]) == (status, [])
+
+
 def test_depends_auto_is_what_the_sql_reads(
     make_warehouse: MakeWarehouse, connection: PgSession
 ) -> None:

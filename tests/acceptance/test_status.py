@@ -25,7 +25,8 @@ def test_status_shows_each_task(ran: Path, capsys: pytest.CaptureFixture[str]) -
     done = here(capsys, "status", ran, "r.s.god")
     assert (done.status, done.err) == (
         2,
-        "dapu: there is no task `r.s.god`; did you mean `r.s.good`?\n",
+        "dapu: there is no task `r.s.god`; did you mean `r.s.good`?"
+        " (new ones are known after `dapu registrar`)\n",
     )
     done = here(capsys, "status", ran)
     assert (
