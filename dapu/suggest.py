@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+from dapu.errors import ConfigurationError
 
 _MOST_LISTED = 20
 
@@ -19,3 +21,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if match:
         return f"; did you mean `{match[0]}`?"
     return f"; known are: {', '.join(names)}" if 0 < len(names) <= _MOST_LISTED else ""
+
+
+def unknown_task(task: str, known: Collection[str]) -> ConfigurationError:
+    """What to raise for a task that is not in the registry, though its files may be there."""
+    return ConfigurationError(
+        f"there is no task `{task}`{nearest(task, known)} (new ones are known after "
+        "`dapu registrar`)"
+    )

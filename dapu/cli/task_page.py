@@ -31,13 +31,14 @@ def show_task(
     from dapu.registry.overview import overview as overview_of
     from dapu.registry.task_record import record_of
     from dapu.registry.why import why
+    from dapu.suggest import unknown_task
 
     settings = warehouse.settings
     now = datetime.now(UTC)
     reason = why(cursor, registry, settings, task, now)
     record = record_of(cursor, registry, task)
     if record is None or reason is None:
-        raise tasks.unknown_task(task, tasks.names(cursor, registry))
+        raise unknown_task(task, tasks.names(cursor, registry))
     overview = overview_of(cursor, registry, settings, now, task)[0]
     ranges = read_ranges.of_task(cursor, registry, task)
     missed = corrections.open_ones(cursor, registry, task)

@@ -11,8 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import ConfigurationError
 from dapu.registry.store import Registry
-from dapu.registry.tasks import unknown_task
-from dapu.suggest import nearest
+from dapu.suggest import nearest, unknown_task
 
 
 class Selectable(NamedTuple):

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import Json
 
-from dapu.errors import ConfigurationError
 from dapu.registry.store import Registry
-from dapu.suggest import nearest
+from dapu.suggest import nearest, unknown_task
 
 if TYPE_CHECKING:
     from dapu.definitions.models import Route
@@ -152,14 +151,6 @@ def set_faults(cursor: Cursor, registry: Registry, faults: Mapping[str, str]) ->
 def names(cursor: Cursor, registry: Registry) -> list[str]:
     """All task ids."""
     return [row[0] for row in registry.rows(cursor, "task.names")]
-
-
-def unknown_task(task: str, known: Collection[str]) -> ConfigurationError:
-    """What to raise for a task that is not in the registry, though its files may be there."""
-    return ConfigurationError(
-        f"there is no task `{task}`{nearest(task, known)} (new ones are known after "
-        "`dapu registrar`)"
-    )
 
 
 def check_known(cursor: Cursor, registry: Registry, task: str) -> None:
