@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import ClassVar, Literal
 
 from psycopg2.extensions import cursor as Cursor
@@ -15,7 +14,8 @@ from dapu.agents.base import Agent, Context
 from dapu.agents.incremental.bounded_query import bounded_query
 from dapu.agents.incremental.changed_blocks import ChangedBlocks
 from dapu.agents.incremental.key_sweep import Sweep
-from dapu.agents.incremental.split import SplitLoad, SplitOptions
+from dapu.agents.incremental.split import SplitLoad
+from dapu.agents.incremental.split_options import SplitOptions
 from dapu.agents.incremental.widen import ColumnTypes, RefusedValues, known_types, load_and_widen
 from dapu.errors import WrongBackfill
 from dapu.loading.load import load
@@ -128,8 +128,8 @@ def _pull(
             return blocks.run(cursor)
         reads_all = options.watermark is None or context.state_before.watermark is None
         if options.split is not None and reads_all and context.backfill is None:
-            reader = partial(open_source, context.warehouse, connection, options.reader)
-            parts = SplitLoad(context, options, options.split, query, reader, refused_values)
+            of_source = (query, connection, options.reader)
+            parts = SplitLoad(context, options, options.split, *of_source, refused_values)
             return parts.run(cursor, source, column_types)
         rows = source.read(query, column_types)
         context.note(f"reads {options.query} ({source.description})")

@@ -19,6 +19,7 @@ from functools import partial
 
 import psycopg2
 from psycopg2.extensions import connection as PgSession
+from psycopg2.extensions import cursor as Cursor
 
 from dapu.durations import show_duration
 from dapu.errors import DapuError, JobInterrupted, JobTimedOut
@@ -59,6 +60,7 @@ class Watch:
         self._wake = threading.Event()
         self._job: Job | None = None
         self._has_ended = False
+        self._is_wanted: Callable[[Cursor], bool] | None = None
         self._own: Session | None = None
         self._deadline = 0.0
         self._stops: list[_Stop] = []
@@ -71,14 +73,22 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="dapu-watch", daemon=True)
         self._thread.start()
 
-    def begin(self, job: Job, session: Session, *, has_ended: bool = False) -> None:
+    def begin(
+        self,
+        job: Job,
+        session: Session,
+        *,
+        has_ended: bool = False,
+        is_wanted: Callable[[Cursor], bool] | None = None,
+    ) -> None:
         """Watches a job from now on.
 
         session: its own, in which it runs. has_ended: it has been committed, and something runs
-        after it, which nobody can take away.
+        after it, which nobody can take away. is_wanted: asked instead of whether the job is this
+        worker's.
         """
         with self._lock:
-            self._has_ended = has_ended
+            self._has_ended, self._is_wanted = has_ended, is_wanted
             self._job, self._own, self._stops = job, session, [_Stop(session.cancel)]
             self._deadline = time.monotonic() + (job.timeout.total_seconds() or math.inf)
             self._reason, self._reason_since = self._leaving, time.monotonic()
@@ -126,6 +136,15 @@ class Watch:
                 self._stops.remove(kept)
 
         return take_back
+
+    @contextmanager
+    def stoppable(self, stop: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, `stop` is called when the job is to end at once."""
+        take_back = self.on_stop(stop)
+        try:
+            yield
+        finally:
+            take_back()
 
     def give_back(self, reason: str) -> None:
         """The worker must end: the job in hand, or one to come, stops and goes back."""
@@ -225,7 +244,10 @@ class Watch:
         if self._has_ended:
             return None
         with self._session.cursor() as cursor:
-            owned = agenda.is_owner(cursor, self._registry, job.number, self._worker)
+            if self._is_wanted is not None:
+                owned = self._is_wanted(cursor)
+            else:
+                owned = agenda.is_owner(cursor, self._registry, job.number, self._worker)
         return None if owned else "it was cancelled"
 
     def _interrupt(self, job: Job, reason: str) -> None:

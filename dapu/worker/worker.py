@@ -20,7 +20,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.installed import known_agents
 from dapu.errors import DatabaseUnreachable
-from dapu.registry import agenda, workers
+from dapu.registry import agenda, split_parts, workers
 from dapu.registry.agenda import Claim, Job
 from dapu.registry.events import EventLog, Level
 from dapu.registry.store import Registry
@@ -29,6 +29,7 @@ from dapu.warehouse.postgres_session import Session
 from dapu.warehouse.warehouse import Warehouse
 from dapu.worker.job import JobRunner, Outcome
 from dapu.worker.job_watch import Watch
+from dapu.worker.part_help import PartHelp
 
 _POLL = 0.5  # seconds between looks for a job that may start now
 _LISTEN = 0.1  # seconds between looks whether it is to stop, while it listens to other workers
@@ -183,6 +184,9 @@ class Worker:
             claim = connection.claim()
             if claim is not None:
                 self._run(connection, claim)
+            elif connection.help_others():
+                last_look = False
+                continue
             if claim is None and last_look:
                 break
             # What ends between a claim and a look at what is running may leave a job to claim.
@@ -278,6 +282,7 @@ class _Connection:
             EventLog(self._registry, self._aside),
             self.watch,
         )
+        self._help = PartHelp(self.runner)
 
     def __enter__(self) -> _Connection:
         return self
@@ -298,6 +303,15 @@ class _Connection:
             if only is not None:
                 return agenda.claim_job(cursor, self._registry, self._worker, self._backend, only)
             return agenda.claim(cursor, self._registry, self._worker, self._backend)
+
+    def help_others(self) -> bool:
+        """Reads a part of another worker's load, if there is one."""
+        with self._cursor() as cursor:
+            offers = split_parts.offers(cursor, self._registry, self._worker)
+        read = self._help.read_one(offers) if offers else None
+        if read is not None:
+            self._reporter.note("info", *read)
+        return read is not None
 
     def claim_after_commit(self) -> Claim | None:
         with self._cursor() as cursor:

@@ -1,8 +1,11 @@
 -- What runs now, what is next, and what ended last.
 
 -- name: running
--- rows: that the COPY of the job's session has brought until now.
-select a.task, a.job, pg_catalog.now() - a.started_at, p.tuples_processed, a.worker, w.host
+-- rows: that the COPY of the job's session has brought until now, or the parts of its split load.
+select a.task, a.job, pg_catalog.now() - a.started_at,
+    coalesce(p.tuples_processed, (
+        select pg_catalog.sum(x.rows)::bigint from {part} x where x.task = a.task and x.job = a.job)),
+    a.worker, w.host
 from {agenda} a
 left join {worker} w on w.worker = a.worker
 left join pg_stat_progress_copy p on p.pid = a.backend

@@ -1,86 +1,63 @@
 """`split`: a large table is read in parts, several at once, and a load that breaks goes on.
 
-Each part goes into a staging table beside the target, in one commit with its record. When all
-are there, the job loads the target from the staging table, in its own one commit.
+Each part goes into a staging table beside the target, in one commit with its record; workers that
+have nothing else to do read parts too. When all are there, the job loads the target from the
+staging table, in its own one commit.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
-from pydantic import Field, model_validator
 
 from dapu.agents.base import Context
+from dapu.agents.incremental.part_reader import PartReader, Reading, value_of
 from dapu.agents.incremental.ranges import equal_parts, regular_parts
+from dapu.agents.incremental.read_parts import PartsJob
+from dapu.agents.incremental.split_options import SplitOptions
 from dapu.errors import JobError
 from dapu.loading.load import load
 from dapu.loading.options import LoadOptions
 from dapu.loading.result import LoadResult
 from dapu.loading.table.relation import Relation, create, describe
-from dapu.loading.values.bad_value_policy import apply_value_policy
-from dapu.loading.values.find_row import key_of, row_finder
+from dapu.loading.values.find_row import key_of
 from dapu.named_sql import compose, statement
 from dapu.registry import split_parts
 from dapu.registry.ordered_values import from_text, to_text
 from dapu.registry.split_parts import SplitPart
 from dapu.registry.store import Registry
 from dapu.registry.watermarks import Watermark
-from dapu.rows.refused_value import naming_refused_values
 from dapu.rows.rows import Column, QueryRows, column_list
 from dapu.sources.databases.fragments import fill_statement
-from dapu.sources.databases.source import SharesState, Source
-from dapu.sources.databases.subquery import where
+from dapu.sources.databases.source import Reader, SharesState, Source
 from dapu.statement import Statement, TableName
 from dapu.text import counted
 from dapu.warehouse.postgres_session import given_path
-from dapu.warehouse.yamlfile import Strict
 
 _SUFFIX = "__parts"  # and the action's number, from the second on
 _LOCK_WAIT = "60s"
-_KEEP_EVERY = 30.0  # seconds; a connection that is silent for longer may be cut by the network
-
-
-class SplitOptions(Strict):
-    """How a table is cut into parts."""
-
-    column: str | None = Field(None, description="A column of the query: number, date or time")
-    expression: str | None = Field(None, description="Instead of a column: SQL of the source")
-    parts: int | None = Field(None, ge=1, le=10_000, description="So many parts of equal width")
-    every: str | float | None = Field(
-        None, description="Parts of this length: `1 month`, `7 days`, or a number"
-    )
-    at_once: int = Field(4, ge=1, le=32, description="Connections to the source at once")
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> SplitOptions:
-        if (self.column is None) == (self.expression is None):
-            raise ValueError("give `column` or `expression`")
-        if (self.parts is None) == (self.every is None):
-            raise ValueError("give `parts` or `every`")
-        return self
 
 
 @dataclass(frozen=True)
 class SplitLoad:
     """A load in parts.
 
-    open_source: a new connection to the source, for a part of its own. refused_values: see `plan`.
+    connection, reader: of the source. refused_values: see `plan`.
     """
 
     context: Context
     options: LoadOptions
     split: SplitOptions
     query: Statement
-    open_source: Callable[[], Source]
+    connection: str
+    reader: Reader
     refused_values: Mapping[str, JobError]
 
     def run(
@@ -96,16 +73,19 @@ class SplitLoad:
             f"reads {len(missing)} of {len(planned)} parts, {self.split.at_once} at once "
             f"({source.description})"
         )
-        key = key_of(self.options.key, target, columns)
-        later = self._read(missing, columns, source, describe(cursor, self._stage), key)
+        key = tuple(key_of(self.options.key, target, columns))
+        reading = self._reading(columns, planned, key)
+        later = self._read(reading, source) if missing else 0
+        others = split_parts.read_by_others(cursor, *self._action, reading.plan)
         self._take_high(planned)
         result = self._load(cursor, columns)
         cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
         split_parts.forget(cursor, *self._action)
         kept = len(planned) - len(missing)
         before = f", {kept} of them read before" if kept else ""
+        helped = f", {others} of them by other workers" if others else ""
         states = f", {later} of them in later states of the source" if later else ""
-        return result.also((f"{counted(len(planned), 'part')}{before}{states}",))
+        return result.also((f"{counted(len(planned), 'part')}{before}{helped}{states}",))
 
     def _load(self, cursor: Cursor, columns: Sequence[Column]) -> LoadResult:
         """From the staging table. Rows that come twice are not good for another try."""
@@ -130,6 +110,22 @@ class SplitLoad:
                     "part between two tries: split by a value that never changes"
                 ) from error
             raise
+
+    def _reading(
+        self, columns: Sequence[Column], planned: Sequence[SplitPart], key: tuple[str, ...]
+    ) -> Reading:
+        return Reading(
+            self.connection,
+            self.reader,
+            self.query,
+            tuple(Column(column.name, column.type) for column in columns),
+            self.split,
+            self.context.table,
+            self._stage,
+            key,
+            planned[0].plan,
+            None,
+        )
 
     @property
     def _action(self) -> tuple[Registry, str, int]:
@@ -202,7 +198,7 @@ class SplitLoad:
         asked = fill_statement(
             "split_parts.range",
             schema=source.own_schema,
-            value=self._value(source),
+            value=value_of(self.split, source),
             query=self.query.without_end(),
         )
         low, high = source.rows(asked)[0]
@@ -237,84 +233,28 @@ class SplitLoad:
                 self.context.state_after.watermark.column, from_text(*high)
             )
 
-    def _read(
-        self,
-        missing: Sequence[SplitPart],
-        columns: Sequence[Column],
-        source: Source,
-        staged: Relation | None,
-        key: Sequence[str],
-    ) -> int:
+    def _read(self, reading: Reading, source: Source) -> int:
         """Reads the parts, all in the state that `source` reads if the database can do that.
 
-        staged: the staging table. key: the columns by which a person finds a row.
         Returns how many were read in a later state, since that one was lost on the way.
         """
-        shared = source if isinstance(source, SharesState) else None
-        state = shared.share() if shared and missing else None
-        with ThreadPoolExecutor(self.split.at_once, "dapu-part") as pool:
-            waiting = {
-                pool.submit(self._read_part, part, columns, state, staged, key) for part in missing
-            }
-            later = 0
-            try:
-                while waiting:
-                    done, waiting = wait(waiting, _KEEP_EVERY, FIRST_EXCEPTION)
-                    later += sum(not future.result() for future in done)
-                    if shared and state:
-                        shared.keep()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        return later
-
-    def _read_part(
-        self,
-        part: SplitPart,
-        columns: Sequence[Column],
-        state: str | None,
-        staged: Relation | None,
-        key: Sequence[str],
-    ) -> bool:
-        """Rows and record of a part in one commit.
-
-        state: of the source; False when it could not be had and is to be.
-        """
         context = self.context
-        with (
-            closing(self.open_source()) as source,
-            context.warehouse.session("split") as session,
-            context.stoppable(source.stop),
-            context.stoppable(session.cancel),
-            session,
-            session.cursor() as cursor,
-        ):
-            same = state is None or (isinstance(source, SharesState) and source.adopt(state))
-            query = self._of_range(part, source, columns)
-            rows = source.read(query, {column.name: column.type for column in columns})
-            with given_path(cursor), naming_refused_values(context.table, row_finder(rows), key):
-                checked = apply_value_policy(cursor, context.table, staged, rows, self.options)
-                count = checked.rows.fill(cursor, self._stage.identifier)
-            if not split_parts.done(cursor, *self._action, part, count, context.job.number):
-                session.rollback()
-            return same
-
-    def _of_range(self, part: SplitPart, source: Source, columns: Sequence[Column]) -> Statement:
-        kind = json.loads(part.plan)["kind"]
-        value, condition = self._value(source), Statement(("(1 = 1",))
-        for sign, text in ((">=", part.low), ("<", part.high)):
-            if text is not None:
-                bound = Statement((f" and {value} {sign} ", ""), (from_text(kind, text),))
-                condition = condition.then(bound)
-        if part.low is None:  # rows without a value belong to the first part
-            condition = condition.then(Statement((f" or {value} is null",)))
-        names = ", ".join(source.quote(column.name) for column in columns)
-        return where(self.query, condition.then(Statement((")",))), names)
-
-    def _value(self, source: Source) -> str:
-        if self.split.column is not None:
-            return f"dapu_query.{source.quote(self.split.column)}"
-        return f"({self.split.expression})"
+        registry, task, action = self._action
+        shared = source if isinstance(source, SharesState) else None
+        state = shared.share() if shared else None
+        reader = PartReader(
+            context.warehouse,
+            registry,
+            context.stoppable,
+            task,
+            action,
+            context.job.number,
+            self.options,
+            replace(reading, state=state),
+            self.split.at_once,
+        )
+        keep = shared.keep if shared and state else lambda: None
+        return PartsJob(reader, context.job.stops.check, keep).read_all()
 
 
 def _like(cut: Any, value: Any) -> Any:
