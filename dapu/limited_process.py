@@ -21,12 +21,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from tempfile import TemporaryFile
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dapu.errors import DapuError, JobError, Signal
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Cause = Literal["memory", "time", "crash"]
 _KEPT = 4_000  # bytes of what a child said before its end
@@ -120,6 +121,8 @@ class LimitedProcess:
             return self._pipe
 
     def _start(self) -> None:
+        from multiprocessing import Pipe
+
         self._pipe, theirs = Pipe()
         self._said = TemporaryFile()  # noqa: SIM115 - read when the child has died
         call = (sys.executable, "-P", "-m", __name__)
@@ -166,6 +169,8 @@ def _main(answers: str, pipe: str, memory: str) -> None:
     """The child."""
     _limit(int(memory))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    from multiprocessing.connection import Connection
+
     module, _, function = answers.partition(":")
     answer = getattr(import_module(module), function)
     with Connection(int(pipe)) as parent, suppress(EOFError, OSError):

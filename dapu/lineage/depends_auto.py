@@ -10,7 +10,6 @@ from dapu.definitions.models import AUTO
 from dapu.definitions.reader import Definition
 from dapu.errors import Fault
 from dapu.lineage.facts import Facts
-from dapu.lineage.warehouse_facts import dialects_of
 from dapu.warehouse.connection_kinds import Connection
 
 
@@ -28,6 +27,7 @@ def fill_in_depends(
     if not wanted:
         return
     from dapu.lineage.task_facts import facts_of
+    from dapu.lineage.warehouse_facts import dialects_of
 
     dialects = dialects_of(connections)
     owners = {

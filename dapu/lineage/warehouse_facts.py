@@ -6,7 +6,6 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -165,6 +164,8 @@ def _read_all(reading: _Reading, wanted: Wanted) -> dict[str, Any]:
     found: dict[str, Any] = {}
     # A copy of a process with threads, as a server is, may find a lock that nobody will release.
     context = get_context("forkserver" if threading.active_count() > 1 else None)
+    from concurrent.futures import ProcessPoolExecutor
+
     with ProcessPoolExecutor(count, context) as pool:
         for some in pool.map(reading.read, [wanted[start::count] for start in range(count)]):
             found |= some

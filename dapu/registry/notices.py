@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from statistics import median
 from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
@@ -77,6 +76,8 @@ def unusual(cursor: Cursor, registry: Registry, task: str, rows: int) -> str | N
     usual = [row[0] for row in registry.rows(cursor, "notice.usual_rows", task=task)]
     if len(usual) < _LEAST_RUNS:
         return None
+    from statistics import median
+
     middle = median(usual)
     if abs(rows - middle) < _FEW or middle / _TIMES <= rows <= middle * _TIMES:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -40,10 +39,14 @@ def read_secret(kind: Kind, text: str, folder: Path) -> str:
 
 def run_ahead(commands: Iterable[str], folder: Path) -> None:
     """Runs several commands side by side; what they print is there when it is asked for."""
+    known = [one for one in dict.fromkeys(commands) if one.strip() and "${" not in one]
+    if not known:  # what is faulty is reported where it stands
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        for command in dict.fromkeys(commands):
-            if command.strip() and "${" not in command:  # that is reported where it stands
-                threads.submit(_run, command, folder)
+        for command in known:
+            threads.submit(_run, command, folder)
 
 
 def _read_file(path: Path) -> str:

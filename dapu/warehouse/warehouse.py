@@ -12,7 +12,7 @@ import psycopg2
 
 from dapu.errors import ConfigurationError, DatabaseUnreachable
 from dapu.secrets import redact
-from dapu.warehouse import embedded, postgres_session
+from dapu.warehouse import postgres_session
 from dapu.warehouse.connection_kinds import EmbeddedConnection, PgConnection
 from dapu.warehouse.connections import FILE, MAIN, Connections, read_connections
 from dapu.warehouse.environment import read_environment
@@ -102,6 +102,8 @@ class Warehouse:
         """
         main = self.connections[MAIN]
         if isinstance(main, EmbeddedConnection):
+            from dapu.warehouse import embedded
+
             return embedded.start(self.folder / main.path, main.database)
         if not isinstance(main, PgConnection):  # read_connections lets nothing else through
             raise ConfigurationError(f"{MAIN} is not a PostgreSQL connection")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from statistics import median
 from typing import Any
 
 import psycopg2
@@ -148,6 +147,8 @@ def _count_finding(bounds: RowCount, count: int, usual: Sequence[int]) -> Findin
     elif bounds.at_most is not None and count > bounds.at_most:
         fault = f"{counted(count, 'row')}, more than {bounds.at_most:,}"
     elif bounds.usual is not None and len(usual) >= _LEAST_RUNS:
+        from statistics import median
+
         middle = Fraction(median(usual))
         if abs(count - middle) > middle * Fraction(bounds.usual.rstrip("% ")) / 100:
             runs = counted(len(usual), "run")
