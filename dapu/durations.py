@@ -77,7 +77,7 @@ def write_duration(value: timedelta) -> str:
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds and seconds % length == 0:
             return f"{seconds / length:.0f} {unit}" + ("" if seconds == length else "s")
-    return f"{seconds:g} seconds"
+    return f"{seconds:f}".rstrip("0").rstrip(".") + " seconds"
 
 
 def moment(text: str, zone: tzinfo) -> datetime:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from dapu.durations import PATTERN, parse_duration
+from dapu.durations import PATTERN, parse_duration, write_duration
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(lambda value: f"{value.total_seconds():.6f} s", when_used="json"),
+    PlainSerializer(write_duration, when_used="json"),
     WithJsonSchema(
         {
             "type": "string",

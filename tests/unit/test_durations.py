@@ -51,3 +51,13 @@ def test_a_length_of_time_is_shown_for_a_person(seconds: float, text: str) -> No
 @pytest.mark.parametrize("text", ["0 seconds", "1 minute", "90 minutes", "2 hours", "60 days"])
 def test_what_is_written_for_a_file_is_read_from_it(text: str) -> None:
     assert write_duration(parse_duration(text)) == text
+
+
+@pytest.mark.parametrize(
+    "seconds", [0, 0.000001, 0.1, 59.999999, 61, 1_234_567, 86_400, 31_536_001]
+)
+def test_what_is_written_is_read_as_it_was(seconds: float) -> None:
+    """In the registry, too, whose definitions people read."""
+    value = timedelta(seconds=seconds)
+    assert parse_duration(write_duration(value)) == value
+    assert "e" not in write_duration(value).partition(" ")[0]
