@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 60  # characters of a value in a table
 _WIDE = 100_000  # columns, where no terminal breaks the lines
+_WARNING = "warning: "
 _MANY = 100  # items
 _NESTED = (dict, list, tuple)
 _NUMBER = re.compile(r'"\\u0000([^"]*)"')
@@ -71,7 +72,10 @@ def stamped(
 
     def line(text: str) -> None:
         if logged:
-            log("error" if to is complain else "info", text.removeprefix(command))
+            level = "error" if to is complain else "info"
+            said = text.removeprefix(command)
+            level = "warning" if said.startswith(_WARNING) else level
+            log(level, said.removeprefix(_WARNING))
         if logged and logs_to_stderr():
             return
         at = f"{datetime.now(zone):%Y-%m-%d %H:%M:%S}"

@@ -293,7 +293,7 @@ def _show_missed(warehouse: Warehouse, job: int) -> None:
     with warehouse.session("run") as session, session.cursor() as cursor:
         missed = corrections.open_ones(cursor, registry_of(warehouse), job=job)
     for one in missed:
-        stamped(warehouse.settings.zone, complain)(f"dapu: {one.task}: {one}")
+        stamped(warehouse.settings.zone, complain)(f"warning: {one.task}: {one}")
 
 
 def _queue_downstream(warehouse: Warehouse, first: CorrectionStep) -> dict[int, str]:
