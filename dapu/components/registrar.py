@@ -227,7 +227,9 @@ class _RegistrarRound:
         file = error.fault.file
         shown = str(file.relative_to(folder.path)) if file.is_relative_to(folder.path) else None
         where = FailedAt((), shown, error.fault.line, sql_text, line)
-        events.add(cursor, self.registry, "error", str(error), task=folder.id, data=where.data())
+        events.add_once(
+            cursor, self.registry, "error", str(error), task=folder.id, data=where.data()
+        )
 
     def _prepare(self, upgrade: _Upgrade) -> None:
         folder = upgrade.definition.folder

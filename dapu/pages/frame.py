@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
@@ -17,6 +18,7 @@ from dapu.pages.assets import assets
 from dapu.registry.store import Registry
 from dapu.warehouse.warehouse import Warehouse
 
+_TO_ROUTES = re.compile(r"/[^\s:]+/routes/(?=[^\s/]+/[^\s/]+/)")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -101,6 +103,12 @@ def render(template: str, frame: Frame, page: object) -> str:
     return _environment().get_template(template).render(frame=frame, page=page, links=frame.links)
 
 
+def prepare_templates() -> None:
+    """Compiles all, so that the first page does not have to."""
+    for name in _environment().list_templates(extensions=["html"]):
+        _environment().get_template(name)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -113,11 +121,17 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = _number
     environment.filters["took"] = _took
+    environment.filters["brief"] = _brief
     return environment
 
 
 def _number(value: float | None) -> str:
     return f"{value:,}" if value is not None else ""
+
+
+def _brief(message: str | None) -> str:
+    """A message for a list: files by their names in the warehouse directory."""
+    return _TO_ROUTES.sub("routes/", message or "")
 
 
 def _took(value: timedelta | float | None) -> str:

@@ -20,7 +20,8 @@ _QUICK = 0.05  # seconds; what takes no longer is read whenever it is asked for
 class Kept(Generic[Value]):
     """A value that is at most `seconds` old, or is being read anew while it is shown once more.
 
-    read: takes how long it takes. oldest: what is older is not shown, but waited for.
+    read: takes how long it takes. oldest: what is older is not shown, but waited for; a value that
+    takes long to read may be older.
     """
 
     def __init__(self, read: Callable[[], Value], seconds: float, oldest: float) -> None:
@@ -32,11 +33,20 @@ class Kept(Generic[Value]):
         """The value."""
         kept = self._value
         now = time.monotonic()
-        if kept is None or now - kept[1] > self._oldest or kept[2] < _QUICK:
+        if kept is None or kept[2] < _QUICK:
             return self._renew(now)
-        if now - kept[1] > max(self._seconds, _REST * kept[2]) and not self._lock.locked():
+        age, rest = now - kept[1], max(self._seconds, _REST * kept[2])
+        if age > max(self._oldest, 2 * rest):
+            return self._renew(now)
+        if age > rest and not self._lock.locked():
             threading.Thread(target=self._renew_quietly, args=(now,), daemon=True).start()
         return kept[0]
+
+    def keep_fresh(self) -> None:
+        """Reads it where that takes so long that who asks next is not to wait for it."""
+        kept, now = self._value, time.monotonic()
+        if kept is None or (kept[2] >= _QUICK and now - kept[1] > _REST * kept[2]):
+            self._renew_quietly(now)
 
     def _renew_quietly(self, asked: float) -> None:
         """Who waits for no answer has no use for an error; the next one who does gets it."""

@@ -93,7 +93,7 @@ class EventLog:
                 self.registry.run(cursor, "event.add", **values, **event._asdict())
 
 
-def add(
+def add_once(
     cursor: Cursor,
     registry: Registry,
     level: Level,
@@ -102,10 +102,13 @@ def add(
     task: str,
     data: dict[str, Any] | None = None,
 ) -> None:
-    """Stores an event of a task in the open transaction; secrets in it are replaced."""
+    """Stores an event of a task, and of no job, in the open transaction, without secrets.
+
+    Not where the last one said the same: what looks every minute reports a fault once.
+    """
     event = storable_event(None, message, data)
-    values = {"job": None, "task": task, "level": level}
-    registry.run(cursor, "event.add", **values, **event._asdict())
+    values = {"task": task, "level": level, "message": event.message, "data": event.data}
+    registry.run(cursor, "event.add_once", **values)
 
 
 def events_of_task(cursor: Cursor, registry: Registry, task: str, most: int) -> list[Event]:

@@ -45,15 +45,18 @@ class SpecAccepted(Accepted):
 
 def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
     """The application. wake: called when there is something to do for a worker."""
+    shown = Pages(desk.warehouse)
+    known = Known(shown)
     app = FastAPI(
         title="dapu server",
+        lifespan=known.kept_fresh,
         version=__version__,
         description="Has connectors run as jobs of a warehouse's agenda.",
         responses=answers.DOCUMENTED,
         docs_url=None,  # its page wants scripts of others
         redoc_url=None,
     )
-    shown = Pages(desk.warehouse)
+    app.state.is_over = lambda: False  # whoever runs the server knows when it is to end
     answers.handle_errors(app, shown.fault)
     people = People(desk.warehouse.settings.server, tokens, desk.seal)
     access.protect(app, people)
@@ -64,7 +67,6 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
     _add_commands(app, desk, wake, guard)
     _add_read(app, desk, wake, guard)
     metrics.add(app, desk, viewer)
-    known = Known(shown)
     app.include_router(reading.router_of(shown, known, viewer))
     pages.add_assets(app)
     table_pages.add(app, shown, known, viewer)

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dapu.server.desk import Desk
+from dapu.server.traffic import Traffic
 
 
 class _Figures(Collector):
@@ -39,6 +40,7 @@ def add(app: FastAPI, desk: Desk, guard: list[Any]) -> None:
     """Adds the endpoint."""
     registry = CollectorRegistry()
     registry.register(_Figures(desk))
+    app.add_middleware(Traffic, registry=registry)
 
     @app.get("/metrics", dependencies=guard, response_class=Response)
     def metrics() -> Response:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
-from starlette.concurrency import run_in_threadpool
 
-from dapu.errors import DapuError
 from dapu.pages.frame import Reading, render
 from dapu.pages.jobs import Filter, events_page, job_page, jobs_page
 from dapu.pages.now import NowPage, now_page
@@ -20,11 +15,10 @@ from dapu.pages.task import task_page
 from dapu.pages.tasks import tasks_page
 from dapu.server.bodies import Refused
 from dapu.server.known import Known
+from dapu.server.live import stream
 from dapu.server.pages import Pages
 
 _BIGINT = 2**63 - 1
-_TICK = 2.0  # seconds between looks for what is new
-_LONGEST = 600.0  # seconds of a stream; the browser then asks anew
 Text = Annotated[str, Query(max_length=500)]
 Number = Annotated[int | None, Query(ge=0, le=_BIGINT)]
 
@@ -60,21 +54,10 @@ def _add_now(router: APIRouter, pages: Pages, known: Known) -> None:
                 page: NowPage = now_page(reading, tasks)
             return render("now_live.html", frame, page)
 
-        async def events() -> AsyncIterator[str]:
-            until, shown = time.monotonic() + _LONGEST, ""
-            while time.monotonic() < until and not await request.is_disconnected():
-                try:
-                    html = await run_in_threadpool(look)
-                except DapuError:
-                    return  # the browser asks again, and then sees the page that says why
-                if html != shown:
-                    shown = html
-                    lines = "".join(f"data: {line}\n" for line in html.splitlines())
-                    yield f"event: now\n{lines}\n"
-                await asyncio.sleep(_TICK)
-
         headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(
+            stream(request, "now", look), media_type="text/event-stream", headers=headers
+        )
 
 
 def _add_tasks(router: APIRouter, pages: Pages, known: Known) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -14,6 +15,7 @@ from dapu.server.workers import Workers
 from dapu.warehouse.warehouse import Warehouse
 
 _IDLE = 65  # seconds that a connection may say nothing
+_TURN = 0.001  # seconds: whoever reads a page does not wait for who reads the SQL of all tasks
 _GRACE = 10  # seconds for requests in hand
 
 
@@ -30,8 +32,9 @@ def serve(
     desk = Desk(warehouse, settings)
     desk.check_ready()
     workers = Workers(warehouse.folder, processes, desk.due, say)
+    app = make_app(desk, settings.tokens, workers.wake)
     config = uvicorn.Config(
-        make_app(desk, settings.tokens, workers.wake),
+        app,
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -47,7 +50,10 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     workers.start()
+    sys.setswitchinterval(_TURN)
     try:
-        uvicorn.Server(config).run()
+        server = uvicorn.Server(config)
+        app.state.is_over = lambda: server.should_exit
+        server.run()
     finally:
         workers.stop()

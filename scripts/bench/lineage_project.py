@@ -100,6 +100,11 @@ def write_dapu(folder: Path, count: int) -> None:
     _write(folder / "warehouse.yaml", "")
     main = "- {name: main, driver: pg, host: /nowhere, database: none}\n"
     _write(folder / "connections.yaml", main)
+    write_tasks(folder, count)
+
+
+def write_tasks(folder: Path, count: int) -> None:
+    """The models as tasks of a route `r`, in a warehouse directory."""
     _write(folder / "routes/r/route.yaml", "")
     for model in models(count):
         task = folder / "routes/r/mart" / model.name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -10,48 +12,88 @@ from pathlib import Path
 
 from dapu.registry.version import registry_of
 from dapu.warehouse.warehouse import Warehouse, open_warehouse
-from scripts.bench.pages import listening
 from scripts.pages import warehouse as demo
+from scripts.pages.past import make_late, make_past
 from tests.services.npm import installed
+
+_RUN = ("erp.staging.[!s]*", "crm.*", "mart.mart.[!p]*", "web.staging.visit")
+_RUNS_LONG = "erp.staging.shipment"
 
 
 def main() -> int:
     """The exit status is the browser's: 1 when something is not as it must be."""
-    shots = Path(sys.argv[1] if len(sys.argv) > 1 else "build/pages").resolve()
+    shots, *parts = sys.argv[1:] or ["build/pages"]
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         print("scripts/pages: Chromium is not installed (Debian's chromium)", file=sys.stderr)
         return 2
-    shots.mkdir(parents=True, exist_ok=True)
+    Path(shots).mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="dapu-pages-"))
+    workers = []
     try:
-        demo.write(folder)
-        for command in (["versioner"], ["registrar"], ["run", "*"], ["run", "*"]):
-            dapu(folder, *command)
-        warehouse = open_warehouse(folder)
-        failed = _failed_job(warehouse)
+        warehouse = _prepared(folder)
+        workers = [_start(folder, "run", _RUNS_LONG), _start(folder, "worker", "--stay")]
         modules = installed(folder / "npm", "playwright-core", "axe-core")
-        script = Path(__file__).with_name("browser.mjs")
-        shutil.copy(script, folder / "npm")
-        with listening(warehouse) as url:
-            command = ["node", str(folder / "npm" / script.name), url, str(shots), chromium]
-            done = subprocess.run([*command, str(failed), str(modules)], check=False)
-        return done.returncode
+        for script in Path(__file__).parent.glob("*.mjs"):
+            shutil.copy(script, folder / "npm")
+        given = {
+            "shots": str(Path(shots).resolve()),
+            "parts": parts or ["look", "act", "live"],
+            "chromium": chromium,
+            "modules": str(modules),
+            "job": _failed_job(warehouse),
+            "server": [sys.executable, "-m", "dapu", "server", str(folder), "--processes", "0"],
+            "port": _free_port(),
+            "password": demo.PASSWORD,
+        }
+        command = ["node", str(folder / "npm" / "browser.mjs"), json.dumps(given)]
+        return subprocess.run(command, check=False).returncode
     finally:
+        for worker in workers:
+            worker.terminate()
+            worker.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def dapu(folder: Path, command: str, *more: str) -> None:
+def _prepared(folder: Path) -> Warehouse:
+    """A warehouse in which much has happened."""
+    demo.write(folder)
+    _dapu(folder, "versioner")
+    _dapu(folder, "registrar")
+    warehouse = open_warehouse(folder)
+    make_past(warehouse)
+    _dapu(folder, "run", *_RUN)
+    demo.change_invoice(folder)
+    _dapu(folder, "registrar")
+    _dapu(folder, "run", "erp.staging.invoice", "erp.staging.refund")
+    _dapu(folder, "pause", "--route", "crm")
+    make_late(warehouse)
+    return warehouse
+
+
+def _dapu(folder: Path, command: str, *more: str) -> None:
     """Runs a command; some jobs are meant to fail."""
     line = [sys.executable, "-m", "dapu", command, str(folder), *more]
     subprocess.run(line, check=False, capture_output=True)
 
 
+def _start(folder: Path, command: str, *more: str) -> subprocess.Popen[bytes]:
+    line = [sys.executable, "-m", "dapu", command, str(folder), *more]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(line, stdout=quiet, stderr=quiet)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def _failed_job(warehouse: Warehouse) -> int:
+    """Of SQL that names a column which is not there."""
     registry = registry_of(warehouse)
     with warehouse.session("browse") as session, session.cursor() as cursor:
-        rows = registry.rows(cursor, "page.jobs", tasks=None, statuses=["failed"], since=None,
-                             before=None, most=1)  # fmt: skip
+        rows = registry.rows(cursor, "page.jobs", tasks=["erp.staging.refund"], before=None,
+                             statuses=["failed"], since=None, most=1)  # fmt: skip
     return int(rows[0][0])
 
 

@@ -4,6 +4,14 @@
 insert into {event} (job, task, level, action, message, data)
 values (%(job)s, %(task)s, %(level)s, %(action)s, %(message)s, %(data)s);
 
+-- name: add_once
+-- An event of no job, unless the last of its task and level said the same.
+insert into {event} (task, level, message, data)
+select %(task)s, %(level)s, %(message)s, %(data)s
+where %(message)s is distinct from (
+    select e.message from {event} e where e.task = %(task)s and e.level = %(level)s and e.job is null
+    order by e.event desc limit 1);
+
 -- name: of_task
 -- The newest events of a task, newest first.
 select at, job, level, action, message, data from {event}

@@ -8,3 +8,8 @@ document.addEventListener("click", async (event) => {
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = label; }, 1500);
 });
+
+// A page that renews itself says when it does not.
+const lost = (is_lost) => { const said = document.getElementById("lost"); if (said) said.hidden = !is_lost; };
+document.addEventListener("htmx:sseError", () => lost(true));
+document.addEventListener("htmx:sseOpen", () => lost(false));

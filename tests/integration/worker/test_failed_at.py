@@ -108,6 +108,8 @@ def test_step_that_fails_is_an_event_of_its_task(task: OneTask) -> None:
     step = task.folder / "routes/source/staging/thing/ver/001_create.sql"
     step.write_text("create schema if not exists staging;\ncreate table {{ this }} (\n  a intt)")
     prepare(task.folder)
+    prepare(task.folder)
+    assert task.rows("select count(*) from meta.event where level = 'error'") == [(1,)]
     found = where_it_failed(task)
     assert (found.file, found.line, found.sql_line) == ("ver/001_create.sql", 3, 2)
     assert found.sql is not None
