@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from typing import Any
@@ -207,10 +208,8 @@ class Gathering:
         for position, part in enumerate(self.parts):
             for survey in surveys:
                 survey.append(KindSurvey(self.styles[position], of_cells=self.of_cells))
-            for batch in part.batches([column.handles[position] for column in unknown]):
-                for survey, values in zip(surveys, batch.columns, strict=True):
-                    if values is not None:
-                        survey[-1].see(values)
+            batches = part.batches([column.handles[position] for column in unknown])
+            _see_all([survey[-1] for survey in surveys], batches)
         for column, of_parts in zip(unknown, surveys, strict=True):
             column.kind = KindSurvey.of_all(of_parts)
             column.type = type_of(column.kind)
@@ -352,6 +351,24 @@ def _given_type(column: _Planned, own: str | None, target: str | None) -> tuple[
 
 def _same_kind(kind: Kind, declared: str) -> bool:
     return kind == declared or (kind == "zoned" and declared == "timestamp")
+
+
+def _see_all(surveys: Sequence[KindSurvey], batches: Iterable[PartBatch]) -> None:
+    """Each column's survey sees its values, in a thread beside the one that reads them."""
+
+    def see(batch: PartBatch) -> None:
+        for survey, values in zip(surveys, batch.columns, strict=True):
+            if values is not None:
+                survey.see(values)
+
+    with ThreadPoolExecutor(1, "dapu-survey") as thread:
+        before = None
+        for batch in batches:
+            if before is not None:  # no more than one waits
+                before.result()
+            before = thread.submit(see, batch)
+        if before is not None:
+            before.result()
 
 
 def _nulls(batch: PartBatch) -> pa.Array:

@@ -29,6 +29,8 @@ _ISO_TIME = r"^\d{4,}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( BC)?$"
 _ISO_ZONED = r"^\d{4,}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)( BC)?$"
 _CAN_BE_DATE = r"^\d{1,4}[-/. ]|^[A-Za-z]{3,9} "
 
+_DATE_LENGTH = len("2024-12-31")  # of this length Arrow reads no other form
+
 _WHOLE_NUMBERS = range(-(2**63), 2**63)
 _EXACT = 1e15  # whole floats from here on may have been rounded by who wrote them
 _BY_TYPE: dict[type, Kind] = {
@@ -157,6 +159,8 @@ class _TextSurvey:
         except pa.ArrowInvalid:
             pass
         else:
+            if kind == "date" and pc.max(pc.binary_length(texts)).as_py() == _DATE_LENGTH:
+                return True  # a regular expression takes three times as long
             return _all_match(texts, _ISO_DATE if kind == "date" else _CAN_BE_DATE)
         if not _all_match(texts, _CAN_BE_DATE):
             return False
