@@ -26,6 +26,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def unknown_task(task: str, known: Collection[str]) -> ConfigurationError:
     """What to raise for a task that is not in the registry, though its files may be there."""
     return ConfigurationError(
-        f"there is no task `{task}`{nearest(task, known)} (new ones are known after "
-        "`dapu registrar`)"
+        f"there is no task `{task}`{nearest(task, known)} (a new one is known "
+        "once it is registered)"
     )

@@ -196,6 +196,7 @@ def run(
     if step is None:
         _run_jobs(warehouse, _queue_selected(warehouse, selectors, faults, full=full))
         return
+    step = step._replace(task=_one_task(warehouse, step.task))
     _check_faults(warehouse, [step.task], faults)
     if rebuild:
         _check_rebuild(warehouse, step.task)
@@ -235,6 +236,14 @@ def _step_of(
         return None
     backfill = {"from": low, "to": high} if low or high else None
     return CorrectionStep(selectors[0], full or rebuild, backfill, rebuild)
+
+
+def _one_task(warehouse: Warehouse, selector: str) -> str:
+    from dapu.registry.selectors import one_task, selectable
+    from dapu.registry.version import registry_of
+
+    with warehouse.session("run") as session, session.cursor() as cursor:
+        return one_task(selector, selectable(cursor, registry_of(warehouse)))
 
 
 def _check_rebuild(warehouse: Warehouse, task: str) -> None:

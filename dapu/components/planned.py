@@ -14,7 +14,7 @@ from dapu.definitions.reader import DefinitionReader
 from dapu.errors import ConfigurationError
 from dapu.lineage.depends_auto import fill_in_depends
 from dapu.registry import tasks
-from dapu.registry.selectors import Selectable, select_with_reasons, selectable
+from dapu.registry.selectors import Selectable, one_task, select_with_reasons, selectable
 from dapu.registry.store import Registry
 from dapu.suggest import nearest
 from dapu.warehouse.warehouse import Warehouse
@@ -55,6 +55,16 @@ def plan_selected(
     full: bool,
 ) -> list[PlannedTask]:
     """The tasks that selectors name. Raises ConfigurationError for one that names none."""
+    known = _known(cursor, registry, catalogue)
+    reads = "everything" if full else "as always"
+    return [
+        PlannedTask(task, why, reads, _definition(catalogue, task))
+        for task, why in select_with_reasons(selectors, known).items()
+    ]
+
+
+def _known(cursor: Cursor, registry: Registry, catalogue: Catalogue) -> list[Selectable]:
+    """All tasks as they would be after the definitions were taken up."""
     known = {one.task: one for one in selectable(cursor, registry)}
     for task in catalogue.gone:
         known.pop(task, None)
@@ -62,11 +72,7 @@ def plan_selected(
         failed = task in known and known[task].has_failed
         route = one.folder.route
         known[task] = Selectable(task, route, one.task.tags, failed, one.task.depends)
-    reads = "everything" if full else "as always"
-    return [
-        PlannedTask(task, why, reads, _definition(catalogue, task))
-        for task, why in select_with_reasons(selectors, known.values()).items()
-    ]
+    return [*known.values()]
 
 
 def plan_step(
@@ -81,6 +87,7 @@ def plan_step(
 
     Queues them, and leaves it to the caller to roll that back: so the order is that of a run.
     """
+    first = first._replace(task=one_task(first.task, _known(cursor, registry, catalogue)))
     if first.task not in tasks.names(cursor, registry):
         if first.task not in catalogue.definitions:
             known = {*catalogue.unchanged, *catalogue.definitions, *catalogue.faulty}

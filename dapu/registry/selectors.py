@@ -12,6 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from dapu.errors import ConfigurationError
 from dapu.registry.store import Registry
 from dapu.suggest import nearest, unknown_task
+from dapu.text import counted
 
 
 class Selectable(NamedTuple):
@@ -90,6 +91,22 @@ def select_with_reasons(selectors: Sequence[str], known: Iterable[Selectable]) -
         for name in sorted(reasons)
     }
     return {name: reasons[name] for name in TopologicalSorter(graph).static_order()}
+
+
+def one_task(selector: str, known: Iterable[Selectable]) -> str:
+    """The one task that a selector names; a plain name is it, whether it is known or not.
+
+    Raises ConfigurationError where it names none, or several.
+    """
+    if is_one_task([selector]):
+        return selector
+    found = select([selector], known)
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"`{selector}` names {counted(len(found), 'task')}; --from, --to, --rebuild and "
+            "--downstream are for one"
+        )
+    return found[0]
 
 
 def is_one_task(selectors: Sequence[str]) -> bool:

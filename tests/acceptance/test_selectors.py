@@ -71,3 +71,11 @@ def test_options_for_one_task(folder: Path, capsys: pytest.CaptureFixture[str]) 
     done = here(capsys, "run", folder, "r.s.a", "s.x")
     assert done.status == 2
     assert "s.x" in done.err
+    for options in (["--full"], ["--rebuild", "--dry-run"]):
+        done = here(capsys, "run", folder, "s.e", *options)
+        assert done.status == 0, done.text
+        assert "r.s.e" in done.text
+    for options in (["--rebuild"], ["--rebuild", "--dry-run"]):
+        done = here(capsys, "run", folder, "s.*", *options)
+        assert done.status == 2
+        assert "are for one" in done.err

@@ -26,7 +26,7 @@ def test_status_shows_each_task(ran: Path, capsys: pytest.CaptureFixture[str]) -
     assert (done.status, done.err) == (
         2,
         "dapu: there is no task `r.s.god`; did you mean `r.s.good`?"
-        " (new ones are known after `dapu registrar`)\n",
+        " (a new one is known once it is registered)\n",
     )
     done = here(capsys, "status", ran)
     assert (
