@@ -17,6 +17,7 @@ from typing import Protocol
 import psycopg2
 import psycopg2.extensions
 import pytest
+from hypothesis import settings
 from psycopg2 import sql
 
 from dapu import secrets
@@ -26,6 +27,10 @@ from tests.services import unavailable
 from tests.services.execute_server import ExecuteServer, running_execute
 from tests.services.mariadb import MariaDB, missing_programs, running_mariadb
 from tests.services.postgres import Postgres, running_postgres
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("dapu", deadline=None)
+settings.load_profile("dapu")
 
 _TEMPLATE = "dapu_template"
 _SERVERS = {

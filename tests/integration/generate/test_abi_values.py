@@ -30,7 +30,6 @@ _HEX = st.binary(min_size=20, max_size=20).map(lambda data: "0x" + data.hex())
 # `scripts/abi-corpora` tries thousands.
 _FEW = settings(
     max_examples=int(os.environ.get("DAPU_ABI_VALUES", "100")),
-    deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )

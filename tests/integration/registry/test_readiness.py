@@ -141,9 +141,7 @@ def is_due(name: str, tasks: dict[str, dict[str, Any]], paused: bool, disabled: 
     disabled=st.sampled_from([False] * 9 + [True]),
     concurrency=st.sampled_from([None, 1]),
 )
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_has_no_reason_is_due_and_is_what_the_manager_queues(
     empty: PgSession,
     tasks: dict[str, dict[str, Any]],

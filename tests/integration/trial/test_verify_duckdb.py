@@ -128,7 +128,7 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=6, deadline=None, phases=[Phase.generate],
+@settings(max_examples=6, phases=[Phase.generate],
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
                                  HealthCheck.data_too_large])  # fmt: skip
 @given(rows=st.lists(ROW, min_size=20, max_size=60))
