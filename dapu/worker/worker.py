@@ -258,7 +258,7 @@ class _Connection:
         self._aside.autocommit = True
         with self._aside.cursor() as cursor:
             check_registry(cursor, self._registry)
-            self._registry.run(cursor, "worker.commit_without_waiting")
+            self._registry.run(cursor, "worker.settings_for_claims")
             self._worker = workers.enrol(cursor, self._registry)
         self._session = warehouse.connect(f"worker {self._worker}", for_jobs=True)
         self._backend = self._session.backend

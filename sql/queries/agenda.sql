@@ -9,34 +9,46 @@ select pg_catalog.pg_advisory_xact_lock(%(key)s);
 -- name: claim
 -- Takes the most urgent job that may run now and gives it to a worker, with its task as it was
 -- registered, and what each action of the task remembers of its source.
-update {agenda} a set
-    status = 'running', worker = %(worker)s, backend = %(backend)s, hash = chosen.hash,
-    tries = a.tries + 1, started_at = pg_catalog.clock_timestamp()
-from (
+--
+-- It must go one way whatever the server thinks of the agenda: in one that was idle when it was last
+-- analyzed nothing seems to wait, and then looking at all that waits seems as good as anything. So
+-- nothing here can be joined in another order than it is written: what is asked of each job stands
+-- in a subquery with `limit` or `offset`, and the job that is taken is found by its number alone.
+with chosen as materialized (
     select w.job, coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection,
         exists (select from {dependency} d where d.master = w.task) as is_master
     from {agenda} w
     join {registry} t on t.task = w.task and t.state = 'ready'
-    join {route} r on r.route = w.route and not 'worker' = any (r.disabled) and r.paused_by is null
+    join {route} r on r.route = w.route
     left join {override} o on o.task = w.task
     where w.status = 'waiting' and w.not_before <= pg_catalog.now() and w.tries <= t.retries
-    and (pg_catalog.cardinality(w.after) = 0 or not exists (  -- asked of the few that follow others
-        select from {agenda} x where x.job = any (w.after) and x.status <> 'done'))
+    and w.route <> all (array(  -- asked once: thousands may wait for a route that is full
+        select c.route from {route} c
+        where 'worker' = any (c.disabled) or c.paused_by is not null
+        or c.concurrency is not null and c.concurrency <= (
+            select pg_catalog.count(*) from {agenda} x
+            where x.route = c.route and x.status = 'running')))
+    and (pg_catalog.cardinality(w.after) = 0 or (  -- asked of the few that follow others
+        select true from {agenda} x where x.job = any (w.after) and x.status <> 'done' limit 1) is null)
     and not exists (select from {control} where name = 'paused')
-    and not exists (select from {agenda} x where x.task = w.task and x.status = 'running')
-    and (r.concurrency is null or r.concurrency > (
-        select pg_catalog.count(*) from {agenda} x where x.route = w.route and x.status = 'running'))
-    and not exists (
-        select from {dependency} d
-        join {agenda} x on x.task = d.master and x.status = 'waiting' and x.backfill is null
-        where d.task = w.task)
-    and not exists (
-        select from {dependency} d join {agenda} x on x.task = d.master and x.status = 'running'
-        where d.task = w.task)
+    and (select true from {agenda} x where x.task = w.task and x.status = 'running' limit 1) is null
+    and (
+        select true from {dependency} d, lateral (
+            select from {agenda} x
+            where x.task = d.master and x.status = 'waiting' and x.backfill is null offset 0) waits
+        where d.task = w.task limit 1) is null
+    and (
+        select true from {dependency} d, lateral (
+            select from {agenda} x where x.task = d.master and x.status = 'running' offset 0) runs
+        where d.task = w.task limit 1) is null
     order by w.priority, w.job
     limit 1
-) chosen
-where a.job = chosen.job and a.status = 'waiting'
+)
+update {agenda} a set
+    status = 'running', worker = %(worker)s, backend = %(backend)s, hash = chosen.hash,
+    tries = a.tries + 1, started_at = pg_catalog.clock_timestamp()
+from chosen
+where a.job = (select job from chosen) and a.status || '' = 'waiting'
 returning a.job, a.task, a.tries, a.priority, a.full_load, a.cause, chosen.timeout, a.backfill,
     chosen.is_master, a.rebuild, chosen.hash, chosen.definition, chosen.connection,
     (select pg_catalog.jsonb_object_agg(m.source,

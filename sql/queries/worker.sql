@@ -1,9 +1,14 @@
 -- Worker processes, and which of them are alive.
 
--- name: commit_without_waiting
--- In the session for claims and events: what is lost with the server is one of those, never a
--- job's ending.
+-- name: settings_for_claims
+-- In the session for claims and events. Nothing waits for the disk: what is lost with the server is
+-- one of those, never a job's ending. A claim walks the waiting jobs in their order, and ends at the
+-- first that may run: without statistics, or with those of an agenda in which nothing waited, the
+-- server would think that few wait, and look at all of them to sort them, at each claim. And a new
+-- session need not plan it six times.
 set synchronous_commit to off;
+set enable_sort to off;
+set plan_cache_mode to force_generic_plan;
 
 -- name: next_number
 select pg_catalog.nextval(pg_catalog.pg_get_serial_sequence(%(table)s, 'worker'));
