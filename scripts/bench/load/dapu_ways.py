@@ -66,12 +66,12 @@ class Warehouse:
         dapu("versioner", folder)
 
     def define(self, task: str, action: Mapping[str, Any], query: str = _ALL) -> str:
-        """Writes a task of one action, and its query if it reads a database; returns its id."""
+        """Writes a task of one action, and the query if it has one; returns its id."""
         folder = f"routes/{task.replace('.', '/')}"
         given = {**action} if "do" in action else {**_QUERY, **action}
         self._write(f"{folder}/task.yaml", {"actions": [given], "run": {"retries": 0}})
-        if given["do"] == "database":
-            (self._folder / folder / "extract.sql").write_text(query + "\n", encoding="utf-8")
+        if "query" in given:
+            (self._folder / folder / given["query"]).write_text(query + "\n", encoding="utf-8")
         return task
 
     def run(self, task: str, *options: str) -> Job:
