@@ -14,6 +14,7 @@ from dapu.agents.base import Agent, Context
 from dapu.agents.incremental.bounded_query import bounded_query
 from dapu.agents.incremental.changed_blocks import ChangedBlocks
 from dapu.agents.incremental.key_sweep import Sweep
+from dapu.agents.incremental.partition_split import by_partition
 from dapu.agents.incremental.split import SplitLoad
 from dapu.agents.incremental.split_options import SplitOptions
 from dapu.agents.incremental.widen import ColumnTypes, RefusedValues, known_types, load_and_widen
@@ -66,6 +67,8 @@ class DatabaseOptions(LoadOptions):
             raise ValueError("`hash` and `mask` go without `split` and `changes: blocks`")
         if self.split and self.changes:
             raise ValueError("`split` reads everything, `changes: blocks` does not: give one")
+        if self.split and self.split.by_partition and (self.load != "replace" or self.period):
+            raise ValueError("`split: {every: partition}` goes with `load: replace`, and no period")
         if self.split and self.on_bad_value != "fail":
             raise ValueError(
                 "`split` goes with `on_bad_value: fail`, `zero_dates` and `nul_characters`; leave "
@@ -130,6 +133,8 @@ def _pull(
         if options.split is not None and reads_all and context.backfill is None:
             of_source = (query, connection, options.reader)
             parts = SplitLoad(context, options, options.split, *of_source, refused_values)
+            if options.split.by_partition:
+                parts = by_partition(cursor, parts)
             return parts.run(cursor, source, column_types)
         rows = source.read(query, column_types)
         context.note(f"reads {options.query} ({source.description})")

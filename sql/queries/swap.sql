@@ -2,15 +2,17 @@
 -- grants, owner, comments, and the views that read it.
 
 -- name: hindrance
--- What a table has that a new one could not take over; no row: it can be swapped.
+-- What a table has that a new one could not take over; no row: it can be swapped. as_partition: it
+-- is to be swapped for another partition, which gets from its parent what its parent has.
 with target as (
     select c.* from pg_class c where c.oid = %(oid)s::oid
 ), found as (
-    select case when relkind = 'p' then 'has partitions' when relispartition then 'is a partition'
+    select case when relkind = 'p' then 'has partitions'
+        when relispartition and not %(as_partition)s then 'is a partition'
         when relhassubclass then 'has tables that inherit from it'
         when relpersistence = 'u' then 'is unlogged' else 'is not an ordinary table' end as why
     from target
-    where relkind <> 'r' or relispartition or relhassubclass or reloftype <> 0 or relpersistence <> 'p'
+    where relkind <> 'r' or relispartition and not %(as_partition)s or relhassubclass or reloftype <> 0 or relpersistence <> 'p'
     union all select 'has row security' from target where relrowsecurity
     union all select 'has a replica identity' from target where relreplident <> 'd'
     union all select 'has its own tablespace' from target where reltablespace <> 0
@@ -23,10 +25,10 @@ with target as (
     from target t join pg_namespace n on n.oid = t.relnamespace
     join pg_publication_tables p on p.schemaname = n.nspname and p.tablename = t.relname
     union all
-    select 'has parents' from pg_inherits where inhrelid = %(oid)s::oid
+    select 'has parents' from pg_inherits where inhrelid = %(oid)s::oid and not %(as_partition)s
     union all
     select 'has the trigger ' || tgname from pg_trigger
-    where tgrelid = %(oid)s::oid and not tgisinternal
+    where tgrelid = %(oid)s::oid and not tgisinternal and not (%(as_partition)s and tgparentid <> 0)
     union all
     select case when classid = 'pg_class'::regclass and (select relkind from pg_class where oid = objid) = 'S'
         then 'has the ' else 'is read by ' end || pg_catalog.pg_describe_object(classid, objid, 0)

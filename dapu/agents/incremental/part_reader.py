@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.agents.incremental.partition_rows import PartitionRows
 from dapu.agents.incremental.split_options import SplitOptions
 from dapu.loading.options import LoadOptions
+from dapu.loading.table.partitions import fill_partition, refuse_rows
 from dapu.loading.table.relation import describe
 from dapu.loading.values.bad_value_policy import apply_value_policy
 from dapu.loading.values.find_row import row_finder
@@ -21,7 +23,7 @@ from dapu.registry.ordered_values import from_text, to_text
 from dapu.registry.split_parts import SplitPart
 from dapu.registry.store import Registry
 from dapu.rows.refused_value import naming_refused_values
-from dapu.rows.rows import Column
+from dapu.rows.rows import Column, Rows
 from dapu.sources.databases.open import open_source
 from dapu.sources.databases.source import Reader, SharesState, Source
 from dapu.sources.databases.subquery import where
@@ -40,7 +42,8 @@ class Reading:
     connection, reader: of the source. query, columns: what is read of it. value: what the parts are
     cut by, a column or an expression. table: the task's, for messages. stage: where the rows go.
     key: the columns by which a person finds a row. plan: which plan the parts must be of.
-    state: of the source; None when it has none that could be shared.
+    state: of the source; None when it has none that could be shared. partitions: where each part is
+    a partition, built in the stage's schema.
     """
 
     connection: str
@@ -53,6 +56,7 @@ class Reading:
     key: tuple[str, ...]
     plan: str
     state: str | None
+    partitions: tuple[PartitionRows, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For the registry. Raises JobError for a value of the query that cannot be kept."""
@@ -70,6 +74,7 @@ class Reading:
             "key": list(self.key),
             "plan": self.plan,
             "state": self.state,
+            "partitions": [partition.to_json() for partition in self.partitions],
         }
 
     @classmethod
@@ -87,10 +92,16 @@ class Reading:
             key=tuple(kept["key"]),
             plan=kept["plan"],
             state=kept["state"],
+            partitions=tuple(map(PartitionRows.from_json, kept["partitions"])),
         )
 
     def of_part(self, part: SplitPart, source: Source) -> Statement:
         """The rows of one part."""
+        names = ", ".join(source.quote(column.name) for column in self.columns)
+        if self.partitions:
+            rows = self.partitions[part.number - 1]
+            column = f"dapu_query.{source.quote(rows.column)}"
+            return where(self.query, rows.condition(column), names)
         kind, value = json.loads(part.plan)["kind"], value_of(self.split, source)
         condition = Statement(("(1 = 1",))
         for sign, text in ((">=", part.low), ("<", part.high)):
@@ -99,7 +110,6 @@ class Reading:
                 condition = condition.then(bound)
         if part.low is None:  # rows without a value belong to the first part
             condition = condition.then(Statement((f" or {value} is null",)))
-        names = ", ".join(source.quote(column.name) for column in self.columns)
         return where(self.query, condition.then(Statement((")",))), names)
 
 
@@ -170,10 +180,19 @@ class PartReader:
                 given_path(cursor),
                 naming_refused_values(reading.table, row_finder(rows), reading.key),
             ):
-                staged = describe(cursor, reading.stage)
-                checked = apply_value_policy(cursor, reading.table, staged, rows, self.options)
-                count = checked.rows.fill(cursor, reading.stage.identifier)
+                count = self._put(cursor, part, rows)
         return PartRead(part, count, in_state)
+
+    def _put(self, cursor: Cursor, part: SplitPart, rows: Rows) -> int:
+        reading = self.reading
+        target = describe(cursor, reading.table if reading.partitions else reading.stage)
+        rows = apply_value_policy(cursor, reading.table, target, rows, self.options).rows
+        if not reading.partitions:
+            return rows.fill(cursor, reading.stage.identifier)
+        of_part, schema = reading.partitions[part.number - 1], reading.stage.schema
+        if of_part.partition is not None:
+            return fill_partition(cursor, of_part.partition, schema, rows)
+        return refuse_rows(cursor, reading.table, of_part.column, schema, rows)
 
     def _note(self, cursor: Cursor, read: PartRead) -> bool:
         where_kept = (cursor, self.registry, self.task, self.action)

@@ -42,7 +42,7 @@ from dapu.text import counted
 from dapu.warehouse.postgres_session import given_path
 
 _SUFFIX = "__parts"  # and the action's number, from the second on
-_LOCK_WAIT = "60s"
+LOCK_WAIT = "60s"
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ class SplitLoad:
         later = self._read(reading, source) if missing else 0
         others = split_parts.read_by_others(cursor, *self._action, reading.plan)
         self._take_high(planned)
-        result = self._load(cursor, columns)
-        cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
+        result = self._load(cursor, columns, target)
         split_parts.forget(cursor, *self._action)
         kept = len(planned) - len(missing)
         before = f", {kept} of them read before" if kept else ""
@@ -87,13 +86,18 @@ class SplitLoad:
         states = f", {later} of them in later states of the source" if later else ""
         return result.also((f"{counted(len(planned), 'part')}{before}{helped}{states}",))
 
-    def _load(self, cursor: Cursor, columns: Sequence[Column]) -> LoadResult:
+    def _load(
+        self,
+        cursor: Cursor,
+        columns: Sequence[Column],
+        target: Relation | None,  # noqa: ARG002
+    ) -> LoadResult:
         """From the staging table. Rows that come twice are not good for another try."""
         context = self.context
         try:
             steps, rows = context.action.has_steps, self._staged(columns)
             refused_values = self.refused_values
-            return load(
+            result = load(
                 cursor,
                 context.table,
                 rows,
@@ -101,6 +105,8 @@ class SplitLoad:
                 has_steps=steps,
                 refused_values=refused_values,
             )
+            cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
+            return result
         except JobError as error:
             if isinstance(error.__cause__, psycopg2.errors.UniqueViolation):
                 with context.warehouse.session("split") as session, session:
@@ -160,21 +166,28 @@ class SplitLoad:
                 and (not context.full or {part.job for part in found} == {context.job.number})
                 and json.loads(found[0].plan)["of"] == self._fingerprint(columns)
                 and not split_parts.are_too_old(cursor, *self._action)
-                and describe(cursor, self._stage) is not None
+                and self._has_stage(cursor, found)
             )
             if usable:
                 return found
             planned = self._new_plan(source, columns)
             with given_path(cursor):
-                self._make_stage(cursor, _with_domains(columns, target))
+                self._make_stage(cursor, columns, target)
             split_parts.plan(cursor, *self._action, planned)
             return planned
 
-    def _make_stage(self, cursor: Cursor, columns: Sequence[Column]) -> None:
-        cursor.execute(statement("swap.lock_timeout"), {"timeout": _LOCK_WAIT})
+    def _has_stage(self, cursor: Cursor, planned: Sequence[SplitPart]) -> bool:  # noqa: ARG002
+        """Whether what was read of these parts is still there."""
+        return describe(cursor, self._stage) is not None
+
+    def _make_stage(
+        self, cursor: Cursor, columns: Sequence[Column], target: Relation | None
+    ) -> None:
+        """Makes room for the rows, and drops what an earlier load has left there."""
+        cursor.execute(statement("swap.lock_timeout"), {"timeout": LOCK_WAIT})
         try:
             cursor.execute(compose("split_parts.drop_stage", stage=self._stage.identifier))
-            create(cursor, self._stage, columns)
+            create(cursor, self._stage, _with_domains(columns, target))
         except psycopg2.errors.LockNotAvailable as error:
             raise JobError(
                 f"the parts' table {self._stage} cannot be made: somebody has had hold of it for a "
@@ -190,11 +203,33 @@ class SplitLoad:
                 [str(value) for value in self.context.action.variables.values()],
                 self.split.model_dump(),
                 [(column.name, column.type) for column in columns],
+                *self._also_of_plan(),
             ]
         )
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def _also_of_plan(self) -> list[Any]:
+        """What else decides which parts are of use."""
+        return []
+
     def _new_plan(self, source: Source, columns: Sequence[Column]) -> list[SplitPart]:
+        kind, bounds = self._cut(source)
+        mark = self.context.state_after.watermark
+        plan = json.dumps(
+            {
+                "id": uuid4().hex,
+                "of": self._fingerprint(columns),
+                "kind": kind,
+                "high": mark and to_text(mark.value, mark.column),
+            }
+        )
+        return [
+            SplitPart(n, plan, low, high, None, self.context.job.number)
+            for n, (low, high) in enumerate(bounds, start=1)
+        ]
+
+    def _cut(self, source: Source) -> tuple[str, list[tuple[str | None, str | None]]]:
+        """The kind of the bounds, and the parts' bounds as text; None is without one."""
         asked = fill_statement(
             "split_parts.range",
             schema=source.own_schema,
@@ -209,21 +244,8 @@ class SplitLoad:
             cuts = regular_parts(low, high, self.split.every)
         name = self.split.column or "split.expression"
         kind = to_text(low, name)[0] if low is not None else "text"
-        mark = self.context.state_after.watermark
-        plan = json.dumps(
-            {
-                "id": uuid4().hex,
-                "of": self._fingerprint(columns),
-                "kind": kind,
-                "high": mark and to_text(mark.value, mark.column),
-            }
-        )
         texts = [to_text(_like(cut, low), name)[1] for cut in cuts]
-        bounds = zip([None, *texts], [*texts, None], strict=True)
-        return [
-            SplitPart(n, plan, *bound, None, self.context.job.number)
-            for n, bound in enumerate(bounds, start=1)
-        ]
+        return kind, list(zip([None, *texts], [*texts, None], strict=True))
 
     def _take_high(self, planned: Sequence[SplitPart]) -> None:
         """The watermark is that of the plan: newer rows of parts read later come again."""

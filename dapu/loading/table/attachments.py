@@ -81,12 +81,15 @@ def options_of(cursor: Cursor, oid: int) -> tuple[str, ...]:
     return tuple(row[0]) if row is not None else ()
 
 
-def attachments_of(cursor: Cursor, aside: Aside) -> Attachments:
-    """What the table has that the new one replaces."""
+def attachments_of(cursor: Cursor, aside: Aside, *near: str) -> Attachments:
+    """What the table has that the new one replaces.
+
+    near: schemas whose tables are named without them, beside the target's own.
+    """
     values: dict[str, object] = {"oid": aside.oid, "schema": aside.schema}
     path = SearchPath(cursor)
     # What PostgreSQL shows names the target without its schema, and then means the new table.
-    path.set(aside.target.schema)
+    path.set(aside.target.schema, *near)
     cursor.execute(statement("attachments.constraints"), values)
     constraints = cursor.fetchall()
     cursor.execute(statement("attachments.indexes"), values)

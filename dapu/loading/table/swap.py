@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.errors import JobError
 from dapu.loading.table.attachments import Aside, Attachments, attachments_of, options_of
-from dapu.loading.table.properties import give_properties, properties_of
+from dapu.loading.table.properties import Properties, give_properties, properties_of
 from dapu.loading.table.relation import analyze
 from dapu.loading.table.search_path import SearchPath
 from dapu.named_sql import compose, statement
@@ -27,12 +27,12 @@ from dapu.statement import TableName
 _LOCK_WAIT = 2.0  # seconds, while nothing is held
 _LOCK_WAIT_HOLDING = 0.8  # less than the second after which PostgreSQL looks for a deadlock
 _LOCK_PATIENCE = 300.0
-_NEXT_RUN = "nothing was lost, and the next run takes it over"
+NEXT_RUN = "nothing was lost, and the next run takes it over"
 
 
-def hindrance(cursor: Cursor, oid: int) -> str | None:
-    """Why a table cannot be swapped, or None."""
-    cursor.execute(statement("swap.hindrance"), {"oid": oid})
+def hindrance(cursor: Cursor, oid: int, *, as_partition: bool = False) -> str | None:
+    """Why a table cannot be swapped, or None. as_partition: for another partition."""
+    cursor.execute(statement("swap.hindrance"), {"oid": oid, "as_partition": as_partition})
     row = cursor.fetchone()
     return None if row is None else str(row[0])
 
@@ -61,17 +61,23 @@ def put_in_place(cursor: Cursor, aside: Aside) -> None:
     Raises JobError when a view cannot read the new table, the lock is not to be had, or the target
     got something meanwhile that the new table has not.
     """
-    taken = replace(attachments_of(cursor, aside), options=aside.options)
-    taken.make(cursor, aside)
-    analyze(cursor, aside.table)
-    given = properties_of(cursor, str(aside.target), aside.oid)
-    give_properties(cursor, aside.table, given, "table")
+    taken, given = complete(cursor, aside)
     lock(cursor, aside.target, aside.oid)
     _check_unchanged(cursor, aside, taken)
     newer = properties_of(cursor, str(aside.target), aside.oid)
     if newer != given:
         give_properties(cursor, aside.table, newer, "table")
     _swap(cursor, aside, taken)
+
+
+def complete(cursor: Cursor, aside: Aside) -> tuple[Attachments, Properties]:
+    """Gives the filled table all that the target has, and returns that."""
+    taken = replace(attachments_of(cursor, aside), options=aside.options)
+    taken.make(cursor, aside)
+    analyze(cursor, aside.table)
+    given = properties_of(cursor, str(aside.target), aside.oid)
+    give_properties(cursor, aside.table, given, "table")
+    return taken, given
 
 
 def _check_unchanged(cursor: Cursor, aside: Aside, taken: Attachments) -> None:
@@ -82,20 +88,31 @@ def _check_unchanged(cursor: Cursor, aside: Aside, taken: Attachments) -> None:
     target = aside.target
     why_not = hindrance(cursor, aside.oid)
     if why_not is not None:
-        raise JobError(f"{target} {why_not} since it began to be loaded; {_NEXT_RUN}")
+        raise JobError(f"{target} {why_not} since it began to be loaded; {NEXT_RUN}")
     before, now = taken.texts(), attachments_of(cursor, aside).texts()
     news = [f"it has {text}" for text in sorted(now - before)]
     gone = [f"it has no more {text}" for text in sorted(before - now)]
     if news or gone:
         what = "; ".join(news + gone).replace(aside.schema, target.schema)
-        raise JobError(f"{target} was altered while it was loaded: {what}; {_NEXT_RUN}")
+        raise JobError(f"{target} was altered while it was loaded: {what}; {NEXT_RUN}")
 
 
 def _swap(cursor: Cursor, aside: Aside, taken: Attachments) -> None:
-    target = aside.target
     old_schema = aside.schema.replace("new", "old", 1)
-    views = _views(cursor, aside.oid)
     cursor.execute(compose("swap.create_schema", schema=sql.Identifier(old_schema)))
+    exchange(cursor, aside, taken, old_schema)
+    for schema in (old_schema, aside.schema):
+        cursor.execute(compose("swap.drop_schema", schema=sql.Identifier(schema)))
+
+
+def exchange(cursor: Cursor, aside: Aside, taken: Attachments, old_schema: str) -> None:
+    """Puts the new table in the place of the old one, which is dropped.
+
+    old_schema: an empty one, for the old table until then. Raises JobError when a view cannot read
+    the new table.
+    """
+    target = aside.target
+    views = _views(cursor, aside.oid)
     _move(cursor, target.identifier, old_schema)
     _move(cursor, aside.table, target.schema)
     for view in views:
@@ -103,8 +120,6 @@ def _swap(cursor: Cursor, aside: Aside, taken: Attachments) -> None:
     old = sql.Identifier(old_schema, target.table)
     cursor.execute(compose("table.drop", table=old))
     taken.put_statistics(cursor)
-    for schema in (old_schema, aside.schema):
-        cursor.execute(compose("swap.drop_schema", schema=sql.Identifier(schema)))
 
 
 def lock(cursor: Cursor, target: TableName, oid: int) -> None:
@@ -139,7 +154,7 @@ def _taken(cursor: Cursor, target: TableName, oid: int) -> bool:
     except psycopg2.errors.DeadlockDetected:
         raise JobError(
             f"{target} is being altered by a session that waits for this load to end (as `create "
-            f"index concurrently` does); {_NEXT_RUN}"
+            f"index concurrently` does); {NEXT_RUN}"
         ) from None
     if set(_first(cursor, oid)) - set(first):  # a view is new
         cursor.execute("rollback to savepoint dapu_lock")

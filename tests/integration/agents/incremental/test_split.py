@@ -170,7 +170,7 @@ def test_two_actions_may_be_split(task: OneTask, database: Database) -> None:
 def test_a_schema_that_is_not_committed_is_reported(
     task: OneTask, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dapu.agents.incremental.split._LOCK_WAIT", "100ms")
+    monkeypatch.setattr("dapu.agents.incremental.split.LOCK_WAIT", "100ms")
     two_actions(task, "", "split: {column: id, parts: 2}", database)
     assert "an earlier action of this task has made the schema staging" in task.fails()
 
