@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.components import steering
+from dapu.components.provenance import who
+from dapu.components.steering import JobFilter, Operator
 from dapu.errors import ConfigurationError
 from dapu.registry import agenda
 from dapu.registry.agenda import Job
@@ -62,14 +65,20 @@ def queue_jobs(
             if job is None:
                 raise ConfigurationError(f"{task} was unregistered this very moment")
             queued[task] = QueuedJob(task, job, is_new)
+        new_ones = [one.job for one in queued.values() if one.is_new]
+        steering.note_queued(cursor, registry, new_ones, _airflow())
     return list(queued.values())
 
 
 def cancel_jobs(folder: Path, jobs: Sequence[int]) -> list[str]:
     """Cancels those that wait or run; returns their tasks."""
     with _transaction(open_warehouse(folder)) as (cursor, registry):
-        found = [agenda.cancel(cursor, registry, job) for job in jobs]
-    return [one[0] for one in found if one is not None]
+        found = steering.cancel(cursor, registry, JobFilter(jobs), _airflow())
+    return [one.task for one in found]
+
+
+def _airflow() -> Operator:
+    return Operator(who(), "Airflow")
 
 
 @contextmanager

@@ -50,6 +50,7 @@ _MODULES = {
     "dapu.cli.docs": "docs",
     "dapu.cli.mcp": "mcp",
     "dapu.cli.steering": "pause resume retry cancel",
+    "dapu.cli.keep_off": "blacklist watermark",
     "dapu.cli.execute": "execute",
     "dapu.cli.views": "views",
 }

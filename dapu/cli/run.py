@@ -17,7 +17,10 @@ from dapu.errors import ConfigurationError, DapuError, Fault
 from dapu.text import counted
 
 if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
+
     from dapu.components.downstream import CorrectionStep
+    from dapu.registry.store import Registry
     from dapu.warehouse.warehouse import Warehouse
     from dapu.worker.worker import JobCounts
 
@@ -314,6 +317,7 @@ def _queue_downstream(warehouse: Warehouse, first: CorrectionStep) -> dict[int, 
     with warehouse.session("run") as session, session, session.cursor() as cursor:
         check_known(cursor, registry, first.task)
         queued = queue_downstream(cursor, registry, first)
+        _note_who(cursor, registry, [job for _, job in queued])
     line = stamped(warehouse.settings.zone)
     for step, job in queued:
         line(f"{step.task}: queued as job {job}: {step.what}")
@@ -347,9 +351,11 @@ def _queue_selected(
     from dapu.components.selected import queue_selected
     from dapu.registry.version import registry_of
 
+    registry = registry_of(warehouse)
     with warehouse.session("run") as session, session, session.cursor() as cursor:
-        jobs = queue_selected(cursor, registry_of(warehouse), selectors, full=full)
+        jobs = queue_selected(cursor, registry, selectors, full=full)
         _check_faults(warehouse, jobs.values(), faults)
+        _note_who(cursor, registry, list(jobs))
     line = stamped(warehouse.settings.zone)
     if not jobs:
         line("run: no task is as the selectors say")
@@ -369,9 +375,16 @@ def _queue(warehouse: Warehouse, step: CorrectionStep) -> int:
         job = agenda.add(
             cursor, registry, step.task, "run", step.full, step.backfill, rebuild=step.rebuild
         )
-    if job is None:
-        raise ConfigurationError(f"{step.task} was unregistered this very moment")
+        if job is None:
+            raise ConfigurationError(f"{step.task} was unregistered this very moment")
+        _note_who(cursor, registry, [job])
     return job
+
+
+def _note_who(cursor: Cursor, registry: Registry, jobs: list[int]) -> None:
+    from dapu.components import steering
+
+    steering.note_queued(cursor, registry, jobs, steering.at_the_shell())
 
 
 def _hindrance(warehouse: Warehouse, job: int) -> str:

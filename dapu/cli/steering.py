@@ -49,7 +49,7 @@ def pause(warehouse: Warehouse, route: str | None, wait: bool, minutes: float | 
     if minutes is not None and not wait:
         raise click.UsageError("--minutes goes with --wait")
     line = stamped(warehouse.settings.zone)
-    with _transactions(warehouse, "pause") as (cursor, registry):
+    with transactions(warehouse, "pause") as (cursor, registry):
         steering.pause(cursor, registry, route, steering.at_the_shell())
         cursor.connection.commit()
         agenda.take_turn(cursor, registry)
@@ -107,7 +107,7 @@ def resume(warehouse: Warehouse, route: str | None) -> None:
     """  # noqa: D301 - click's mark for lines that stay as they are
     from dapu.components import steering
 
-    with _transactions(warehouse, "resume") as (cursor, registry):
+    with transactions(warehouse, "resume") as (cursor, registry):
         was_paused = steering.resume(cursor, registry, route, steering.at_the_shell())
     say("resumed" if was_paused else "it was not paused")
 
@@ -125,7 +125,7 @@ def retry(warehouse: Warehouse, job: int, as_json: bool) -> None:
     """
     from dapu.components import steering
 
-    with _transactions(warehouse, "retry") as (cursor, registry):
+    with transactions(warehouse, "retry") as (cursor, registry):
         queued = steering.retry_job(cursor, registry, job, steering.at_the_shell())
     if as_json:
         show_json({"job": queued.job, "task": queued.task})
@@ -144,7 +144,7 @@ def cancel(warehouse: Warehouse, job: int, as_json: bool) -> None:
     """
     from dapu.components import steering
 
-    with _transactions(warehouse, "cancel") as (cursor, registry):
+    with transactions(warehouse, "cancel") as (cursor, registry):
         done = steering.cancel_job(cursor, registry, job, steering.at_the_shell())
     if as_json:
         show_json({"job": job, "task": done.task, "was": done.was})
@@ -153,7 +153,7 @@ def cancel(warehouse: Warehouse, job: int, as_json: bool) -> None:
 
 
 @contextmanager
-def _transactions(warehouse: Warehouse, purpose: str) -> Iterator[tuple[Cursor, Registry]]:
+def transactions(warehouse: Warehouse, purpose: str) -> Iterator[tuple[Cursor, Registry]]:
     """A session on a warehouse whose registry exists; committed at the end."""
     from dapu.registry.version import check_registry, registry_of
 

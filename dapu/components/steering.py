@@ -157,6 +157,11 @@ def run(
     return queued
 
 
+def note_queued(cursor: Cursor, registry: Registry, jobs: Sequence[int], by: Operator) -> None:
+    """Notes who queued jobs, where something else did it than `run`."""
+    registry.run(cursor, "steering.queued", jobs=list(jobs), **by.values())
+
+
 def blacklist(
     cursor: Cursor,
     registry: Registry,

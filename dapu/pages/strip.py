@@ -38,19 +38,27 @@ class Strip:
 def strip_of(runs: Sequence[tuple[str, float]]) -> Strip:
     """runs: how each ended, and how many seconds it took; the newest last."""
     longest = max((seconds for _, seconds in runs), default=0)
-    usual = median([seconds for status, seconds in runs if status == "done"] or [0])
+    kinds = _kinds(runs)
     bars = []
     for place, (status, seconds) in enumerate(runs):
         share = seconds / longest if longest else 0
         height = max(4.0, _HEIGHT * share) if status == "done" else float(_HEIGHT)
-        is_outlier = status == "done" and len(runs) > 4 and seconds > max(1, _OUTLIER * usual)
-        kind = "outlier" if is_outlier else status
+        kind = kinds[place]
         title = f"{status}, {seconds:.1f} s"
         bars.append(
             Bar(place * _STEP, round(_HEIGHT - height, 1), _WIDTH, round(height, 1), kind, title)
         )
     text = ", ".join(f"{status} {seconds:.0f} s" for status, seconds in runs[-3:])
     return Strip(bars, max(len(runs), 1) * _STEP, _HEIGHT, f"last runs: {text or 'none'}")
+
+
+def _kinds(runs: Sequence[tuple[str, float]]) -> list[str]:
+    """How each run is drawn: as its status, or as one that took much longer than the others."""
+    usual = median([seconds for status, seconds in runs if status == "done"] or [0])
+    least = max(1, _OUTLIER * usual) if len(runs) > 4 else float("inf")
+    return [
+        "outlier" if status == "done" and seconds > least else status for status, seconds in runs
+    ]
 
 
 @dataclass(frozen=True)
@@ -70,9 +78,11 @@ def charts_of(jobs: Sequence[PastJob]) -> list[Chart]:
     took = [_seconds(job) for job in runs]
     rows = [float(job.rows or 0) for job in runs]
     longest = f"{max(took, default=0):,.1f} s"
+    kinds = _kinds([(job.status, seconds) for job, seconds in zip(runs, took, strict=True)])
+    statuses, most = [job.status for job in runs], f"{max(rows, default=0):,.0f}"
     return [
-        _chart("Duration", runs, took, longest, [f"{one:,.1f} s" for one in took]),
-        _chart("Rows", runs, rows, f"{max(rows, default=0):,.0f}", [f"{one:,.0f}" for one in rows]),
+        _chart("Duration", runs, kinds, took, longest, [f"{one:,.1f} s" for one in took]),
+        _chart("Rows", runs, statuses, rows, most, [f"{one:,.0f}" for one in rows]),
     ]
 
 
@@ -83,7 +93,12 @@ def _seconds(job: PastJob) -> float:
 
 
 def _chart(
-    name: str, runs: Sequence[PastJob], values: Sequence[float], most: str, shown: Sequence[str]
+    name: str,
+    runs: Sequence[PastJob],
+    kinds: Sequence[str],
+    values: Sequence[float],
+    most: str,
+    shown: Sequence[str],
 ) -> Chart:
     width, height = _CHART
     step = width / max(len(runs), 20)
@@ -94,6 +109,6 @@ def _chart(
         left = round(width - (len(runs) - place) * step, 1)
         title = f"job {job.number}: {text}, {job.status}"
         bars.append(
-            Bar(left, round(height - size, 1), round(step * 0.72, 1), size, job.status, title)
+            Bar(left, round(height - size, 1), round(step * 0.72, 1), size, kinds[place], title)
         )
     return Chart(name, bars, most)

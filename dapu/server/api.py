@@ -10,10 +10,12 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
+from dapu.components.steering import Operator
 from dapu.errors import DapuError
 from dapu.pages.described import described
 from dapu.server import access, actions, answers, metrics, pages, reading, table_pages
 from dapu.server.access import doors
+from dapu.server.access.asking import asking
 from dapu.server.access.doors import needs
 from dapu.server.access.people import People
 from dapu.server.bodies import ConfigBody, ReadBody, Refused, document, read_body
@@ -167,5 +169,7 @@ def _add_read(app: FastAPI, desk: Desk, wake: Callable[[], None], guard: list[An
     @app.get("/cancel", dependencies=guard)
     def cancel(query: Annotated[CancelQuery, Query()]) -> Accepted:
         """Ends a read, also one that is not known. What it has committed stays."""
-        desk.cancel(query.sync_id, query.task_id)
+        person = asking().person
+        by = person.operator() if person else Operator("somebody", "no login")
+        desk.cancel(query.sync_id, query.task_id, by)
         return Accepted()

@@ -16,6 +16,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.requests.catalog import ReadParameters, plan_catalog
 from dapu.agents.streams.states import entries_of
+from dapu.components import steering
+from dapu.components.steering import JobFilter, Operator
 from dapu.errors import FaultyText, JobError
 from dapu.registry import agenda, requests, workers
 from dapu.registry.requests import Command, Request
@@ -107,11 +109,11 @@ class Desk:
             if states is not None:
                 requests.set_states(cursor, self._registry, request.task, states, job)
 
-    def cancel(self, sync_id: str, task_id: str) -> None:
+    def cancel(self, sync_id: str, task_id: str, by: Operator) -> None:
         """Cancels a read that waits or runs. What it has committed stays."""
         with self.warehouse.session("server") as session, session, session.cursor() as cursor:
-            for job in requests.find_reads(cursor, self._registry, sync_id, task_id):
-                agenda.cancel(cursor, self._registry, job)
+            jobs = requests.find_reads(cursor, self._registry, sync_id, task_id)
+            steering.cancel(cursor, self._registry, JobFilter(jobs), by)
 
     def due(self) -> int:
         """How many jobs of requests could start now, those of dead workers among them."""

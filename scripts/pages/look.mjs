@@ -12,7 +12,7 @@ export async function look({ url, browser, check, faults, logged_in, shots, modu
     "task-hostile": "/tasks/mart.mart.board", rendered: "/tasks/erp.staging.invoice/sql",
     jobs: "/jobs", "jobs-failed": "/jobs?status=failed", job: `/jobs/${job}`, events: "/events",
     "lineage-start": "/lineage", lineage: "/lineage/mart.mart.revenue_eur",
-    "lineage-large": "/lineage/r.mart.model_0000", catalogue: "/catalogue",
+    "lineage-large": "/lineage/mart.mart.position", catalogue: "/catalogue",
     table: "/catalogue/erp.staging.product", confirm: "/actions/clear-watermark?task=erp.staging.invoice&next=/",
     blacklist: "/actions/blacklist?task=erp.staging.invoice&next=/",
     bulk: "/actions/retry?status=failed&since=7+days&next=/jobs", missing: "/tasks/no.such.task", described: "/docs",

@@ -33,10 +33,12 @@ where a.job = (select max(x.job) from meta.agenda x where x.task = t.task);
 """
 _TODAY = """
 update meta.registry set last_done_at = now() - interval '9 hours',
+    last_started_at = now() - interval '9 hours 12 seconds',
     last_ended_at = now() - interval '9 hours' where task = 'web.staging.visit';
 update meta.registry set changed_at = now() - interval '30 days';
 update meta.registry set last_ended_at = now() - abs(hashtext(task)) % 1300 * interval '1 min'
 where route = 'r';
+update meta.registry set last_started_at = last_ended_at - interval '40 seconds' where route = 'r';
 """
 
 

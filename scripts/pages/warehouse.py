@@ -128,6 +128,14 @@ _OTHERS = (
 )  # fmt: skip
 
 
+_NAMES = [f"model_{number:04}" for number in range(_MODELS)]
+_LARGE = _Task(
+    "mart/mart/position",
+    f"description: Where we stand\ndepends: [{', '.join(f'r.mart.{name}' for name in _NAMES)}]\n",
+    "\nunion all ".join(f"select id, amount from mart.{name}" for name in _NAMES),
+)  # fmt: skip
+
+
 def write(folder: Path) -> None:
     """Writes its files."""
     write_tasks(folder, _MODELS)
@@ -139,7 +147,7 @@ def write(folder: Path) -> None:
     for route in ("erp", "crm", "web", "mart"):
         head = "connection: main\ndefaults: {run: {retries: 0}}\n"
         _put(folder, f"routes/{route}/route.yaml", head)
-    for task in (*_ERP, *_OTHERS):
+    for task in (*_ERP, *_OTHERS, _LARGE):
         _put(folder, f"routes/{task.place}/task.yaml", task.head + task.actions)
         _put(folder, f"routes/{task.place}/query.sql", task.query + "\n")
         for number, step in enumerate(task.steps, start=1):

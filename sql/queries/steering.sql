@@ -113,6 +113,11 @@ with queued as (
 )
 select job, task from queued order by job;
 
+-- name: queued
+-- Notes who queued jobs.
+insert into {event} (job, task, level, message, data)
+select job, task, 'info', 'queued by ' || %(by)s, %(data)s from {agenda} where job = any (%(jobs)s) order by job;
+
 -- name: follow
 -- Lets jobs that are queued together follow those of their masters among them: what depends on
 -- one that fails is not run.

@@ -140,3 +140,32 @@ def test_retry_and_cancel_by_number(ran: Path, capsys: pytest.CaptureFixture[str
 
 def _status(capsys: pytest.CaptureFixture[str], folder: Path) -> Any:
     return json.loads(here(capsys, "status", folder, "--json").out)
+
+
+def test_tasks_are_kept_off_and_read_anew_and_each_is_an_event_with_who_did_it(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str], connection: PgSession
+) -> None:
+    folder = make_warehouse({**ROUTE, **a_task("r.s.t"), **a_task("r.s.u")})
+    prepare(folder)
+    told = here(capsys, "blacklist", folder, "r.s.t", "--for", "2 days", "--note", "it moves").out
+    assert told == "r.s.t: blacklisted for 2 days\n"
+    assert "blacklisted" in here(capsys, "why", folder, "r.s.t").out
+    assert run_due(folder).order == ["r.s.u"]
+    assert (
+        here(capsys, "blacklist", folder, "route:r", "--end").out
+        == "r.s.t: no longer blacklisted\n"
+    )
+    again = here(capsys, "blacklist", folder, "r.s.t", "--end")
+    assert again.out == "nothing was to be done to 1 task\n"
+    assert here(capsys, "watermark", folder, "r.s.t").out == "r.s.t: has no watermark\n"
+    done = here(capsys, "watermark", folder, "r.s.t", "--clear", "--json")
+    assert json.loads(done.out) == {"tasks": ["r.s.t"]}
+    assert here(capsys, "blacklist", folder, "r.s.t", "--for", "soon").status == 2
+    here(capsys, "run", folder, "r.s.t")
+    here(capsys, "run", folder, "r.s.*")
+    events = rows(connection, "select message from meta.event where data ->> 'way' = 'command'")
+    words = ["blacklisted by", "no longer blacklisted, by", "watermark cleared by"]
+    words += ["queued by"] * 3
+    for (message,), word in zip(events, words, strict=True):
+        assert message.startswith(word)
+        assert "@" in message
