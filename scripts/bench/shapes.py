@@ -13,7 +13,6 @@ import argparse
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -23,38 +22,28 @@ from statistics import median
 from scripts.bench.load.dapu_ways import Warehouse, postgres_connection
 from scripts.bench.measure import BenchError, Measured, run_pipe, show, verdict
 from scripts.bench.servers import Postgres, clean_environment, mariadb, running_postgres
+from scripts.bench.settled import SETTLED_HEADING, Left, Settled, let_autovacuum_sleep, settle
 from scripts.bench.shape_tables import SHAPES, Shape
 from tests.services.mariadb import MariaDB, missing_programs, running_mariadb
 
 _SOURCE, _WAREHOUSE = "source", "warehouse"
-_GOAL, _SETTLED_GOAL = 1.2, 0.75  # x pipe
-_NAP = 1_000_000  # seconds; the server's first look at a database comes as late
-_HEADING = ("way", "s", "each run", "x pipe", "settled", "x pipe", "WAL later", "goal")
+_GOAL = 1.2  # x pipe
+_HEADING = ("way", "s", "each run", "x pipe", *SETTLED_HEADING, "goal")
 _PIPE, _WHOLE, _JOB = "the pipe", "`dapu run` as a whole", "… the job"
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What comes after a load: the first scan and the first vacuum, in seconds, and their WAL."""
-
-    seconds: float
-    wal: int  # bytes
 
 
 @dataclass
 class Way:
-    """The runs of one way of loading a shape. settled: empty for a part of another way."""
+    """The runs of one way of loading a shape. left: empty for a part of another way."""
 
     seconds: list[float] = field(default_factory=list)
-    settled: list[float] = field(default_factory=list)
-    wal: list[int] = field(default_factory=list)
+    left: Left = field(default_factory=Left)
 
     def add(self, seconds: float, settled: Settled | None = None) -> None:
-        """One more run. Its load counts as a part of what is settled."""
+        """One more run."""
         self.seconds.append(seconds)
         if settled is not None:
-            self.settled.append(seconds + settled.seconds)
-            self.wal.append(settled.wal)
+            self.left.add(seconds, settled)
 
 
 @dataclass(frozen=True)
@@ -120,18 +109,7 @@ class Bench:
         return run_pipe(source, warehouse)
 
     def _settle(self, table: str, rows: int) -> Settled:
-        """The first scan and the first vacuum. Raises BenchError when rows are missing."""
-        before, began = self._written(), time.perf_counter()
-        found = self.postgres.execute(_WAREHOUSE, f"select count(t) from {table} t")[0][0]
-        self.postgres.execute(_WAREHOUSE, f"vacuum (freeze, analyze) {table}")
-        seconds = time.perf_counter() - began
-        if found != rows:
-            raise BenchError(f"{table} has {found} rows; it must be {rows}")
-        return Settled(seconds, self._written() - before)
-
-    def _written(self) -> int:
-        query = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
-        return int(self.postgres.execute(_WAREHOUSE, query)[0][0])
+        return settle(self.postgres, _WAREHOUSE, table, rows)
 
 
 def _report(ways: dict[str, Way]) -> str:
@@ -140,21 +118,16 @@ def _report(ways: dict[str, Way]) -> str:
     for name, way in ways.items():
         ratio = median(way.seconds) / median(pipe.seconds)
         runs = " ".join(f"{second:.2f}" for second in way.seconds)
-        lines.append((name, f"{median(way.seconds):.2f}", runs, f"{ratio:.2f}", *_left(way, pipe)))
+        left = (*way.left.shown(pipe.left), _goal(way, pipe))
+        lines.append((name, f"{median(way.seconds):.2f}", runs, f"{ratio:.2f}", *left))
     return show(lines)
 
 
-def _left(way: Way, pipe: Way) -> tuple[str, str, str, str]:
-    """What a way left to do, for the report, and the goals that go with it."""
-    if not way.settled:
-        return ("", "", "", "")
-    settled = median(way.settled)
-    ratio = settled / median(pipe.settled)
-    goal = ""
-    if way is not pipe:
-        whole = verdict(median(way.seconds) / median(pipe.seconds), _GOAL)
-        goal = f"{whole}, settled {verdict(ratio, _SETTLED_GOAL)} (x pipe)"
-    return (f"{settled:.2f}", f"{ratio:.2f}", f"{median(way.wal) / 1e6:,.0f} MB", goal)
+def _goal(way: Way, pipe: Way) -> str:
+    if way is pipe or not way.left.seconds:
+        return ""
+    whole = verdict(median(way.seconds) / median(pipe.seconds), _GOAL)
+    return f"{whole}, {way.left.verdict(pipe.left)} (x pipe)"
 
 
 @contextmanager
@@ -164,11 +137,7 @@ def _prepared(given: argparse.Namespace, shapes: list[Shape]) -> Iterator[Bench]
     try:
         with ExitStack() as stack:
             postgres = stack.enter_context(running_postgres(_SOURCE, _WAREHOUSE))
-            for statement in (
-                f"alter system set autovacuum_naptime = {_NAP}",
-                "select pg_reload_conf()",
-            ):
-                postgres.execute("postgres", statement)
+            let_autovacuum_sleep(postgres)
             connections = {"postgres": postgres_connection(postgres, _SOURCE)}
             other = None
             if any(shape.server == "mariadb" for shape in shapes):

@@ -14,6 +14,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from scripts.bench.servers import (
     make_csv,
     running_postgres,
 )
+from scripts.bench.settled import SETTLED_HEADING, Left, let_autovacuum_sleep, settle
 from tests.services.mariadb import missing_programs, running_mariadb
 
 _FASTER = {"sling": 3.0, "dlt": 6.0, "dlt, its files not compressed": 6.0}
@@ -42,6 +44,14 @@ _PROCESS, _JOB = "dapu replace, `dapu run` as a whole", "dapu replace, the job i
 _FIRST_PROCESS, _FIRST = "dapu first load, `dapu run` as a whole", "dapu first load, the job in it"
 _FIRST_GOAL = 1.15  # x pipe, for the load that makes its table
 _REPLACE = {"load": "replace", "key": ["l_id"]}
+
+
+class LoadTable(Table):
+    """The ways of one source. left: what each left to be done, where that is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: dict[str, Left] = defaultdict(Left)
 
 
 @dataclass(frozen=True)
@@ -56,21 +66,22 @@ class Bench:
     rows: int
     runs: int
 
-    def measure(self) -> dict[str, Table]:
+    def measure(self) -> dict[str, LoadTable]:
         """Runs each way of each source in turn. Returns the tables by the source's name."""
-        tables = {source.name: Table() for source in self.sources}
+        tables = {source.name: LoadTable() for source in self.sources}
         for number in range(self.runs):
             for source in self.sources:
                 self._round(source, tables[source.name], number + 1)
         return tables
 
-    def _round(self, source: Source, table: Table, number: int) -> None:
+    def _round(self, source: Source, table: LoadTable, number: int) -> None:
         def report(what: str, seconds: float) -> None:
             progress(f"run {number}, {source.name}: {what}: {seconds:.2f} s")
 
         self.places.empty_raw_table()
         self._settle()
         table.add(source.raw, source.pipe().seconds)
+        self._look_what_is_left(table, source.raw, "raw_lineitem")
         self._check("raw_lineitem")
         report(source.raw, table[source.raw].seconds[-1])
         for job_name, process_name, is_first in (
@@ -84,7 +95,7 @@ class Bench:
             report(peer, table[peer].seconds[-1] if peer in table else nan)
 
     def _dapu(
-        self, source: Source, table: Table, job_name: str, process_name: str, is_first: bool
+        self, source: Source, table: LoadTable, job_name: str, process_name: str, is_first: bool
     ) -> None:
         name = f"dapu.from_{source.name}"
         task = self.warehouse.define(f"{source.name}.{name}", {**_REPLACE, **source.action})
@@ -93,10 +104,11 @@ class Bench:
         self._settle()
         job = self.warehouse.run(task, "--full")  # a file too that did not change
         table.add(process_name, job.process.seconds, job.memory)
+        self._look_what_is_left(table, process_name, name)
         table.add(job_name, job.seconds, job.memory)
         self._check(name)
 
-    def _peer(self, source: Source, table: Table, peer: str) -> None:
+    def _peer(self, source: Source, table: LoadTable, peer: str) -> None:
         assert self.peers is not None
         self._settle()
         try:
@@ -106,6 +118,10 @@ class Bench:
             table.failed[peer] = str(error).splitlines()[-1]
         else:
             table.add(peer, measured.seconds, measured.memory)
+
+    def _look_what_is_left(self, table: LoadTable, way: str, target: str) -> None:
+        settled = settle(self.places.postgres, WAREHOUSE, target, self.rows)
+        table.left[way].add(table[way].seconds[-1], settled)
 
     def _settle(self) -> None:
         self.places.postgres.settle(WAREHOUSE)
@@ -122,27 +138,29 @@ class Bench:
             raise BenchError(f"{table} has {count} rows and {keys} keys; it must be {self.rows}, 1")
 
 
-def report(source: Source, table: Table) -> str:
+def report(source: Source, table: LoadTable) -> str:
     """What one source's ways took, beside the goals."""
     raw, whole = table[source.raw].median, table[_PROCESS].median
-    lines = [("way", "s", "each run", "x pipe", "x dapu", "memory", "goal")]
+    lines = [("way", "s", "each run", "x pipe", "x dapu", "memory", *SETTLED_HEADING, "goal")]
     for name, series in table.items():
         goal, beside_dapu = "", ""
         if name in (_PROCESS, _FIRST_PROCESS):
             wanted = source.goal if name == _PROCESS else _FIRST_GOAL
-            goal = f"{verdict(series.median / raw, wanted)} (x pipe)"
+            goal = f"{verdict(series.median / raw, wanted)}, "
+            goal += f"{table.left[name].verdict(table.left[source.raw])} (x pipe)"
         elif not name.startswith("dapu") and name != source.raw:
             beside_dapu = f"{series.median / whole:.2f}"
             if name in _FASTER:
                 faster = verdict(series.median / whole, _FASTER[name], at_least=True)
                 goal = f"{faster} (x dapu)"
         ratio = f"{series.median / raw:.2f}"
-        lines.append((name, *series.shown(), ratio, beside_dapu, megabytes(series.memory), goal))
+        memory, left = megabytes(series.memory), table.left[name].shown(table.left[source.raw])
+        lines.append((name, *series.shown(), ratio, beside_dapu, memory, *left, goal))
     failed = [f"\n{name} failed: {reason}" for name, reason in table.failed.items()]
     return f"{source.title} to PostgreSQL\n{show(lines)}{''.join(failed)}"
 
 
-def memory_report(tables: dict[str, Table], big: dict[str, Series]) -> str:
+def memory_report(tables: dict[str, LoadTable], big: dict[str, Series]) -> str:
     """The most memory of a worker, for each source and size."""
     lines = [("memory of `dapu run`, children included", "s", "peak", "goal")]
     for name, table in tables.items():
@@ -184,6 +202,7 @@ def prepared(given: argparse.Namespace) -> Iterator[Bench]:
 def _fill(stack: ExitStack, folder: Path, given: argparse.Namespace) -> Places:
     file = make_csv(folder, given.rows)
     postgres = stack.enter_context(running_postgres(SOURCE, WAREHOUSE))
+    let_autovacuum_sleep(postgres)
     fill_postgres(postgres, SOURCE, file)
     mariadb = None
     if "mariadb" in given.only:
