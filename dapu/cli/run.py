@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from dapu.components.downstream import CorrectionStep
     from dapu.registry.store import Registry
+    from dapu.warehouse.postgres_session import Session
     from dapu.warehouse.warehouse import Warehouse
     from dapu.worker.worker import JobCounts
 
@@ -195,20 +196,20 @@ def run(
 
         show_plan(warehouse, selectors, step, as_json, full=full, downstream=downstream)
         return
-    faults = _register(warehouse)
-    if step is None:
-        _run_jobs(warehouse, _queue_selected(warehouse, selectors, faults, full=full))
-        return
-    step = step._replace(task=_one_task(warehouse, step.task))
-    _check_faults(warehouse, [step.task], faults)
-    if rebuild:
-        _check_rebuild(warehouse, step.task)
-    if downstream:
-        _run_jobs(warehouse, _queue_downstream(warehouse, step))
-        return
-    job = _queue(warehouse, step)
-    _run_jobs(warehouse, {job: step.task})
-    _show_missed(warehouse, job)
+    with warehouse.session("run") as session:
+        faults = _register(warehouse, session)
+        if step is None:
+            jobs = _queue_selected(warehouse, session, selectors, faults, full=full)
+        else:
+            step = step._replace(task=_one_task(warehouse, session, step.task))
+            _check_faults(warehouse, [step.task], faults)
+            if rebuild:
+                _check_rebuild(warehouse, step.task)
+            queue = _queue_downstream if downstream else _queue
+            jobs = queue(warehouse, session, step)
+    _run_jobs(warehouse, jobs)
+    if step is not None and not downstream:
+        _show_missed(warehouse, next(iter(jobs)))
 
 
 def _step_of(
@@ -241,11 +242,11 @@ def _step_of(
     return CorrectionStep(selectors[0], full or rebuild, backfill, rebuild)
 
 
-def _one_task(warehouse: Warehouse, selector: str) -> str:
+def _one_task(warehouse: Warehouse, session: Session, selector: str) -> str:
     from dapu.registry.selectors import one_task, selectable
     from dapu.registry.version import registry_of
 
-    with warehouse.session("run") as session, session.cursor() as cursor:
+    with session, session.cursor() as cursor:
         return one_task(selector, selectable(cursor, registry_of(warehouse)))
 
 
@@ -308,13 +309,15 @@ def _show_missed(warehouse: Warehouse, job: int) -> None:
         stamped(warehouse.settings.zone, complain)(f"warning: {one.task}: {one}")
 
 
-def _queue_downstream(warehouse: Warehouse, first: CorrectionStep) -> dict[int, str]:
+def _queue_downstream(
+    warehouse: Warehouse, session: Session, first: CorrectionStep
+) -> dict[int, str]:
     from dapu.components.downstream import queue_downstream
     from dapu.registry.tasks import check_known
     from dapu.registry.version import registry_of
 
     registry = registry_of(warehouse)
-    with warehouse.session("run") as session, session, session.cursor() as cursor:
+    with session, session.cursor() as cursor:
         check_known(cursor, registry, first.task)
         queued = queue_downstream(cursor, registry, first)
         _note_who(cursor, registry, [job for _, job in queued])
@@ -324,7 +327,7 @@ def _queue_downstream(warehouse: Warehouse, first: CorrectionStep) -> dict[int, 
     return {job: step.task for step, job in queued}
 
 
-def _register(warehouse: Warehouse) -> list[Fault]:
+def _register(warehouse: Warehouse, session: Session) -> list[Fault]:
     """Takes up the definitions; returns the faults that they have."""
     from dapu.agents.installed import known_agents
     from dapu.cli.components import show_changes
@@ -332,7 +335,7 @@ def _register(warehouse: Warehouse) -> list[Fault]:
 
     reader = known_agents(warehouse.settings).reader(warehouse.settings)
     line = stamped(warehouse.settings.zone)
-    done = register(warehouse, reader, line, wait=True)
+    done = register(warehouse, reader, line, wait=True, within=session)
     show_changes(done, line)
     return done.faults
 
@@ -346,13 +349,18 @@ def _check_faults(warehouse: Warehouse, tasks: Iterable[str], faults: list[Fault
 
 
 def _queue_selected(
-    warehouse: Warehouse, selectors: Sequence[str], faults: list[Fault], *, full: bool
+    warehouse: Warehouse,
+    session: Session,
+    selectors: Sequence[str],
+    faults: list[Fault],
+    *,
+    full: bool,
 ) -> dict[int, str]:
     from dapu.components.selected import queue_selected
     from dapu.registry.version import registry_of
 
     registry = registry_of(warehouse)
-    with warehouse.session("run") as session, session, session.cursor() as cursor:
+    with session, session.cursor() as cursor:
         jobs = queue_selected(cursor, registry, selectors, full=full)
         _check_faults(warehouse, jobs.values(), faults)
         _note_who(cursor, registry, list(jobs))
@@ -364,13 +372,13 @@ def _queue_selected(
     return jobs
 
 
-def _queue(warehouse: Warehouse, step: CorrectionStep) -> int:
+def _queue(warehouse: Warehouse, session: Session, step: CorrectionStep) -> dict[int, str]:
     from dapu.registry import agenda
     from dapu.registry.tasks import check_known
     from dapu.registry.version import registry_of
 
     registry = registry_of(warehouse)
-    with warehouse.session("run") as session, session, session.cursor() as cursor:
+    with session, session.cursor() as cursor:
         check_known(cursor, registry, step.task)
         job = agenda.add(
             cursor, registry, step.task, "run", step.full, step.backfill, rebuild=step.rebuild
@@ -378,7 +386,7 @@ def _queue(warehouse: Warehouse, step: CorrectionStep) -> int:
         if job is None:
             raise ConfigurationError(f"{step.task} was unregistered this very moment")
         _note_who(cursor, registry, [job])
-    return job
+    return {job: step.task}
 
 
 def _note_who(cursor: Cursor, registry: Registry, jobs: list[int]) -> None:

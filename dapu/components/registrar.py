@@ -7,7 +7,7 @@ before and is faulty now keeps its place, but is not queued until it is fixed.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -63,15 +63,18 @@ def register(
     note: Callable[[str], None],
     *,
     wait: bool = False,
+    within: Session | None = None,
 ) -> Registration:
     """Registers all tasks of a warehouse, and applies the steps of their tables.
 
     note: gets a line about each step before it is applied.
     wait: for another registrar to end, instead of giving up.
+    within: a session of the caller's, which goes on using it.
     Raises DapuError when another registrar is at work.
     """
     registry = registry_of(warehouse)
-    with warehouse.session("registrar") as session, session.cursor() as cursor:
+    sessions = nullcontext(within) if within else warehouse.session("registrar")
+    with sessions as session, session.cursor() as cursor:
         check_registry(cursor, registry)
         take_turn(cursor, registry, wait=wait)
         session.commit()
