@@ -15,13 +15,14 @@ select pg_catalog.pg_advisory_xact_lock(%(key)s);
 -- nothing here can be joined in another order than it is written: what is asked of each job stands
 -- in a subquery with `limit` or `offset`, and the job that is taken is found by its number alone.
 with chosen as materialized (
-    select w.job, coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection,
-        exists (select from {dependency} d where d.master = w.task) as is_master
-    from {agenda} w
-    join {registry} t on t.task = w.task and t.state = 'ready'
-    join {route} r on r.route = w.route
-    left join {override} o on o.task = w.task
-    where w.status = 'waiting' and w.not_before <= pg_catalog.now() and w.tries <= t.retries
+    select w.job, t.*, exists (select from {dependency} d where d.master = w.task) as is_master
+    from {agenda} w, lateral (
+        select coalesce(o.timeout, t.timeout) as timeout, t.hash, t.definition, r.connection
+        from {registry} t
+        join {route} r on r.route = t.route
+        left join {override} o on o.task = t.task
+        where t.task = w.task and t.state = 'ready' and t.retries >= w.tries offset 0) t
+    where w.status = 'waiting' and w.not_before <= pg_catalog.now()
     and w.route <> all (array(  -- asked once: thousands may wait for a route that is full
         select c.route from {route} c
         where 'worker' = any (c.disabled) or c.paused_by is not null
