@@ -11,6 +11,7 @@ names the place and says what to do, and the command line prints it without a tr
     └── JobError                a job cannot go on
         ├── BadValue            a table cannot take a row (in dapu.rows.refused_value)
         ├── NotNative           the native reader cannot read a query, and another can
+        ├── UnorderedKey    blocks cannot begin at a key's values (in dapu.sources.databases.blocks)
         ├── WrongBackfill       a range that the task cannot read; it is not tried again
         ├── TaskVanished        the task's folder was deleted
         ├── TaskChanged         the task's folder is not what was registered

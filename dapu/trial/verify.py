@@ -19,7 +19,7 @@ from dapu.loading.table.relation import Relation, describe, is_table
 from dapu.named_sql import compose, statement
 from dapu.rows.rows import Column
 from dapu.sources.databases.blocks.common_form import COMPARABLE, CommonForm, Pair
-from dapu.sources.databases.blocks.key import BlockKey, Range, order_of
+from dapu.sources.databases.blocks.key import BlockKey, Range, UnorderedKey, order_of
 from dapu.sources.databases.fragments import fill_statement
 from dapu.sources.databases.open import dialect_of, open_source
 from dapu.sources.databases.source import NO_SLACK, Source
@@ -139,9 +139,14 @@ class _Table:
         return self.rows(query)[0][0]
 
     def rows(self, query: Statement) -> list[tuple[Any, ...]]:
-        """See `Queryable`."""
+        """See `Queryable`. Raises UnorderedKey for a time that Python does not have."""
         self._cursor.execute(query.composed())
-        return self._cursor.fetchall()
+        try:
+            return self._cursor.fetchall()
+        except ValueError as error:  # a year before 1 or after 9999
+            raise UnorderedKey(
+                f"the table's keys have a value that Python has not: {error}"
+            ) from None
 
 
 @dataclass
@@ -177,17 +182,32 @@ class _Comparison:
         found.why_every_row = self._why_every_row(key, pairs)
         ranges: Sequence[Range] = [_EVERY_ROW]
         if found.why_every_row is None:
-            sides = self._sides(query, key, pairs, names)
-            lows = lows_of(self.cursor, self.context.table, self.relation, sides[1])
-            hashed = Hashing(*sides, lows).run()
-            ranges, self.tally.bytes = hashed.ranges, hashed.bytes
-            found.blocks, found.blocks_differing = len(lows) + 1, hashed.differing
-            found.table_rows, found.source_rows = hashed.table_rows, hashed.source_rows
+            try:
+                ranges = self._hash(query, key, pairs, names, found)
+            except UnorderedKey as error:
+                found.why_every_row = f"blocks cannot begin at its keys: {error}"
         if ranges:
             self._compare_rows(query, key, names, ranges, samples, found)
         found.source = self.source.description
         found.bytes_moved = self.tally.bytes
         return found
+
+    def _hash(
+        self,
+        query: Statement,
+        key: BlockKey,
+        pairs: Sequence[Pair],
+        names: Sequence[str],
+        found: Verification,
+    ) -> Sequence[Range]:
+        """The ranges of keys in which the hashes differ. Raises UnorderedKey."""
+        sides = self._sides(query, key, pairs, names)
+        lows = lows_of(self.cursor, self.context.table, self.relation, sides[1])
+        hashed = Hashing(*sides, lows).run()
+        self.tally.bytes = hashed.bytes
+        found.blocks, found.blocks_differing = len(lows) + 1, hashed.differing
+        found.table_rows, found.source_rows = hashed.table_rows, hashed.source_rows
+        return hashed.ranges
 
     def _query(self) -> Statement:
         """The source's query from its beginning, `initial` where there is one."""

@@ -13,7 +13,7 @@ from dapu.loading.table.relation import Relation
 from dapu.named_sql import statement
 from dapu.sources.databases.blocks.common_form import CommonForm
 from dapu.sources.databases.blocks.hashes import SIZE, Block
-from dapu.sources.databases.blocks.key import Range
+from dapu.sources.databases.blocks.key import Range, UnorderedKey
 from dapu.sources.databases.fragments import fill_statement
 from dapu.statement import Statement, TableName
 
@@ -47,7 +47,7 @@ class Hashing:
     lows: Sequence[Any]
 
     def run(self) -> Hashed:
-        """Asks both. Raises JobError for keys that have another order in the source."""
+        """Asks both. Raises UnorderedKey for keys that have another order in the source."""
         self.source.check()
         found = Hashed()
         theirs, mine = self._both(found, lambda side: side.hashes(self.lows))
@@ -61,7 +61,10 @@ class Hashing:
         return found
 
     def _cut(self, found: Hashed, one: Range) -> Iterator[Range]:
-        lows = sorted({*self.table.lows(one, _SMALL)} - {one.low})
+        try:
+            lows = sorted({*self.table.lows(one, _SMALL)} - {one.low})
+        except UnorderedKey:
+            lows = []
         if not lows:
             return iter([one])
         theirs, mine = self._both(found, lambda side: side.within(one, lows))

@@ -190,3 +190,33 @@ def test_texts_of_the_same_look_are_not_taken_for_the_same(
     task.execute("update staging.thing set n = '2'")
     assert verified(task).row.columns == ["n"]
     other.close()
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("duckdb", "timestamp '9990-01-01' + to_months(n)"),  # Python has no year 10000
+        ("duckdb", "to_hours(n)"),
+        ("duckdb", "date '0010-01-01' - to_days(n * 30)::interval"),
+        ("sqlite", "case when n > 700 then 'text ' || n else n + 0.5 end"),
+        ("postgresql", "timestamp '9990-01-01' + n * interval '1 month'"),
+        ("postgresql", "time '00:00' + n * interval '1 second'"),
+    ],
+)
+def test_keys_at_which_no_block_can_begin(
+    kind: str, key: str, task: OneTask, tmp_path: Path, database: Database,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    """Every row is read then, and what differs is found as well."""
+    shop = Shop(kind, tmp_path, database, request)
+    query = f"select {key} as id, n from numbers where n <= 1000"
+    task.has(f"url: {shop.url}", ACTION, {"q.sql": query})
+    task.run()
+    task.execute("update staging.thing set n = 0 where n = 800")
+    found = verified(task)
+    assert (found.row.verdict, found.row.differing, found.row.rows_read) == ("different", 1, 1000)
+    assert found.found
+    assert found.found.why_every_row
+    assert found.row.blocks is None
+    shop.session.close()

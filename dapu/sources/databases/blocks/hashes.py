@@ -14,7 +14,7 @@ from typing import Any
 from dapu.errors import JobError
 from dapu.rows.rows import Column
 from dapu.rows.types import is_exactly_comparable, is_text
-from dapu.sources.databases.blocks.key import BlockKey, Range
+from dapu.sources.databases.blocks.key import BlockKey, Range, UnorderedKey
 from dapu.sources.databases.fragments import fill_statement, fragment
 from dapu.sources.databases.source import Queryable
 from dapu.sources.databases.subquery import highest
@@ -59,7 +59,7 @@ class BlockSource:
     def lows(self, key_range: Range, size: int | None = None) -> list[Any]:
         """The keys in a range at which blocks of so many rows (SIZE) begin, the first left out.
 
-        Raises JobError for keys that have another order in the table.
+        Raises UnorderedKey for keys that have another order in the table.
         """
         asked = self._fill(
             _LOWS.get(self.key.dialect, "blocks.lows"), key_range, size=str(size or SIZE)
@@ -70,7 +70,7 @@ class BlockSource:
         return [self.key.low(low) for low in found]
 
     def check(self) -> None:
-        """Raises JobError for values of SQLite that have another order in the table."""
+        """Raises UnorderedKey for values of SQLite that have another order in the table."""
         if self.key.dialect != "sqlite":
             return
         if not self.key.is_text:  # texts come after all numbers
@@ -81,7 +81,7 @@ class BlockSource:
         column = self._quoted_key
         kind = self.source.value(self._fill("blocks.sqlite_odd", Range(None, None), column=column))
         if kind is not None:
-            raise JobError(
+            raise UnorderedKey(
                 f"the key column {self.key.name} has values that `changes: blocks` cannot order: "
                 f"{kind}; SQLite's texts must be UTF-8, with none but whole numbers among them. "
                 "Cast them in the query, or begin the key with another column"
@@ -110,7 +110,7 @@ class BlockSource:
         with self._in_parallel():
             found = {number: (int(rows), str(h)) for number, rows, h in self.source.rows(asked)}
         if None in found:
-            raise JobError(f"the key column {self.key.name} has rows without a value")
+            raise UnorderedKey(f"the key column {self.key.name} has rows without a value")
         numbered = enumerate([key_range.low, *lows])
         return [Block(low, *found.get(number, (0, "0"))) for number, low in numbered]
 

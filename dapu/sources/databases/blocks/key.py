@@ -26,6 +26,10 @@ _BYTES_OF_TEXTS = {
 }
 
 
+class UnorderedKey(JobError):
+    """A key has values at which a block cannot begin, or not the same one in source and table."""
+
+
 Order = Literal["own", "texts", "none"]
 """What is compared: the values, the bytes of their texts, or nothing that is the same in both."""
 
@@ -69,12 +73,12 @@ class BlockKey:
     def low(self, found: Any) -> Any:
         """A value that was found, as a block begins with it.
 
-        Raises JobError when its order is another in another database.
+        Raises UnorderedKey when its order is another in another database.
         """
         if self.is_text:
             return self._text(bytes(found))
         if self.order == "none" or not isinstance(found, int | float | Decimal | date):
-            raise JobError(
+            raise UnorderedKey(
                 f"`changes: blocks` needs a key whose first column ({self.name}) is a number, a "
                 "date or a timestamp, and in the table too; with PostgreSQL, MariaDB, MySQL, "
                 "SQLite and DuckDB it may be a text or a uuid, if it is one in the table too (and "
@@ -85,14 +89,14 @@ class BlockKey:
 
     def _text(self, found: bytes) -> str:
         if b"\0" in found:
-            raise JobError(
+            raise UnorderedKey(
                 f"the key column {self.name} has a text with a NUL character: {found!r}; "
                 "PostgreSQL has no such text: leave such rows out of the query"
             )
         try:
             return found.decode()
         except UnicodeDecodeError as error:
-            raise JobError(
+            raise UnorderedKey(
                 f"the key column {self.name} has a text that is not UTF-8: {found!r}; "
                 "`changes: blocks` cannot order it"
             ) from error
