@@ -29,13 +29,18 @@ _WHY = {
     400: "A parameter or the body is not as it must be",
     401: "No token, or one that is not known",
     408: "The body did not come within a minute",
+    404: "There is no such thing",
     403: "The role is not enough, or another site asked for it",
     409: "Another read of this sync waits or runs",
     413: "The body is too long",
     503: "The warehouse does not answer",
 }
+_NOT_ACCEPTED = {
+    "application/json": {"schema": NotAccepted.model_json_schema()},
+    "text/html": {"schema": {"type": "string", "description": "A page, for who asks for one"}},
+}
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    status: {"model": NotAccepted, "description": why} for status, why in _WHY.items()
+    status: {"content": _NOT_ACCEPTED, "description": why} for status, why in _WHY.items()
 }
 
 

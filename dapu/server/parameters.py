@@ -31,6 +31,7 @@ def _unless_empty(default: Any) -> BeforeValidator:
 
 
 Text = Annotated[str, Field(max_length=_LONGEST, pattern=_PRINTABLE)]
+BIGINT = 2**63 - 1  # the highest number of a job or an event
 Name = Annotated[Text, Field(min_length=1)]
 _Switch = WithJsonSchema({"anyOf": [{"type": "boolean"}, {"const": ""}]})
 Off = Annotated[bool, _unless_empty(default=False), _Switch]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from dapu.pages.frame import Reading, render
@@ -17,15 +17,26 @@ from dapu.server.bodies import Refused
 from dapu.server.known import Known
 from dapu.server.live import stream
 from dapu.server.pages import Pages
+from dapu.server.parameters import BIGINT, Text
 
-_BIGINT = 2**63 - 1
-Text = Annotated[str, Query(max_length=500)]
-Number = Annotated[int | None, Query(ge=0, le=_BIGINT)]
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Ends after ten minutes at most"}
+}
+Task = Annotated[Text, Path(description="Its id, as `erp.staging.invoice`")]
+Search = Annotated[Text, Query(description="Words of names and descriptions, or selectors")]
+State = Annotated[Text, Query(description="How tasks are, as `failed`")]
+After = Annotated[Text, Query(description="The last task of the page before")]
+Tasks = Annotated[Text, Query(description="A task, or selectors with blanks between")]
+Status = Annotated[Text, Query(description="Of jobs, as `failed`; of events, as `error`")]
+Since = Annotated[Text, Query(description="A time, `yesterday`, or `2 hours`: ago")]
+Before = Annotated[
+    int | None, Query(ge=0, le=BIGINT, description="The last number of the page before")
+]
 
 
 def router_of(pages: Pages, known: Known, guard: list[Any]) -> APIRouter:
     """The addresses. guard: what lets a person in."""
-    router = APIRouter(dependencies=guard, include_in_schema=False)
+    router = APIRouter(dependencies=guard, tags=["pages"], default_response_class=HTMLResponse)
     _add_now(router, pages, known)
     _add_tasks(router, pages, known)
     _add_jobs(router, pages)
@@ -41,11 +52,14 @@ def _found(page: Any, what: str) -> Any:
 def _add_now(router: APIRouter, pages: Pages, known: Known) -> None:
     @router.get("/")
     def now() -> HTMLResponse:
+        """What runs, waits, is due next, ended last, and needs somebody."""
         tasks = known.tasks()
         return pages.show("now.html", "now", lambda reading: now_page(reading, tasks))
 
-    @router.get("/live")
+    @router.get("/live", response_class=StreamingResponse, responses=_STREAM)
     async def live(request: Request) -> StreamingResponse:
+        """The same again as it changes: server-sent events `now`, each with HTML."""
+
         def look() -> str:
             frame = pages.frame("now")
             tasks = known.tasks()
@@ -62,13 +76,15 @@ def _add_now(router: APIRouter, pages: Pages, known: Known) -> None:
 
 def _add_tasks(router: APIRouter, pages: Pages, known: Known) -> None:
     @router.get("/tasks")
-    def tasks(q: Text = "", state: Text = "", after: Text = "") -> HTMLResponse:
+    def tasks(q: Search = "", state: State = "", after: After = "") -> HTMLResponse:
+        """Tasks, those that need somebody first."""
         settings = pages.warehouse.settings
         page = tasks_page(known.tasks(), settings, q, state, after)
         return pages.answer("tasks.html", "tasks", page)
 
     @router.get("/tasks/{task}")
-    def task(task: str) -> HTMLResponse:
+    def task(task: Task) -> HTMLResponse:
+        """All that is known of a task."""
         return pages.show(
             "task_page.html",
             "tasks",
@@ -76,21 +92,24 @@ def _add_tasks(router: APIRouter, pages: Pages, known: Known) -> None:
         )
 
     @router.get("/tasks/{task}/sql")
-    def sql(task: str) -> HTMLResponse:
+    def sql(task: Task) -> HTMLResponse:
+        """A task's SQL as a run would send it now; the source may be asked for a watermark."""
         return pages.answer("rendered.html", "tasks", rendered_page(pages.warehouse, task))
 
 
 def _add_jobs(router: APIRouter, pages: Pages) -> None:
     @router.get("/jobs")
     def jobs(
-        task: Text = "", status: Text = "", since: Text = "", before: Number = None
+        task: Tasks = "", status: Status = "", since: Since = "", before: Before = None
     ) -> HTMLResponse:
+        """Jobs, the newest first."""
         asked = Filter(task, status, since, before)
         return pages.show("jobs.html", "jobs", lambda reading: jobs_page(reading, asked))
 
     @router.get("/jobs/{job}")
     def job(job: int) -> HTMLResponse:
-        if not 0 <= job <= _BIGINT:
+        """A job, with its error in full."""
+        if not 0 <= job <= BIGINT:
             raise Refused(404, f"there is no job {job}")
         return pages.show(
             "job.html", "jobs", lambda reading: _found(job_page(reading, job), f"job {job}")
@@ -98,7 +117,8 @@ def _add_jobs(router: APIRouter, pages: Pages) -> None:
 
     @router.get("/events")
     def events(
-        task: Text = "", status: Text = "", since: Text = "", before: Number = None
+        task: Tasks = "", status: Status = "", since: Since = "", before: Before = None
     ) -> HTMLResponse:
+        """Events, the newest first."""
         asked = Filter(task, status, since, before)
         return pages.show("events.html", "events", lambda reading: events_page(reading, asked))

@@ -14,14 +14,16 @@ from dapu.pages.lineage import LineageStart, lineage_page, lineage_start
 from dapu.server.bodies import Refused
 from dapu.server.known import Known
 from dapu.server.pages import Pages
+from dapu.server.parameters import Text
+from dapu.server.reading import After, Search, Task
 
 _PATIENCE = 2.0  # seconds for SQL that was never read
-Text = Annotated[str, Query(max_length=500)]
+Column = Annotated[Text, Query(description="A column: what depends on it")]
 
 
 def add(app: FastAPI, pages: Pages, known: Known, guard: list[Any]) -> None:
     """Adds them to the server. guard: what lets a person in."""
-    router = APIRouter(dependencies=guard, include_in_schema=False)
+    router = APIRouter(dependencies=guard, tags=["pages"], default_response_class=HTMLResponse)
     _add_lineage(router, pages, known)
     _add_catalogue(router, pages, known)
     app.include_router(router)
@@ -29,7 +31,8 @@ def add(app: FastAPI, pages: Pages, known: Known, guard: list[Any]) -> None:
 
 def _add_lineage(router: APIRouter, pages: Pages, known: Known) -> None:
     @router.get("/lineage")
-    def start(q: Text = "") -> Response:
+    def start(q: Search = "") -> Response:
+        """Tables to begin with, those in trouble first; of one that fits alone, its lineage."""
         try:
             page = lineage_start(known.tasks(), q)
         except ConfigurationError as error:
@@ -39,7 +42,8 @@ def _add_lineage(router: APIRouter, pages: Pages, known: Known) -> None:
         return pages.answer("lineage_start.html", "lineage", page)
 
     @router.get("/lineage/{task}")
-    def lineage(task: str, column: Text = "") -> HTMLResponse:
+    def lineage(task: Task, column: Column = "") -> HTMLResponse:
+        """What a table is made of, what is made of it, and what of that failed or is late."""
         graph, tasks = known.graph.get(_PATIENCE), known.tasks()
         if graph is None:
             page = LineageStart(task, [], 0, is_reading=True)
@@ -53,7 +57,8 @@ def _add_lineage(router: APIRouter, pages: Pages, known: Known) -> None:
 
 def _add_catalogue(router: APIRouter, pages: Pages, known: Known) -> None:
     @router.get("/catalogue")
-    def catalogue(q: Text = "", after: Text = "") -> HTMLResponse:
+    def catalogue(q: Search = "", after: After = "") -> HTMLResponse:
+        """The tables of all tasks."""
         tasks = known.tasks()
 
         def prepare(reading: Reading) -> CataloguePage:
@@ -65,7 +70,8 @@ def _add_catalogue(router: APIRouter, pages: Pages, known: Known) -> None:
         return pages.show("catalogue.html", "catalogue", prepare)
 
     @router.get("/catalogue/{task}")
-    def table(task: str) -> HTMLResponse:
+    def table(task: Task) -> HTMLResponse:
+        """What a table is: its columns, owner, freshness and checks."""
         graph, tasks = known.graph.get(_PATIENCE), known.tasks()
 
         def prepare(reading: Reading) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,11 +16,14 @@ from dapu.durations import moment
 from dapu.errors import ConfigurationError
 from dapu.registry.selectors import select, selectable
 from dapu.registry.store import Registry
-from dapu.server.parameters import Text
+from dapu.server.parameters import BIGINT, Text
 from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.login_settings import Role
 
 Status = Literal["waiting", "running", "done", "failed", "skipped", "lost", "cancelled"]
+
+
+Number = Annotated[int, Field(ge=0, le=BIGINT)]
 
 
 class Asked(BaseModel):
@@ -29,7 +32,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     task: list[Text] = Field([], max_length=1000, description="Tasks by their ids")
-    job: list[int] = Field([], max_length=1000, description="Jobs by their numbers")
+    job: list[Number] = Field([], max_length=1000, description="Jobs by their numbers")
     select: Text = Field("", description="Tasks by selectors, with blanks between: `tag:nightly`")
     status: list[Status] = Field([], description="Jobs that are so")
     since: Text = Field(
@@ -37,7 +40,7 @@ class Asked(BaseModel):
         description="Jobs that ended, or were queued, from then on: a time, `yesterday`, `2 hours`",
     )
     until: Text = Field("", description="And before then")
-    upto: int | None = Field(None, description="Jobs up to this number, which a preview showed")
+    upto: Number | None = Field(None, description="Jobs up to this number, which a preview showed")
     route: Text | None = Field(None, description="Of a pause; without it the whole warehouse")
     length: Duration | None = Field(None, description="Of a blacklist; without it for good")
     note: Text | None = Field(None, description="Why, for the next operator")

@@ -44,8 +44,11 @@ export async function look({ url, browser, check, faults, logged_in, shots, modu
     }
   }
   const { context, page } = await logged_in(browser, "ann");
+  await page.setViewportSize({ width: 794, height: 1123 });  // A4
+  await page.emulateMedia({ media: "print" });
   for (const name of ["task", "now", "job", "table"]) {
     await page.goto(url + pages[name]);
+    await page.screenshot({ path: `${shots}/${name}-print.png`, fullPage: true });
     await page.pdf({ path: `${shots}/${name}.pdf`, format: "A4", margin: { top: "12mm", bottom: "12mm", left: "12mm", right: "12mm" } });
   }
   await context.close();

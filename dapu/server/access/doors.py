@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from dapu.components import steering
 from dapu.components.steering import Operator
@@ -76,12 +77,20 @@ def _add_login(app: FastAPI, pages: Pages, people: People) -> None:
         answer.status_code = status
         return answer
 
-    @app.get("/login", include_in_schema=False)
+    @app.get("/login", tags=["logins"], response_class=HTMLResponse)
     def login(next: str = "/") -> Response:  # noqa: A002 - as the address has it
+        """The page on which one logs in; who has, is sent on."""
         return page(next) if asking().person is None else RedirectResponse(local(next), 303)
 
-    @app.post("/login", include_in_schema=False)
+    @app.post(
+        "/login",
+        tags=["logins"],
+        response_class=HTMLResponse,
+        openapi_extra=_form("name", "password", "token", "next", "csrf"),
+        responses={303: {"description": "Logged in"}, 429: {"description": _TOO_MANY}},
+    )
     def log_in(form: Form) -> Response:
+        """Logs in: by name and password, or by a token."""
         then = (form.get("next") or ["/"])[0]
         name, password, token = (
             (form.get(key) or [""])[0] for key in ("name", "password", "token")
@@ -96,10 +105,24 @@ def _add_login(app: FastAPI, pages: Pages, people: People) -> None:
         )
         return page(then, status, fault)
 
-    @app.post("/logout", include_in_schema=False)
+    @app.post(
+        "/logout",
+        tags=["logins"],
+        response_class=HTMLResponse,
+        openapi_extra=_form("csrf"),
+        responses={303: {"description": "Logged out"}},
+    )
     def log_out(_: Form) -> Response:
+        """Ends the session of this browser."""
         asking().request.scope["session"].clear()
         return RedirectResponse("/login", 303)
+
+
+def _form(*fields: str) -> dict[str, Any]:
+    """A form of these fields, for the description of requests."""
+    schema = {"type": "object", "properties": {field: {"type": "string"} for field in fields}}
+    content = {"application/x-www-form-urlencoded": {"schema": schema}}
+    return {"requestBody": {"content": content}}
 
 
 def _try(pages: Pages, people: People, name: str, password: str, token: str) -> int:

@@ -4,80 +4,12 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable
-from typing import Any
 
-import pytest
 import requests
 from oidc_provider_mock import User, run_server_in_thread
 
-from dapu.server.access import passwords
-from dapu.server.access.passwords import hashed
-from tests.conftest import Database, MakeWarehouse
-from tests.services.scripted_connector import ScriptedConnector
-from tests.support.components import registrar
+from tests.support.browser import HOSTILE, TASK, Browser, MakeServed
 from tests.support.served import TOKEN, Served
-
-HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
-TASK = "local.staging.after"
-MakeServed = Callable[[str], Served]
-
-
-class Browser(requests.Session):
-    """What a browser does with the server."""
-
-    def __init__(self, served: Served) -> None:
-        super().__init__()
-        self.url = served.url
-        self.headers["Accept"] = "text/html"
-
-    def page(self, path: str, **more: Any) -> requests.Response:
-        return self.get(self.url + path, allow_redirects=False, timeout=20, **more)
-
-    def submit(self, path: str, headers: Any = None, **fields: Any) -> Any:
-        return self.post(
-            self.url + path, fields, headers=headers, allow_redirects=False, timeout=20
-        )
-
-    def csrf(self, path: str) -> str:
-        found = re.search(r'name="csrf" value="([^"]+)"', self.page(path).text)
-        assert found
-        return found[1]
-
-    def log_in(self, name: str, password: str, then: str = "/") -> Any:
-        fields = {"csrf": self.csrf("/login"), "name": name, "password": password, "next": then}
-        return self.submit("/login", **fields)
-
-
-@pytest.fixture(scope="module")
-def logins() -> str:
-    """Of three people whose password is their name and `-password`. Cheap ones, for the test."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passwords, "_N", 16)
-        people = {"vic": "viewer", "ann": "operator", "ada": "admin"}
-        return "\n".join(
-            f'  - {{name: {name}, role: {role}, password: "{hashed(f"{name}-password")}"}}'
-            for name, role in people.items()
-        )
-
-
-@pytest.fixture
-def make_served(
-    make_warehouse: MakeWarehouse,
-    database: Database,
-    connector: ScriptedConnector,
-    monkeypatch: pytest.MonkeyPatch,
-) -> MakeServed:
-    monkeypatch.setattr(passwords, "_N", 16)  # of names that are not there
-
-    def make(section: str) -> Served:
-        task = f'description: "{HOSTILE}"\nactions: [{{do: sql, file: [after.sql]}}]'
-        files = {"warehouse.yaml": section, "routes/local/staging/after/task.yaml": task}
-        found = Served(make_warehouse, database, connector, files)
-        registrar(found.folder)
-        return found
-
-    return make
 
 
 def test_logins_roles_and_actions(make_served: MakeServed, logins: str) -> None:
@@ -152,6 +84,7 @@ def _check_that_all_is_closed(served: Served) -> None:
         "/health",
         "/healthz",
         "/login",
+        "/logout",
         "/docs",
         "/openapi.json",
     }

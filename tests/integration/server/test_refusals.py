@@ -86,6 +86,22 @@ def test_without_its_registry_the_server_is_not_healthy(served: Served) -> None:
 
 def test_figures_for_monitoring(served: Served) -> None:
     served.post("/check", {}, **CHECK)
+    served.get("/tasks/no.such.task")
     text = served.get("/metrics").text
+    asked = 'dapu_http_requests_total{method="GET",path="/tasks/{task}",status="404"} 1.0'
+    assert asked in text
+    assert 'dapu_http_request_seconds_count{path="/check"} 1.0' in text
+    assert "dapu_http_open_streams 0.0" in text
     assert 'dapu_requests{command="check",status="waiting"} 1.0' in text
     assert 'dapu_jobs{status="waiting"} 1.0' in text
+
+
+def test_all_that_may_be_asked_for_is_described(served: Served) -> None:
+    described = served.get("/openapi.json").json()["paths"]
+    paths = {"/", "/tasks/{task}", "/tasks/{task}/sql", "/jobs/{job}", "/live", "/events"}
+    paths |= {"/lineage/{task}", "/catalogue/{task}", "/actions/{name}", "/login", "/logout"}
+    assert paths | {"/metrics", "/healthz", "/spec", "/read", "/cancel"} <= set(described)
+    for path, item in described.items():
+        for method, operation in item.items():
+            assert operation.get("description") or operation.get("summary"), (method, path)
+            assert {"400", "401", "403", "503"} <= set(operation["responses"]), (method, path)
