@@ -113,7 +113,7 @@ class Bench:
             self.postgres.execute(database, f"insert into {SOURCE_TABLE} {rows}")
             return f"id > {last}"
         self.postgres.execute(database, work.change(self.rows, self.round))
-        return f"changed_at = {changed_at(self.round)}"
+        return f"changed_at >= {changed_at(self.round)}"
 
     def _by_hand(self, work: Work, since: str) -> float:
         changed = f"select {', '.join(COLUMNS)} from {SOURCE_TABLE}"

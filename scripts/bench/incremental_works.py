@@ -76,12 +76,12 @@ class Work:
             which = f"id % {step} = {number % step}"
         return (
             f"update {SOURCE_TABLE} set amount = amount + 1, note = 'round {number}', "
-            f"changed_at = {changed_at(number)} where {which}"
+            f"changed_at = {changed_at(number)} + id * interval '1 microsecond' where {which}"
         )
 
 
 def changed_at(number: int) -> str:
-    """When the rows of a round changed."""
+    """When the rows of a round began to change; each has a moment of its own."""
     return f"{FIRST_CHANGE} + {number} * interval '1 day'"
 
 
