@@ -50,6 +50,26 @@ def test_makes_a_missing_table_with_its_key(connection: PgSession) -> None:
         load(connection, "1,1", "1,2")
 
 
+@pytest.mark.parametrize(("columns", "kept"), [(2, 20), (128, 5)])
+def test_statistics_of_many_columns_come_from_fewer_rows(
+    connection: PgSession, columns: int, kept: int
+) -> None:
+    names = [f"c{number}" for number in range(columns)]
+    lines = [",".join([str(row % 50)] * columns) for row in range(500)]
+
+    def write(file: Any) -> None:
+        file.write("\n".join([*lines, ""]).encode())
+
+    wide = CopyRows([Column(name, "integer") for name in names], "csv", write)
+    with connection, connection.cursor() as cursor:
+        replace(cursor, NAME, None, wide)
+        cursor.execute("show default_statistics_target")
+        assert cursor.fetchone() == ("100",)
+    found = fetch(connection, "select array_length(most_common_freqs, 1) from pg_stats "
+                  "where schemaname = 'staging' and tablename = 'invoice'")  # fmt: skip
+    assert found == [(kept,)] * columns
+
+
 def test_keeps_what_belongs_to_the_table(connection: PgSession) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute(
