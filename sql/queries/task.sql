@@ -1,14 +1,17 @@
 -- Routes and tasks as last registered.
 
 -- name: put_route
+-- One that is as it was is not even locked: a round that finds nothing new writes nothing, and its
+-- commit waits for no disk.
 insert into {route} (route, description, connection, concurrency, disabled)
-values (%(route)s, %(description)s, %(connection)s, %(concurrency)s, %(disabled)s)
+select %(route)s, %(description)s, %(connection)s, %(concurrency)s, %(disabled)s
+where not exists (
+    select from {route}
+    where (route, description, connection, concurrency, disabled) is not distinct from
+        (%(route)s, %(description)s, %(connection)s, %(concurrency)s, %(disabled)s))
 on conflict (route) do update set
     description = excluded.description, connection = excluded.connection,
-    concurrency = excluded.concurrency, disabled = excluded.disabled, registered_at = pg_catalog.now()
-where ({route}.description, {route}.connection, {route}.concurrency, {route}.disabled)
-    is distinct from
-    (excluded.description, excluded.connection, excluded.concurrency, excluded.disabled);
+    concurrency = excluded.concurrency, disabled = excluded.disabled, registered_at = pg_catalog.now();
 
 -- name: drop_routes
 -- Routes whose folder was deleted, once no task is left on them.
