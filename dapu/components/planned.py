@@ -72,6 +72,8 @@ def _known(cursor: Cursor, registry: Registry, catalogue: Catalogue) -> list[Sel
         failed = task in known and known[task].has_failed
         route = one.folder.route
         known[task] = Selectable(task, route, one.task.tags, failed, one.task.depends)
+    for task in catalogue.faulty:
+        known.setdefault(task, Selectable(task, task.partition(".")[0], [], False, []))
     return [*known.values()]
 
 
@@ -89,7 +91,7 @@ def plan_step(
     """
     first = first._replace(task=one_task(first.task, _known(cursor, registry, catalogue)))
     if first.task not in tasks.names(cursor, registry):
-        if first.task not in catalogue.definitions:
+        if first.task not in {*catalogue.definitions, *catalogue.faulty}:
             known = {*catalogue.unchanged, *catalogue.definitions, *catalogue.faulty}
             raise ConfigurationError(f"there is no task `{first.task}`{nearest(first.task, known)}")
         return [_planned(catalogue, first, "named")]

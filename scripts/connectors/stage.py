@@ -32,7 +32,7 @@ _ROWS = 1_000
 
 # Workers are forked from a process that has read their code already: it takes longer than a job.
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(["dapu.cli.main", "dapu.cli.run", "dapu.worker.worker", __name__])
+_FORKS.set_forkserver_preload(["dapu.cli.main", "dapu.cli.worker", "dapu.worker.worker", __name__])
 
 
 @dataclass(frozen=True)

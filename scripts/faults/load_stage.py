@@ -40,7 +40,7 @@ _LOG = "worker.log"
 
 # Workers are forked from a process that has read their code already: it takes longer than a job.
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(["dapu.cli.main", "dapu.cli.run", "dapu.worker.worker", __name__])
+_FORKS.set_forkserver_preload(["dapu.cli.main", "dapu.cli.worker", "dapu.worker.worker", __name__])
 
 
 @dataclass(frozen=True)

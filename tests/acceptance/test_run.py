@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -128,3 +129,18 @@ def test_run_says_why_a_task_cannot_start(
         done = here(capsys, "run", folder, "r.s.t")
     assert done.status == 1
     assert f"dapu: r.s.t cannot start now: {why}; it is queued as job " in done.err
+
+
+def test_a_task_that_is_new_and_faulty_is_named_with_its_faults(
+    make_warehouse: MakeWarehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a short name too; and a dry run lists it."""
+    folder = make_warehouse({**ROUTE, "routes/r/s/bad/task.yaml": "actions: [{do: sql, fill: x}]"})
+    prepare(folder)
+    for name in ("r.s.bad", "s.bad"):
+        done = here(capsys, "run", folder, name)
+        assert done.status == 2
+        assert "unknown key `fill`" in done.err
+        done = here(capsys, "run", folder, name, "--dry-run", "--json")
+        [planned] = json.loads(done.out)
+        assert (planned["task"], planned["definition"][:7]) == ("r.s.bad", "faulty:")
