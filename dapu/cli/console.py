@@ -196,7 +196,8 @@ def one_line(value: Any) -> Any:
     """A value in one line; what a terminal would obey is shown and not sent."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = "\\x" + bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
+    is_plain = not isinstance(value, (*_NESTED, bytes, memoryview))
+    text = str(value) if is_plain else shown_value(value)
     return shortened("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), _LONGEST)
 
 

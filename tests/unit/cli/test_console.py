@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from dapu.cli.console import show_json, show_table
+from dapu.cli.console import one_line, show_json, show_table
 
 
 def test_numbers_in_documents_are_numbers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,3 +35,9 @@ def test_json_is_indented_as_json_itself_does_it(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == (
         '[\n  1.10,\n  {\n    "x": [\n      "inf",\n      1E+400\n    ]\n  }\n]\n'
     )
+
+
+def test_a_value_in_one_line_is_as_the_warehouse_has_it() -> None:
+    assert one_line({"a": [1, Decimal("2.50")]}) == '{"a": [1, 2.50]}'
+    assert one_line(b"\x00a") == "\\x0061"
+    assert one_line("two\nlines \x1b[1m") == "two\\nlines \\x1b[1m"
