@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dapu.cli.arguments import AS_JSON, WAREHOUSE
-from dapu.cli.console import say, show_json, stamped
+from dapu.cli.console import say, show_json, silent, stamped
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
@@ -35,7 +35,10 @@ _ROUTE = click.option("--route", metavar="ROUTE", help="Only the tasks of this r
     type=click.FloatRange(min=0),
     help="With --wait: no longer than this; then exit status 1, and the pause stays.",
 )
-def pause(warehouse: Warehouse, route: str | None, wait: bool, minutes: float | None) -> None:
+@AS_JSON
+def pause(
+    warehouse: Warehouse, route: str | None, wait: bool, minutes: float | None, as_json: bool
+) -> None:
     """Queue and start nothing from now on; running jobs go on.
 
     \b
@@ -48,7 +51,7 @@ def pause(warehouse: Warehouse, route: str | None, wait: bool, minutes: float | 
 
     if minutes is not None and not wait:
         raise click.UsageError("--minutes goes with --wait")
-    line = stamped(warehouse.settings.zone)
+    line = silent if as_json else stamped(warehouse.settings.zone)
     with transactions(warehouse, "pause") as (cursor, registry):
         steering.pause(cursor, registry, route, steering.at_the_shell())
         cursor.connection.commit()
@@ -56,6 +59,8 @@ def pause(warehouse: Warehouse, route: str | None, wait: bool, minutes: float | 
         running = _running(cursor, registry, route)
         if wait:
             running = _wait_for(cursor, registry, route, minutes, line)
+    if as_json:
+        show_json({"paused": True, "route": route, "running": running})
     still = f"; still running: {', '.join(running)}" if running else ""
     line(f"{f'route {route} ' if route else ''}paused{still}")
     if wait and running:
@@ -95,7 +100,8 @@ def _wait_for(
 @click.command("resume")
 @WAREHOUSE
 @_ROUTE
-def resume(warehouse: Warehouse, route: str | None) -> None:
+@AS_JSON
+def resume(warehouse: Warehouse, route: str | None, as_json: bool) -> None:
     """End a pause.
 
     A paused warehouse and a paused route are resumed apart.
@@ -109,7 +115,10 @@ def resume(warehouse: Warehouse, route: str | None) -> None:
 
     with transactions(warehouse, "resume") as (cursor, registry):
         was_paused = steering.resume(cursor, registry, route, steering.at_the_shell())
-    say("resumed" if was_paused else "it was not paused")
+    if as_json:
+        show_json({"paused": False, "route": route, "was_paused": was_paused})
+    else:
+        say("resumed" if was_paused else "it was not paused")
 
 
 @click.command("retry")

@@ -23,6 +23,9 @@ def test_json_is_all_that_is_printed(ran: Path, capsys: pytest.CaptureFixture[st
         ["query", "select 1 as one"],
         ["retry", "1"],
         ["cancel", "3"],
+        ["pause"],
+        ["pause", "--route", "r", "--wait"],
+        ["resume"],
     ):
         done = here(capsys, name, ran, *arguments, "--json")
         assert done.status == 0, done.text
