@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import HTTPConnection
 
 from dapu.pages.all_tasks import is_selectors
+from dapu.pages.frame import Fault
 from dapu.server.access.people import Person
 from dapu.server.what_to_do import ACTIONS
 
@@ -31,6 +33,8 @@ def buttons(request: HTTPConnection, person: Person | None, page: object) -> lis
 
     page: what it shows; its `idle_actions`, if it has them, would change nothing now.
     """
+    if isinstance(page, Fault):  # there is nothing to which it could be done
+        return []
     names, given, word = _offers(request)
     idle: frozenset[str] = getattr(page, "idle_actions", frozenset())
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -42,7 +46,12 @@ def buttons(request: HTTPConnection, person: Person | None, page: object) -> lis
     ]
 
 
-def _offers(request: HTTPConnection) -> tuple[tuple[str, ...], dict[str, str], str]:
+def _fits(name: str, status: str) -> bool:
+    """Whether an action does something to jobs of a status; empty: of any."""
+    return not status or status in ACTIONS[name].statuses
+
+
+def _offers(request: HTTPConnection) -> tuple[Sequence[str], dict[str, str], str]:
     """The actions, to what, and what is to be read behind their titles."""
     path, asked = request.url.path, request.query_params
     if path == "/":
@@ -54,7 +63,8 @@ def _offers(request: HTTPConnection) -> tuple[tuple[str, ...], dict[str, str], s
     if path == "/jobs" and any(asked.get(key) for key in ("task", "status", "since")):
         given = {"select": asked.get("task", ""), "status": asked.get("status", "")}
         given["since"] = asked.get("since", "")
-        return _OF_JOBS, {key: value for key, value in given.items() if value}, " all of these"
+        fits = [name for name in _OF_JOBS if _fits(name, given["status"])]
+        return fits, {key: value for key, value in given.items() if value}, " all of these"
     if path == "/tasks" and is_selectors(asked.get("q", "")) and not asked.get("state"):
         return _OF_TASK, {"select": asked["q"]}, " (all of these)"
     return (), {}, ""
