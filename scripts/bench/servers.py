@@ -73,8 +73,13 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres(*databases: str) -> Iterator[Postgres]:
+def running_postgres(
+    *databases: str, host: str = "127.0.0.1", network: str = "", options: str = ""
+) -> Iterator[Postgres]:
     """Starts a server with these databases on a free port; stops and removes it at the end.
+
+    host: the address at which it listens. network: who may enter beside this machine, without a
+    password. options: of `postgres`, for example `-c max_connections=400`.
 
     It is the package of the extra `embedded`. Unlike the tests' servers it listens on a port,
     since not every program that is measured can use a socket's path.
@@ -95,9 +100,13 @@ def running_postgres(*databases: str) -> Iterator[Postgres]:
 
     try:
         server.ensure_pgdata_inited()
-        control("-l", str(data / "log"), "-o", f"-h 127.0.0.1 -p {port} -k {data}", "start")
+        if network:
+            with (data / "pg_hba.conf").open("a", encoding="utf-8") as rules:
+                rules.write(f"host all all {network} trust\n")
+        listening = f"-h {host} -p {port} -k {data} {options}"
+        control("-l", str(data / "log"), "-o", listening, "start")
         try:
-            postgres = Postgres(port, Path(server.bin_path))
+            postgres = Postgres(port, Path(server.bin_path), host)
             for database in databases:
                 postgres.execute("postgres", f"create database {database}")
             yield postgres

@@ -1,0 +1,1 @@
+"""Workers on many hosts, each a network namespace."""
