@@ -13,6 +13,9 @@ from dapu.warehouse.warehouse import Warehouse
 
 _FRESH = 20.0  # seconds in which files are not looked at again
 _SHARE = 20  # and so many times as long as that takes
+_AFTER = (
+    0.3  # seconds from a question until files are looked at again, so that it is answered first
+)
 _OLD = 3600.0  # seconds after which the last graph is not shown when a newer one comes soon
 
 
@@ -29,7 +32,7 @@ class KeptGraph:
         self._warehouse, self._make_reader = warehouse, make_reader
         self._lock = threading.Lock()
         self._reading: Future[LineageGraph] | None = None
-        self._began, self._next = 0.0, 0.0
+        self._next = 0.0
         self._kept: tuple[LineageGraph, float] | None = None  # with when it was begun
 
     def get(self, patience: float) -> LineageGraph | None:
@@ -49,11 +52,14 @@ class KeptGraph:
         with self._lock:
             now = time.monotonic()
             if self._reading is None or (self._reading.done() and now > self._next):
-                self._reading, self._began = Future(), now
-                threading.Thread(target=self._read, args=(self._reading,), daemon=True).start()
+                self._reading = Future()
+                later = threading.Timer(_AFTER if self._kept else 0, self._read, (self._reading,))
+                later.daemon = True
+                later.start()
             return self._reading
 
     def _read(self, reading: Future[LineageGraph]) -> None:
+        began = time.monotonic()
         try:
             graph = read_graph(self._warehouse, self._make_reader)
             graph.prepare()
@@ -62,6 +68,6 @@ class KeptGraph:
             reading.set_exception(error)
         else:
             now = time.monotonic()
-            self._next = now + max(_FRESH, _SHARE * (now - self._began))
-            self._kept = graph, self._began
+            self._next = now + max(_FRESH, _SHARE * (now - began))
+            self._kept = graph, began
             reading.set_result(graph)

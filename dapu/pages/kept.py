@@ -14,6 +14,7 @@ from dapu.errors import DapuError
 
 Value = TypeVar("Value")
 _REST = 20  # times as long as the last reading took, it is shown before it is read anew
+_AFTER = 0.3  # seconds: who asked has the page by then, and does not share a processor with it
 _QUICK = 0.05  # seconds; what takes no longer is read whenever it is asked for
 
 
@@ -39,7 +40,9 @@ class Kept(Generic[Value]):
         if age > max(self._oldest, 2 * rest):
             return self._renew(now)
         if age > rest and not self._lock.locked():
-            threading.Thread(target=self._renew_quietly, args=(now,), daemon=True).start()
+            later = threading.Timer(_AFTER, self._renew_quietly, (now,))
+            later.daemon = True
+            later.start()
         return kept[0]
 
     def keep_fresh(self) -> None:
