@@ -92,7 +92,10 @@ def _read_one(entry: Any, place: Document) -> Connection:
         return connection
     if driver not in BY_DRIVER:
         what = f"unknown driver `{driver}`" if driver else "needs `driver:` or `url:`"
-        raise FaultyFile([place.fault(f"{what}{nearest(driver, BY_DRIVER)}", "driver")])
+        hint = nearest(driver, BY_DRIVER)
+        if driver and "known are" in hint:
+            hint += "; other databases have `url:` and no `driver:`"
+        raise FaultyFile([place.fault(f"{what}{hint}", "driver")])
     return validate(BY_DRIVER[driver], entry, [place])
 
 
