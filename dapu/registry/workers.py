@@ -58,7 +58,7 @@ def listen(cursor: Cursor, registry: Registry) -> None:
 
 
 def wake_others(cursor: Cursor, registry: Registry) -> None:
-    """Lets the workers that wait look now: nothing runs that could bring them another job."""
+    """Lets the workers that wait look now: for another job, or parts of one to read."""
     registry.run(cursor, "worker.wake_others", channel=_channel(registry))
 
 

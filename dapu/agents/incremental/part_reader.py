@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.incremental.partition_rows import PartitionRows
 from dapu.agents.incremental.split_options import SplitOptions
+from dapu.errors import JobError
 from dapu.loading.options import LoadOptions
 from dapu.loading.table.partitions import fill_partition, refuse_rows
 from dapu.loading.table.relation import describe
@@ -132,7 +133,7 @@ class PartRead(NamedTuple):
 class PartReader:
     """Reads parts of a job's load, one at a time; several of them may, on several machines.
 
-    worker: which helps the job; None for the job's own. only_in_state: leaves parts alone when the
+    worker: which helps the job; None for the job's own. only_in_state: a part is not read when the
     source's state is gone.
     """
 
@@ -149,7 +150,10 @@ class PartReader:
     only_in_state: bool = False
 
     def read_next(self) -> PartRead | None:
-        """Reads a part that nobody reads; None when there is none now, or too many are read."""
+        """Reads a part that nobody reads; None when there is none now, or too many are read.
+
+        Raises JobError when it cannot be read: it is free again.
+        """
         with (
             self.warehouse.session("split") as session,
             self.stoppable(session.cancel),
@@ -161,11 +165,11 @@ class PartReader:
             if part is None:
                 return None
             read = self._read(cursor, part)
-            if read is None or not self._note(cursor, read):
+            if not self._note(cursor, read):
                 session.rollback()
             return read
 
-    def _read(self, cursor: Cursor, part: SplitPart) -> PartRead | None:
+    def _read(self, cursor: Cursor, part: SplitPart) -> PartRead:
         reading = self.reading
         opened = partial(open_source, self.warehouse, reading.connection, reading.reader)
         with closing(opened()) as source, self.stoppable(source.stop):
@@ -173,7 +177,7 @@ class PartReader:
                 isinstance(source, SharesState) and source.adopt(reading.state)
             )
             if self.only_in_state and not in_state:
-                return None
+                raise JobError("the state in which the source is read is not to be had from here")
             types = {column.name: column.type for column in reading.columns}
             rows = source.read(reading.of_part(part, source), types)
             with (

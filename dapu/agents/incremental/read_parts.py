@@ -13,10 +13,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from dapu.agents.incremental.part_reader import PartReader
 from dapu.errors import JobError
-from dapu.registry import split_parts
+from dapu.registry import split_parts, workers
 
 _KEEP_EVERY = 30.0  # seconds; a connection that is silent for longer may be cut by the network
-_LOOK = 0.25  # seconds between looks at what other workers do
+_LOOK = 0.1  # seconds between looks whether other workers have read their parts
+_COUNT = 0.5  # seconds between looks how many workers have no job
 _LET_OTHERS = 1.0  # seconds in which a worker without a job finds a part that is left for it
 
 
@@ -69,6 +70,9 @@ class PartsJob:
             at_once=reader.at_once,
             reading=reading,
         )
+        workers.wake_others(
+            cursor, reader.registry
+        )  # they look only now and then while all is idle
         try:
             yield
         finally:  # where the session broke, the offer ends with the job's try
@@ -87,7 +91,7 @@ class PartsJob:
             try:
                 while waiting:
                     self._share = max(1, count - split_parts.idle_workers(cursor, self._of_plan[0]))
-                    done, waiting = wait(waiting, _LOOK, FIRST_EXCEPTION)
+                    done, waiting = wait(waiting, _COUNT, FIRST_EXCEPTION)
                     later += sum(map(Future.result, done))
                     self._keep_awake()
             finally:
@@ -102,6 +106,7 @@ class PartsJob:
                 break
             read = self._reader.read_next()
             if read is None:
+                self._ending.set()  # the threads that let others go first need not wait
                 break
             later += not read.in_state
         return later

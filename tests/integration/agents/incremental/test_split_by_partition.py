@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import MakeWarehouse
+from tests.conftest import Database, MakeWarehouse
 from tests.support.command import running, wait_until
 from tests.support.components import manager
+from tests.support.maria_shop import Shop
 from tests.support.rounds import prepare, run_task
 from tests.support.sales import TASK, make
 
@@ -177,3 +179,55 @@ def test_a_worker_that_dies_leaves_the_table_as_it_was(
     tries = 2 if victim == "owner" else 1
     assert source("select tries, status from meta.agenda") == [(tries, "done")]
     nothing_is_left(source)
+
+
+def from_mariadb(make_warehouse: MakeWarehouse, database: Database, shop: Shop, query: str) -> Path:
+    folder = make(make_warehouse, SPLIT, query)
+    (folder / "routes/shop/route.yaml").write_text("connection: shop")
+    connections = f"{database.connections_yaml()}- name: shop\n  url: {shop.url}\n"
+    (folder / "connections.yaml").write_text(connections)
+    return folder
+
+
+def test_the_rows_of_another_database(
+    make_warehouse: MakeWarehouse, source: Any, database: Database, shop: Shop
+) -> None:
+    source(
+        "create table staging.sale (id int, at timestamp, amount numeric) partition by range (at);"
+        "create table staging.sale_23 partition of staging.sale for values from (minvalue) to "
+        "('2024-01-01');"
+        "create table staging.sale_24 partition of staging.sale for values from ('2024-01-01') to "
+        "('2025-01-01');"
+        "create table staging.sale_other partition of staging.sale default"
+    )
+    shop.run(
+        "create table sale (id int, at datetime(6), amount decimal(9, 2))",
+        "insert into sale values (1, '2023-12-31 23:59:59.999999', 1), (2, '2024-01-01', 2.5), "
+        "(3, '2025-01-01', 3), (4, null, 4)",
+    )
+    folder = from_mariadb(make_warehouse, database, shop, "select * from sale")
+    outcome = run_task(folder, TASK)
+    assert outcome.status == "done", outcome.message
+    assert source("select tableoid::regclass::text, id, amount from staging.sale order by id") == [
+        ("staging.sale_23", 1, 1), ("staging.sale_24", 2, Decimal("2.50")),
+        ("staging.sale_other", 3, 3), ("staging.sale_other", 4, 4),
+    ]  # fmt: skip
+
+
+def test_a_source_that_takes_two_values_for_one_is_refused(
+    make_warehouse: MakeWarehouse, source: Any, database: Database, shop: Shop
+) -> None:
+    source(
+        "create table staging.sale (id int, kind text) partition by list (kind);"
+        "create table staging.sale_a partition of staging.sale for values in ('a');"
+        "create table staging.sale_b partition of staging.sale for values in ('A')"
+    )
+    shop.run(
+        "create table sale (id int, kind varchar(9) collate utf8mb4_general_ci)",
+        "insert into sale values (1, 'a'), (2, 'A')",
+    )
+    folder = from_mariadb(make_warehouse, database, shop, "select * from sale")
+    message = run_task(folder, TASK).message
+    assert "does not fit into staging.sale" in message
+    assert 'violates check constraint "dapu_partition"' in message
+    assert source("select count(*) from staging.sale") == [(0,)]
