@@ -59,9 +59,9 @@ class Sent:
         if refused is None:
             return FailedAt((), self.file, self.first_line, text)
         query, position = refused
-        if query == text:
-            line = self.first_line and self.first_line + query.count("\n", 0, position or 0)
-            return FailedAt((), self.file, line, query, _line(query, position))
+        if query == text and self.first_line is not None:
+            at = self.first_line + query.count("\n", 0, position or 0)
+            return FailedAt((), self.file, at, query, _line(query, position))
         for file, statement in reversed(self.rendered):
             place = _place(statement, query)
             if place is not None:
@@ -69,7 +69,8 @@ class Sent:
                 if position is not None and place[0] <= position < place[1]:
                     line = place[2] + query.count("\n", place[0], position)
                 return FailedAt((), file, line, query, _line(query, position))
-        return FailedAt((), self.file, self.first_line, text)
+        sql_line = _line(query, position) if query == text else None
+        return FailedAt((), self.file, self.first_line, text, sql_line)
 
 
 def _place(statement: Statement, query: str) -> tuple[int, int, int] | None:

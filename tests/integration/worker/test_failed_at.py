@@ -102,6 +102,20 @@ def test_check_keeps_what_it_asked(task: OneTask) -> None:
     assert warned["failed_at"]["definition"] == ["checks", 1]
 
 
+def test_check_of_a_file_keeps_its_line(task: OneTask) -> None:
+    files = {"q.sql": "select 1 as a", "c.sql": "select a\nfrom {{ this }}\nwhere b > {{ task }}"}
+    has(task, "- {do: transform, query: q.sql}", files)
+    path = task.folder / "routes/source/staging/thing/task.yaml"
+    with path.open("a") as file:
+        file.write("\nchecks:\n- sql: c.sql\n")
+    task.fails()
+    found = where_it_failed(task)
+    assert (list(found.definition), found.file, found.line) == (["checks", 0], "c.sql", 3)
+    assert found.sql is not None
+    assert found.sql_line == 3
+    assert f"where b > '{TASK}'" in found.sql
+
+
 def test_step_that_fails_is_an_event_of_its_task(task: OneTask) -> None:
     has(task, "- {do: transform, query: q.sql}", {"q.sql": "select 1 as a"})
     (task.folder / "routes/source/staging/thing/ver").mkdir()
