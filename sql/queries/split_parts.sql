@@ -80,6 +80,9 @@ and exists (select from {part} p where p.task = o.task and p.action = o.action a
 order by a.priority, a.job;
 
 -- name: forget
+with offered as (
+    delete from {part_offer} where task = %(task)s and action = %(action)s
+)
 delete from {part} where task = %(task)s and action = %(action)s;
 
 -- name: range

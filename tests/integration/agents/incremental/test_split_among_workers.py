@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from dapu.registry.activity import activity
+from dapu.registry.store import Registry
 from dapu.warehouse.warehouse import open_warehouse
+from dapu.worker.part_help import PartHelp
 from dapu.worker.worker import Worker
-from tests.conftest import MakeWarehouse
+from tests.conftest import Database, MakeWarehouse
 from tests.support.command import running, wait_until
 from tests.support.components import manager
 from tests.support.rounds import Seen, prepare
@@ -109,8 +112,6 @@ def test_no_more_parts_are_read_at_once_than_the_source_may_serve(
 def test_a_part_that_fails_elsewhere_is_read_by_the_job(
     make_warehouse: MakeWarehouse, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dapu.worker.part_help import PartHelp
-
     def broken(self: PartHelp, offer: Any) -> Any:
         raise OSError("the source is not to be had from here")
 
@@ -138,13 +139,22 @@ OWNER = "select worker from meta.agenda where status = 'running'"
 HELPER = "select max(worker) from meta.part where worker is not null"
 
 
+def rows_until_now(database: Database) -> int | None:
+    """As `dapu status` and the pages show it of the job that runs."""
+    with database.connect() as session, session.cursor() as cursor:
+        return activity(cursor, Registry()).running[0].rows
+
+
 @pytest.mark.parametrize("victim", [OWNER, HELPER])
 def test_a_worker_that_dies_loses_nothing(
-    make_warehouse: MakeWarehouse, source: Any, victim: str
+    make_warehouse: MakeWarehouse, source: Any, database: Database, victim: str
 ) -> None:
     folder = queued(make_warehouse, "split: {column: id, parts: 20, at_once: 2}")
     with workers(folder, 2) as processes:
         wait_until(lambda: source(f"select ({HELPER}) is not null") == [(True,)])
+        brought = rows_until_now(database)
+        assert brought is not None
+        assert brought % 5 == 0
         os.kill(process_of(source, victim), signal.SIGKILL)
         assert source("select to_regclass('staging.sale')::text") == [(None,)]
         for process in processes:
