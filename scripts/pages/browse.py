@@ -32,7 +32,10 @@ def main() -> int:
     workers = []
     try:
         warehouse = _prepared(folder)
-        workers = [_start(folder, "run", _RUNS_LONG), _start(folder, "worker", "--stay")]
+        workers = [
+            _start(folder, "run", _RUNS_LONG),
+            _start(folder, "worker", "--stay", "--processes", "2"),
+        ]
         modules = installed(folder / "npm", "playwright-core", "axe-core")
         for script in Path(__file__).parent.glob("*.mjs"):
             shutil.copy(script, folder / "npm")

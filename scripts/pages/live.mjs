@@ -25,25 +25,27 @@ export async function live({ url, port, browser, check, server, logged_in, shots
   const wait = (what, argument) => page.waitForFunction(what, argument, { timeout: 40000 }).then(() => true, () => false);
   const lost = (state) => page.locator("#lost").waitFor({ state, timeout: 70000 }).then(() => true, () => false);
 
-  const rows = () => document.querySelector("section:has(#running) td[data-label=rows]")?.innerText;
-  const before = await page.evaluate(rows);
-  check("the rows of a running job grow", await wait((before) =>
-    ![undefined, before].includes(document.querySelector("section:has(#running) td[data-label=rows]")?.innerText), before));
-
   // Runs a task from another page, and sees that this one shows its job.
   const is_there = ([task, job]) => [...document.querySelectorAll("section:has(#ended) a")]
     .some((link) => link.innerText === task && Number(link.href.split("/").pop()) === job);
-  const runs = async (task, words) => {
+  const run = async (task) => {
     const { context: other, page: hand } = await logged_in(browser, "ann");
     await hand.goto(`${url}/tasks/${task}`);
     await hand.getByRole("link", { name: "Run now" }).click();
     await hand.locator("main form button").first().click();
     await hand.waitForURL(`**/tasks/${task}`);
     const said = await hand.locator("[role=status]").first().innerText();  // "Run now: 613 web.staging.visit"
-    const job = Number(said.match(/\d+/)[0]);
     await other.close();
-    check(words, await wait(is_there, [task, job]));
+    return Number(said.match(/\d+/)[0]);
   };
+  const runs = async (task, words) => check(words, await wait(is_there, [task, await run(task)]));
+
+  const rows = "section:has(#running) td[data-label=rows]";
+  if (await page.locator(rows).count() === 0) await run("erp.staging.shipment");
+  check("a job that starts is seen", await wait((rows) => document.querySelector(rows) !== null, rows));
+  const before = await page.locator(rows).first().innerText();
+  check("the rows of a running job grow", await wait(([rows, before]) =>
+    ![undefined, before].includes(document.querySelector(rows)?.innerText), [rows, before]));
   await runs("web.staging.visit", "a job that ended is seen without a reload");
 
   line.cut();
