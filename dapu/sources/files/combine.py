@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial, reduce
@@ -25,13 +25,11 @@ from dapu.rows.masked_columns import masked_text
 from dapu.rows.rows import ArrowRows, Column
 from dapu.rows.types import widened
 from dapu.sources.files.column_options import ORIGIN, ChosenColumns, ColumnOptions
-from dapu.sources.files.part import FilePart, PartBatch, Values
-from dapu.sources.files.values.arrays import with_arrays
-from dapu.sources.files.values.convert_cells import cells_to_text
-from dapu.sources.files.values.convert_texts import TextColumn, TextStyle
+from dapu.sources.files.converter import Change, Converter
+from dapu.sources.files.part import FilePart, PartBatch
+from dapu.sources.files.values.convert_texts import TextStyle
 from dapu.sources.files.values.infer_kind import KindSurvey
 from dapu.sources.files.values.kinds import Kind, kind_of, type_of
-from dapu.sources.files.values.lossy import Losses
 
 _CALLED: dict[Kind | None, str] = {
     "integer": "an integer",
@@ -43,7 +41,6 @@ _CALLED: dict[Kind | None, str] = {
 }
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _WITH_YEARS = ("date", "timestamp")
-Change = Callable[[str | None], str | None]
 
 
 @dataclass
@@ -57,46 +54,6 @@ class _Planned:
     type: str = ""
     change: Change | None = None  # what is kept of each value, as a text
     ready: bool = False  # its values have a type of their own already
-
-
-@dataclass
-class _Converter:
-    """Turns the values of a part's column into what the loader takes.
-
-    type: the column's. change: what is kept of a value, as a text; None keeps it.
-    is_typed: the values are to stay as they are.
-    """
-
-    kind: Kind
-    type: str
-    style: TextStyle
-    change: Change | None
-    is_typed: bool
-
-    def __post_init__(self) -> None:
-        self._texts = TextColumn(self.kind, self.style)
-        self._losses = Losses(self.kind, self.type, is_converted=not self.is_typed)
-
-    def __call__(self, values: Values) -> pa.Array:
-        """The values for the loader."""
-        if self.change is None:
-            return self._losses.marked(values if self.is_typed else self._converted(values))
-        found = self._converted(values).to_pylist()
-        texts = (None if one is None else str(one) for one in found)
-        return pa.array([_changed(self.change, text) for text in texts], pa.string())
-
-    def is_ready(self, values: Values | None) -> bool:
-        """Whether texts are what the loader takes just as they are."""
-        if self.change is not None or values is None or self.type.endswith("[]"):
-            return False
-        return self._texts.is_ready(values) and self._losses.marked(values) is values
-
-    def _converted(self, values: Values) -> pa.Array:
-        if self.type.endswith("[]"):
-            values = with_arrays(values, self.type)
-        if not isinstance(values, pa.Array):
-            return cells_to_text(values, self.kind, self.style)
-        return self._texts(values if values.type == pa.string() else values.cast(pa.string()))
 
 
 @dataclass
@@ -295,10 +252,10 @@ class Gathering:
             arrays.append(pa.array(batch.numbers, pa.int64()))
         return arrays
 
-    def _converter(self, column: _Planned, style: TextStyle) -> _Converter:
+    def _converter(self, column: _Planned, style: TextStyle) -> Converter:
         given = column.options
         padded = self.has_steps or (given is not None and given.type is not None)
-        return _Converter(
+        return Converter(
             column.kind or "text",
             column.type,
             replace(style, formats=given.formats if given else (), padded=padded),
@@ -329,13 +286,6 @@ def in_plain_words(error: JobError, kinds: Mapping[str, Kind]) -> JobError:
     reason = f" ({why}" if why else ""
     message = f"{where}: {text!r} is not {_CALLED[kind]}{reason}, for the column {column}"
     return JobError(message, error.data)
-
-
-def _changed(change: Change, text: str | None) -> str | None:
-    """What is kept of a value. A remark on a cell stays one."""
-    if text is not None and REMARK in text:
-        return text.strip()
-    return change(text)
 
 
 def _given_type(column: _Planned, own: str | None, target: str | None) -> tuple[Kind | None, str]:
