@@ -24,6 +24,8 @@ _WORDS = re.sub(
     lambda letter: f"[{letter[0]}{letter[0].upper()}]",
     r"weeks?|days?|d|hours?|h|minutes?|min|m|seconds?|sec|s",
 )
+# More is a slip of the keyboard, and leads to times that no calendar of Python's has.
+_LONGEST = timedelta(days=36_525)
 PATTERN = rf"^\s*(0|(\d+(\.\d+)?\s*({_WORDS})\s*)+)$"
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
 
@@ -31,7 +33,7 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.IGNORECASE)
 def parse_duration(value: Any) -> timedelta:
     """Reads `4 hours`, `5 min` or `1 day 12 hours`; a bare 0 is no time at all.
 
-    Raises ValueError, with an example in its text, for anything else.
+    Raises ValueError, with an example in its text, for anything else, and for over 100 years.
     """
     if isinstance(value, timedelta):
         return value
@@ -51,10 +53,9 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def _add(total: timedelta, count: float, unit: timedelta) -> timedelta:
-    try:
-        return total + count * unit
-    except OverflowError:
-        raise ValueError("is longer than any length of time can be") from None
+    if total.total_seconds() + count * unit.total_seconds() > _LONGEST.total_seconds():
+        raise ValueError("is longer than 100 years, the longest that a length of time can be")
+    return total + count * unit
 
 
 def show_duration(value: timedelta) -> str:
@@ -94,8 +95,8 @@ def moment(text: str, zone: tzinfo) -> datetime:
         return now - parse_duration(text)
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.replace(tzinfo=zone) if at.tzinfo is None else at.astimezone(zone)
+    except (ValueError, OverflowError):
         raise ValueError(
             f"{text!r} is no time; write, for example, `yesterday`, `2 hours` or `2024-05-01 14:30`"
         ) from None
-    return at if at.tzinfo else at.replace(tzinfo=zone)

@@ -37,8 +37,8 @@ def test_anything_else_is_refused_with_an_example(text: Any) -> None:
 
 
 def test_what_no_clock_can_show_is_refused() -> None:
-    with pytest.raises(ValueError, match="is longer than any length of time can be"):
-        parse_duration("99999999999 weeks")
+    with pytest.raises(ValueError, match="is longer than 100 years"):
+        parse_duration("9999999 days")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [

@@ -86,8 +86,10 @@ def test_a_moment_is_a_word_a_length_of_time_or_a_time() -> None:
     assert moment("yesterday", zone) == today - timedelta(days=1)
     assert timedelta(0) <= moment("2 hours", zone) - now + timedelta(hours=2) < timedelta(minutes=1)
     assert moment("2024-05-01", zone) == datetime(2024, 5, 1, tzinfo=zone)
-    with pytest.raises(click.UsageError, match="yesterday"):
-        moment("soon", zone)
+    assert moment("2024-05-01 06:00+23:59", zone).utcoffset() == timedelta(hours=3)
+    for text in ("soon", "99999999 days", "0001-01-01T00:00+12:00"):
+        with pytest.raises(click.UsageError, match="yesterday"):
+            moment(text, zone)
 
 
 def test_a_part_of_the_day_may_have_begun_yesterday() -> None:
