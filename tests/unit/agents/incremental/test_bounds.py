@@ -88,5 +88,8 @@ def test_a_lag_stops_short_of_now() -> None:
 
 def test_an_overlap_that_begins_before_all_times_begins_at_the_beginning() -> None:
     assert begin_at(options(overlap="5 days"), datetime(1, 1, 2)) is None
-    with pytest.raises(JobError, match=r"lag .* does not fit"):
-        end_at(options(lag="36000 days"), datetime(50, 1, 1), UTC)
+
+
+def test_a_lag_of_time_does_not_fit_numbers() -> None:
+    with pytest.raises(JobError, match=r"watermark\.lag .* does not fit the column at"):
+        end_at(options(lag="5 days"), 100, ZONE)
