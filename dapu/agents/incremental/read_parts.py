@@ -70,9 +70,7 @@ class PartsJob:
             at_once=reader.at_once,
             reading=reading,
         )
-        workers.wake_others(
-            cursor, reader.registry
-        )  # they look only now and then while all is idle
+        workers.wake_others(cursor, reader.registry)  # who is idle looks only now and then
         try:
             yield
         finally:  # where the session broke, the offer ends with the job's try
@@ -86,17 +84,23 @@ class PartsJob:
         """Several at once, until none is free."""
         self._ending.clear()
         count, later = self._reader.at_once, 0
+        self._count_own_share(cursor)
         with ThreadPoolExecutor(count, "dapu-part") as pool:
             waiting = {pool.submit(self._read_on, number) for number in range(count)}
             try:
                 while waiting:
-                    self._share = max(1, count - split_parts.idle_workers(cursor, self._of_plan[0]))
                     done, waiting = wait(waiting, _COUNT, FIRST_EXCEPTION)
                     later += sum(map(Future.result, done))
+                    self._count_own_share(cursor)
                     self._keep_awake()
             finally:
                 self._ending.set()
         return later
+
+    def _count_own_share(self, cursor: Cursor) -> None:
+        """A part is left to each worker without a job, as long as one stays for the job itself."""
+        idle = split_parts.idle_workers(cursor, self._reader.registry)
+        self._share = max(1, self._reader.at_once - idle)
 
     def _read_on(self, number: int) -> int:
         """One part after the other. The threads that others could stand for let them go first."""
