@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from dapu.registry.storable import storable
 from dapu.registry.store import Registry
 from dapu.suggest import nearest
 
+ACTIVE = ("waiting", "running")
 STATUSES = ("waiting", "running", "done", "failed", "skipped", "lost", "cancelled")
 
 
@@ -60,6 +61,9 @@ class JobFilter:
             "until": self.until,
             "upto": self.upto,
         }
+
+
+_ANY = JobFilter()
 
 
 class JobCount(NamedTuple):
@@ -117,14 +121,22 @@ def cancel(cursor: Cursor, registry: Registry, which: JobFilter, by: Operator) -
     return [Cancelled(*row) for row in rows]
 
 
-def cancel_job(cursor: Cursor, registry: Registry, job: int, by: Operator) -> Cancelled:
-    """Cancels a job. Raises ConfigurationError where it neither waits nor runs."""
-    done = cancel(cursor, registry, JobFilter([job]), by)
-    if not done:
-        found = agenda.find(cursor, registry, job)
-        what = f"job {job} is {found.status} already" if found else f"there is no job {job}"
-        raise ConfigurationError(what)
-    return done[0]
+def cancel_job(
+    cursor: Cursor, registry: Registry, job: int, by: Operator, rest: JobFilter = _ANY
+) -> Cancelled:
+    """Cancels a job. rest: what else it has to fit.
+
+    Raises ConfigurationError where it neither waits nor runs, or does not fit.
+    """
+    done = cancel(cursor, registry, replace(rest, jobs=[job]), by)
+    if done:
+        return done[0]
+    found = agenda.find(cursor, registry, job)
+    if found is None:
+        raise ConfigurationError(f"there is no job {job}")
+    if found.status not in ACTIVE:
+        raise ConfigurationError(f"job {job} is {found.status} already")
+    raise _unfit(job, found)
 
 
 def retry(cursor: Cursor, registry: Registry, which: JobFilter, by: Operator) -> list[Queued]:
@@ -133,14 +145,22 @@ def retry(cursor: Cursor, registry: Registry, which: JobFilter, by: Operator) ->
     return [Queued(*row) for row in rows]
 
 
-def retry_job(cursor: Cursor, registry: Registry, job: int, by: Operator) -> Queued:
-    """Queues the task of a job again. Raises ConfigurationError where that cannot be."""
+def retry_job(
+    cursor: Cursor, registry: Registry, job: int, by: Operator, rest: JobFilter = _ANY
+) -> Queued:
+    """Queues the task of a job again. rest: what else the job has to fit.
+
+    Raises ConfigurationError where that cannot be, or it does not fit.
+    """
     found = agenda.find(cursor, registry, job)
     if found is None:
         raise ConfigurationError(f"there is no job {job}")
     if found.status == "running":
         raise ConfigurationError(f"job {job} ({found.task}) is running; cancel it first")
-    queued = retry(cursor, registry, JobFilter([job]), by)
+    which = replace(rest, jobs=[job])
+    if not count(cursor, registry, which).jobs:
+        raise _unfit(job, found)
+    queued = retry(cursor, registry, which, by)
     if not queued:
         raise ConfigurationError(f"{found.task} of job {job} is no longer registered")
     return queued[0]
@@ -236,6 +256,11 @@ def log(
     registry.run(
         cursor, "steering.log", level=level, message=storable(message), data=values["data"]
     )
+
+
+def _unfit(job: int, found: agenda.FoundJob) -> ConfigurationError:
+    what = f"job {job} ({found.task}) is {found.status}, and does not fit all that is asked for"
+    return ConfigurationError(what)
 
 
 def _named(route: str | None) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,8 @@ class ConfirmPage:
 
     title: of the action. sentence: what it does. lines: some of what it is done to, each with what
     is to be known of it; of many, `count` says how many. fields: what the form sends back.
-    asks: of what else the form asks: `length`, `note`, `full`. fault: why nothing was done.
+    asks: of what else the form asks: `length`, `note`, `full`; given: what stands there already.
+    fault: why nothing was done.
     """
 
     action: str
@@ -24,5 +26,6 @@ class ConfirmPage:
     fields: Sequence[tuple[str, str]]
     then: str
     asks: Sequence[str] = field(default=())
+    given: Mapping[str, Any] = field(default_factory=dict)
     is_danger: bool = False
     fault: str | None = None

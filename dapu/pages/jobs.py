@@ -60,6 +60,11 @@ class JobsPage:
     fault: str
     statuses: tuple[str, ...] = STATUSES
 
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        """The actions that would change nothing now."""
+        return frozenset() if self.jobs else frozenset({"retry", "cancel"})
+
 
 @dataclass(frozen=True)
 class EventsPage:

@@ -34,7 +34,11 @@ class CheckResult(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskPage:
-    """All of it. jobs: the newest first. failure: of a step in ver/, which is no job's."""
+    """All of it.
+
+    jobs: the newest first. failure: of a step in ver/, which is no job's. has_read: whether it
+    knows how far it has read a source.
+    """
 
     overview: Overview
     condition: str
@@ -53,6 +57,7 @@ class TaskPage:
     usual: timedelta | None
     files: list[tuple[str, str]]
     failure: Failure | None
+    has_read: bool
 
     @property
     def tone(self) -> str:
@@ -64,7 +69,8 @@ class TaskPage:
     @property
     def idle_actions(self) -> frozenset[str]:
         """The actions that would change nothing now."""
-        return frozenset({"blacklist" if self.overview.blacklisted else "unblacklist"})
+        idle = {"blacklist" if self.overview.blacklisted else "unblacklist"}
+        return frozenset(idle if self.has_read else {*idle, "clear-watermark"})
 
 
 def task_page(reading: Reading, task: str) -> TaskPage | None:
@@ -98,6 +104,7 @@ def task_page(reading: Reading, task: str) -> TaskPage | None:
         usual_time(jobs),
         files_of(reading, task),
         _failed_step(reading, task, events) if condition == "faulty" else None,
+        registry.row(cursor, "page.has_read", task=task) == (True,),
     )
 
 

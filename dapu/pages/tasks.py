@@ -39,6 +39,12 @@ class TasksPage:
     is_first: bool
     fault: str
 
+    @property
+    def idle_actions(self) -> frozenset[str]:
+        """The actions that would change nothing now."""
+        names = ("run", "blacklist", "unblacklist", "clear-watermark")
+        return frozenset() if self.found else frozenset(names)
+
 
 def tasks_page(
     known: AllTasks, settings: Settings, search: str, condition: str, after: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, get_args
 
@@ -64,7 +64,7 @@ def add(app: FastAPI, pages: Pages) -> None:
     )
     def act(request: Request, action: Annotated[Action, Depends(_allowed)], form: Form) -> Any:
         """Does it: an operator's login, or a token. Each is an event that says who did it."""
-        asked = _asked(form)
+        asked = _asked(action, form)
         with _plainly(), pages.writing() as cursor:
             target = target_of(cursor, pages.registry, pages.warehouse.settings.zone, action, asked)
             person = asking().person
@@ -76,13 +76,24 @@ def add(app: FastAPI, pages: Pages) -> None:
         return RedirectResponse(local(asked.next), 303)
 
 
-def _allowed(name: Name) -> Action:
+def _allowed(name: Name, request: Request) -> Action:
     action, person = ACTIONS[name], asking().person
     if person is None:
         raise LoginNeeded
     if not person.may(action.role):
         raise Refused(403, f"{person.name} is {person.role} here, and this needs {action.role}")
+    if request.method == "POST" and request.url.query:
+        raise Refused(400, "send the parameters as a form: in the address they are not read")
+    _check_names(action, request.query_params)
     return action
+
+
+def _check_names(action: Action, names: Iterable[str]) -> None:
+    """Raises Refused: what is passed over would make more of it than was meant."""
+    foreign = [name for name in names if name not in (*action.takes, "next")]
+    if foreign:
+        takes = ", ".join(f"`{name}`" for name in action.takes)
+        raise Refused(400, f"`{action.name}` has no parameter `{foreign[0]}`; it takes {takes}")
 
 
 def _said(action: Action, done: list[str]) -> str:
@@ -100,7 +111,8 @@ def _plainly() -> Iterator[None]:
         raise Refused(409, str(error)) from None
 
 
-def _asked(form: dict[str, list[str]]) -> Asked:
+def _asked(action: Action, form: dict[str, list[str]]) -> Asked:
+    _check_names(action, form)
     lists = ("task", "job", "status")
     values: dict[str, Any] = {
         key: texts if key in lists else texts[-1] for key, texts in form.items()
@@ -114,11 +126,9 @@ def _asked(form: dict[str, list[str]]) -> Asked:
 def _page(pages: Pages, cursor: Cursor, action: Action, asked: Asked) -> ConfirmPage:
     target = target_of(cursor, pages.registry, pages.warehouse.settings.zone, action, asked)
     shown = action.preview(cursor, pages.registry, target, _SHOWN)
-    fields = [
-        *target.fields(),
-        *([("upto", str(shown.upto))] if shown.upto and not asked.upto else []),
-    ]
+    fields = [*target.fields(), *shown.bounds]
+    given = asked.model_dump(mode="json", exclude_defaults=True, include=set(action.asks))
     what = {"job": "Jobs", "task": "Tasks", "place": ""}[action.kind]
     sentence = action.sentence(target)
     return ConfirmPage(action.name, action.title, sentence, shown.number, what, shown.lines, fields,
-                       local(asked.next), action.asks, action.is_danger)  # fmt: skip
+                       local(asked.next), action.asks, given, action.is_danger)  # fmt: skip

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from dapu.pages.all_tasks import is_selectors
 from dapu.pages.frame import Fault
+from dapu.registry.selectors import is_one_task
 from dapu.server.access.people import Person
 from dapu.server.what_to_do import ACTIONS
 
@@ -61,7 +62,9 @@ def _offers(request: HTTPConnection) -> tuple[Sequence[str], dict[str, str], str
     if match := _JOB.fullmatch(path):
         return _OF_JOBS, {"job": match[1]}, ""
     if path == "/jobs" and any(asked.get(key) for key in ("task", "status", "since")):
-        given = {"select": asked.get("task", ""), "status": asked.get("status", "")}
+        names = asked.get("task", "").split()
+        key = "task" if is_one_task(names) else "select"  # as the list takes it
+        given = {key: " ".join(names), "status": asked.get("status", "")}
         given["since"] = asked.get("since", "")
         fits = [name for name in _OF_JOBS if _fits(name, given["status"])]
         return fits, {key: value for key, value in given.items() if value}, " all of these"

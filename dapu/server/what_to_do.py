@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Annotated, Literal, NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dapu.components import steering
-from dapu.components.steering import STATUSES, JobFilter, Operator
+from dapu.components.steering import ACTIVE, STATUSES, JobFilter, Operator
 from dapu.durations import moment
 from dapu.errors import ConfigurationError
 from dapu.registry.selectors import select, selectable
 from dapu.registry.store import Registry
 from dapu.server.parameters import BIGINT, Text
+from dapu.text import counted
 from dapu.warehouse.duration_field import Duration
 from dapu.warehouse.login_settings import Role
 
 Status = Literal["waiting", "running", "done", "failed", "skipped", "lost", "cancelled"]
 
-
 Number = Annotated[int, Field(ge=0, le=BIGINT)]
+
+
+def _some_time(length: timedelta) -> timedelta:
+    if length <= timedelta(0):
+        raise ValueError("is no time at all; write, for example, `4 hours`")
+    return length
+
+
+Length = Annotated[Duration, AfterValidator(_some_time)]
 
 
 class Asked(BaseModel):
@@ -41,8 +51,15 @@ class Asked(BaseModel):
     )
     until: Text = Field("", description="And before then")
     upto: Number | None = Field(None, description="Jobs up to this number, which a preview showed")
+    most: Number | None = Field(
+        None, description="Nothing is done where it is more jobs than these, which a preview showed"
+    )
+    shown: Text = Field(
+        "",
+        description="Nothing is done where it is other tasks than a preview showed, by its mark",
+    )
     route: Text | None = Field(None, description="Of a pause; without it the whole warehouse")
-    length: Duration | None = Field(None, description="Of a blacklist; without it for good")
+    length: Length | None = Field(None, description="Of a blacklist; without it for good")
     note: Text | None = Field(None, description="Why, for the next operator")
     full: bool = Field(False, description="Read everything, whatever the watermark")
     next: Text = Field("", description="The page that comes after, for browsers")
@@ -58,7 +75,7 @@ class Target:
 
     def fields(self) -> list[tuple[str, str]]:
         """What a form sends back of what was asked; its times as they are now."""
-        of_form = {"length", "note", "full", "next", "since", "until"}
+        of_form = {"length", "note", "full", "next", "since", "until", "upto", "most", "shown"}
         given = self.asked.model_dump(mode="json", exclude_defaults=True, exclude=of_form)
         times = {"since": self.jobs.since, "until": self.jobs.until}
         given |= {key: at.isoformat() for key, at in times.items() if at}
@@ -70,11 +87,18 @@ class Target:
 
 
 class Preview(NamedTuple):
-    """How many, some of them, and the newest job that a person saw."""
+    """How many, some of them, and what a form sends so that no more is done than was seen."""
 
     number: int
     lines: list[tuple[str, str]]
-    upto: int | None = None
+    bounds: Sequence[tuple[str, str]] = ()
+
+
+_TAKES = {
+    "job": ("job", "task", "select", "status", "since", "until", "upto", "most"),
+    "task": ("task", "select", "shown"),
+    "place": ("route",),
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +115,11 @@ class Action:
     statuses: Sequence[str] = STATUSES
     is_danger: bool = False
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Its parameters."""
+        return (*_TAKES[self.kind], *self.asks)
+
     def sentence(self, target: Target) -> str:
         """What it will do, in words."""
         route = target.asked.route
@@ -103,44 +132,79 @@ class Action:
         if self.kind == "task":
             shown = target.tasks[:most]
             marks = steering.watermarks(cursor, registry, shown) if self.is_danger else {}
-            return Preview(len(target.tasks), [(task, marks.get(task, "")) for task in shown])
+            lines = [(task, marks.get(task, "")) for task in shown]
+            return Preview(len(target.tasks), lines, [("shown", _mark(target.tasks))])
         found = steering.count(cursor, registry, target.jobs)
         first = steering.first(cursor, registry, target.jobs, most)
         lines = [(f"{one.job} {one.task}", f"{one.status}: {one.message or ''}") for one in first]
-        return Preview(found.jobs, lines, found.newest)
+        bounds = [("upto", str(found.newest or 0)), ("most", str(found.jobs))]
+        return Preview(found.jobs, lines, bounds)
 
 
 def target_of(
     cursor: Cursor, registry: Registry, zone: tzinfo, action: Action, asked: Asked
 ) -> Target:
-    """What is meant. Raises ConfigurationError where that is not said, or there is none."""
-    tasks = list(asked.task)
+    """What is meant, for the preview and the act alike.
+
+    Raises ConfigurationError where that is not said, there is none, or it is not what was shown.
+    """
     if action.kind == "place":
         return Target(JobFilter(), [], asked)
-    if asked.select or (tasks and action.kind == "task"):
-        tasks = select([*asked.task, *asked.select.split()], selectable(cursor, registry))
-    if action.kind == "task" and not tasks:
+    if action.kind == "task":
+        return Target(JobFilter(), _tasks(cursor, registry, asked), asked)
+    jobs = _jobs(cursor, registry, zone, action, asked)
+    if asked.most is not None:
+        _check_number(steering.count(cursor, registry, jobs).jobs, asked.most)
+    return Target(jobs, [], asked)
+
+
+def _tasks(cursor: Cursor, registry: Registry, asked: Asked) -> list[str]:
+    selectors = [*asked.task, *asked.select.split()]
+    tasks = select(selectors, selectable(cursor, registry)) if selectors else []
+    if not tasks:
         raise ConfigurationError("say which tasks: `task`, or `select`")
-    if action.kind == "job" and not asked.model_dump(
-        exclude_defaults=True, exclude={"upto", "next"}
-    ):
+    if asked.shown and asked.shown != _mark(tasks):
+        now = f"{counted(len(tasks), 'task')} now, and not those that were shown"
+        raise ConfigurationError(f"it is {now}: nothing was done; look again")
+    return tasks
+
+
+def _mark(tasks: Sequence[str]) -> str:
+    """By which it is seen that tasks are no longer the same; short, for they may be thousands."""
+    return hashlib.sha256("\n".join(sorted(tasks)).encode()).hexdigest()[:16]
+
+
+def _jobs(
+    cursor: Cursor, registry: Registry, zone: tzinfo, action: Action, asked: Asked
+) -> JobFilter:
+    if not asked.model_dump(exclude_defaults=True, exclude={"upto", "most", "next"}):
         raise ConfigurationError("say which jobs: `job`, `task`, `select`, `status` or a time")
-    statuses = [one for one in action.statuses if one in (asked.status or action.statuses)]
-    jobs = JobFilter(
+    tasks: list[str] | None = asked.task or None
+    if asked.select:
+        tasks = select([*asked.task, *asked.select.split()], selectable(cursor, registry))
+    return JobFilter(
         asked.job or None,
-        tasks or (None if not asked.select else []),
-        statuses,
+        tasks,
+        [one for one in action.statuses if one in (asked.status or action.statuses)],
         _moment(asked.since, zone),
         _moment(asked.until, zone),
         asked.upto,
     )
-    return Target(jobs, tasks, asked)
+
+
+def _check_number(now: int, most: int) -> None:
+    """Raises ConfigurationError: jobs can come to those that a person saw, as when one fails."""
+    if now > most:
+        raise ConfigurationError(
+            f"it is {counted(now, 'job')} now, more than the {most:,} that were shown: "
+            "nothing was done; look again"
+        )
 
 
 def _moment(text: str, zone: tzinfo) -> datetime | None:
     try:
         return moment(text, zone) if text else None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ConfigurationError(str(error)) from None
 
 
@@ -151,14 +215,14 @@ def _run(cursor: Cursor, registry: Registry, target: Target, by: Operator) -> li
 
 def _retry(cursor: Cursor, registry: Registry, target: Target, by: Operator) -> list[str]:
     if target.jobs.jobs and len(target.jobs.jobs) == 1:
-        one = steering.retry_job(cursor, registry, target.jobs.jobs[0], by)
+        one = steering.retry_job(cursor, registry, target.jobs.jobs[0], by, target.jobs)
         return [f"{one.job} {one.task}"]
     return [f"{one.job} {one.task}" for one in steering.retry(cursor, registry, target.jobs, by)]
 
 
 def _cancel(cursor: Cursor, registry: Registry, target: Target, by: Operator) -> list[str]:
     if target.jobs.jobs and len(target.jobs.jobs) == 1:
-        one = steering.cancel_job(cursor, registry, target.jobs.jobs[0], by)
+        one = steering.cancel_job(cursor, registry, target.jobs.jobs[0], by, target.jobs)
         return [f"{one.job} {one.task}"]
     return [f"{one.job} {one.task}" for one in steering.cancel(cursor, registry, target.jobs, by)]
 
@@ -218,7 +282,7 @@ ACTIONS = {
             "These jobs end: of those that run, nothing is kept. Their tasks are still due, so the "
             "Manager may queue them again: blacklist a task to keep it off.",
             _cancel,
-            statuses=["waiting", "running"],
+            statuses=ACTIVE,
             is_danger=True,
         ),
         Action(

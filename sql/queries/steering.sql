@@ -30,8 +30,8 @@ with before as (
     where (%(jobs)s::bigint[] is null or job = any (%(jobs)s))
     and (%(tasks)s::text[] is null or task = any (%(tasks)s))
     and status in ('waiting', 'running') and status = any (%(statuses)s)
-    and (%(since)s::timestamptz is null or queued_at >= %(since)s)
-    and (%(until)s::timestamptz is null or queued_at < %(until)s)
+    and (%(since)s::timestamptz is null or coalesce(ended_at, queued_at) >= %(since)s)
+    and (%(until)s::timestamptz is null or coalesce(ended_at, queued_at) < %(until)s)
     and (%(upto)s::bigint is null or job <= %(upto)s)
     order by job for update
 ), ended as (

@@ -53,7 +53,7 @@ def test_logins_roles_and_actions(make_served: MakeServed, logins: str) -> None:
         assert "/actions/pause?next=%2F" in start  # by role, and by the page's address
         missing = ann.page("/tasks/no.such.task")
         assert (missing.status_code, "/actions/" in missing.text) == (404, False)
-        ended = ann.page("/jobs?status=failed").text  # what has ended cannot be cancelled
+        ended = ann.page("/jobs?status=cancelled").text  # what has ended cannot be cancelled
         assert ("/actions/retry" in ended, "/actions/cancel" in ended) == (True, False)
         vic = Browser(served)
         vic.log_in("vic", "vic-password")
