@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 def _length(_: click.Context, __: click.Parameter, text: str | None) -> timedelta | None:
     try:
-        return parse_duration(text) if text else None
+        length = parse_duration(text) if text else None
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+    if length == timedelta(0):
+        raise click.BadParameter(f"{text!r} is no time at all; write, for example, `4 hours`")
+    return length
 
 
 @click.command("blacklist")

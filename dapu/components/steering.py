@@ -213,6 +213,16 @@ def clear_watermarks(
     return [task for (task,) in rows]
 
 
+def have_read(cursor: Cursor, registry: Registry, tasks: Sequence[str]) -> set[str]:
+    """Those of some tasks that know how far they have read their sources."""
+    return {task for (task,) in registry.rows(cursor, "steering.have_read", tasks=list(tasks))}
+
+
+def blacklisted(cursor: Cursor, registry: Registry, tasks: Sequence[str]) -> set[str]:
+    """Those of some tasks that are blacklisted."""
+    return {task for (task,) in registry.rows(cursor, "steering.blacklisted", tasks=list(tasks))}
+
+
 def watermarks(cursor: Cursor, registry: Registry, tasks: Sequence[str]) -> dict[str, str]:
     """How far tasks have read their sources, in words; without those that have no watermark."""
     return dict(registry.rows(cursor, "steering.watermarks", tasks=list(tasks)))

@@ -104,7 +104,7 @@ def task_page(reading: Reading, task: str) -> TaskPage | None:
         usual_time(jobs),
         files_of(reading, task),
         _failed_step(reading, task, events) if condition == "faulty" else None,
-        registry.row(cursor, "page.has_read", task=task) == (True,),
+        bool(registry.rows(cursor, "steering.have_read", tasks=[task])),
     )
 
 

@@ -103,7 +103,10 @@ _TAKES = {
 
 @dataclass(frozen=True)
 class Action:
-    """Something to do. act: does it, and says to what it was done."""
+    """Something to do.
+
+    act: does it, and says to what it was done. of: to which of some tasks it does something at all.
+    """
 
     name: str
     title: str
@@ -114,6 +117,7 @@ class Action:
     asks: Sequence[str] = ()
     statuses: Sequence[str] = STATUSES
     is_danger: bool = False
+    of: Callable[[Cursor, Registry, Sequence[str]], set[str]] | None = None
 
     @property
     def takes(self) -> tuple[str, ...]:
@@ -151,18 +155,21 @@ def target_of(
     if action.kind == "place":
         return Target(JobFilter(), [], asked)
     if action.kind == "task":
-        return Target(JobFilter(), _tasks(cursor, registry, asked), asked)
+        return Target(JobFilter(), _tasks(cursor, registry, action, asked), asked)
     jobs = _jobs(cursor, registry, zone, action, asked)
     if asked.most is not None:
         _check_number(steering.count(cursor, registry, jobs).jobs, asked.most)
     return Target(jobs, [], asked)
 
 
-def _tasks(cursor: Cursor, registry: Registry, asked: Asked) -> list[str]:
+def _tasks(cursor: Cursor, registry: Registry, action: Action, asked: Asked) -> list[str]:
     selectors = [*asked.task, *asked.select.split()]
     tasks = select(selectors, selectable(cursor, registry)) if selectors else []
     if not tasks:
         raise ConfigurationError("say which tasks: `task`, or `select`")
+    if action.of:
+        some = action.of(cursor, registry, tasks)
+        tasks = [task for task in tasks if task in some]
     if asked.shown and asked.shown != _mark(tasks):
         now = f"{counted(len(tasks), 'task')} now, and not those that were shown"
         raise ConfigurationError(f"it is {now}: nothing was done; look again")
@@ -318,6 +325,7 @@ ACTIONS = {
             "task",
             "They are queued again when they are due.",
             _unblacklist,
+            of=steering.blacklisted,
         ),
         Action(
             "clear-watermark",
@@ -330,6 +338,7 @@ ACTIONS = {
             "Nothing is deleted now.",
             _clear,
             is_danger=True,
+            of=steering.have_read,
         ),
     )
 }

@@ -18,13 +18,6 @@ select a.job, a.task, a.status, a.cause, a.tries, a.queued_at, a.started_at, a.e
 from {agenda} a left join {worker} w on w.worker = a.worker
 where a.job = %(job)s;
 
--- name: has_read
--- Whether a task knows how far it has read a source: what clearing its watermark forgets.
-select exists (select from {watermark} where task = %(task)s)
-    or exists (select from {read_range} where task = %(task)s)
-    or exists (select from {seen} where task = %(task)s)
-    or exists (select from {block} where task = %(task)s);
-
 -- name: waiting
 -- How many jobs wait, and since when the oldest does.
 select pg_catalog.count(*), pg_catalog.min(queued_at) from {agenda} where status = 'waiting';

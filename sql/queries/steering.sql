@@ -181,6 +181,19 @@ with of_tasks as (
 )
 select task from of_tasks order by task;
 
+-- name: have_read
+-- Which tasks know how far they have read their sources: what `clear_watermarks` forgets.
+select t.task from {registry} t
+where t.task = any (%(tasks)s) and (
+    exists (select from {watermark} x where x.task = t.task)
+    or exists (select from {read_range} x where x.task = t.task)
+    or exists (select from {seen} x where x.task = t.task)
+    or exists (select from {block} x where x.task = t.task));
+
+-- name: blacklisted
+-- Which tasks `unblacklist` would end it of.
+select task from {override} where blacklisted and task = any (%(tasks)s);
+
 -- name: watermarks
 -- How far tasks have read their sources.
 select task, 'has read up to ' || pg_catalog.string_agg(column_name || ' ' || value, ', ' order by source)

@@ -21,6 +21,10 @@ _FILES = {f"routes/local/staging/{name}/task.yaml": _TASK for name in _NAMES} | 
     f"routes/local/staging/{name}/q.sql": "select 1" for name in _NAMES
 }
 SALE = "local.staging.sale"
+_WATERMARK = (
+    "insert into meta.watermark (task, source, column_name, kind, value)"
+    f" values ('{SALE}', 'q.sql', 'sale_id', 'integer', '7')"
+)
 _FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 _BUTTON = re.compile(r'href="(/actions/[^"]+)"')
 
@@ -111,16 +115,29 @@ def test_where_nothing_fits_there_is_no_button(served: Served) -> None:
 
 
 def test_tasks_that_are_no_longer_those_shown_are_let_be(served: Served) -> None:
-    fields = _shown(served, "clear-watermark", select="tag:nightly")
-    assert fields.keys() == {"select", "shown"}
-    for name in ("run", "blacklist", "clear-watermark"):
-        assert _shown(served, name, select="tag:nightly") == fields
+    for name in ("run", "blacklist"):
+        fields = _shown(served, name, select="tag:nightly")
+        assert fields.keys() == {"select", "shown"}
         assert _act(served, name, **fields).json()["done"] == 3
+    fields = _shown(served, "unblacklist", select="tag:nightly")
     served.rows(f"delete from meta.registry where task = '{SALE}'")
     answer = _act(served, "unblacklist", **fields)
     assert (answer.status_code, "2 tasks now" in answer.json()["error"]) == (409, True)
     assert "look again" in answer.json()["error"]
     assert served.rows("select count(*) from meta.override where blacklisted") == [(3,)]
+
+
+def test_tasks_to_which_nothing_would_be_done_are_not_shown(served: Served) -> None:
+    for name in ("unblacklist", "clear-watermark"):
+        assert "nothing to do" in served.get(f"/actions/{name}", select="tag:nightly").text
+    served.rows(_WATERMARK)
+    fields = _shown(served, "clear-watermark", select="tag:nightly")
+    served.rows(_WATERMARK.replace("sale", "shop"))
+    assert _act(served, "clear-watermark", **fields).status_code == 409  # of two tasks by now
+    fields = _shown(served, "clear-watermark", select="tag:nightly")
+    done = _act(served, "clear-watermark", **fields).json()
+    assert done["first"] == [SALE, "local.staging.shop"]
+    assert served.rows("select * from meta.watermark") == []
 
 
 def test_jobs_that_came_since_they_were_shown_are_let_be(served: Served) -> None:
@@ -156,10 +173,7 @@ def test_what_would_do_nothing_is_not_offered(served: Served) -> None:
     assert "run" in _offered(served, "/tasks", q="tag:nightly")
     assert _offered(served, "/tasks", q="tag:nosuch") == set()
     assert "clear-watermark" not in _offered(served, f"/tasks/{SALE}")
-    served.rows(
-        "insert into meta.watermark (task, source, column_name, kind, value)"
-        f" values ('{SALE}', 'q.sql', 'sale_id', 'integer', '7')"
-    )
+    served.rows(_WATERMARK)
     assert "clear-watermark" in _offered(served, f"/tasks/{SALE}")
 
 
