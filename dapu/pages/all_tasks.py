@@ -10,6 +10,7 @@ from functools import cached_property
 
 from psycopg2.extensions import cursor as Cursor
 
+from dapu.registry import control
 from dapu.registry.overview import CONDITIONS, FAILED, Overview, overview, sorted_tasks
 from dapu.registry.selectors import Selectable, select, selectable
 from dapu.registry.store import Registry
@@ -20,11 +21,15 @@ BAD = (*FAILED, "late")
 
 @dataclass(frozen=True)
 class AllTasks:
-    """The tasks, those that need somebody first. at: when they were read."""
+    """The tasks, those that need somebody first. at: when they were read.
+
+    paused: the routes that somebody paused.
+    """
 
     tasks: list[Overview]
     selectable: list[Selectable]
     at: datetime
+    paused: frozenset[str] = frozenset()
 
     @cached_property
     def conditions(self) -> dict[str, str]:
@@ -69,4 +74,5 @@ def read_all_tasks(cursor: Cursor, registry: Registry, settings: Settings) -> Al
     """Reads them."""
     now = datetime.now(UTC)
     tasks = sorted_tasks(overview(cursor, registry, settings, now), now)
-    return AllTasks(tasks, selectable(cursor, registry), now)
+    paused = frozenset(route for route, by in control.routes(cursor, registry).items() if by)
+    return AllTasks(tasks, selectable(cursor, registry), now, paused)

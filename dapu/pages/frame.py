@@ -40,7 +40,7 @@ class Links:
 class Frame:
     """What every template knows beside its page.
 
-    here: the entry of the navigation that the page belongs to. at: when it was asked for.
+    here: the entry of the navigation that the page belongs to. at: when what it shows was read.
     extra: what the server adds, such as who looks.
     """
 
@@ -122,6 +122,7 @@ def _environment() -> Environment:
     environment.filters["number"] = _number
     environment.filters["took"] = _took
     environment.filters["brief"] = _brief
+    environment.filters["as_sentence"] = _as_sentence
     return environment
 
 
@@ -132,6 +133,11 @@ def _number(value: float | None) -> str:
 def _brief(message: str | None) -> str:
     """A message for a list: files by their names in the warehouse directory."""
     return _TO_ROUTES.sub("routes/", message or "")
+
+
+def _as_sentence(text: str) -> str:
+    """A text with a great first letter where it begins with a word: an id or a name stays."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
 
 
 def _took(value: timedelta | float | None) -> str:

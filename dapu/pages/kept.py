@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 import psycopg2
@@ -29,12 +28,13 @@ class Kept(Generic[Value]):
         self._read, self._seconds, self._oldest = read, seconds, oldest
         self._lock = threading.Lock()
         self._value: tuple[Value, float, float] | None = None  # with when, and how long it took
+        self._old = 0.0  # what was read before is not shown again
 
     def get(self) -> Value:
         """The value."""
         kept = self._value
         now = time.monotonic()
-        if kept is None or kept[2] < _QUICK:
+        if kept is None or kept[2] < _QUICK or kept[1] < self._old:
             return self._renew(now)
         age, rest = now - kept[1], max(self._seconds, _REST * kept[2])
         if age > max(self._oldest, 2 * rest):
@@ -45,6 +45,10 @@ class Kept(Generic[Value]):
             later.start()
         return kept[0]
 
+    def forget(self) -> None:
+        """Has who asks next wait for a new value: what it is made of has changed."""
+        self._old = time.monotonic()
+
     def keep_fresh(self) -> None:
         """Reads it where that takes so long that who asks next is not to wait for it."""
         kept, now = self._value, time.monotonic()
@@ -53,8 +57,10 @@ class Kept(Generic[Value]):
 
     def _renew_quietly(self, asked: float) -> None:
         """Who waits for no answer has no use for an error; the next one who does gets it."""
-        with suppress(DapuError, psycopg2.Error):
+        try:
             self._renew(asked)
+        except (DapuError, psycopg2.Error):
+            self.forget()
 
     def _renew(self, asked: float) -> Value:
         """Reads it, but for what another thread has read since it was asked for."""

@@ -10,7 +10,7 @@ from dapu.pages.failure import Failure, failure_of, files_of
 from dapu.pages.frame import Reading
 from dapu.pages.strip import Chart, charts_of
 from dapu.pages.tables import Table, table_of
-from dapu.registry import agenda, corrections, read_ranges, schema_changes
+from dapu.registry import agenda, control, corrections, read_ranges, schema_changes
 from dapu.registry.agenda import PastJob
 from dapu.registry.events import Event, events_of_task
 from dapu.registry.overview import FAILED, Overview, overview
@@ -23,13 +23,14 @@ _RUNS, _EVENTS, _LISTED, _CHANGES = 60, 15, 12, 30
 
 
 class CheckResult(NamedTuple):
-    """What a check found last. fault: None where it passed."""
+    """What a check found last. fault: None where it passed. has_failed: and so did its run."""
 
     check: str
     job: int
     at: Any
     fault: str | None
     rows: int | None
+    has_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class TaskPage:
     files: list[tuple[str, str]]
     failure: Failure | None
     has_read: bool
+    is_route_paused: bool
 
     @property
     def tone(self) -> str:
@@ -69,8 +71,13 @@ class TaskPage:
     @property
     def idle_actions(self) -> frozenset[str]:
         """The actions that would change nothing now."""
-        idle = {"blacklist" if self.overview.blacklisted else "unblacklist"}
-        return frozenset(idle if self.has_read else {*idle, "clear-watermark"})
+        idle = {
+            "blacklist" if self.overview.blacklisted else "unblacklist",
+            "pause" if self.is_route_paused else "resume",
+            *(() if self.overview.now else ("cancel",)),
+            *(() if self.has_read else ("clear-watermark",)),
+        }
+        return frozenset(idle)
 
 
 def task_page(reading: Reading, task: str) -> TaskPage | None:
@@ -95,7 +102,7 @@ def task_page(reading: Reading, task: str) -> TaskPage | None:
         jobs[:_LISTED],
         charts_of(jobs),
         events,
-        [CheckResult(*row) for _, *row in registry.rows(cursor, "page.checks", tasks=[task])],
+        _checks(reading, task, events),
         ranges,
         read_ranges.gaps(ranges),
         corrections.open_ones(cursor, registry, task),
@@ -105,7 +112,25 @@ def task_page(reading: Reading, task: str) -> TaskPage | None:
         files_of(reading, task),
         _failed_step(reading, task, events) if condition == "faulty" else None,
         bool(registry.rows(cursor, "steering.have_read", tasks=[task])),
+        control.routes(cursor, registry).get(known.route) is not None,
     )
+
+
+def _checks(reading: Reading, task: str, events: list[Event]) -> list[CheckResult]:
+    """The results of runs that were done, and the check that a later run failed at.
+
+    That run took back what it had noted, so that only its event tells.
+    """
+    rows = reading.registry.rows(reading.cursor, "page.checks", tasks=[task])
+    found = {one.check: one for one in (CheckResult(*row) for _, *row in rows)}
+    newest = next((one for one in events if one.level == "error" and one.job is not None), None)
+    label = str(((newest and newest.data) or {}).get("check", "")).strip("`")
+    if newest is None or not label or newest.job is None:
+        return [*found.values()]
+    if label not in found or found[label].job < newest.job:
+        fault = newest.message.rpartition(f"`{label}` failed: ")[2]
+        found[label] = CheckResult(label, newest.job, newest.at, fault, None, has_failed=True)
+    return [*found.values()]
 
 
 def _failed_step(reading: Reading, task: str, events: list[Event]) -> Failure | None:

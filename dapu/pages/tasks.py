@@ -38,12 +38,16 @@ class TasksPage:
     after: str | None
     is_first: bool
     fault: str
+    paused: frozenset[str]
 
     @property
     def idle_actions(self) -> frozenset[str]:
-        """The actions that would change nothing now."""
-        names = ("run", "blacklist", "unblacklist", "clear-watermark")
-        return frozenset() if self.found else frozenset(names)
+        """The actions that would change nothing now; those on a route, where one is searched."""
+        if not self.found:
+            tasks = ("run", "blacklist", "unblacklist", "clear-watermark")
+            return frozenset({*tasks, "pause", "resume"})
+        route = self.search.strip().removeprefix("route:")
+        return frozenset({"pause" if route in self.paused else "resume"})
 
 
 def tasks_page(
@@ -68,6 +72,7 @@ def tasks_page(
         shown[-1].task if has_more else None,
         place == 0,
         fault,
+        known.paused,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, get_args
 
@@ -37,8 +37,8 @@ class Done(BaseModel):
     first: list[str] = Field(description="Jobs as `number task`, or tasks")
 
 
-def add(app: FastAPI, pages: Pages) -> None:
-    """Adds the endpoints."""
+def add(app: FastAPI, pages: Pages, acted: Callable[[], None]) -> None:
+    """Adds the endpoints. acted: called when something was done."""
 
     @app.get("/actions/{name}", response_class=Response, tags=["actions"])
     def confirm(
@@ -70,6 +70,7 @@ def add(app: FastAPI, pages: Pages) -> None:
             person = asking().person
             assert person is not None
             done = action.act(cursor, pages.registry, target, person.operator())
+        acted()
         if "text/html" not in request.headers.get("accept", ""):
             return JSONResponse(Done(done=len(done), first=done[:_SHOWN]).model_dump())
         asking().say(f"{action.title}: {_said(action, done)}")
@@ -81,7 +82,7 @@ def _allowed(name: Name, request: Request) -> Action:
     if person is None:
         raise LoginNeeded
     if not person.may(action.role):
-        raise Refused(403, f"{person.name} is {person.role} here, and this needs {action.role}")
+        raise Refused(403, f"this needs {action.role}, and {person.name} is {person.role} here")
     if request.method == "POST" and request.url.query:
         raise Refused(400, "send the parameters as a form: in the address they are not read")
     _check_names(action, request.query_params)

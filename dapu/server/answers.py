@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from dapu.errors import ConfigurationError, DapuError
 from dapu.secrets import redact
+from dapu.server.access.middleware import set_safe
 from dapu.server.bodies import Refused, first_fault
 
 
@@ -80,6 +81,13 @@ def handle_errors(app: FastAPI, page: Callable[[int, str], str]) -> None:
         headers = {"Allow": _methods(app, request)} if error.status_code == 405 else error.headers
         return answer(request, error.status_code, str(error.detail), headers)
 
+    def unforeseen(request: Request, _: Exception) -> Response:
+        """Answered outside of all else, so with those headers; the log has the error."""
+        found = answer(request, 500, "this is a fault of dapu: the server's log has more of it")
+        set_safe(found.headers, request.scope)
+        return found
+
+    app.add_exception_handler(Exception, unforeseen)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, faulty)
     app.add_exception_handler(DapuError, failed)

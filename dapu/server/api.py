@@ -72,7 +72,7 @@ def make_app(desk: Desk, tokens: Tokens, wake: Callable[[], None]) -> FastAPI:
     app.include_router(reading.router_of(shown, known, viewer))
     pages.add_assets(app)
     table_pages.add(app, shown, known, viewer)
-    actions.add(app, shown)
+    actions.add(app, shown, known.forget)
     doors.add(app, shown, people)
 
     @app.get("/docs", include_in_schema=False)

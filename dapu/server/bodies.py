@@ -103,7 +103,10 @@ def first_fault(errors: Any) -> str:
     """What is wrong first, with its place and without the value: it may be a secret."""
     first = errors[0]
     place = ".".join(str(step) for step in first["loc"])
-    return f"{place or 'the body'}: {first['msg'].removeprefix('Value error, ')}"
+    said = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":  # the only pattern is `parameters.Text`'s
+        said = "has a control character, such as NUL or the end of a line"
+    return f"{place or 'the body'}: {said}"
 
 
 def check_texts(value: Any) -> None:

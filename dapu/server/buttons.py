@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from dapu.pages.all_tasks import is_selectors
 from dapu.pages.frame import Fault
 from dapu.registry.selectors import is_one_task
+from dapu.server.access.forms import address_of
 from dapu.server.access.people import Person
 from dapu.server.what_to_do import ACTIONS
 
@@ -19,6 +20,16 @@ _OF_TASK = ("run", "blacklist", "unblacklist", "clear-watermark")
 _OF_JOBS = ("retry", "cancel")
 _TASK = re.compile(r"/tasks/([^/]+\.[^/]+\.[^/]+)")
 _JOB = re.compile(r"/jobs/(\d+)")
+_ROUTE = re.compile(r"route:([^\s,*+]+)")
+_OF_PLACE = ("pause", "resume")
+
+
+class Offer(NamedTuple):
+    """Actions, to what, and what is to be read behind their titles."""
+
+    names: Sequence[str]
+    given: dict[str, str]
+    word: str = ""
 
 
 class Button(NamedTuple):
@@ -36,15 +47,27 @@ def buttons(request: HTTPConnection, person: Person | None, page: object) -> lis
     """
     if isinstance(page, Fault):  # there is nothing to which it could be done
         return []
-    names, given, word = _offers(request)
     idle: frozenset[str] = getattr(page, "idle_actions", frozenset())
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    query = urlencode({**given, "next": here})
+    here = address_of(request)
     return [
-        Button(f"{action.title}{word}", f"/actions/{name}?{query}", action.is_danger)
-        for name in names
-        if name not in idle and person and person.may((action := ACTIONS[name]).role)
+        button
+        for offer in _offers(request)
+        for name in offer.names
+        if name not in idle and (button := _button(person, name, offer, here))
     ]
+
+
+def resume_route(person: Person | None, route: str) -> Button | None:
+    """The end of a route's pause, from the page of now; None for who may not."""
+    return _button(person, "resume", Offer((), {"route": route}, f" the route {route}"), "/")
+
+
+def _button(person: Person | None, name: str, offer: Offer, here: str) -> Button | None:
+    action = ACTIONS[name]
+    if person is None or not person.may(action.role):
+        return None
+    query = urlencode({**offer.given, "next": here})
+    return Button(f"{action.title}{offer.word}", f"/actions/{name}?{query}", action.is_danger)
 
 
 def _fits(name: str, status: str) -> bool:
@@ -52,22 +75,29 @@ def _fits(name: str, status: str) -> bool:
     return not status or status in ACTIONS[name].statuses
 
 
-def _offers(request: HTTPConnection) -> tuple[Sequence[str], dict[str, str], str]:
-    """The actions, to what, and what is to be read behind their titles."""
+def _offers(request: HTTPConnection) -> list[Offer]:
     path, asked = request.url.path, request.query_params
     if path == "/":
-        return ("pause", "resume"), {}, ""
+        return [Offer(_OF_PLACE, {})]
     if match := _TASK.fullmatch(path):
-        return _OF_TASK, {"task": match[1]}, ""
+        of_task = Offer(("run", "cancel", *_OF_TASK[1:]), {"task": match[1]})
+        return [of_task, _of_route(match[1].partition(".")[0])]
     if match := _JOB.fullmatch(path):
-        return _OF_JOBS, {"job": match[1]}, ""
+        return [Offer(_OF_JOBS, {"job": match[1]})]
     if path == "/jobs" and any(asked.get(key) for key in ("task", "status", "since")):
         names = asked.get("task", "").split()
         key = "task" if is_one_task(names) else "select"  # as the list takes it
         given = {key: " ".join(names), "status": asked.get("status", "")}
         given["since"] = asked.get("since", "")
         fits = [name for name in _OF_JOBS if _fits(name, given["status"])]
-        return fits, {key: value for key, value in given.items() if value}, " all of these"
+        given = {key: value for key, value in given.items() if value}
+        return [Offer(fits, given, " all of these")]
     if path == "/tasks" and is_selectors(asked.get("q", "")) and not asked.get("state"):
-        return _OF_TASK, {"select": asked["q"]}, " (all of these)"
-    return (), {}, ""
+        of_tasks = Offer(_OF_TASK, {"select": asked["q"]}, " (all of these)")
+        route = _ROUTE.fullmatch(asked["q"].strip())
+        return [of_tasks, *([_of_route(route[1])] if route else [])]
+    return []
+
+
+def _of_route(route: str) -> Offer:
+    return Offer(_OF_PLACE, {"route": route}, f" the route {route}")

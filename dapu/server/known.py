@@ -32,6 +32,10 @@ class Known:
         """All tasks."""
         return self._tasks.get()
 
+    def forget(self) -> None:
+        """Who asks next waits until they are read anew: something was done to them."""
+        self._tasks.forget()
+
     @asynccontextmanager
     async def kept_fresh(self, _: object) -> AsyncIterator[None]:
         """While the server runs, the first who asks waits no longer than others do."""

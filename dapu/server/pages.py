@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from dapu.registry.store import Registry
 from dapu.registry.version import check_registry, registry_of
 from dapu.server.access.asking import now_asking
 from dapu.server.bodies import Refused
-from dapu.server.buttons import buttons
+from dapu.server.buttons import buttons, resume_route
 from dapu.warehouse.warehouse import Warehouse
 
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -27,7 +28,7 @@ _TITLES = {
     401: "Please log in",
     403: "This is not allowed",
     404: "There is no such page",
-    500: "A fault in the warehouse's files",
+    500: "This cannot be shown",
     503: "The warehouse does not answer",
 }
 
@@ -39,10 +40,10 @@ class Pages:
         self.warehouse = warehouse
         self.registry: Registry = registry_of(warehouse)
 
-    def frame(self, here: str) -> Frame:
-        """What stands around a page."""
-        settings = self.warehouse.settings
-        return Frame(self.warehouse.name, settings.zone, here, extra=_extra())
+    def frame(self, here: str, at: datetime | None = None) -> Frame:
+        """What stands around a page. at: when its data was read, where that is not now."""
+        zone = self.warehouse.settings.zone
+        return Frame(self.warehouse.name, zone, here, at=at or datetime.now(UTC), extra=_extra())
 
     @contextmanager
     def reading(self) -> Iterator[Cursor]:
@@ -53,9 +54,15 @@ class Pages:
                 check_registry(cursor, self.registry)
                 yield cursor
 
-    def show(self, template: str, here: str, prepare: Callable[[Reading], object]) -> HTMLResponse:
-        """A page. prepare: reads what the template shows."""
-        frame = self.frame(here)
+    def show(
+        self,
+        template: str,
+        here: str,
+        prepare: Callable[[Reading], object],
+        at: datetime | None = None,
+    ) -> HTMLResponse:
+        """A page. prepare: reads what the template shows. at: of what was read before."""
+        frame = self.frame(here, at)
         with self.reading() as cursor:
             page = prepare(Reading(cursor, self.registry, self.warehouse, frame))
         return HTMLResponse(render(template, frame, page))
@@ -67,9 +74,11 @@ class Pages:
             check_registry(cursor, self.registry)
             yield cursor
 
-    def answer(self, template: str, here: str, page: object) -> HTMLResponse:
-        """A page whose content is there."""
-        return HTMLResponse(render(template, self.frame(here), page))
+    def answer(
+        self, template: str, here: str, page: object, at: datetime | None = None
+    ) -> HTMLResponse:
+        """A page whose content is there. at: when it was read, where that is not now."""
+        return HTMLResponse(render(template, self.frame(here, at), page))
 
     def fault(self, status: int, error: str) -> str:
         """The page of a request that is not carried out."""
@@ -88,6 +97,7 @@ def _extra() -> dict[str, Any]:
         "said": found.said,
         "csrf": found.csrf,
         "buttons": partial(buttons, found.request, person),
+        "resume_route": partial(resume_route, person),
     }
 
 

@@ -18,6 +18,7 @@ from dapu.server.known import Known
 from dapu.server.live import stream
 from dapu.server.pages import Pages
 from dapu.server.parameters import BIGINT, Text
+from dapu.server.paths import page_router
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {}}, "description": "Ends after ten minutes at most"}
@@ -36,7 +37,7 @@ Before = Annotated[
 
 def router_of(pages: Pages, known: Known, guard: list[Any]) -> APIRouter:
     """The addresses. guard: what lets a person in."""
-    router = APIRouter(dependencies=guard, tags=["pages"], default_response_class=HTMLResponse)
+    router = page_router(guard)
     _add_now(router, pages, known)
     _add_tasks(router, pages, known)
     _add_jobs(router, pages)
@@ -78,9 +79,9 @@ def _add_tasks(router: APIRouter, pages: Pages, known: Known) -> None:
     @router.get("/tasks")
     def tasks(q: Search = "", state: State = "", after: After = "") -> HTMLResponse:
         """Tasks, those that need somebody first."""
-        settings = pages.warehouse.settings
-        page = tasks_page(known.tasks(), settings, q, state, after)
-        return pages.answer("tasks.html", "tasks", page)
+        tasks = known.tasks()
+        page = tasks_page(tasks, pages.warehouse.settings, q, state, after)
+        return pages.answer("tasks.html", "tasks", page, tasks.at)
 
     @router.get("/tasks/{task}")
     def task(task: Task) -> HTMLResponse:

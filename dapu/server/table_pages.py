@@ -15,6 +15,7 @@ from dapu.server.bodies import Refused
 from dapu.server.known import Known
 from dapu.server.pages import Pages
 from dapu.server.parameters import Text
+from dapu.server.paths import page_router
 from dapu.server.reading import After, Search, Task
 
 _PATIENCE = 2.0  # seconds for SQL that was never read
@@ -23,7 +24,7 @@ Column = Annotated[Text, Query(description="A column: what depends on it")]
 
 def add(app: FastAPI, pages: Pages, known: Known, guard: list[Any]) -> None:
     """Adds them to the server. guard: what lets a person in."""
-    router = APIRouter(dependencies=guard, tags=["pages"], default_response_class=HTMLResponse)
+    router = page_router(guard)
     _add_lineage(router, pages, known)
     _add_catalogue(router, pages, known)
     app.include_router(router)
@@ -33,13 +34,14 @@ def _add_lineage(router: APIRouter, pages: Pages, known: Known) -> None:
     @router.get("/lineage")
     def start(q: Search = "") -> Response:
         """Tables to begin with, those in trouble first; of one that fits alone, its lineage."""
+        tasks = known.tasks()
         try:
-            page = lineage_start(known.tasks(), q)
+            page = lineage_start(tasks, q)
         except ConfigurationError as error:
             page = LineageStart(q, [], 0, str(error))
         if q and page.total == 1:
             return RedirectResponse(pages.frame("").links.to("lineage", page.found[0].task), 303)
-        return pages.answer("lineage_start.html", "lineage", page)
+        return pages.answer("lineage_start.html", "lineage", page, tasks.at)
 
     @router.get("/lineage/{task}")
     def lineage(task: Task, column: Column = "") -> HTMLResponse:
@@ -52,6 +54,7 @@ def _add_lineage(router: APIRouter, pages: Pages, known: Known) -> None:
             "lineage.html",
             "lineage",
             lambda reading: found(lineage_page(reading, graph, tasks, task, column), task),
+            tasks.at,
         )
 
 
@@ -67,7 +70,7 @@ def _add_catalogue(router: APIRouter, pages: Pages, known: Known) -> None:
             except ConfigurationError as error:
                 return CataloguePage([], 0, q, None, str(error))
 
-        return pages.show("catalogue.html", "catalogue", prepare)
+        return pages.show("catalogue.html", "catalogue", prepare, tasks.at)
 
     @router.get("/catalogue/{task}")
     def table(task: Task) -> HTMLResponse:
@@ -78,7 +81,7 @@ def _add_catalogue(router: APIRouter, pages: Pages, known: Known) -> None:
             cursor, registry = reading.cursor, reading.registry
             return found(next(catalogue_tables(cursor, registry, tasks, graph, [task]), None), task)
 
-        return pages.show("catalogue_table.html", "catalogue", prepare)
+        return pages.show("catalogue_table.html", "catalogue", prepare, tasks.at)
 
 
 def found(page: object, task: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
@@ -17,7 +17,7 @@ from dapu.pages.login import LoginPage
 from dapu.server.access import passwords
 from dapu.server.access.asking import asking
 from dapu.server.access.attempts import Attempt, network_of, one_at_a_time
-from dapu.server.access.forms import Form, local
+from dapu.server.access.forms import Form, address_of, local
 from dapu.server.access.oidc import Provider
 from dapu.server.access.people import People
 from dapu.server.bodies import Refused
@@ -40,7 +40,7 @@ def needs(role: Role) -> Callable[[], None]:
         if person is None:
             raise LoginNeeded
         if not person.may(role):
-            raise Refused(403, f"{person.name} is {person.role} here, and this needs {role}")
+            raise Refused(403, f"this needs {role}, and {person.name} is {person.role} here")
 
     return guard
 
@@ -55,17 +55,28 @@ def add(app: FastAPI, pages: Pages, people: People) -> None:
 
 
 def _ask_to_log_in(request: Request, _: Exception) -> Response:
-    query = f"?{request.url.query}" if request.url.query else ""
-    address = f"/login?next={quote(request.url.path + query, safe='')}"
     if "hx-request" in request.headers:
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
-    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse(address, 303)
+    if "text/html" in request.headers.get("accept", ""):
+        is_form = request.method == "POST"
+        then = _page_of_form(request) if is_form else address_of(request)
+        return RedirectResponse(f"/login?next={quote(then, safe='')}", 303)
     return JSONResponse(
         {"ok": False, "error": "log in, or give a known token: Authorization: Bearer …"},
         401,
         headers={"WWW-Authenticate": "Bearer"},
     )
+
+
+def _page_of_form(request: Request) -> str:
+    """The page whose form was sent: who has logged in finds it there again."""
+    try:
+        sent_from = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
+    if sent_from.netloc != request.headers.get("host"):
+        return "/"
+    return local(sent_from.path + (f"?{sent_from.query}" if sent_from.query else ""))
 
 
 def _add_login(app: FastAPI, pages: Pages, people: People) -> None:

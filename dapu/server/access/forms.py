@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 from typing import Annotated
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from dapu.errors import FaultyText
 from dapu.server.access.asking import asking
@@ -16,6 +17,7 @@ from dapu.sources.documents.exact_json import check_characters
 
 _LONGEST = 64 << 10  # bytes
 _MOST = 1000  # fields
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _TYPE = "application/x-www-form-urlencoded"
 
 
@@ -60,7 +62,14 @@ Form = Annotated[dict[str, list[str]], Depends(read_form)]
 
 
 def local(path: str) -> str:
-    """A path of this server, as it is; anything else is `/`."""
+    """A path of this server, its letters beyond ASCII percent-encoded; anything else is `/`."""
     is_path = path.startswith("/") and not path.startswith(("//", "/\\"))
-    is_plain = all(" " < one < "\x7f" and one != "\\" for one in path)
-    return path if is_path and is_plain and len(path) <= 2000 else "/"
+    is_plain = all(" " < one != "\x7f" and one != "\\" for one in path)
+    encoded = quote(path, safe=_ASCII, errors="replace")
+    return encoded if is_path and is_plain and len(encoded) <= 2000 else "/"
+
+
+def address_of(request: HTTPConnection) -> str:
+    """The page that is asked for, as its address has it: what `next` says of it."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return quote(request.scope["path"]) + query

@@ -69,6 +69,15 @@ class Sessions:
         await (self._secure if is_secure else self._plain)(scope, receive, send)
 
 
+def set_safe(headers: MutableHeaders, scope: Scope) -> None:
+    """Sets what browsers are to allow, where an answer does not say so itself."""
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")
+    if scope.get("scheme") == "https":
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
 class SafeAnswers:
     """Sets what browsers are to allow; an answer that says otherwise itself keeps that.
 
@@ -83,12 +92,7 @@ class SafeAnswers:
 
         async def safely(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
-                if scope.get("scheme") == "https":
-                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+                set_safe(MutableHeaders(scope=message), scope)
             await send(message)
 
         await self._app(scope, receive, safely if scope["type"] == "http" else send)

@@ -123,10 +123,10 @@ class People:
         proxy = self.section.proxy
         if proxy is None or proxy.user_header is None or not self.is_proxy(request.scope["peer"]):
             return None
-        names = request.headers.getlist(proxy.user_header)
+        names = _texts(request, proxy.user_header)
         if len(names) != 1 or not names[0].strip():  # two: one of them is not the proxy's
             return None
-        groups = request.headers.getlist(proxy.groups_header) if proxy.groups_header else []
+        groups = _texts(request, proxy.groups_header) if proxy.groups_header else []
         listed = [group.strip() for group in ",".join(groups).split(",")]
         role = self.role_of(names[0].strip(), listed)
         return Person(names[0].strip(), role, "proxy") if role else None
@@ -150,3 +150,15 @@ class People:
         if of_groups:
             return max(of_groups, key=_RANKS.__getitem__)
         return roles.get("*")
+
+
+def _texts(request: HTTPConnection, header: str) -> list[str]:
+    """The values of a header: in UTF-8, as proxies send names, or else in Latin-1 (RFC 9110)."""
+    return [_text(value.encode("latin-1")) for value in request.headers.getlist(header)]
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -39,8 +39,10 @@ def test_where_attempts_are_counted(address: str | None, network: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["//a.example", "/\\a.example", "https://a", "", "/a\n", "/ä", "a"]
+    "path", ["//a.example", "/\\a.example", "https://a", "", "/a\n", "ä", "/\t/a", "/ä\\", "a"]
 )
 def test_only_paths_of_the_server_are_gone_to(path: str) -> None:
     assert local(path) == "/"
     assert local("/jobs?status=failed#x") == "/jobs?status=failed#x"
+    assert local("/tasks/r.s.größe") == local("/tasks/r.s.gr%C3%B6%C3%9Fe")
+    assert local("/\uff0fevil.example") == "/%EF%BC%8Fevil.example"

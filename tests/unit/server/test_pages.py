@@ -45,3 +45,17 @@ def test_addresses_are_quoted(
 )
 def test_a_length_of_time_is_said_roughly(seconds: float, expected: str) -> None:
     assert roughly(seconds) == expected
+
+
+def test_a_sentence_begins_with_a_great_letter_but_no_id_does() -> None:
+    def said(message: str) -> str:
+        return render("fault.html", FRAME, Fault("No", message))
+
+    assert "There is no task" in said("there is no task `x`")
+    assert ">r.mart.m1 has never run" in said("r.mart.m1 has never run")
+    assert ">größe_ñ: is faulty" in said("größe_ñ: is faulty")
+
+
+def test_files_have_their_short_names() -> None:
+    html = render("fault.html", FRAME, Fault("No", "/srv/w/routes/erp/s/sale/task.yaml:3: no"))
+    assert ">routes/erp/s/sale/task.yaml:3: no" in html

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from dapu.errors import DapuError
 from dapu.pages.all_tasks import AllTasks
 from dapu.pages.failure import details_of
 from dapu.pages.frame import Frame, render
@@ -107,3 +111,40 @@ def test_no_name_leads_out_of_the_site() -> None:
     assert not any("/" in name or name.startswith(".") for name in names)
     assert len({name.lower() for name in names}) == len(names)  # also where case makes no file
     assert max(map(len, names)) < 200
+
+
+def test_what_was_forgotten_is_read_before_it_is_shown() -> None:
+    reads = list[int]()
+
+    def read() -> int:
+        time.sleep(0.06)
+        reads.append(1)
+        if len(reads) == 3:
+            raise DapuError("the database does not answer")
+        return len(reads)
+
+    kept = Kept(read, seconds=60, oldest=60)
+    assert kept.get() == 1
+    kept.forget()
+    assert [kept.get(), kept.get()] == [2, 2]
+    kept.forget()
+    with pytest.raises(DapuError):
+        kept.get()
+    assert kept.get() == 4
+
+
+def test_what_cannot_be_read_anew_is_not_shown_any_more() -> None:
+    is_down = threading.Event()
+
+    def read() -> int:
+        time.sleep(0.06)
+        if is_down.is_set():
+            raise DapuError("the database does not answer")
+        return 1
+
+    kept = Kept(read, seconds=0, oldest=0)
+    assert kept.get() == 1
+    is_down.set()
+    kept._renew_quietly(time.monotonic())
+    with pytest.raises(DapuError):
+        kept.get()
