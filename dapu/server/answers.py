@@ -85,6 +85,7 @@ def handle_errors(app: FastAPI, page: Callable[[int, str], str]) -> None:
         """Answered outside of all else, so with those headers; the log has the error."""
         found = answer(request, 500, "this is a fault of dapu: the server's log has more of it")
         set_safe(found.headers, request.scope)
+        found.headers["Connection"] = "close"  # uvicorn ends it
         return found
 
     app.add_exception_handler(Exception, unforeseen)

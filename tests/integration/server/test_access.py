@@ -137,6 +137,9 @@ def test_a_proxy_says_who_it_is_and_nobody_else_can(make_served: MakeServed) -> 
         for part in ("__Host-dapu-", "httponly", "samesite=lax", "secure", "path=/;"):
             assert part in cookie
         assert browser.page("/", headers={"X-Remote-User": "stranger"}).status_code == 200
+        for encoding in ("utf-8", "latin-1"):
+            named = {"X-Remote-User": "Jörg".encode(encoding)}
+            assert ">Jörg</span>" in browser.page("/", headers=named).text
         assert (
             browser.page("/actions/pause", headers={"X-Remote-User": "stranger"}).status_code == 403
         )
