@@ -34,6 +34,7 @@ SERVER_NOTICES: Mapping[str, str] = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30000",  # an answer that was on its way: no keepalive is sent beside it
 }
 # Within five seconds it notices that the client's process has ended; some systems cannot.
 _CHECK = {"client_connection_check_interval": "5s"}

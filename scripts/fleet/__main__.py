@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=10, help="on each host")
     parser.add_argument("--jobs", type=int, default=5000)
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("fleet: ended by a signal"))
     clean_environment()
     try:
         with running_hosts(given.hub, given.hosts) as hosts, _prepared(given) as fleet:
