@@ -3,14 +3,16 @@ import { readFileSync } from "node:fs";
 
 const SIZES = { wide: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 
-export async function look({ url, browser, check, faults, logged_in, shots, modules, job }) {
+export async function look({ url, browser, check, faults, logged_in, shots, modules, job, short_jobs }) {
   const axe = readFileSync(`${modules}/axe-core/axe.min.js`, "utf8");
   const pages = {
     now: "/", tasks: "/tasks", "tasks-failed": "/tasks?state=failed",
     task: "/tasks/erp.staging.invoice", "task-failed": "/tasks/erp.staging.rate",
     "task-faulty": "/tasks/web.staging.session", "task-rejected": "/tasks/erp.staging.product",
     "task-hostile": "/tasks/mart.mart.board", rendered: "/tasks/erp.staging.invoice/sql",
-    jobs: "/jobs", "jobs-failed": "/jobs?status=failed", job: `/jobs/${job}`, events: "/events",
+    jobs: "/jobs", "jobs-failed": "/jobs?status=failed", job: `/jobs/${job}`,
+    "job-failed": `/jobs/${short_jobs.failed}`, "job-cancelled": `/jobs/${short_jobs.cancelled}`,
+    "route-paused": "/tasks?q=route:crm", "task-route-paused": "/tasks/crm.staging.deal", events: "/events",
     "lineage-start": "/lineage", lineage: "/lineage/mart.mart.revenue_eur",
     "lineage-large": "/lineage/mart.mart.position", catalogue: "/catalogue",
     table: "/catalogue/erp.staging.product", confirm: "/actions/clear-watermark?task=erp.staging.invoice&next=/",
@@ -22,8 +24,11 @@ export async function look({ url, browser, check, faults, logged_in, shots, modu
       const options = { viewport, colorScheme, bypassCSP: true };
       const examine = async (page, name) => {
         await page.screenshot({ path: `${shots}/${name}-${size}-${colorScheme}.png`, fullPage: true });
-        const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        check(`${name} is ${wider} pixels wider than a ${size}`, wider <= 0);
+        for (const width of size === "phone" ? [320, viewport.width] : [viewport.width]) {
+          await page.setViewportSize({ ...viewport, width });
+          const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          check(`${name} is ${wider} pixels wider than ${width}`, wider <= 0);
+        }
         await page.addScriptTag({ content: axe });
         const found = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
         for (const one of found.violations) {

@@ -32,6 +32,9 @@ from meta.agenda a
 where a.job = (select max(x.job) from meta.agenda x where x.task = t.task);
 """
 _TODAY = """
+insert into meta.agenda (task, route, status, priority, cause, queued_at, ended_at, message)
+select task, route, 'cancelled', 5, 'run', now(), now(), 'cancelled by ann (login)'
+from meta.registry where task = 'crm.staging.deal';
 update meta.registry set last_done_at = now() - interval '9 hours',
     last_started_at = now() - interval '9 hours 12 seconds',
     last_ended_at = now() - interval '9 hours' where task = 'web.staging.visit';
@@ -48,7 +51,7 @@ def make_past(warehouse: Warehouse) -> None:
 
 
 def make_late(warehouse: Warehouse) -> None:
-    """Lets one task be late, after the others ran today."""
+    """Lets one task be late and one be cancelled, after the others ran today."""
     _execute(warehouse, _TODAY)
 
 
