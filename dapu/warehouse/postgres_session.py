@@ -1,8 +1,8 @@
 """Connections to PostgreSQL: what is set in each of them, and what stands in between.
 
-Settings are asked for at a connection's start, where they are what `reset all` goes back to, and
-made once it is there: a pooler drops or refuses those of the start. A connection whose other side
-vanished without a word is known to be dead after half a minute, on both sides.
+Settings are made once the connection is there, not only at its start: a pooler drops or refuses
+those of the start. A connection whose other side vanished without a word is known to be dead after
+half a minute, on both sides.
 """
 
 from __future__ import annotations
@@ -182,12 +182,16 @@ def _set_up_values(settings: Mapping[str, str]) -> dict[str, Any]:
     return {"names": list(settings), "values": list(settings.values()), "in_transaction": False}
 
 
-def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> Session:
+def connect(
+    keywords: Mapping[str, Any], settings: Mapping[str, str] | None, *, from_start: bool = False
+) -> Session:
     """Connects, and sets what is asked for and what `options` among the keywords asks for.
 
     keywords: of libpq; those given win over `NOTICES_SILENCE`.
     settings: None sets nothing; the caller does it in each transaction, with `set_up_here`, and
     then a pooler may stand between whatever its mode.
+    from_start: where no pooler stands between, they hold from the session's start on, so that they
+    are also what a reset leaves: worth it where each job ends with one.
     Raises psycopg2.Error, or ConfigurationError for a pooler that gives each transaction another
     session.
     """
@@ -195,7 +199,7 @@ def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> 
     chosen, rest = _read_options(str(wanted.pop("options", "")))
     if rest:
         wanted["options"] = rest
-    session = _start(wanted, None if settings is None else {**chosen, **settings})
+    session = _start(wanted, {**chosen, **(settings or {})}) if from_start else _open(wanted)
     try:
         session.keywords, session.settings = wanted, chosen
         _begin(session, chosen.get("search_path"))
@@ -209,18 +213,17 @@ def connect(keywords: Mapping[str, Any], settings: Mapping[str, str] | None) -> 
     return session
 
 
-def _start(keywords: dict[str, Any], settings: Mapping[str, str] | None) -> Session:
-    if settings is not None:
-        # The path is set later: first it shows what the role and the database give.
-        asked = {**settings, **_CHECK, "search_path": None}
-        options = [str(keywords.get("options", "")), *map(_option, asked.items())]
-        try:
-            return _open({**keywords, "options": " ".join(filter(None, options))})
-        except psycopg2.OperationalError as error:
-            # PgBouncer's words, or those of a server whose system cannot do `_CHECK`.
-            if not any(word in str(error) for word in ("startup parameter", *_CHECK)):
-                raise
-    return _open(keywords)
+def _start(keywords: dict[str, Any], settings: Mapping[str, str]) -> Session:
+    # The path is set later: first it shows what the role and the database give.
+    asked = {**settings, **_CHECK, "search_path": None}
+    options = [str(keywords.get("options", "")), *map(_option, asked.items())]
+    try:
+        return _open({**keywords, "options": " ".join(filter(None, options))})
+    except psycopg2.OperationalError as error:
+        # PgBouncer's words, or those of a server whose system cannot do `_CHECK`.
+        if not any(word in str(error) for word in ("startup parameter", *_CHECK)):
+            raise
+        return _open(keywords)
 
 
 def _open(keywords: dict[str, Any]) -> Session:

@@ -60,7 +60,7 @@ class Warehouse:
         if not for_jobs:
             settings["search_path"] = OWN_PATH
         try:
-            session = postgres_session.connect(keywords, settings)
+            session = postgres_session.connect(keywords, settings, from_start=for_jobs)
         except psycopg2.Error as error:
             main = self.connections[MAIN]
             raise DatabaseUnreachable(
